@@ -1,0 +1,134 @@
+/**
+ * What each numbered event does to a conversation that is held.
+ *
+ * Lives here: one pure function per event type, (state, frame) -> state. Each may assume that
+ * the frame is the next one of its conversation; the cursor is advanced by the caller for every
+ * type, known or not. Does not live here: deciding whether a frame is next (log.js).
+ */
+import { putPeople, stopTyping } from "./people.js";
+import { removeEntry } from "./outgoing.js";
+import { countsAsUnread } from "./receipts.js";
+import { findBySequence, putMessage } from "./timeline.js";
+
+const DESCRIPTIVE_FIELDS = [
+  "name",
+  "display_name",
+  "description",
+  "avatar_url",
+  "settings",
+  "my_permissions",
+  "updated_at",
+];
+
+function withConversation(state, conversation) {
+  return { ...state, conversations: { ...state.conversations, [conversation.id]: conversation } };
+}
+
+function withMessage(state, { conversation_id: id, sequence, message }) {
+  const timeline = putMessage(state.timelines[id], message, sequence);
+  return { ...state, timelines: { ...state.timelines, [id]: timeline } };
+}
+
+function messageArrived(state, frame) {
+  const { message } = frame;
+  const conversation = state.conversations[frame.conversation_id];
+  const foreign = countsAsUnread(message, state.me.id);
+  const unread = foreign && message.sequence > conversation.me.last_read_sequence;
+  const next = withMessage(
+    withConversation(state, {
+      ...conversation,
+      last_message: message,
+      unread_count: conversation.unread_count + (unread ? 1 : 0),
+      foreign_sequence: foreign ? message.sequence : conversation.foreign_sequence,
+    }),
+    frame,
+  );
+  const mine = message.sender_user_id === state.me.id && message.client_message_id;
+  return {
+    ...next,
+    outbox: mine ? removeEntry(state.outbox, message.client_message_id) : state.outbox,
+    typing: stopTyping(state.typing, conversation.id, message.sender_user_id),
+  };
+}
+
+function messageChanged(state, frame) {
+  const conversation = state.conversations[frame.conversation_id];
+  const next =
+    conversation.last_message?.id === frame.message.id
+      ? withConversation(state, { ...conversation, last_message: frame.message })
+      : state;
+  const quotes = next.quotes[frame.message.id]
+    ? { ...next.quotes, [frame.message.id]: frame.message }
+    : next.quotes;
+  const shown = findBySequence(next.timelines[conversation.id], frame.message.sequence);
+  const told = { ...frame.message, status: shown?.status ?? frame.message.status };
+  return withMessage({ ...next, quotes }, { ...frame, message: told });
+}
+
+function conversationUpdated(state, frame) {
+  const changes = {};
+  for (const field of DESCRIPTIVE_FIELDS) {
+    if (field in frame.conversation) changes[field] = frame.conversation[field];
+  }
+  return withConversation(state, { ...state.conversations[frame.conversation_id], ...changes });
+}
+
+function participantPut(state, frame) {
+  const conversation = state.conversations[frame.conversation_id];
+  const { participant } = frame;
+  const index = conversation.participants.findIndex((one) => one.user_id === participant.user_id);
+  const held = conversation.participants[index];
+  const participants = conversation.participants.slice();
+  if (held) {
+    participants[index] = {
+      ...participant,
+      last_read_sequence: Math.max(held.last_read_sequence, participant.last_read_sequence ?? 0),
+      last_delivered_sequence: Math.max(held.last_delivered_sequence, participant.last_delivered_sequence ?? 0),
+    };
+  } else if (frame.type === "participant_added") {
+    participants.push(participant);
+  }
+  const added = frame.type === "participant_added" && !held ? 1 : 0;
+  const next = withConversation(state, {
+    ...conversation,
+    participants,
+    participant_count: conversation.participant_count + added,
+  });
+  const aboutMe = participant.user_id === state.me.id;
+  return {
+    ...next,
+    people: putPeople(state.people, [participant]),
+    stale: aboutMe ? { ...state.stale, [conversation.id]: true } : state.stale,
+  };
+}
+
+function participantRemoved(state, frame) {
+  if (frame.user_id === state.me.id) return dropConversation(state, frame.conversation_id);
+  const conversation = state.conversations[frame.conversation_id];
+  return withConversation(state, {
+    ...conversation,
+    participants: conversation.participants.filter((one) => one.user_id !== frame.user_id),
+    participant_count: conversation.participant_count - 1,
+  });
+}
+
+/** Return the state without anything of a conversation, its unsent messages excepted. */
+export function dropConversation(state, id) {
+  const next = { ...state };
+  for (const part of ["conversations", "timelines", "repairs", "reads", "stale", "typing"]) {
+    const { [id]: gone, ...left } = state[part];
+    if (gone !== undefined) next[part] = left;
+  }
+  return next;
+}
+
+/** What each event type does; a type that is missing here only advances the cursor. */
+export const EFFECTS = {
+  new_message: messageArrived,
+  message_updated: messageChanged,
+  message_deleted: messageChanged,
+  conversation_updated: conversationUpdated,
+  participant_added: participantPut,
+  participant_updated: participantPut,
+  participant_removed: participantRemoved,
+};

@@ -1,0 +1,107 @@
+"""The programs of the system that the tests use, and how they get there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+class Missing(Exception):
+    """A program is not installed; the text says what to install."""
+
+
+def postgresql(name: str = "postgres") -> Path:
+    """Return the path of a PostgreSQL program; the newest installed version wins.
+
+    :raises Missing: no PostgreSQL server is installed.
+    """
+    installed = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    versions = sorted(installed, key=lambda path: float(path.parts[-3]), reverse=True)
+    for folder in versions:
+        if (folder.parent / "initdb").exists():
+            return folder
+    if found := shutil.which(name):
+        return Path(found).resolve()
+    raise Missing("PostgreSQL's server (Debian: postgresql; elsewhere: have `postgres` and `initdb` in PATH)")
+
+
+def redis() -> Path:
+    """Return the path of the Redis server.
+
+    :raises Missing: it is not installed.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise Missing("Redis (Debian: redis-server)")
+
+
+def chromium() -> Path:
+    """Return the path of Chromium or Chrome; CHROMIUM in the environment overrides.
+
+    :raises Missing: neither is installed.
+    """
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    for name in names:
+        if name and (found := shutil.which(name)):
+            return Path(found)
+    raise Missing("Chromium (Debian: chromium)")
+
+
+_NEEDED: dict[str, tuple[Callable[[], Path], str]] = {
+    # The server package of PostgreSQL would start a cluster of its own on the standard port;
+    # `create_main_cluster = false` in prepare() keeps it from that.
+    "postgresql": (postgresql, "postgresql"),
+    "redis": (redis, "redis-server"),
+    "chromium": (chromium, "chromium"),
+}
+
+
+def prepare(names: Iterable[str] = ()) -> None:
+    """Make sure that the named programs (default: all) are installed.
+
+    As root on a system with apt-get they are installed without starting any service.
+
+    :raises Missing: something is missing and cannot be installed from here.
+    """
+    packages, wanted = [], []
+    for name in names or _NEEDED:
+        find, package = _NEEDED[name]
+        try:
+            find()
+        except Missing as missing:
+            packages.append(package)
+            wanted.append(str(missing))
+    if not packages:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Missing("Please install " + " and ".join(wanted) + ".")
+    sys.stderr.write(f"Installing {', '.join(packages)} ...\n")
+    _install(packages)
+    for name in names or _NEEDED:
+        _NEEDED[name][0]()
+
+
+def _install(packages: list[str]) -> None:
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    cluster = Path("/etc/postgresql-common/createcluster.conf")
+    if "postgresql" in packages and not cluster.exists():
+        cluster.parent.mkdir(parents=True, exist_ok=True)
+        cluster.write_text("create_main_cluster = false\n")
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n")  # installed services are not to be started
+        policy.chmod(0o755)
+    try:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            subprocess.run(
+                ["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL
+            )
+    except subprocess.CalledProcessError as error:
+        raise Missing(f"apt-get could not install {' '.join(packages)}.") from error
+    finally:
+        if ours:
+            policy.unlink(missing_ok=True)

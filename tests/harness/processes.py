@@ -1,0 +1,212 @@
+"""Programs that the tests start, and the certainty that they end.
+
+Each runs in its own process group, so Ctrl-C at the terminal reaches the test run only. A
+reaper (a tiny process of its own) holds the other end of a pipe: when the test run is gone,
+for whatever reason, it ends what is left and removes the temporary folders.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_REAPER = """
+import os, shutil, signal, sys, time
+groups, folders = set(), set()
+for line in sys.stdin:
+    verb, what = line.rstrip("\\n").split(" ", 1)
+    if verb == "group": groups.add(int(what))
+    elif verb == "ended": groups.discard(int(what))
+    elif verb == "folder": folders.add(what)
+def tell(number):
+    for group in groups:
+        try: os.killpg(group, number)
+        except OSError: pass
+def left():
+    found = []
+    for group in groups:
+        try: os.killpg(group, 0); found.append(group)
+        except OSError: pass
+    return found
+tell(signal.SIGCONT)
+tell(signal.SIGINT)
+until = time.monotonic() + 5
+while left() and time.monotonic() < until: time.sleep(0.05)
+tell(signal.SIGKILL)
+for folder in folders: shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+class _Reaper:
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+
+    def tell(self, verb: str, what: object) -> None:
+        if self._process is None or self._owner != os.getpid():
+            self._owner = os.getpid()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _REAPER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+                text=True,
+            )
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{verb} {what}\n")
+        self._process.stdin.flush()
+
+
+_reaper = _Reaper()
+
+
+def temporary_folder(name: str) -> Path:
+    """Make a folder that is gone when the test run is, however it ends."""
+    folder = Path(tempfile.mkdtemp(prefix=f"chatsite-{name}-"))
+    _reaper.tell("folder", folder)
+    return folder
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on, below the range of outgoing connections.
+
+    Ports of that range may be taken as a client's source port while a server restarts.
+    """
+    for _ in range(200):
+        port = random.randint(18000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 18000 and 32000")
+
+
+class Program:
+    """One program in a process group of its own, its output in a file."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        user: str | None = None,
+    ) -> None:
+        self.arguments = [str(argument) for argument in arguments]
+        self.log = log
+        self.environment = dict(environment) if environment is not None else None
+        self.folder = folder
+        self.user = user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the program; its output is appended to the log."""
+        assert not self.running, f"{self.arguments[0]} runs already"
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+                cwd=self.folder,
+                start_new_session=True,
+                **({"user": self.user, "group": _group_of(self.user), "extra_groups": []} if self.user else {}),
+            )
+        _reaper.tell("group", self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also that of its group."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the program was started and has not ended."""
+        return self._process is not None and not self._has_ended()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, negative for a signal, None while it runs or was never started."""
+        return None if self._process is None or not self._has_ended() else self.stop()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the leading process, if it has not ended."""
+        assert self._process is not None, "not started"
+        if self._process.returncode is None:  # not reaped, so the id is still ours
+            os.kill(self._process.pid, number)
+
+    def freeze(self) -> None:
+        """Stop the program where it stands (SIGSTOP)."""
+        self.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen program go on (SIGCONT)."""
+        self.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the program and its group at once (SIGKILL)."""
+        self.stop(signal.SIGKILL)
+
+    def stop(self, number: int = signal.SIGTERM, *, patience: float = 10.0) -> int:
+        """Signal the program, wait for its end, kill what is left of its group.
+
+        :raises TimeoutError: it had to be killed because it outlived `patience`.
+        """
+        assert self._process is not None, "not started"
+        if self._process.returncode is None:
+            self.send_signal(number)
+            ended = self._ends_within(patience)
+            self._kill_group()  # before reaping: until then nobody else can carry this id
+            self._process.wait()
+            _reaper.tell("ended", self._process.pid)
+            if not ended:
+                raise TimeoutError(f"{self.arguments} outlived signal {number} by {patience} s")
+        return self._process.returncode
+
+    def wait(self, patience: float) -> int:
+        """Wait for the program to end by itself.
+
+        :raises TimeoutError: it still runs.
+        """
+        if not self._ends_within(patience):
+            raise TimeoutError(f"{self.arguments} still runs after {patience} s")
+        return self.stop()
+
+    def _has_ended(self) -> bool:
+        assert self._process is not None
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _ends_within(self, patience: float) -> bool:
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            if self._has_ended():
+                return True
+            time.sleep(0.01)
+        return self._has_ended()
+
+    def _kill_group(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def _group_of(user: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid

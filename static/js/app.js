@@ -1,0 +1,93 @@
+/**
+ * The web client's composition root: makes the parts, connects them, shows the first page.
+ *
+ * Lives here: the order of starting and stopping. Every other module gets what it needs from here
+ * and imports none of its neighbours' instances.
+ */
+import { api } from "./api.js";
+import { createCache } from "./cache.js";
+import { createConnection } from "./connection.js";
+import { createHistory } from "./history.js";
+import { createOutbox } from "./outbox.js";
+import { createReceipts } from "./receipts.js";
+import { createReplica } from "./replica.js";
+import { beginSession, currentUser, endSession, wipeEverything } from "./session.js";
+import { initialState, reduce } from "./state/reducer.js";
+import { createStore } from "./store.js";
+import { createTyping } from "./typing.js";
+import { showShell } from "./views/shell.js";
+import { showSignIn } from "./views/sign_in.js";
+
+const REVOKED = 4403;
+
+const root = document.querySelector("#app");
+const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
+
+async function start(user) {
+  const store = createStore(reduce, initialState());
+  const cache = createCache({ store, owner: user.id });
+  const snapshot = await cache.load();
+  store.dispatch({ type: "signed_in", user });
+  if (snapshot) store.dispatch({ type: "restored", snapshot: { ...snapshot, me: user } });
+
+  const connection = createConnection({ url: socketUrl, onFrame, onLink, onStop });
+  const outbox = createOutbox({ store, connection, api, storage: localStorage });
+  const replica = createReplica({ store, connection, api });
+  const receipts = createReceipts({ store, connection });
+  const typing = createTyping({ connection });
+  const history = createHistory({ store, api });
+  const app = { store, api, connection, outbox, history, typing, signOut, profileChanged };
+
+  function onFrame(frame) {
+    if (frame.type === "connected" && frame.user_id !== user.id) {
+      location.reload();
+      return;
+    }
+    store.dispatch({ type: "frame_received", frame, now: Date.now() });
+    for (const part of [replica, outbox, receipts]) part.frameReceived(frame);
+  }
+
+  function onLink(link) {
+    for (const part of [replica, outbox, receipts]) part.linkChanged(link);
+  }
+
+  async function onStop(code) {
+    cache.close();
+    if (code === REVOKED) await wipeEverything();
+    endSession();
+    location.hash = "";
+    showSignIn(root, { api, notice: "You have been signed out. Please sign in again." });
+  }
+
+  async function signOut() {
+    await api.logout();
+    connection.stop();
+    cache.close();
+    await wipeEverything();
+    location.replace("/");
+  }
+
+  async function profileChanged(changed) {
+    await beginSession(changed);
+    store.dispatch({ type: "signed_in", user: currentUser() });
+  }
+
+  outbox.restore();
+  cache.keep();
+  showShell(root, app);
+  connection.start();
+  api.limits().then((limits) => store.dispatch({ type: "limits_loaded", limits }), () => {});
+
+  addEventListener("online", () => connection.wake());
+  addEventListener("offline", () => connection.networkLost());
+  addEventListener("focus", () => connection.wake());
+  addEventListener("pagehide", () => cache.flush());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") connection.wake();
+    else cache.flush();
+  });
+}
+
+const user = currentUser();
+if (user) start(user);
+else showSignIn(root, { api });

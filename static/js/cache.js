@@ -1,0 +1,125 @@
+/**
+ * The snapshot on disk (IndexedDB): a reload paints at once and asks only for what is new.
+ *
+ * One record per conversation with its newest messages, and one record for the rest; a save writes
+ * what changed since the last one in a single transaction, so cursors and messages agree. Presence
+ * and typing are not kept. Where IndexedDB is refused (private windows, full disks) the client
+ * works without a cache. Lives here: loading, saving, wiping. Does not live here: unsent messages
+ * (outbox.js), which must be on disk before a function returns.
+ */
+import { KEPT_MESSAGES } from "./state/reducer.js";
+import { trimTimeline } from "./state/timeline.js";
+
+const DATABASE = "chatsite";
+const VERSION = 1;
+const SAVE_AFTER_MS = 400;
+const KEPT_PARTS = ["me", "since", "complete", "reads", "people", "limits"];
+
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+async function openDatabase() {
+  const request = indexedDB.open(DATABASE, VERSION);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore("rest");
+    request.result.createObjectStore("conversations", { keyPath: "id" });
+  };
+  return settled(request);
+}
+
+/** Create the cache; `owner` is the id of the user whose data it may hold. */
+export function createCache({ store, owner }) {
+  let opening = null;
+  let saved = null;
+  let timer = null;
+  let closed = false;
+
+  function database() {
+    opening ??= openDatabase().catch(() => null);
+    return opening;
+  }
+
+  async function load() {
+    const base = await database();
+    if (!base) return null;
+    const transaction = base.transaction(["rest", "conversations"]);
+    const [rest, records] = await Promise.all([
+      settled(transaction.objectStore("rest").get("rest")),
+      settled(transaction.objectStore("conversations").getAll()),
+    ]);
+    if (!rest || rest.me.id !== owner) return null;
+    return {
+      ...rest,
+      conversations: Object.fromEntries(records.map((one) => [one.id, one.conversation])),
+      timelines: Object.fromEntries(records.map((one) => [one.id, one.timeline])),
+    };
+  }
+
+  async function save() {
+    timer = null;
+    const base = await database();
+    if (!base || closed) return;
+    const { state } = store;
+    const transaction = base.transaction(["rest", "conversations"], "readwrite");
+    if (KEPT_PARTS.some((part) => state[part] !== saved?.[part])) {
+      const rest = Object.fromEntries(KEPT_PARTS.map((part) => [part, state[part]]));
+      transaction.objectStore("rest").put(rest, "rest");
+    }
+    const records = transaction.objectStore("conversations");
+    if (!saved) records.clear();
+    for (const [id, conversation] of Object.entries(state.conversations)) {
+      const unchanged =
+        saved?.conversations[id] === conversation && saved.timelines[id] === state.timelines[id];
+      if (!unchanged) {
+        records.put({ id, conversation, timeline: trimTimeline(state.timelines[id], KEPT_MESSAGES) });
+      }
+    }
+    for (const id of Object.keys(saved?.conversations ?? {})) {
+      if (!state.conversations[id]) records.delete(id);
+    }
+    saved = state;
+  }
+
+  return {
+    /** Return the cached part of the state, or null. */
+    load: () => load().catch(() => null),
+    /** Begin to save changes, a moment after they happened. */
+    keep() {
+      saved = null;
+      store.subscribe(() => {
+        timer ??= setTimeout(() => save().catch(() => {}), SAVE_AFTER_MS);
+      });
+    },
+    /** Save nothing from now on: the session is over. */
+    close() {
+      closed = true;
+    },
+    /** Save now: the page may be about to go. */
+    flush() {
+      if (timer === null) return;
+      clearTimeout(timer);
+      save().catch(() => {});
+    },
+  };
+}
+
+/** Remove everything that any user of this browser left here. */
+export async function wipeCache() {
+  try {
+    const base = await openDatabase();
+    const transaction = base.transaction(["rest", "conversations"], "readwrite");
+    transaction.objectStore("rest").clear();
+    transaction.objectStore("conversations").clear();
+    await new Promise((resolve) => {
+      transaction.oncomplete = resolve;
+      transaction.onerror = resolve;
+    });
+    base.close();
+  } catch {
+    // No database, nothing to remove.
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What the views ask of the state.
+ *
+ * Lives here: pure questions. Does not live here: words (wording.js).
+ */
+import { othersWatermarks, statusOf } from "./receipts.js";
+import { shownMessages } from "./timeline.js";
+
+const activityOf = (conversation) => conversation.last_message?.created_at ?? conversation.created_at ?? "";
+
+/** Return the conversations by activity, newest first, that match a filter. */
+export function listedConversations(state, filter = "") {
+  const wanted = filter.trim().toLocaleLowerCase();
+  return Object.values(state.conversations)
+    .filter((one) => wanted === "" || matches(one, wanted, state.me.id))
+    .sort((one, other) => {
+      const [mine, theirs] = [activityOf(one), activityOf(other)];
+      if (mine === theirs) return one.id < other.id ? 1 : -1;
+      return mine < theirs ? 1 : -1;
+    });
+}
+
+function matches(conversation, wanted, viewerId) {
+  const names = conversation.participants
+    .filter((one) => one.user_id !== viewerId)
+    .flatMap((one) => [one.display_name, one.username]);
+  return [conversation.display_name, conversation.name, ...names].some((name) =>
+    (name ?? "").toLocaleLowerCase().includes(wanted),
+  );
+}
+
+/** Return the other person of a direct conversation. */
+export function otherPerson(state, conversation) {
+  if (conversation.type !== "direct") return null;
+  const other = conversation.participants.find((one) => one.user_id !== state.me.id);
+  return other ? (state.people[other.user_id] ?? null) : null;
+}
+
+/** Return somebody's presence, or null while it is not known, which is so without a connection. */
+export function presenceOf(state, userId) {
+  return state.link === "online" || state.link === "updating" ? (state.presence[userId] ?? null) : null;
+}
+
+/**
+ * Return what is shown in a conversation, oldest first: messages with `delivery` (the tick of my
+ * own), then what is on its way.
+ */
+export function shownBubbles(state, id) {
+  const conversation = state.conversations[id];
+  const marks = othersWatermarks(conversation, state.me.id);
+  const messages = shownMessages(state.timelines[id]).map((message) => ({
+    message,
+    mine: message.sender_user_id === state.me.id,
+    delivery: message.sender_user_id === state.me.id ? statusOf(message, marks) : null,
+  }));
+  const arrived = new Set(messages.filter((one) => one.mine).map((one) => one.message.client_message_id));
+  const outgoing = state.outbox
+    .filter((entry) => entry.conversation_id === id && !arrived.has(entry.client_message_id))
+    .map((entry) => ({ message: bodyOf(entry, state.me.id), mine: true, delivery: entry.state, entry }));
+  return [...messages, ...outgoing];
+}
+
+function bodyOf(entry, viewerId) {
+  return {
+    ...entry,
+    id: null,
+    sequence: null,
+    sender_user_id: viewerId,
+    created_at: entry.composed_at,
+    edited_at: null,
+    deleted_at: null,
+  };
+}
+
+/** Return the quoted message, null if it may not be seen, undefined if it must be fetched. */
+export function quotedMessage(state, id, messageId) {
+  const held = shownMessages(state.timelines[id]).find((message) => message.id === messageId);
+  return held ?? state.quotes[messageId];
+}
+
+/** Return how many messages wait to be read in all conversations. */
+export function totalUnread(state) {
+  return Object.values(state.conversations).reduce((sum, one) => sum + one.unread_count, 0);
+}
+
+export const may = (conversation, permission) => conversation.my_permissions?.includes(permission) ?? false;
+
+/** Say whether my own message may still be edited. */
+export function mayEdit(state, message, now) {
+  const age = now - Date.parse(message.created_at);
+  return (
+    message.sender_user_id === state.me.id &&
+    message.message_type === "text" &&
+    !message.deleted_at &&
+    message.sequence !== null &&
+    age < state.limits.edit_window_seconds * 1000
+  );
+}
+
+/** Say whether my own message may be deleted for everyone. */
+export function mayDelete(state, message) {
+  return (
+    message.sender_user_id === state.me.id &&
+    message.message_type !== "system" &&
+    !message.deleted_at &&
+    message.sequence !== null
+  );
+}

@@ -1,0 +1,144 @@
+/**
+ * The dialog about a conversation: the other person, or a group with its members.
+ *
+ * It draws itself anew whenever the conversation changes. Lives here: what is shown and which
+ * requests its buttons make. What one may do is what `my_permissions` says; the server decides.
+ */
+import { may, otherPerson, presenceOf } from "../state/selectors.js";
+import { count, nameOf, presenceLine } from "../wording.js";
+import { avatar } from "./avatar.js";
+import { askToConfirm, openDialog } from "./dialog.js";
+import { h, icon } from "./dom.js";
+import { memberRow } from "./member_row.js";
+import { createPeoplePicker } from "./people_picker.js";
+import { reportFailure } from "./toast.js";
+
+const RANK = { owner: 0, admin: 1, member: 2 };
+
+function personPage(state, person) {
+  const seen = presenceOf(state, person.id);
+  return h(
+    "div",
+    { class: "dialog-body details" },
+    h(
+      "div",
+      { class: "details-head" },
+      avatar({ id: person.id, name: nameOf(state, person.id), url: person.avatar_url, size: "large", presence: seen?.status ?? null }),
+      h("span", { class: "details-name" }, nameOf(state, person.id)),
+      h("span", { class: "person-handle" }, `@${person.username}`),
+      h("span", { class: "details-line" }, presenceLine(seen)),
+    ),
+    person.about && h("p", { class: "details-about" }, person.about),
+  );
+}
+
+function openAddPeople(app, id) {
+  const { api, store } = app;
+  const hidden = new Set(store.state.conversations[id].participants.map((one) => one.user_id));
+  const add = h("button", { type: "button", class: "button button-primary button-wide", disabled: true, on: { click: submit } }, "Add to group");
+  const picker = createPeoplePicker({ api, hidden, several: true, onChange: (chosen) => (add.disabled = chosen.length === 0) });
+  const dialog = openDialog(
+    { title: "Add people", className: "dialog-tall" },
+    h("div", { class: "dialog-body" }, picker.element),
+    h("footer", { class: "dialog-footer" }, add),
+  );
+  picker.focus();
+
+  async function submit() {
+    add.disabled = true;
+    const added = await reportFailure(() => api.addParticipants(id, picker.chosen().map((user) => user.id)));
+    if (added) dialog.close();
+    else add.disabled = false;
+  }
+}
+
+function openRename(app, id) {
+  const { api, store } = app;
+  const conversation = store.state.conversations[id];
+  const name = h("input", { class: "input", id: "rename-name", maxlength: 100, value: conversation.name, required: true });
+  const description = h("textarea", { class: "input", id: "rename-description", rows: 2, maxlength: 500 }, conversation.description ?? "");
+  const dialog = openDialog(
+    { title: "Edit group" },
+    h(
+      "form",
+      { class: "dialog-body", on: { submit: save } },
+      h("div", { class: "field" }, h("label", { for: name.id }, "Name"), name),
+      h("div", { class: "field" }, h("label", { for: description.id }, "Description"), description),
+      h("footer", { class: "dialog-footer" }, h("button", { type: "submit", class: "button button-primary" }, "Save")),
+    ),
+  );
+
+  async function save(event) {
+    event.preventDefault();
+    const fields = { name: name.value.trim(), description: description.value.trim() };
+    if (await reportFailure(() => api.updateConversation(id, fields))) dialog.close();
+  }
+}
+
+async function leave(app, id, dialog) {
+  const confirmed = await askToConfirm({
+    title: "Leave group?",
+    text: "You will no longer receive its messages.",
+    action: "Leave",
+    danger: true,
+  });
+  if (confirmed && (await reportFailure(() => app.api.leaveConversation(id)))) {
+    dialog.close();
+    app.store.dispatch({ type: "conversation_missing", id });
+  }
+}
+
+function action(name, label, onClick, kind = "") {
+  return h("button", { type: "button", class: `details-action ${kind}`.trim(), on: { click: onClick } }, icon(name), label);
+}
+
+function groupPage(app, state, conversation, dialog) {
+  const { id } = conversation;
+  const members = conversation.participants
+    .slice()
+    .sort((one, other) => RANK[one.role] - RANK[other.role] || one.display_name.localeCompare(other.display_name));
+  const unlisted = conversation.participant_count - members.length;
+  return h(
+    "div",
+    { class: "dialog-body details" },
+    h(
+      "div",
+      { class: "details-head" },
+      avatar({ id, name: conversation.display_name, url: conversation.avatar_url, size: "large", group: true }),
+      h("span", { class: "details-name" }, conversation.display_name),
+      h("span", { class: "details-line" }, count(conversation.participant_count, "member")),
+    ),
+    conversation.description && h("p", { class: "details-about" }, conversation.description),
+    h(
+      "div",
+      { class: "details-actions" },
+      may(conversation, "add_participants") && action("add", "Add people", () => openAddPeople(app, id)),
+      may(conversation, "update_conversation") && action("edit", "Edit group", () => openRename(app, id)),
+      may(conversation, "leave") && action("leave", "Leave group", () => leave(app, id, dialog), "danger"),
+    ),
+    h("ul", { class: "people", "aria-label": "Members" }, ...members.map((member) => memberRow(app, state, conversation, member))),
+    unlisted > 0 && h("p", { class: "list-note" }, `and ${count(unlisted, "more member")}`),
+  );
+}
+
+/** Open the dialog. */
+export function openDetails(app, id) {
+  const { store } = app;
+  const place = h("div", { class: "details-place" });
+  const isDirect = store.state.conversations[id].type === "direct";
+  const unsubscribe = store.subscribe((state, previous) => {
+    if (!state.conversations[id]) dialog.close();
+    else if (state.conversations[id] !== previous.conversations[id] || state.presence !== previous.presence) draw(state);
+  });
+  const dialog = openDialog({ title: isDirect ? "Profile" : "Group", className: "dialog-tall", onClose: unsubscribe }, place);
+
+  function draw(state) {
+    const conversation = state.conversations[id];
+    const person = otherPerson(state, conversation);
+    const page = person ? personPage(state, person) : groupPage(app, state, conversation, dialog);
+    const { scrollTop } = place.firstElementChild ?? {};
+    place.replaceChildren(page);
+    page.scrollTop = scrollTop ?? 0;
+  }
+  draw(store.state);
+}

@@ -1,0 +1,29 @@
+/**
+ * Text of people as nodes: plain text, with web addresses as links.
+ *
+ * Lives here: finding addresses and deciding whether a text is only emoji. Nothing here parses
+ * markup; a link is an element whose address begins with http or https.
+ */
+import { h } from "./dom.js";
+
+const ADDRESS = /\bhttps?:\/\/[^\s<>"'“”]+/gi;
+const TRAILING = /[.,;:!?)\]}…]+$/;
+const EMOJI_ONLY = /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\u200d\p{Extended_Pictographic}|\ufe0f|[\u{e0020}-\u{e007f}])*\s?){1,3}$/u;
+
+/** Return the nodes of a text. */
+export function textNodes(text) {
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    const address = match[0].replace(TRAILING, "");
+    if (!URL.canParse(address)) continue;
+    if (match.index > end) nodes.push(text.slice(end, match.index));
+    nodes.push(h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address));
+    end = match.index + address.length;
+  }
+  if (end < text.length) nodes.push(text.slice(end));
+  return nodes;
+}
+
+/** Say whether a text is one to three emoji, which are shown large. */
+export const isOnlyEmoji = (text) => EMOJI_ONLY.test(text);

@@ -1,0 +1,126 @@
+/**
+ * What the client says in words: times, days, presence, typing, system messages, previews.
+ *
+ * Lives here: pure functions from state to text. Does not live here: markup (views/).
+ */
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "long" });
+const SHORT_WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "short" });
+const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "long" });
+const DAY_OF_YEAR = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });
+const SHORT_DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const FULL = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "short" });
+const LIST = new Intl.ListFormat("en");
+const DAY_MS = 86_400_000;
+
+const PRESENCE = { online: "online", idle: "online, idle", away: "away", busy: "do not disturb", offline: "offline" };
+
+function startOfDay(date) {
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate());
+}
+
+/** Return how many calendar days lie between a time and now: 0 for today. */
+function daysAgo(date, now) {
+  return Math.round((startOfDay(now) - startOfDay(date)) / DAY_MS);
+}
+
+/** Return a key that is equal for two times on the same local day. */
+export function dayKey(iso) {
+  const date = new Date(iso);
+  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+}
+
+export const clockTime = (iso) => TIME.format(new Date(iso));
+export const fullTime = (iso) => FULL.format(new Date(iso));
+
+/** Return the heading of a day: Today, Yesterday, a weekday, or a date. */
+export function dayHeading(iso, now = new Date()) {
+  const date = new Date(iso);
+  const days = daysAgo(date, now);
+  if (days === 0) return "Today";
+  if (days === 1) return "Yesterday";
+  if (days > 1 && days < 7) return WEEKDAY.format(date);
+  return (date.getFullYear() === now.getFullYear() ? DAY : DAY_OF_YEAR).format(date);
+}
+
+/** Return the short time of the conversation list. */
+export function shortTime(iso, now = new Date()) {
+  const date = new Date(iso);
+  const days = daysAgo(date, now);
+  if (days <= 0) return TIME.format(date);
+  if (days === 1) return "Yesterday";
+  return (days < 7 ? SHORT_WEEKDAY : SHORT_DAY).format(date);
+}
+
+/** Return the name of a person, from the viewer's side. */
+export function nameOf(state, userId, you = "You") {
+  if (userId && userId === state.me.id) return you;
+  const person = state.people[userId];
+  return person?.display_name || person?.username || "Someone";
+}
+
+export const firstName = (name) => name.split(/\s+/)[0];
+
+/** Return the line under a person's name, or "" if nothing is known. */
+export function presenceLine(presence, now = new Date()) {
+  if (!presence) return "";
+  if (presence.status === "offline" && presence.last_seen) {
+    const seen = new Date(presence.last_seen);
+    if (now - seen < 60_000) return "last seen just now";
+    if (now - seen < 3_600_000) return `last seen ${Math.floor((now - seen) / 60_000)} min ago`;
+    const days = daysAgo(seen, now);
+    if (days === 0) return `last seen at ${TIME.format(seen)}`;
+    if (days === 1) return `last seen yesterday at ${TIME.format(seen)}`;
+    return `last seen ${SHORT_DAY.format(seen)}`;
+  }
+  const line = PRESENCE[presence.status] ?? presence.status;
+  return presence.activity && typeof presence.activity === "string" ? `${line} · ${presence.activity}` : line;
+}
+
+/** Return who is typing in a conversation, or "". */
+export function typingLine(state, conversation) {
+  const ids = Object.keys(state.typing[conversation.id] ?? {});
+  if (ids.length === 0) return "";
+  if (conversation.type === "direct") return "typing";
+  const names = ids.map((id) => firstName(nameOf(state, id)));
+  if (names.length > 2) return `${names.length} people are typing`;
+  return `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing`;
+}
+
+/** Return the text of a system message; the server sends only what happened. */
+export function systemText(state, message) {
+  const { event, actor_user_id: actorId, user_ids: userIds = [], name, role } = message.metadata ?? {};
+  const actor = nameOf(state, actorId);
+  const others = LIST.format(userIds.map((id) => nameOf(state, id, "you")));
+  const texts = {
+    group_created: `${actor} created the group${name ? ` “${name}”` : ""}`,
+    participants_added: `${actor} added ${others}`,
+    participant_removed: `${actor} removed ${others}`,
+    participant_left: `${nameOf(state, userIds[0] ?? actorId)} left the group`,
+    conversation_renamed: name ? `${actor} renamed the group to “${name}”` : `${actor} removed the group’s name`,
+    role_changed: role ? `${actor} made ${others} ${role === "member" ? "a member" : role === "owner" ? "the owner" : "an admin"}` : `${actor} changed the role of ${others}`,
+  };
+  return texts[event] ?? "The group was changed";
+}
+
+/** Return one line that stands for a message in a list or a quotation. */
+export function messageLine(state, message) {
+  if (message.deleted_at) return "Message deleted";
+  if (message.message_type === "system") return systemText(state, message);
+  if (message.message_type === "location") return `📍 ${message.metadata?.label || "Location"}`;
+  return message.content.replace(/\s+/g, " ").trim();
+}
+
+/** Return the second line of a conversation in the list. */
+export function previewLine(state, conversation) {
+  const message = conversation.last_message;
+  if (!message) return "No messages yet";
+  const line = messageLine(state, message);
+  if (message.message_type === "system") return line;
+  if (message.sender_user_id === state.me.id) return `You: ${line}`;
+  if (conversation.type === "direct") return line;
+  return `${firstName(nameOf(state, message.sender_user_id))}: ${line}`;
+}
+
+export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;

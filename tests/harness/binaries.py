@@ -97,9 +97,7 @@ def _install(packages: list[str]) -> None:
     try:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-            subprocess.run(
-                ["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL
-            )
+            subprocess.run(["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
     except subprocess.CalledProcessError as error:
         raise Missing(f"apt-get could not install {' '.join(packages)}.") from error
     finally:

@@ -103,9 +103,7 @@ class Proxy:
             self._links.discard(link)
             self._tasks.discard(task)
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction
-    ) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
         clock = asyncio.get_running_loop().time
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
 

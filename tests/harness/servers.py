@@ -63,7 +63,6 @@ class Server:
         # Without a cache of compiled code every start would compile the whole project.
         environment = bare_environment() | self.environment | settings
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment["PYTHONPYCACHEPREFIX"] = str(self.log_file.parent / "pycache")
         self._program = Program(
             [sys.executable, "manage.py", "serve", "--port", str(self.port)],
             log=self.log_file,
@@ -143,6 +142,8 @@ class Site:
     sharing a database on the private PostgreSQL and a Redis of their own.
     """
 
+    _embedded_template: Path | None = None
+
     def __init__(
         self,
         profile: Profile,
@@ -176,8 +177,6 @@ class Site:
         count = processes or (2 if profile == "production" else 1)
         assert count == 1 or profile == "production", "the embedded profile is one process"
         self.servers = [Server(f"server-{number}", environment, self.folder) for number in range(1, count + 1)]
-
-    _embedded_template: Path | None = None
 
     def _copy_embedded_template(self, environment: Mapping[str, str]) -> None:
         if Site._embedded_template is None:
@@ -229,8 +228,15 @@ class Site:
         """
         begun = {server.name: server.log_position() for server in self.servers}
         yield
+        self.is_free_of_tracebacks(begun)
+
+    def is_free_of_tracebacks(self, since: Mapping[str, int] | None = None) -> None:
+        """Say that no server logged a traceback, after these positions of the logs if given.
+
+        :raises AssertionError: with the log in question.
+        """
         for server in self.servers:
-            text = server.log(begun[server.name])
+            text = server.log((since or {}).get(server.name, 0))
             assert not _UNWANTED.search(text), f"{server.name} logged:\n{text[-6000:]}"
 
     def recent_logs(self, size: int = 3000) -> str:

@@ -1,0 +1,40 @@
+"""Starts the private services of this run before Django's settings load, and the fixtures of all tests."""
+
+import os
+import sys
+
+import pytest
+
+from tests.harness import services as harness_services
+from tests.harness.binaries import Missing
+from tests.harness.fixtures import *  # noqa: F403 - fixtures are found by name
+
+_SERVICES = pytest.StashKey[harness_services.Services]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start PostgreSQL and Redis, and point every setting of this process at them."""
+    if "django.conf" in sys.modules and sys.modules["django.conf"].settings.configured:
+        pytest.exit("Django's settings were loaded before the tests' services started: unset DJANGO_SETTINGS_MODULE")
+    services = harness_services.Services()
+    try:
+        services.start()
+    except Missing as missing:
+        pytest.exit(f"{missing}\n`make test` installs what it can.", returncode=2)
+    config.stash[_SERVICES] = services
+    for name in harness_services.SETTINGS:
+        os.environ.pop(name, None)
+    os.environ.update(services.environment(), DJANGO_SETTINGS_MODULE="chatsite.settings")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    services = config.stash.get(_SERVICES, None)
+    if services is not None:
+        services.stop()
+
+
+@pytest.fixture(scope="session")
+def services(pytestconfig: pytest.Config) -> harness_services.Services:
+    """The private PostgreSQL and Redis of this run."""
+    return pytestconfig.stash[_SERVICES]

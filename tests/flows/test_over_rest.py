@@ -1,0 +1,105 @@
+"""REST is the same product: what a socket can do, a request can, with the same outcome."""
+
+from uuid import uuid4
+
+from tests.harness.people import People, refused
+
+
+async def test_a_message_over_rest_arrives_like_any_other(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        message = await ana.posts_message("hello by post", to=conversation)
+        frame = await ben.receives("new_message", content="hello by post")
+        assert frame["message"] | {"status": ""} == message | {"status": ""}
+        assert message["status"] == "sent"
+
+
+async def test_somebody_without_a_socket_can_take_part(people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        message = await ana.posts_message("hi", to=conversation)
+        await ben.posts(f"/messages/{message['id']}/delivered")
+        await ben.posts(f"/messages/{message['id']}/read")
+        assert (await ana.gets(f"/messages/{message['id']}"))["status"] == "read"
+        missed = await ben.posts("/sync", {"cursors": {conversation["id"]: 1}})
+        assert [event["message"]["content"] for event in missed["events"][conversation["id"]]] == ["hi"]
+        assert missed["heads"] == {conversation["id"]: 2}
+        assert missed["complete"] is True
+
+
+async def test_the_route_below_the_conversation_sends_too(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        status, message = await ana.request(
+            "POST", f"/conversations/{conversation['id']}/messages", {"content": "nested"}
+        )
+        assert status == 201, message
+        await ben.receives("new_message", id=message["id"])
+
+
+async def test_a_resend_over_the_other_transport_is_recognised(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        mine = str(uuid4())
+        ack = await ana.sends("once", to=conversation, client_message_id=mine)
+        body = {"conversation_id": conversation["id"], "content": "once", "client_message_id": mine}
+        status, message = await ana.request("POST", "/messages", body)
+        assert (status, message["id"]) == (200, ack["message_id"])
+
+        mine = str(uuid4())
+        message = await ana.posts_message("twice", to=conversation, client_message_id=mine)
+        ack = await ana.sends("twice", to=conversation, client_message_id=mine)
+        assert ack["message_id"] == message["id"]
+        assert ack["duplicate"] is True
+        assert [each["content"] for each in await ben.history(conversation)] == ["once", "twice"]
+
+
+async def test_a_client_message_id_used_for_something_else_is_a_conflict(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        mine = str(uuid4())
+        await ana.sends("this", to=conversation, client_message_id=mine)
+        with refused("idempotency_conflict"):
+            await ana.sends("that", to=conversation, client_message_id=mine)
+        with refused("idempotency_conflict", status=409):
+            await ana.posts_message("that", to=conversation, client_message_id=mine)
+        await ben.sends("this", to=conversation, client_message_id=mine)  # it is per sender
+        assert [each["content"] for each in await ben.history(conversation)] == ["this", "this"]
+
+
+async def test_fields_that_do_not_exist_are_named(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        body = {"conversation_id": conversation["id"], "content": "hi", "colour": "red"}
+        status, error = await ana.request("POST", "/messages", body)
+        assert (status, error["code"]) == (400, "invalid")
+        assert "colour" in error["fields"]
+        frame = await ana.hears_error_of(
+            "send_message",
+            conversation_id=conversation["id"],
+            content="hi",
+            client_message_id=str(uuid4()),
+            colour="red",
+        )
+        assert "colour" in frame["fields"]
+
+
+async def test_the_limits_can_be_read(people: People) -> None:
+    async with people("ana", connected=False) as (ana,):
+        limits = await ana.gets("/limits")
+        assert limits["text_code_points"] == 10_000
+        assert limits["typing_lease_seconds"] == 3
+        assert limits["catch_up_events"] == 1_000
+
+
+async def test_too_long_a_text_is_refused_on_both_ways(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        body = {"conversation_id": conversation["id"], "content": "x" * 10_001}
+        status, error = await ana.request("POST", "/messages", body)
+        assert (status, error["code"]) in ((400, "invalid"), (413, "too_large"))
+        frame = await ana.hears_error_of(
+            "send_message", conversation_id=conversation["id"], content="x" * 10_001, client_message_id=str(uuid4())
+        )
+        assert frame["code"] == error["code"]
+        assert await ben.history(conversation) == []

@@ -1,0 +1,103 @@
+"""One person, several devices: kept in step, told apart, ended one by one."""
+
+import time
+
+from tests.harness.people import People, refused
+
+
+async def test_what_one_device_sends_the_others_show(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        phone = await ana.another_device("phone", server=ben.server)
+        ack = await ana.sends("from the laptop", to=conversation)
+        frame = await phone.receives("new_message", content="from the laptop", sender=ana)
+        assert frame["sequence"] == ack["sequence"]
+        await phone.hears_everything_from(ben, in_=conversation)
+        phone.has_not_heard("message_ack")
+
+
+async def test_every_device_of_the_receiver_gets_it(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        devices = [ben, await ben.another_device("phone"), await ben.another_device("tablet", server=ana.server)]
+        await ana.sends("to all of you", to=conversation)
+        for device in devices:
+            await device.receives("new_message", content="to all of you")
+
+
+async def test_reading_on_one_device_clears_the_badge_on_the_others(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        phone = await ben.another_device("phone", server=ana.server)
+        for text in ("one", "two", "three"):
+            ack = await ana.sends(text, to=conversation)
+        await ben.says("read_receipt", conversation_id=conversation["id"], sequence=ack["sequence"] - 1)
+        read = await phone.receives("conversation_read", conversation=conversation)
+        assert read["up_to_sequence"] == ack["sequence"] - 1
+        assert read["unread_count"] == 1
+        assert (await phone.looks_at(conversation))["unread_count"] == 1
+
+
+async def test_the_newest_connection_of_a_device_wins(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        again = ana.twin(server=ben.server)
+        await again.connects()
+        await ana.is_closed(4409)
+        conversation = await again.talks_to(ben)
+        await ben.sends("hi", to=conversation)
+        await again.receives("new_message", content="hi")
+
+
+async def test_another_device_replaces_nobody(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        await ana.another_device("phone")
+        await ana.hears_everything_from(ben, in_=conversation)
+        assert ana.is_connected
+
+
+async def test_a_session_ended_elsewhere_closes_its_socket_within_a_second(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        phone = await ana.another_device("phone", server=ben.server)
+        sessions = (await ana.gets("/auth/sessions"))["results"]
+        [current] = [each for each in sessions if each["current"]]
+        [other] = [each for each in sessions if not each["current"]]
+        assert (current["device_id"], other["device_id"]) == ("laptop", "phone")
+
+        begun = time.monotonic()
+        await ana.deletes(f"/auth/sessions/{other['id']}")
+        await phone.is_closed(4403, within=1)
+        assert time.monotonic() - begun < 1
+        with refused("unauthenticated", status=401):
+            await phone.gets("/users/me")
+        assert ana.is_connected
+        assert [each["id"] for each in (await ana.gets("/auth/sessions"))["results"]] == [current["id"]]
+
+
+async def test_logging_out_closes_the_socket_and_ends_the_token(people: People) -> None:
+    async with people("ana") as (ana,):
+        await ana.posts("/auth/logout")
+        await ana.is_closed(4403, within=1)
+        with refused("unauthenticated", status=401):
+            await ana.gets("/users/me")
+        await ana.opens_socket()
+        await ana.is_closed(4401)
+        ana.takes_all()
+
+
+async def test_nobody_ends_somebody_elses_session(people: People) -> None:
+    async with people("ana", "eve") as (ana, eve):
+        [session] = (await ana.gets("/auth/sessions"))["results"]
+        with refused("not_found", status=404):
+            await eve.deletes(f"/auth/sessions/{session['id']}")
+        await ana.asks("ping")
+
+
+async def test_a_device_header_cannot_choose_another_device_after_sign_in(people: People) -> None:
+    async with people("ana") as (ana,):
+        phone = await ana.another_device("phone", connected=False)
+        await phone.opens_socket(headers={"X-Device-ID": "laptop"})
+        await phone.receives("connected")
+        await phone.asks("ping")
+        await ana.asks("ping")
+        assert ana.is_connected

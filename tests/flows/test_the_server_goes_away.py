@@ -1,0 +1,164 @@
+"""Ends that are announced, and ends that are not."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from tests.harness.people import Device, People
+from tests.harness.replica import Replica, agrees_with_fetch
+from tests.harness.servers import Profile, Site
+
+StartsSite = Callable[..., Site]
+
+
+async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: StartsSite, profile: Profile) -> None:
+    site = starts_site(profile)
+    async with People(site)("ana", "ben", "cleo") as (ana, ben, _):
+        conversation = await ana.talks_to(ben)
+        ack = await ana.sends("just before", to=conversation)
+        server = ana.server
+        server.program.send_signal(signal.SIGTERM)
+        told = await ana.receives("reconnect", within=30)
+        assert told["retry_after"] > 0
+        await ana.is_closed(1012, within=30)
+        assert await asyncio.to_thread(server.program.wait, 30) == 0
+        await asyncio.to_thread(server.start)
+        await ana.connects()
+        await ana.asks("sync", cursors={conversation["id"]: ack["sequence"] - 1})
+        await ana.receives("new_message", content="just before")
+        ben.takes_all()
+
+
+async def test_a_draining_server_is_not_ready_and_takes_nobody_new(starts_site: StartsSite) -> None:
+    site = starts_site("production")
+    async with People(site)("ana", "ben", "cleo") as (ana, ben, cleo):
+        server = ana.server
+        server.program.freeze()  # so that the signal and the question meet it together
+        server.program.send_signal(signal.SIGTERM)
+        server.program.thaw()
+        await ana.receives("reconnect", within=30)
+        if server.running:
+            assert (await asyncio.to_thread(server.health, "/health/ready"))[0] in (0, 503)
+        await ana.is_closed(1012, within=30)
+        await cleo.is_closed(1012, within=30)
+        assert ben.is_connected
+        await ana.connects(server=ben.server)
+        conversation = await ana.talks_to(ben)
+        await ben.sends("over here", to=conversation)
+        await ana.receives("new_message", content="over here")
+
+
+async def test_no_acknowledged_message_is_lost_in_a_drain(starts_site: StartsSite, profile: Profile) -> None:
+    site = starts_site(profile, limits={"messages_per_second": 100_000, "messages_burst": 100_000})
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        talking = asyncio.create_task(talks_until_closed(ana, conversation))
+        await ben.receives("new_message", content="m20")
+        ana.server.program.send_signal(signal.SIGTERM)
+        acknowledged = await talking
+        assert await asyncio.to_thread(ana.server.program.wait, 30) == 0
+        await asyncio.to_thread(ana.server.start)
+        stored = {message["id"]: message for message in await ana.history(conversation)}
+        assert len(acknowledged) > 20
+        for ack in acknowledged:
+            assert stored[ack["message_id"]]["sequence"] == ack["sequence"]
+        ben.takes_all()
+
+
+async def talks_until_closed(device: Device, conversation: dict) -> list[dict]:
+    """Send one message after the other until the socket closes; return the acknowledgements."""
+    number = 0
+    while device.is_connected:
+        try:
+            await device.sends(f"m{number}", to=conversation)
+        except (AssertionError, ConnectionError, OSError):
+            break
+        except Exception as closed:
+            if type(closed).__name__.startswith("ConnectionClosed"):
+                break
+            raise
+        number += 1
+    await device.is_closed()
+    return device.heard("message_ack")
+
+
+async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: Profile) -> None:
+    site = starts_site(profile)
+    server = site.servers[0]
+    async with People(site)("ana") as (ana,):
+        server.program.send_signal(signal.SIGINT)
+        await ana.is_closed(1012, within=30)
+    assert await asyncio.to_thread(server.program.wait, 30) == 0
+    assert "KeyboardInterrupt" not in server.log()
+
+
+async def test_a_second_start_goes_on_from_what_the_first_left(starts_site: StartsSite, profile: Profile) -> None:
+    site = starts_site(profile)
+    async with People(site)("ana", "ben", connected=False) as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        await ana.posts_message("still here", to=conversation)
+        for server in site.servers:
+            await asyncio.to_thread(server.restart)
+        assert [each["content"] for each in await ben.history(conversation)] == ["still here"]
+        await ben.connects()
+
+
+BEFORE_COMMIT = ("parsed", "after_lock", "after_insert", "before_commit")
+AFTER_COMMIT = ("after_commit", "before_ack", "before_publish", "mid_fanout")
+
+
+@pytest.mark.parametrize("point", BEFORE_COMMIT + AFTER_COMMIT)
+async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_resend(
+    starts_site: StartsSite, profile: Profile, point: str
+) -> None:
+    site = starts_site(profile)
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        await ana.sends("before", to=conversation)
+        async with Replica(ben) as bens:
+            doomed = ana.server
+            await ana.disconnects()
+            if ben.server is doomed:
+                await ben.disconnects()
+            await asyncio.to_thread(doomed.restart, CHATSITE_CRASH_POINT=point)
+            await ana.connects()
+            if ben.server is doomed:
+                await bens.reconnects() if point != "parsed" else None
+            mine = str(uuid4())
+            message = {"conversation_id": conversation["id"], "content": "survivor", "client_message_id": mine}
+            await ana.says("send_message", **message)
+            await ana.is_closed()
+            await asyncio.to_thread(doomed.program.wait, 5)
+            assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not met"
+            ana.has_not_heard("message_ack")
+            stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = 'survivor'")
+            assert stored == [(1 if point in AFTER_COMMIT else 0,)]
+
+            await asyncio.to_thread(doomed.start)
+            await ana.connects()
+            if not ben.is_connected:
+                await bens.reconnects()
+            ack = await ana.sends("survivor", to=conversation, client_message_id=mine)
+            assert bool(ack.get("duplicate")) is (point in AFTER_COMMIT)
+            await ben.hears_everything_from(ana, in_=conversation)
+            assert [each["content"] for each in await ben.history(conversation)].count("survivor") == 1
+            await agrees_with_fetch(bens)
+            [survivor] = [
+                message for message in bens.state()[conversation["id"]]["messages"] if message["content"] == "survivor"
+            ]
+            assert (survivor["id"], survivor["sequence"]) == (ack["message_id"], ack["sequence"])
+
+
+async def test_a_frozen_server_holds_a_conversation_only_for_seconds(starts_site: StartsSite) -> None:
+    site = starts_site("production")
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        ana.server.program.freeze()
+        try:
+            await ben.sends("without you", to=conversation, within=6)
+        finally:
+            ana.server.program.thaw()
+        await ana.receives("new_message", content="without you")

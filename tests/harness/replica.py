@@ -1,0 +1,356 @@
+"""A reference client: keeps state from a first snapshot and frames alone, by the client's rule.
+
+`Replica` loads everything once, then applies what its socket brings: rule 3 of the protocol, `sync`
+after a reconnect, the tail-loss check in `ping`/`pong`. `fresh_snapshot` asks REST for everything
+anew. When the product is right, the two are equal: replay equals fetch, and any loss heals.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, Self
+
+from tests.harness.people import Device, Frame, Refused
+from tests.harness.proxy import Proxy
+
+Body = dict[str, Any]
+
+# What a REST body says that no frame can repeat: `updated_at` is the time of the newest event, and not
+# every event carries its time.
+_NOT_COMPARED = ("updated_at",)
+_ANSWERS = ("connected", "sync_complete", "pong", "error", "message_ack", "reconnect")
+
+
+class Replica:
+    """The state of one device's client.
+
+    `loses` is asked for every frame that is not an answer; True drops it, as if it never came.
+    """
+
+    def __init__(self, device: Device, *, loses: Callable[[Frame], bool] = lambda _: False) -> None:
+        self.device = device
+        self.loses = loses
+        self.conversations: dict[str, Conversation] = {}
+        self.lost = 0
+        self.gaps = 0  # how often rule 3 fetched what was missing
+        self.reloads = 0  # how often a conversation was loaded anew
+        self.tail_losses = 0  # how often the check in pong found one
+        self._since: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._settled: dict[str, asyncio.Future[Frame]] = {}
+
+    async def __aenter__(self) -> Self:
+        self._since = (await self.device.connects())["server_time"]
+        for body in await self.device.lists_conversations():
+            await self._load(body["id"])
+        self._follow()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._unfollow()
+
+    # --- What a test asks of it -------------------------------------------------------------
+
+    async def reconnects(self, *, via: Proxy | None = None, server: Any = None) -> None:
+        """Connect again, as after any cut, and catch up."""
+        await self._unfollow()
+        await self.device.connects(via=via, server=server)
+        self._follow()
+        await self.catches_up()
+
+    async def catches_up(self) -> Frame:
+        """Send `sync` and wait until everything that it brought is applied."""
+        cursors = {id: each.cursor for id, each in self.conversations.items()}
+        fields = {"since": self._since} if self._since else {}
+        return await self._asks("sync", cursors=cursors, **fields)
+
+    async def checks_tail(self) -> bool:
+        """Send `ping`, compare the heads in `pong` with one's own, catch up if they differ.
+
+        Return whether they differed.
+        """
+        pong = await self._asks("ping")
+        own = {id: each.cursor for id, each in self.conversations.items()}
+        if pong["heads"] == {"count": len(own), "checksum": checksum(own)}:
+            return False
+        self.tail_losses += 1
+        await self.catches_up()
+        return True
+
+    async def reads(self, conversation_id: str, sequence: int) -> None:
+        """Tell the server that everything up to this was read, and know it oneself at once."""
+        await self.device.says("read_receipt", conversation_id=conversation_id, sequence=sequence)
+        self.notes_own_read(conversation_id, sequence)
+
+    def notes_own_read(self, conversation_id: str, sequence: int) -> None:
+        """Move one's own read mark: the server tells one's other devices only."""
+        conversation = self.conversations[conversation_id]
+        conversation.mark(self.device.id, "last_delivered_sequence", sequence)
+        conversation.mark(self.device.id, "last_read_sequence", sequence)
+
+    def state(self) -> dict[str, Body]:
+        """Return everything known, in the form of `fresh_snapshot`."""
+        return {id: each.shown() for id, each in sorted(self.conversations.items())}
+
+    async def _asks(self, type: str, **fields: Any) -> Frame:
+        assert self._task is not None, "not following"
+        loop = asyncio.get_running_loop()
+        number = f"replica-{type}-{loop.time()}"
+        answered = self._settled[number] = loop.create_future()
+        await self.device.says(type, id=number, **fields)
+        done, _ = await asyncio.wait({answered, self._task}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        if answered in done:
+            return answered.result()
+        if self._task in done:
+            self._task.result()  # raises what went wrong
+        raise ConnectionError(f"{self.device}: no answer to {type}")
+
+    # --- Following the frames -----------------------------------------------------------------
+
+    def _follow(self) -> None:
+        self._task = asyncio.create_task(self._apply_frames())
+
+    async def _unfollow(self) -> None:
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        task, self._task = self._task, None
+        if not task.cancelled():
+            task.result()
+
+    async def _apply_frames(self) -> None:
+        async for frame in self.device.frames():
+            if frame["type"] not in _ANSWERS and self.loses(frame):
+                self.lost += 1
+                continue
+            await self.applies(frame)
+            waiting = self._settled.pop(frame.get("id") or "", None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(frame)
+
+    async def applies(self, frame: Frame) -> None:
+        """Apply one frame, fetching what it shows to be missing."""
+        if "sequence" in frame and frame["type"] != "message_ack":
+            await self._apply_event(frame)
+        elif frame["type"] in ("message_delivered", "message_read", "conversation_read"):
+            self._apply_receipt(frame)
+        elif frame["type"] == "sync_complete":
+            await self._complete_sync(frame)
+
+    async def _apply_event(self, frame: Frame) -> None:
+        id, sequence = frame["conversation_id"], frame["sequence"]
+        conversation = self.conversations.get(id)
+        if conversation is None:
+            await self._load(id)
+        elif sequence == conversation.cursor + 1:
+            conversation.apply(frame)
+            if _removes(frame, self.device.id):
+                del self.conversations[id]
+        elif sequence > conversation.cursor:
+            self.gaps += 1
+            await self._fill(id)
+
+    def _apply_receipt(self, frame: Frame) -> None:
+        conversation = self.conversations.get(frame["conversation_id"])
+        if conversation is None:
+            return
+        up_to = frame["up_to_sequence"]
+        who = frame.get("reader_id") or frame.get("user_id") or self.device.id
+        conversation.mark(who, "last_delivered_sequence", up_to)
+        if frame["type"] != "message_delivered":
+            conversation.mark(who, "last_read_sequence", up_to)
+
+    async def _complete_sync(self, frame: Frame) -> None:
+        heads: dict[str, int] = frame["heads"]
+        for id in set(self.conversations) - set(heads):
+            del self.conversations[id]
+        for id, head in heads.items():
+            mine = self.conversations.get(id)
+            if mine is None or id in frame["resync"] or mine.cursor > head:
+                await self._load(id)
+            elif mine.cursor < head:
+                await self._fill(id)
+        self._since = frame["server_time"]
+
+    async def _fill(self, id: str) -> None:
+        """Fetch `/events?after=mine` until nothing is missing."""
+        while True:
+            conversation = self.conversations[id]
+            try:
+                page = await self.device.gets(f"/conversations/{id}/events", after=conversation.cursor)
+            except Refused as refusal:
+                if refusal.code == "not_found":
+                    del self.conversations[id]
+                elif refusal.code == "resync_required":
+                    await self._load(id)
+                else:
+                    raise
+                return
+            for event in page["events"]:
+                conversation.apply(event)
+                if _removes(event, self.device.id):
+                    del self.conversations[id]
+                    return
+            if not page["has_more"]:
+                return
+
+    async def _load(self, id: str) -> None:
+        """Drop what is known of a conversation and load it anew."""
+        self.reloads += 1
+        self.conversations.pop(id, None)
+        try:
+            body = await self.device.gets(f"/conversations/{id}")
+            messages = await self.device.history(id)
+        except Refused as refusal:
+            if refusal.code != "not_found":
+                raise
+            return
+        # The body was read first: what the history holds beyond it comes once more, as an event.
+        self.conversations[id] = Conversation(self.device.id, body, messages)
+
+
+class Conversation:
+    """One conversation as a client keeps it: a body, messages by sequence, and a cursor."""
+
+    def __init__(self, viewer: str, body: Body, messages: list[Body]) -> None:
+        self.viewer = viewer
+        self.body = deepcopy(body)
+        self.cursor: int = body["last_sequence"]
+        self.participants: dict[str, Body] = {each["user_id"]: dict(each) for each in body["participants"]}
+        self.messages: dict[int, Body] = {each["sequence"]: dict(each) for each in messages}
+
+    def apply(self, frame: Frame) -> None:
+        """Apply the event that is next; unknown types only move the cursor."""
+        assert frame["sequence"] == self.cursor + 1, (
+            f"event {frame['sequence']} came after {self.cursor} in {frame['conversation_id']}"
+        )
+        self.cursor += 1
+        match frame["type"]:
+            case "new_message" | "message_updated" | "message_deleted":
+                message = frame["message"]
+                self.messages[message["sequence"]] = dict(message)
+            case "conversation_created" | "conversation_updated":
+                for name in ("name", "description", "avatar_url", "display_name", "settings"):
+                    self.body[name] = frame["conversation"][name]
+            case "participant_added" | "participant_updated":
+                self._place(frame["participant"])
+            case "participant_removed":
+                self.participants.pop(frame["user_id"], None)
+
+    def _place(self, participant: Body) -> None:
+        known = self.participants.get(participant["user_id"])
+        self.participants[participant["user_id"]] = dict(participant)
+        if known is not None and known["joined_at"] == participant["joined_at"]:
+            # A receipt may have been faster than the event, which shows an older mark.
+            self.mark(known["user_id"], "last_delivered_sequence", known["last_delivered_sequence"])
+            self.mark(known["user_id"], "last_read_sequence", known["last_read_sequence"])
+
+    def mark(self, user_id: str, name: str, sequence: int) -> None:
+        """Move a watermark; it never goes back."""
+        participant = self.participants.get(user_id)
+        if participant is not None:
+            participant[name] = max(participant[name], sequence)
+
+    def shown(self) -> Body:
+        """Return the conversation as REST would show it, with everything that follows from the log derived."""
+        me = self.participants[self.viewer]
+        messages = [self._with_status(self.messages[sequence]) for sequence in sorted(self.messages)]
+        body = {
+            **self.body,
+            "last_sequence": self.cursor,
+            "last_message": messages[-1] if messages else None,
+            "participants": list(self.participants.values()),
+            "participant_count": len(self.participants),
+            "unread_count": sum(
+                message["sender_user_id"] not in (None, self.viewer) and message["sequence"] > me["last_read_sequence"]
+                for message in messages
+            ),
+            "my_permissions": _permissions(self.body["type"], me),
+            "me": {
+                **self.body["me"],
+                "role": me["role"],
+                "joined_at": me["joined_at"],
+                "last_read_sequence": me["last_read_sequence"],
+            },
+        }
+        return _comparable(body, messages)
+
+    def _with_status(self, message: Body) -> Body:
+        sequence, sender = message["sequence"], message["sender_user_id"]
+        if sender == self.viewer:
+            marks = [each for id, each in self.participants.items() if id != self.viewer]
+        else:
+            marks = [self.participants[self.viewer]]
+        status = "sent"
+        if marks and all(each["last_read_sequence"] >= sequence for each in marks):
+            status = "read"
+        elif marks and all(each["last_delivered_sequence"] >= sequence for each in marks):
+            status = "delivered"
+        return {**message, "status": status}
+
+
+async def fresh_snapshot(device: Device) -> dict[str, Body]:
+    """Return everything that REST shows this person now."""
+    found = {}
+    for body in await device.lists_conversations():
+        found[body["id"]] = _comparable(body, await device.history(body))
+    return dict(sorted(found.items()))
+
+
+def checksum(heads: dict[str, int]) -> int:
+    """Return the tail-loss check's sum over (conversation id, last sequence)."""
+    return sum(zlib.crc32(f"{id}:{head}".encode()) for id, head in heads.items()) % 2**32
+
+
+def differences(mine: Any, theirs: Any, path: str = "") -> list[str]:
+    """Return where two states differ, as `path: mine != theirs`."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        return [
+            line
+            for name in sorted(mine.keys() | theirs.keys())
+            for line in differences(mine.get(name, "(absent)"), theirs.get(name, "(absent)"), f"{path}/{name}")
+        ]
+    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        return [
+            line
+            for number, (one, other) in enumerate(zip(mine, theirs, strict=True))
+            for line in differences(one, other, f"{path}/{number}")
+        ]
+    return [] if mine == theirs else [f"{path}: {mine!r} != {theirs!r}"]
+
+
+async def agrees_with_fetch(replica: Replica) -> None:
+    """Say that the replica holds exactly what a fresh fetch brings.
+
+    :raises AssertionError: with every difference.
+    """
+    fresh = await fresh_snapshot(replica.device)
+    wrong = differences(replica.state(), fresh)
+    assert not wrong, f"{replica.device}: replica != fetch\n" + "\n".join(wrong[:40])
+
+
+def _comparable(body: Body, messages: list[Body]) -> Body:
+    kept = {name: value for name, value in body.items() if name not in _NOT_COMPARED}
+    if not body["name"] and body["type"] != "direct":
+        del kept["display_name"]  # made up from the participants
+    kept["participants"] = {each["user_id"]: each for each in body["participants"]}
+    kept["my_permissions"] = sorted(body["my_permissions"])
+    kept["messages"] = messages
+    return kept
+
+
+def _permissions(type: str, me: Body) -> list[str]:
+    may = ["send_messages"] if me["can_send_messages"] else []
+    if type == "direct":
+        return may
+    if me["role"] in ("owner", "admin"):
+        may += ["add_participants", "remove_participants", "update_conversation"]
+    if me["role"] == "owner":
+        may += ["change_roles"]
+    return [*may, "leave"]
+
+
+def _removes(frame: Frame, user_id: str) -> bool:
+    return frame["type"] == "participant_removed" and frame["user_id"] == user_id

@@ -1,0 +1,124 @@
+"""The proxy's faults are what they say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness.proxy import Proxy
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[int]:
+    """A server that says everything back."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while chunk := await reader.read(1024):
+                writer.write(chunk)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def said_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes) -> bytes:
+    writer.write(text)
+    return await asyncio.wait_for(reader.readexactly(len(text)), 5)
+
+
+async def stays_silent(reader: asyncio.StreamReader) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.15)
+
+
+async def test_it_forwards_both_ways_and_ends_with_either_side(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(reader, writer, b"hello") == b"hello"
+        writer.write_eof()
+        assert await reader.read() == b""
+
+
+async def test_latency_is_added_to_each_direction_and_does_not_limit_throughput(echo: int) -> None:
+    async with Proxy(echo, latency=0.1) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        begun = asyncio.get_running_loop().time()
+        for _ in range(20):
+            writer.write(b"0123456789")
+            await asyncio.sleep(0.005)
+        await reader.readexactly(200)
+        assert 0.2 <= asyncio.get_running_loop().time() - begun < 0.6
+
+
+async def test_a_cut_is_a_reset_on_the_clients_side(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await said_back(reader, writer, b"hello")
+        proxy.cut()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_silence_holds_bytes_back_until_it_heals(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await said_back(reader, writer, b"hello")
+        proxy.silence()
+        writer.write(b"later")
+        await stays_silent(reader)
+        proxy.heal()
+        assert await asyncio.wait_for(reader.readexactly(5), 5) == b"later"
+
+
+async def test_silence_in_one_direction_lets_the_other_through(echo: int) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readexactly(5))
+        writer.write(b"reply")
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            proxy.silence("down")
+            writer.write(b"hello")
+            assert await asyncio.wait_for(heard.get(), 5) == b"hello"
+            await stays_silent(reader)
+            proxy.heal()
+            assert await asyncio.wait_for(reader.readexactly(5), 5) == b"reply"
+
+
+async def test_what_is_dropped_never_arrives(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        proxy.drop("down")
+        writer.write(b"lost")
+        await stays_silent(reader)
+        proxy.heal()
+        assert await said_back(reader, writer, b"found") == b"found"
+
+
+async def test_a_refusing_proxy_resets_new_connections_until_it_heals(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        proxy.refuse()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            await said_back(reader, writer, b"hello")
+        proxy.heal()
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(reader, writer, b"hello") == b"hello"
+
+
+async def test_silence_meets_new_connections_too(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        proxy.silence()
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+        await stays_silent(reader)
+        proxy.cut()
+        proxy.heal()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)

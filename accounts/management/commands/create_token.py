@@ -1,0 +1,25 @@
+"""`manage.py create_token USERNAME`: a bearer token for a person, for scripts and support."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import User
+from accounts.services import open_session
+
+
+class Command(BaseCommand):
+    """Opens a device session and prints its token, the only time that it can be read."""
+
+    help = "Print a new bearer token of a user."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--device-name", default="create_token")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username__iexact=options["username"], is_active=True).first()
+        if user is None:
+            raise CommandError(f"No active user is called {options['username']}.")
+        opened = open_session(user=user, device_name=options["device_name"])
+        self.stdout.write(str(opened.token))

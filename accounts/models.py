@@ -1,0 +1,109 @@
+"""People and their device sessions. Not here: contacts and blocks, which come with their issue."""
+
+import hashlib
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from uuid_utils.compat import uuid7
+
+USERNAME_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
+
+
+def new_id() -> uuid.UUID:
+    """Make a UUIDv7: unique, and sorted by time."""
+    return uuid7()
+
+
+def token_hash(token: str) -> bytes:
+    """Return what is stored of a token. It has 256 random bits, so a plain hash cannot be guessed back."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users; looks names up without regard to case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username__iexact=username)
+
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user; a password of None means that they cannot sign in with one."""
+        user = self.model(username=username, email=self.normalize_email(fields.pop("email", "")), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user who may do everything in the admin."""
+        return self.create_user(username, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(
+        max_length=64,
+        validators=[RegexValidator(USERNAME_PATTERN, "Letters, digits, dot, underscore and hyphen; 1 to 64.")],
+    )
+    display_name = models.CharField(max_length=64, blank=True)
+    email = models.EmailField(blank=True)
+    about = models.CharField(max_length=500, blank=True)
+    avatar_url = models.URLField(max_length=500, blank=True)
+    is_active = models.BooleanField(default=True, help_text="Off: cannot sign in, and every session has ended.")
+    is_staff = models.BooleanField(default=False, help_text="May use the admin.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ("username",)
+        constraints = (
+            models.UniqueConstraint(Lower("username"), name="username_unique_in_any_case"),
+            models.UniqueConstraint(
+                Lower("email"), name="email_unique_in_any_case", condition=~models.Q(email="")
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def shown_name(self) -> str:
+        """Display name, else username."""
+        return self.display_name or self.username
+
+    def get_short_name(self) -> str:
+        return self.shown_name
+
+
+class DeviceSession(models.Model):
+    """One signed-in device of a user, by bearer token or by browser cookie.
+
+    The token itself is stored nowhere, only its SHA-256. A session counts while it is not revoked, its
+    user is active and the user's password is the one it was opened with.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="device_sessions")
+    token_hash = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    password_fingerprint = models.CharField(max_length=128, editable=False)
+    device_id = models.CharField(max_length=128, blank=True)
+    device_name = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (models.Index(fields=["user", "-created_at"], name="session_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.device_name or 'device'} of {self.user_id}"

@@ -1,0 +1,136 @@
+"""What is read of people and sessions, and who a credential belongs to."""
+
+import datetime
+from collections.abc import Collection, Iterable
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.frames import MeBody, SessionBody, UserBody
+from accounts.models import DeviceSession, User, token_hash
+from realtime.errors import NotFound
+
+# Where Django's browser session keeps the id of the device session.
+SESSION_KEY = "device_session_id"
+USE_NOTED_EVERY = datetime.timedelta(minutes=5)
+SEARCH_RESULTS = 20
+
+
+def session_of_token(token: str) -> DeviceSession | None:
+    """Return the living session of a bearer token, with its user."""
+    return _living(DeviceSession.objects.select_related("user").filter(token_hash=token_hash(token)).first())
+
+
+def session_of_id(session_id: str) -> DeviceSession | None:
+    """Return the living session with this id, with its user."""
+    return _living(DeviceSession.objects.select_related("user").filter(id=session_id).first())
+
+
+def session_of_cookie_header(header: str) -> DeviceSession | None:
+    """Return the living session that the session cookie in a Cookie header names."""
+    try:
+        cookie = SimpleCookie(header).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return None
+    if cookie is None:
+        return None
+    store = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
+    session_id = store.get(SESSION_KEY)
+    return session_of_id(session_id) if session_id else None
+
+
+def ended_sessions(session_ids: Collection[str]) -> set[str]:
+    """Return those of the ids whose session no longer lives."""
+    living = {
+        str(session.id)
+        for session in DeviceSession.objects.select_related("user").filter(id__in=session_ids)
+        if _is_living(session)
+    }
+    return set(session_ids) - living
+
+
+def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
+    """Return the living sessions of a user, newest first."""
+    sessions = user.device_sessions.filter(revoked_at=None).order_by("-created_at", "-id")
+    return [
+        SessionBody(
+            id=str(session.id),
+            device_id=session.device_id,
+            device_name=session.device_name,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            current=session.id == current,
+        )
+        for session in sessions
+    ]
+
+
+def user_by_id(user_id: UUID) -> User:
+    """Return an active person.
+
+    :raises NotFound: nobody, or nobody active.
+    """
+    user = User.objects.filter(id=user_id, is_active=True).first()
+    if user is None:
+        raise NotFound("user")
+    return user
+
+
+def active_users(user_ids: Iterable[UUID]) -> list[User]:
+    """Return those of the ids who are active people."""
+    return list(User.objects.filter(id__in=list(user_ids), is_active=True))
+
+
+def found_users(q: str, *, viewer: User) -> list[UserBody]:
+    """Return people whose username or display name contains the text, best match first; never the viewer."""
+    q = q.strip()
+    matches = User.objects.filter(Q(username__icontains=q) | Q(display_name__icontains=q), is_active=True)
+    users = sorted(
+        matches.exclude(id=viewer.id).order_by("username")[: SEARCH_RESULTS * 5],
+        key=lambda user: not user.username.lower().startswith(q.lower()),
+    )
+    return [user_body(user) for user in users[:SEARCH_RESULTS]]
+
+
+def user_body(user: User) -> UserBody:
+    """Return a person as others see them."""
+    return UserBody(
+        id=str(user.id),
+        username=user.username,
+        display_name=user.shown_name,
+        about=user.about,
+        avatar_url=user.avatar_url,
+    )
+
+
+def me_body(user: User) -> MeBody:
+    """Return a person as they see themselves."""
+    return MeBody(
+        id=str(user.id),
+        username=user.username,
+        display_name=user.shown_name,
+        about=user.about,
+        avatar_url=user.avatar_url,
+        email=user.email,
+    )
+
+
+def _is_living(session: DeviceSession) -> bool:
+    return (
+        session.revoked_at is None
+        and session.user.is_active
+        and session.password_fingerprint == session.user.get_session_auth_hash()
+    )
+
+
+def _living(session: DeviceSession | None) -> DeviceSession | None:
+    if session is None or not _is_living(session):
+        return None
+    now = timezone.now()
+    if now - session.last_used_at > USE_NOTED_EVERY:
+        DeviceSession.objects.filter(id=session.id).update(last_used_at=now)
+    return session

@@ -1,0 +1,151 @@
+"""What changes people and their sessions: sign-up, sign-in, revocation, profile."""
+
+import datetime
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.errors import WrongCredentials
+from accounts.models import DeviceSession, User, token_hash
+from accounts.store import count_attempt
+from realtime.door import announce
+from realtime.errors import DomainError, Forbidden, Invalid, NotFound
+from realtime.items import Ended
+from realtime.sockets import REVOKED
+
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A new session; `token` is None for a cookie session."""
+
+    session: DeviceSession
+    token: str | None
+
+
+def register_user(*, username: str, password: str, address: str, email: str = "", display_name: str = "") -> User:
+    """Create a person.
+
+    :raises Forbidden: sign-up is closed.
+    :raises Invalid: the password is weak or the e-mail address is none.
+    :raises DomainError: conflict when the name or the e-mail address is taken.
+    :raises TooManyAttempts: the address has signed up too often.
+    """
+    if not settings.SIGN_UP_ENABLED:
+        raise Forbidden("Sign-up is closed on this server.")
+    count_attempt(
+        "register", address, most=settings.LIMITS.registrations_per_address_per_hour, window_seconds=HOUR
+    )
+    user = User(username=username, email=_checked_email(email), display_name=display_name.strip())
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Invalid(password=" ".join(error.messages)) from error
+    user.set_password(password)
+    _save_with_unique_names(user)
+    return user
+
+
+def sign_in(*, username: str, password: str, address: str) -> User:
+    """Check a name and a password; attempts are counted per account and per address.
+
+    :raises WrongCredentials: without saying what was wrong, and after the same work.
+    :raises TooManyAttempts: too many for this account or address.
+    """
+    limits = settings.LIMITS
+    window = limits.login_window_seconds
+    count_attempt("login-address", address, most=limits.logins_per_address, window_seconds=window)
+    count_attempt("login-account", username.lower(), most=limits.logins_per_account, window_seconds=window)
+    user = User.objects.filter(username__iexact=username).first()
+    if user is None:
+        make_password(password)  # as slow as the check, so that time does not tell who exists
+        raise WrongCredentials
+    if not check_password(password, user.password) or not user.is_active:
+        raise WrongCredentials
+    return user
+
+
+def open_session(
+    *, user: User, device_id: str = "", device_name: str = "", with_token: bool = True
+) -> OpenedSession:
+    """Open a device session; the returned token is stored only as a hash."""
+    token = secrets.token_urlsafe(32) if with_token else None
+    session = DeviceSession.objects.create(
+        user=user,
+        token_hash=token_hash(token) if token is not None else None,
+        password_fingerprint=user.get_session_auth_hash(),
+        device_id=device_id,
+        device_name=device_name,
+    )
+    return OpenedSession(session, token)
+
+
+def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
+    """End one session of a user; its sockets close. Does nothing more when it has ended already.
+
+    :raises NotFound: no such session of this user.
+    """
+    with transaction.atomic():
+        session = DeviceSession.objects.select_for_update().filter(id=session_id, user_id=user_id).first()
+        if session is None:
+            raise NotFound("session")
+        if session.revoked_at is None:
+            session.revoked_at = timezone.now()
+            session.save(update_fields=["revoked_at"])
+        announce([Ended(REVOKED, session_id=str(session_id))])
+
+
+def revoke_all_sessions(*, user_id: UUID) -> int:
+    """End every session of a user; return how many."""
+    with transaction.atomic():
+        count = DeviceSession.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
+        announce([Ended(REVOKED, user_id=str(user_id))])
+    return count
+
+
+def update_profile(*, user: User, changes: dict[str, str]) -> User:
+    """Change fields of one's own profile.
+
+    :raises Invalid: the e-mail address is none.
+    :raises DomainError: conflict when it is taken.
+    """
+    if "email" in changes:
+        changes = changes | {"email": _checked_email(changes["email"])}
+    for name, value in changes.items():
+        setattr(user, name, value.strip())
+    _save_with_unique_names(user)
+    return user
+
+
+def purge_ended_sessions(*, older_than: datetime.timedelta) -> int:
+    """Delete sessions that were revoked longer ago than that; return how many."""
+    count, _ = DeviceSession.objects.filter(revoked_at__lt=timezone.now() - older_than).delete()
+    return count
+
+
+def _checked_email(email: str) -> str:
+    email = email.strip()
+    if email:
+        try:
+            validate_email(email)
+        except ValidationError as error:
+            raise Invalid(email=" ".join(error.messages)) from error
+    return email
+
+
+def _save_with_unique_names(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        field = "email" if "email" in str(error) else "username"
+        raise DomainError("conflict", f"This {field} is taken.", fields={field: "taken"}) from error

@@ -1,0 +1,33 @@
+"""Lets the socket recognise bearer tokens and browser cookies."""
+
+from collections.abc import Collection
+
+from accounts import selectors
+from accounts.models import DeviceSession
+from realtime import registry
+from realtime.registry import Identity
+
+
+class DeviceSessions:
+    """The registered authenticator."""
+
+    def by_token(self, token: str) -> Identity | None:
+        """Return whose bearer token this is."""
+        return _identity(selectors.session_of_token(token))
+
+    def by_cookie(self, cookie_header: str) -> Identity | None:
+        """Return whose browser session the Cookie header names."""
+        return _identity(selectors.session_of_cookie_header(cookie_header))
+
+    def ended(self, session_ids: Collection[str]) -> Collection[str]:
+        """Return those of the sessions that no longer live."""
+        return selectors.ended_sessions(session_ids)
+
+
+def _identity(session: DeviceSession | None) -> Identity | None:
+    return Identity(user_id=str(session.user_id), session_id=str(session.id)) if session else None
+
+
+def register() -> None:
+    """Register with the ground floor; called once, when the apps are ready."""
+    registry.register_authenticator(DeviceSessions())

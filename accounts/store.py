@@ -1,0 +1,30 @@
+"""Counters of attempts, shared by all processes through the cache."""
+
+import hashlib
+import time
+
+from django.core.cache import cache
+
+from accounts.errors import TooManyAttempts
+from realtime.errors import TryAgain
+
+
+def count_attempt(purpose: str, subject: str, *, most: int, window_seconds: int) -> None:
+    """Count one attempt of `subject` in the running window, atomically over all processes.
+
+    :raises TooManyAttempts: when the window holds `most` already.
+    :raises TryAgain: when the counters are away: an attempt that cannot be counted is refused.
+    """
+    now = time.time()
+    window = int(now // window_seconds)
+    digest = hashlib.sha256(subject.encode()).hexdigest()[:32]
+    key = f"attempts:{purpose}:{digest}:{window}"
+    try:
+        cache.add(key, 0, timeout=window_seconds + 1)
+        attempts = cache.incr(key)
+    except ValueError:
+        attempts = 1  # the window ended between the two calls
+    except Exception as error:
+        raise TryAgain from error
+    if attempts > most:
+        raise TooManyAttempts(retry_after=(window + 1) * window_seconds - now)

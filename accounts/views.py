@@ -1,0 +1,133 @@
+"""REST of people and sessions: translate, one service or selector call, translate back."""
+
+from typing import Any
+from uuid import UUID
+
+from django.middleware.csrf import rotate_token
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import frames, selectors, services
+from accounts.models import User
+from realtime.errors import Invalid
+from realtime.rest import answer, body_of, no_content, query_of
+
+DEVICE_ID = OpenApiParameter("X-Device-ID", str, OpenApiParameter.HEADER, description="Names the device, at sign-in.")
+
+
+class RegisterView(APIView):
+    """Sign-up."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=frames.Register, responses={201: frames.SignedIn}, parameters=[DEVICE_ID], auth=[], tags=["auth"]
+    )
+    def post(self, request: Request) -> Response:
+        """Create a person and sign this device in."""
+        body = body_of(request, frames.Register)
+        user = services.register_user(
+            username=body.username,
+            password=body.password,
+            address=address_of(request),
+            email=body.email,
+            display_name=body.display_name,
+        )
+        return answer(_open(request, user, body.device_name, cookie=body.cookie), 201)
+
+
+class LoginView(APIView):
+    """Sign-in."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=frames.Login, responses={200: frames.SignedIn}, parameters=[DEVICE_ID], auth=[], tags=["auth"]
+    )
+    def post(self, request: Request) -> Response:
+        """Sign this device in."""
+        body = body_of(request, frames.Login)
+        user = services.sign_in(username=body.username, password=body.password, address=address_of(request))
+        return answer(_open(request, user, body.device_name, cookie=body.cookie))
+
+
+class LogoutView(APIView):
+    """Sign-out."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["auth"])
+    def post(self, request: Request) -> Response:
+        """End the session that asks."""
+        services.revoke_session(user_id=request.user.id, session_id=request.auth.id)
+        request._request.session.flush()
+        return no_content()
+
+
+class SessionsView(APIView):
+    """My device sessions."""
+
+    @extend_schema(responses={200: frames.SessionPage}, tags=["auth"])
+    def get(self, request: Request) -> Response:
+        """List my device sessions."""
+        sessions = selectors.sessions_of(request.user, current=request.auth.id)
+        return answer(frames.SessionPage(results=sessions, next=None))
+
+
+class SessionView(APIView):
+    """One of my device sessions."""
+
+    @extend_schema(responses={204: None}, tags=["auth"])
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        """End one of my sessions; its sockets close."""
+        services.revoke_session(user_id=request.user.id, session_id=session_id)
+        return no_content()
+
+
+class MeView(APIView):
+    """My profile."""
+
+    @extend_schema(responses={200: frames.MeBody}, tags=["users"])
+    def get(self, request: Request) -> Response:
+        """Show my profile."""
+        return answer(selectors.me_body(request.user))
+
+    @extend_schema(request=frames.UpdateMe, responses={200: frames.MeBody}, tags=["users"])
+    def patch(self, request: Request) -> Response:
+        """Change my profile."""
+        body = body_of(request, frames.UpdateMe)
+        changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
+        return answer(selectors.me_body(services.update_profile(user=request.user, changes=changes)))
+
+
+class UserSearchView(APIView):
+    """Search for people."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("q", str, required=True)], responses={200: frames.UserPage}, tags=["users"]
+    )
+    def get(self, request: Request) -> Response:
+        """Find people by a part of their username or display name; at most 20."""
+        query = query_of(request, frames.UserSearch)
+        if not query.q.strip():
+            raise Invalid(q="must not be blank")
+        return answer(frames.UserPage(results=selectors.found_users(query.q, viewer=request.user), next=None))
+
+
+def address_of(request: Request) -> str:
+    """Return the client's address, as the server behind trusted proxies sees it."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _open(request: Request, user: User, device_name: str, *, cookie: bool) -> Any:
+    device_id = request.headers.get("X-Device-ID", "")[:128].replace("\x00", "")
+    opened = services.open_session(user=user, device_id=device_id, device_name=device_name, with_token=not cookie)
+    if cookie:
+        browser_session = request._request.session
+        browser_session.flush()
+        browser_session[selectors.SESSION_KEY] = str(opened.session.id)
+        rotate_token(request._request)
+    return frames.SignedIn(token=opened.token, user=selectors.me_body(user))

@@ -1,0 +1,23 @@
+"""The ASGI application: HTTP to Django, `/ws` to the socket, lifespan to start and drain."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+os.environ.setdefault("CHATSITE_ROLE", "server")
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - settings come first
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.urls import path  # noqa: E402
+
+http = get_asgi_application()
+
+from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
+from realtime.consumer import refuse_path, socket_application  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": URLRouter([path("ws", socket_application), path("<path:path>", refuse_path), path("", refuse_path)]),
+        "lifespan": lifespan,
+    }
+)

@@ -1,0 +1,93 @@
+"""Start and end of a server process: checks, the embedded worker, and the drain before the server lets go.
+
+uvicorn closes sockets at once when it gets SIGTERM. So its signal handler is wrapped: first the drain,
+then the signal goes on to uvicorn.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from chatsite.celery import start_embedded_worker
+from realtime.drain import drain
+from realtime.sweep import keep_process_running
+from realtime.threads import in_database_thread
+
+log = logging.getLogger("chatsite.lifespan")
+
+
+async def lifespan(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    """Serve the ASGI lifespan protocol."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await in_database_thread(refuse_unsafe_database)
+            except Exception as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error) or type(error).__name__})
+                return
+            keep_process_running()
+            _drain_before_signals()
+            if settings.EMBEDDED:
+                start_embedded_worker()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def refuse_unsafe_database() -> None:
+    """Check that a commit means durable.
+
+    :raises RuntimeError: PostgreSQL runs with fsync or synchronous_commit off.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            cursor.execute(f"SHOW {setting}")
+            (value,) = cursor.fetchone()
+            if value == "off":
+                raise RuntimeError(f"PostgreSQL runs with {setting} off: acknowledged messages could be lost")
+
+
+def _drain_before_signals() -> None:
+    """Let SIGTERM and SIGINT drain the sockets first; a second signal goes through at once."""
+    loop = asyncio.get_running_loop()
+    draining: set[asyncio.Task[None]] = set()
+
+    def wrap(signum: int, original: Callable[[int, FrameType | None], Any]) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
+            if drain.begun:
+                original(number, frame)
+                return
+            drain.begun = True
+
+            async def drain_then_signal() -> None:
+                try:
+                    await drain.run()
+                finally:
+                    original(number, frame)
+
+            def start() -> None:
+                task = loop.create_task(drain_then_signal())
+                draining.add(task)
+
+            loop.call_soon_threadsafe(start)
+
+        signal.signal(signum, handle)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        original = signal.getsignal(signum)
+        if callable(original):
+            wrap(signum, original)

@@ -1,0 +1,79 @@
+"""Every limit and time-out that the server enforces, in one place.
+
+`settings.LIMITS` holds the one instance; `GET /api/v1/limits` shows it; the variable
+CHATSITE_LIMITS (a JSON object) changes entries. What does not live here: how a limit is
+enforced, which is the business of the code that meets it.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Counts, bytes and seconds. Names end in their unit where it is not a count."""
+
+    text_code_points: int = 10_000
+    stored_message_bytes: int = 64 * 1024
+    frame_bytes: int = 64 * 1024
+    json_depth: int = 16
+    json_keys: int = 64
+
+    frames_per_second: float = 50
+    frames_burst: int = 200
+    messages_per_second: float = 20
+    messages_burst: int = 100
+    bad_frames_per_minute: int = 20
+    sockets_per_user: int = 20
+    unsigned_sockets_per_address: int = 10
+    auth_seconds: float = 10
+
+    logins_per_account: int = 10
+    logins_per_address: int = 100
+    login_window_seconds: int = 15 * 60
+    registrations_per_address_per_hour: int = 60
+
+    page_size: int = 50
+    page_size_max: int = 200
+    catch_up_events: int = 1_000
+    catch_up_events_total: int = 10_000
+    edit_window_seconds: int = 15 * 60
+    group_participants: int = 5_000
+
+    heartbeat_seconds: float = 30
+    heartbeat_timeout_seconds: float = 60
+    server_ping_seconds: float = 54
+    typing_lease_seconds: float = 3
+    idle_seconds: float = 5 * 60
+    away_seconds: float = 15 * 60
+    offline_after_seconds: float = 60
+
+    outbox_frames: int = 256
+    outbox_bytes: int = 1024 * 1024
+    outbox_stuck_seconds: float = 10
+    drain_seconds: float = 20
+
+    @classmethod
+    def from_json(cls, text: str) -> "Limits":
+        """Build the limits with the entries of a JSON object laid over the defaults.
+
+        :raises ImproperlyConfigured: when the text is no object of known names and numbers.
+        """
+        try:
+            overrides = json.loads(text)
+            known = {field.name: field.type for field in dataclasses.fields(cls)}
+            unknown = sorted(set(overrides) - set(known))
+            if unknown:
+                raise ValueError(f"unknown: {', '.join(unknown)}")
+            for name, value in overrides.items():
+                whole_number_wanted = known[name] is int
+                if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                    raise ValueError(f"{name} must be a number above 0")
+                if whole_number_wanted and not isinstance(value, int):
+                    raise ValueError(f"{name} must be a whole number")
+            return cls(**overrides)
+        except (ValueError, TypeError) as error:
+            raise ImproperlyConfigured(f"CHATSITE_LIMITS: {error}") from error

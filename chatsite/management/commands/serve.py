@@ -1,0 +1,27 @@
+"""`manage.py serve`: the production server."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+class Command(BaseCommand):
+    """Serves HTTP and the socket with uvicorn; several processes share one port."""
+
+    help = "Serve HTTP and WebSocket with uvicorn."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--processes", type=int, default=1, help="server processes on the port")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.EMBEDDED and options["processes"] > 1:
+            raise CommandError("The embedded profile is one process; several need PostgreSQL and Redis.")
+        arguments = [options["host"], str(options["port"]), str(options["processes"])]
+        # A new program rather than a call: this process has read the settings of a command.
+        os.execv(sys.executable, [sys.executable, "-m", "chatsite.server", *arguments])

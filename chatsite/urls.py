@@ -1,0 +1,33 @@
+"""Every address of the server except the socket."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
+
+from chatsite import health, views
+
+api = [
+    path("", include("accounts.urls")),
+    path("", include("conversations.urls")),
+    path("", include("messaging.urls")),
+    path("", include("presence.urls")),
+    path("limits", views.LimitsView.as_view()),
+    path("schema", SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
+    path(
+        "schema/try",
+        SpectacularSwaggerView.as_view(url_name="schema", renderer_classes=[TemplateHTMLRenderer]),
+    ),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("health", health.health),
+    path("health/ready", health.ready),
+    path("", views.web_client),
+]
+
+handler400 = views.bad_request
+handler404 = views.unknown_address
+handler500 = views.server_error

@@ -1,0 +1,49 @@
+"""Pages and answers that belong to no app: the web client, limits, unknown addresses."""
+
+import dataclasses
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from drf_spectacular.utils import OpenApiTypes, extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from realtime.errors import DomainError, NotFound
+from realtime.rest import answer, plain_error
+
+
+class LimitsView(APIView):
+    """What the server enforces."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT}, auth=[], tags=["server"])
+    def get(self, request: Request) -> Response:
+        """Show every limit and time-out that the server enforces."""
+        return answer(dataclasses.asdict(settings.LIMITS))
+
+
+@ensure_csrf_cookie
+def web_client(request: HttpRequest) -> HttpResponse:
+    """Serve the page that loads the web client."""
+    return render(request, "index.html")
+
+
+def unknown_address(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer for an address that does not exist."""
+    return plain_error(request, NotFound("address"))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer for a request that cannot be understood."""
+    return plain_error(request, DomainError("malformed", "The request cannot be understood."))
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Answer when the server failed outside of REST framework's views."""
+    return plain_error(request, DomainError("server_error", "The server failed; this was logged."))

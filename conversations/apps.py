@@ -1,0 +1,14 @@
+"""Application configuration."""
+
+from django.apps import AppConfig
+
+
+class ConversationsConfig(AppConfig):
+    """Registers the app's part of the socket."""
+
+    name = "conversations"
+
+    def ready(self) -> None:
+        from conversations import socket
+
+        socket.register()

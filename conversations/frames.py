@@ -1,0 +1,238 @@
+"""Bodies and frames of conversations, participants and catch-up."""
+
+import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, UnsetType
+
+from realtime.bodies import Body, Request
+from realtime.frames import Command, Frame
+
+NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
+Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Role = Literal["owner", "admin", "member"]
+# A message body, which the messaging app defines.
+MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/MessageBody"})]
+
+
+class ParticipantBody(Body, kw_only=True):
+    """A person in a conversation."""
+
+    user_id: str
+    username: str
+    display_name: str
+    avatar_url: str
+    role: Role
+    can_send_messages: bool
+    joined_at: datetime.datetime
+    last_read_sequence: int
+    last_delivered_sequence: int
+
+
+class MyPlace(Body, kw_only=True):
+    """The viewer's own place in a conversation. The personal flags stand at their defaults: nothing sets them yet."""
+
+    role: Role
+    joined_at: datetime.datetime
+    last_read_sequence: int
+    muted_until: datetime.datetime | None = None
+    pinned: bool = False
+    archived: bool = False
+    draft: str | None = None
+    notification_level: str = "all"
+
+
+class ConversationBody(Body, kw_only=True):
+    """A conversation as one viewer sees it. `participants` holds at most 50; `last_message` is a message body."""
+
+    id: str
+    type: Literal["direct", "group"]
+    name: str
+    display_name: str
+    description: str
+    avatar_url: str
+    created_by: str | None
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    last_sequence: int
+    last_message: MessageOnTop | None
+    participant_count: int
+    participants: list[ParticipantBody]
+    unread_count: int
+    me: MyPlace
+    my_permissions: list[str]
+    mention_count: int = 0
+    settings: dict[str, Any] = {}
+
+
+class ConversationPage(Body, kw_only=True):
+    """Conversations, the most active first."""
+
+    results: list[ConversationBody]
+    next: str | None
+
+
+class ParticipantPage(Body, kw_only=True):
+    """Participants in the order in which they came."""
+
+    results: list[ParticipantBody]
+    next: str | None
+
+
+# --- Requests -----------------------------------------------------------------------------
+
+
+class CreateConversation(Request, kw_only=True):
+    """A direct conversation (exactly one other person) or a group."""
+
+    type: Literal["direct", "group"]
+    participant_ids: Annotated[list[UUID], Meta(max_length=5_000)]
+    name: Name = ""
+    description: Description = ""
+
+
+class UpdateConversation(Request, kw_only=True):
+    """Changes of a group; what is absent stays."""
+
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    avatar_url: Annotated[str, Meta(max_length=500, pattern=r"^(https://[^\x00\s]+)?$")] | UnsetType = UNSET
+
+
+class AddParticipants(Request, kw_only=True):
+    """People to add to a group."""
+
+    user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=5_000)]
+
+
+class UpdateParticipant(Request, kw_only=True):
+    """Changes of somebody's place; what is absent stays."""
+
+    role: Role | UnsetType = UNSET
+    can_send_messages: bool | UnsetType = UNSET
+
+
+class ConversationListQuery(Request, kw_only=True):
+    """Filters and page of the conversation list. `archived` filters nothing in yet: nothing can be archived."""
+
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    unread: bool = False
+    q: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] = ""
+
+
+class PageQuery(Request, kw_only=True):
+    """A page of a list."""
+
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class EventsQuery(Request, kw_only=True):
+    """The part of a log above `after`."""
+
+    after: Sequence = 0
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 200
+
+
+class LeaveQuery(Request, kw_only=True):
+    """How to part with a conversation."""
+
+    mode: Literal["leave"] = "leave"
+
+
+# --- Catch-up -----------------------------------------------------------------------------
+
+
+Cursors = Annotated[dict[UUID, Sequence], Meta(max_length=10_000)]
+
+
+class EventPage(Body, kw_only=True):
+    """Part of a conversation's log; each event is the frame that went out live."""
+
+    events: list[Any]
+    last_sequence: int
+    has_more: bool
+
+
+class SyncRequest(Request, kw_only=True):
+    """Where a client is, per conversation; `since` is the `server_time` of its last catch-up."""
+
+    cursors: Cursors
+    since: datetime.datetime | None = None
+
+
+class SyncAnswer(Body, kw_only=True):
+    """What the client missed, the heads of all its conversations, and those it must load anew.
+
+    `complete` is false when there was more than one answer may hold: ask again with the new cursors.
+    """
+
+    events: dict[str, list[Any]]
+    receipts: list[Any]
+    heads: dict[str, int]
+    resync: list[str]
+    complete: bool
+    server_time: datetime.datetime
+
+
+class Sync(Command, tag="sync", kw_only=True):
+    """The same over the socket: the events come as frames, then `sync_complete`."""
+
+    cursors: Cursors
+    since: datetime.datetime | None = None
+
+
+class SyncComplete(Frame, tag="sync_complete", kw_only=True):
+    """Everything that was missed has been sent."""
+
+    heads: dict[str, int]
+    resync: list[str]
+    server_time: datetime.datetime
+    id: str | None = None
+
+
+# --- Events -------------------------------------------------------------------------------
+
+
+class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
+    """A conversation began."""
+
+    conversation_id: str
+    sequence: int
+    conversation: ConversationBody
+
+
+class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
+    """Name, description or avatar changed."""
+
+    conversation_id: str
+    sequence: int
+    conversation: ConversationBody
+
+
+class ParticipantAdded(Frame, tag="participant_added", kw_only=True):
+    """Somebody came; a client that does not know the conversation loads it."""
+
+    conversation_id: str
+    sequence: int
+    participant: ParticipantBody
+
+
+class ParticipantUpdated(Frame, tag="participant_updated", kw_only=True):
+    """Somebody's role or right to write changed."""
+
+    conversation_id: str
+    sequence: int
+    participant: ParticipantBody
+
+
+class ParticipantRemoved(Frame, tag="participant_removed", kw_only=True):
+    """Somebody left or was removed."""
+
+    conversation_id: str
+    sequence: int
+    user_id: str

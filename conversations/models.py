@@ -1,0 +1,132 @@
+"""Conversations, participants and the event log. Not here: messages, which the log only refers to."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import new_id
+
+
+class Conversation(models.Model):
+    """A conversation and its counters. Its row lock orders everything that is written in it."""
+
+    class Type(models.TextChoices):
+        DIRECT = "direct"
+        GROUP = "group"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    type = models.CharField(max_length=16, choices=Type.choices)
+    name = models.CharField(max_length=100, blank=True)
+    description = models.CharField(max_length=1000, blank=True)
+    avatar_url = models.URLField(max_length=500, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(help_text="Of the newest event.")
+    last_activity_at = models.DateTimeField(help_text="Of the newest message; lists are sorted by it.")
+    direct_key = models.CharField(
+        max_length=73, null=True, blank=True, unique=True, editable=False, help_text="Both ids of a direct pair, sorted."
+    )
+    last_sequence = models.BigIntegerField(default=0)
+    last_message_sequence = models.BigIntegerField(default=0, help_text="0 while there is no message.")
+    message_count = models.BigIntegerField(default=0, help_text="Messages that people wrote, tombstones included.")
+    participant_count = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ("-last_activity_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                name="direct_pairs_have_a_key",
+                condition=Q(type="direct", direct_key__isnull=False) | (~Q(type="direct") & Q(direct_key__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="conversation_counters_fit",
+                condition=Q(last_sequence__gte=F("last_message_sequence"))
+                & Q(last_sequence__gte=F("message_count"))
+                & Q(message_count__gte=0)
+                & Q(participant_count__gte=0),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or f"{self.type} {self.id}"
+
+
+class Participant(models.Model):
+    """A person's place in a conversation; it stays when they leave (`left_at`), and is taken up again.
+
+    Unread messages = (conversation.message_count - read_message_count) - (sent_count - read_sent_count):
+    all that people wrote after the read mark, without one's own.
+    """
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.MEMBER)
+    can_send_messages = models.BooleanField(default=True)
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True, blank=True)
+    history_from = models.BigIntegerField(default=1, help_text="First sequence that this person may see.")
+    last_read_sequence = models.BigIntegerField(default=0)
+    last_read_at = models.DateTimeField(null=True, blank=True)
+    last_delivered_sequence = models.BigIntegerField(default=0)
+    last_delivered_at = models.DateTimeField(null=True, blank=True)
+    sent_count = models.BigIntegerField(default=0)
+    last_sent_sequence = models.BigIntegerField(default=0)
+    read_message_count = models.BigIntegerField(default=0)
+    read_sent_count = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("conversation", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["conversation", "user"], name="one_place_per_person"),
+            models.CheckConstraint(
+                name="watermarks_in_order", condition=Q(last_delivered_sequence__gte=F("last_read_sequence"))
+            ),
+        )
+        indexes = (models.Index(fields=["user"], name="places_now", condition=Q(left_at=None)),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.conversation_id}"
+
+    def unread_count(self, message_count: int) -> int:
+        """Return how many messages of others lie after the read mark, given the conversation's count."""
+        return (message_count - self.read_message_count) - (self.sent_count - self.read_sent_count)
+
+
+class Event(models.Model):
+    """One durable change of a conversation. Refers to what changed and never holds text."""
+
+    class Kind(models.TextChoices):
+        NEW_MESSAGE = "new_message"
+        MESSAGE_UPDATED = "message_updated"
+        MESSAGE_DELETED = "message_deleted"
+        CONVERSATION_CREATED = "conversation_created"
+        CONVERSATION_UPDATED = "conversation_updated"
+        PARTICIPANT_ADDED = "participant_added"
+        PARTICIPANT_REMOVED = "participant_removed"
+        PARTICIPANT_UPDATED = "participant_updated"
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
+    sequence = models.BigIntegerField()
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    subject_sequence = models.BigIntegerField(help_text="Sequence of the message that changed, else the event's own.")
+    message_id = models.UUIDField(null=True)
+    user_id = models.UUIDField(null=True)
+    actor_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("conversation", "sequence")
+        constraints = (
+            models.UniqueConstraint(fields=["conversation", "sequence"], name="sequence_taken_once"),
+            models.CheckConstraint(name="sequence_from_one", condition=Q(sequence__gte=1)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.sequence}"

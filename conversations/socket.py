@@ -1,0 +1,149 @@
+"""Conversations on the socket: catch-up, and the log as the hub reads it."""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Max
+
+from conversations import catch_up, event_log, frames, selectors
+from conversations.models import Event, Participant
+from realtime import registry
+from realtime.bodies import encode
+from realtime.errors import DomainError
+from realtime.registry import Attachment, LogEvent, Recent
+from realtime.sockets import Socket
+from realtime.threads import in_database_thread
+
+PAGE = 200
+# Longer than any transaction may live (statement and idle time-outs), so that none is overlooked.
+OVERLAP_SECONDS = 8.0
+
+
+async def sync(socket: Socket, command: frames.Sync) -> None:
+    """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
+    if not socket.hold():
+        raise DomainError("conflict", "A sync is under way already.")
+    heads: dict[str, int] = {}
+    try:
+        cursors = dict(command.cursors)
+        resync: list[str] = []
+        since = command.since
+        while True:
+            found = await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
+            if since is command.since:
+                server_time = found.server_time
+            since = None
+            heads = found.heads
+            resync += found.resync
+            for conversation_id, events in found.events.items():
+                for frame in events:
+                    await socket.room()
+                    socket.send(frame)
+                cursors.pop(UUID(conversation_id), None)
+            for frame in found.receipts:
+                await socket.room()
+                socket.send(frame)
+            for conversation_id in found.resync:
+                cursors.pop(UUID(conversation_id), None)
+            if found.complete or socket.closing:
+                break
+        await socket.room()
+        socket.send(frames.SyncComplete(heads=heads, resync=resync, server_time=server_time, id=command.id))
+    finally:
+        socket.release(heads)
+
+
+class ConversationLog:
+    """The registered event log."""
+
+    def __init__(self) -> None:
+        # (moment, newest event id then): where the next look has to begin.
+        self._looks: deque[tuple[float, int]] = deque()
+
+    def attachments(self, user_id: str) -> list[Attachment]:
+        """Return all conversations of a user, in one snapshot."""
+        places = Participant.objects.filter(user_id=user_id, left_at=None)
+        rows = places.values_list("conversation_id", "conversation__last_sequence", "history_from")
+        return [Attachment(str(id), last_sequence, history_from) for id, last_sequence, history_from in rows]
+
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+        """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
+        events = list(
+            Event.objects.filter(conversation_id=conversation_id, sequence__gt=after).order_by("sequence")[:PAGE]
+        )
+        shared = [event for event in events if event.kind not in event_log.PER_VIEWER_KINDS]
+        texts = {
+            event.pk: encode(frame).decode()
+            for event, frame in zip(shared, event_log.rendered(shared, None), strict=True)
+        }
+        members = selectors.members_among(UUID(conversation_id), viewers) if len(shared) < len(events) else []
+        return [self._log_event(event, texts.get(event.pk), members) for event in events]
+
+    def recent(self) -> Recent:
+        """Return what was committed lately."""
+        now = time.monotonic()
+        newest = Event.objects.aggregate(newest=Max("id"))["newest"] or 0
+        if not self._looks:
+            # The first look reaches back a little, for what was committed while the process started.
+            self._looks.append((now, max(0, newest - PAGE)))
+        while len(self._looks) > 1 and self._looks[1][0] < now - OVERLAP_SECONDS:
+            self._looks.popleft()
+        floor = self._looks[0][1]
+        self._looks.append((now, newest))
+        lately = Event.objects.filter(id__gt=floor)
+        heads = dict(lately.values_list("conversation_id").annotate(head=Max("sequence")).order_by())
+        return Recent(heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))
+
+    def _joins(self, floor: int) -> dict[str, dict[str, int]]:
+        came = Event.objects.filter(
+            id__gt=floor, kind__in=[Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED]
+        )
+        places = Participant.objects.filter(
+            conversation_id__in=came.values("conversation_id"), left_at=None
+        ).values_list("conversation_id", "user_id", "history_from")
+        joins: dict[str, dict[str, int]] = defaultdict(dict)
+        for conversation_id, user_id, history_from in places:
+            joins[str(conversation_id)][str(user_id)] = history_from
+        return joins
+
+    def _log_event(self, event: Event, text: str | None, members: Collection[str]) -> LogEvent:
+        """Render one event; who joins or leaves by it counts only as far as it is still so."""
+        rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
+        if event.kind in event_log.PER_VIEWER_KINDS:
+            for member in members:
+                (frame,) = event_log.rendered([event], UUID(member))
+                rendered.texts[member] = encode(frame).decode()
+        places = Participant.objects.filter(
+            conversation_id=event.conversation_id, history_from=event.sequence, left_at=None
+        )
+        if event.kind in (Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED):
+            rendered.joins = {str(user_id): event.sequence for user_id in places.values_list("user_id", flat=True)}
+        elif event.kind == Event.Kind.PARTICIPANT_REMOVED:
+            rendered.leaves = [str(event.user_id)]
+        return rendered
+
+
+def register() -> None:
+    """Register with the ground floor and the event log; called once, when the apps are ready."""
+    registry.register_command(frames.Sync, sync)
+    registry.register_frames(
+        frames.SyncComplete,
+        frames.ConversationCreated,
+        frames.ConversationUpdated,
+        frames.ParticipantAdded,
+        frames.ParticipantUpdated,
+        frames.ParticipantRemoved,
+    )
+    registry.register_log(ConversationLog())
+    event_log.register_renderer(
+        [
+            Event.Kind.CONVERSATION_CREATED,
+            Event.Kind.CONVERSATION_UPDATED,
+            Event.Kind.PARTICIPANT_ADDED,
+            Event.Kind.PARTICIPANT_UPDATED,
+            Event.Kind.PARTICIPANT_REMOVED,
+        ],
+        selectors.render_events,
+    )

@@ -1,0 +1,173 @@
+"""REST of conversations: translate, one service or selector call, translate back."""
+
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from conversations import catch_up, frames, selectors, services
+from realtime.errors import Invalid
+from realtime.rest import answer, body_of, no_content, query_of
+
+CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
+LIMIT = OpenApiParameter("limit", int, description="Items on a page, 1 to 200; 50 when absent.")
+TAGS = ["conversations"]
+
+
+class ConversationsView(APIView):
+    """My conversations."""
+
+    @extend_schema(
+        parameters=[
+            CURSOR,
+            LIMIT,
+            OpenApiParameter("unread", bool, description="Only those with unread messages."),
+            OpenApiParameter("q", str, description="Part of the name, or of a participant's name."),
+        ],
+        responses={200: frames.ConversationPage},
+        tags=TAGS,
+    )
+    def get(self, request: Request) -> Response:
+        """List my conversations, the most active first."""
+        query = query_of(request, frames.ConversationListQuery)
+        return answer(selectors.conversation_page(request.user.id, query))
+
+    @extend_schema(
+        request=frames.CreateConversation,
+        responses={201: frames.ConversationBody, 200: frames.ConversationBody},
+        tags=TAGS,
+    )
+    def post(self, request: Request) -> Response:
+        """Create a group, or find or create the direct conversation with somebody (200 when it was there)."""
+        body = body_of(request, frames.CreateConversation)
+        if body.type == "direct":
+            if len(body.participant_ids) != 1 or body.name or body.description:
+                raise Invalid(participant_ids="a direct conversation takes one other person and no name")
+            conversation, created = services.start_direct(user=request.user, other_id=body.participant_ids[0])
+        else:
+            created = True
+            conversation = services.create_group(
+                user=request.user,
+                participant_ids=body.participant_ids,
+                name=body.name,
+                description=body.description,
+            )
+        return answer(selectors.conversation_body(request.user.id, conversation.id), 201 if created else 200)
+
+
+class ConversationView(APIView):
+    """One of my conversations."""
+
+    @extend_schema(responses={200: frames.ConversationBody}, tags=TAGS)
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """Show a conversation."""
+        return answer(selectors.conversation_body(request.user.id, conversation_id))
+
+    @extend_schema(request=frames.UpdateConversation, responses={200: frames.ConversationBody}, tags=TAGS)
+    def patch(self, request: Request, conversation_id: UUID) -> Response:
+        """Change a group's name, description or avatar."""
+        body = body_of(request, frames.UpdateConversation)
+        changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
+        services.update_conversation(
+            user_id=request.user.id, conversation_id=conversation_id, changes=changes
+        )
+        return answer(selectors.conversation_body(request.user.id, conversation_id))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("mode", str, enum=["leave"], description="How to part with it.")],
+        responses={204: None},
+        tags=TAGS,
+    )
+    def delete(self, request: Request, conversation_id: UUID) -> Response:
+        """Leave a group."""
+        query_of(request, frames.LeaveQuery)
+        services.leave(user_id=request.user.id, conversation_id=conversation_id)
+        return no_content()
+
+
+class ParticipantsView(APIView):
+    """Who is in a conversation."""
+
+    @extend_schema(parameters=[CURSOR, LIMIT], responses={200: frames.ParticipantPage}, tags=TAGS)
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """List the participants, in the order in which they came."""
+        query = query_of(request, frames.PageQuery)
+        return answer(selectors.participant_page(request.user.id, conversation_id, query))
+
+    @extend_schema(request=frames.AddParticipants, responses={200: frames.ParticipantPage}, tags=TAGS)
+    def post(self, request: Request, conversation_id: UUID) -> Response:
+        """Add people; the answer lists those who are new."""
+        body = body_of(request, frames.AddParticipants)
+        places = services.add_participants(
+            user_id=request.user.id, conversation_id=conversation_id, user_ids=body.user_ids
+        )
+        return answer(
+            frames.ParticipantPage(results=[selectors.participant_body(place) for place in places], next=None)
+        )
+
+
+class ParticipantView(APIView):
+    """Somebody's place in a conversation."""
+
+    @extend_schema(request=frames.UpdateParticipant, responses={200: frames.ParticipantBody}, tags=TAGS)
+    def patch(self, request: Request, conversation_id: UUID, user_id: UUID) -> Response:
+        """Change somebody's role or right to write."""
+        body = body_of(request, frames.UpdateParticipant)
+        place = services.update_participant(
+            user_id=request.user.id,
+            conversation_id=conversation_id,
+            other_id=user_id,
+            role=body.role if isinstance(body.role, str) else None,
+            can_send_messages=body.can_send_messages if isinstance(body.can_send_messages, bool) else None,
+        )
+        return answer(selectors.participant_body(place))
+
+    @extend_schema(responses={204: None}, tags=TAGS)
+    def delete(self, request: Request, conversation_id: UUID, user_id: UUID) -> Response:
+        """Remove somebody, or leave."""
+        services.remove_participant(
+            user_id=request.user.id, conversation_id=conversation_id, other_id=user_id
+        )
+        return no_content()
+
+
+class EventsView(APIView):
+    """A conversation's event log."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("after", OpenApiTypes.INT64, description="The sequence that the client has."),
+            OpenApiParameter("limit", int, description="Events in an answer, 1 to 1000; 200 when absent."),
+        ],
+        responses={200: frames.EventPage},
+        tags=["sync"],
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """Give the events above `after`, oldest first; 410 when that cannot be given."""
+        query = query_of(request, frames.EventsQuery)
+        return answer(catch_up.events_page(request.user.id, conversation_id, query))
+
+
+class SyncView(APIView):
+    """Catch-up over all conversations."""
+
+    @extend_schema(request=frames.SyncRequest, responses={200: frames.SyncAnswer}, tags=["sync"])
+    def post(self, request: Request) -> Response:
+        """Give what a client missed; the REST twin of the `sync` frame."""
+        body = body_of(request, frames.SyncRequest)
+        found = catch_up.missed(request.user.id, body.cursors, body.since)
+        return answer(
+            frames.SyncAnswer(
+                events=found.events,
+                receipts=found.receipts,
+                heads=found.heads,
+                resync=found.resync,
+                complete=found.complete,
+                server_time=found.server_time,
+            )
+        )
+
+

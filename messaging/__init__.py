@@ -1,0 +1,1 @@
+"""Messages and receipts: the one write path, history, who got and read what when."""

@@ -1,0 +1,203 @@
+"""Bodies and frames of messages and receipts."""
+
+import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from realtime.bodies import Body, Request
+from realtime.frames import CommandId, Frame
+
+Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class MessageBody(Body, kw_only=True):
+    """A message. Deleted for everyone it keeps ids, sequence, sender and times, and is empty otherwise.
+
+    `status` is the viewer's: for the sender sent, delivered or read by all others; for others their own.
+    """
+
+    id: str
+    client_message_id: str | None
+    conversation_id: str
+    sequence: int
+    sender_user_id: str | None
+    message_type: Literal["text", "location", "system"]
+    content: str
+    metadata: dict[str, Any]
+    reply_to_id: str | None
+    status: Literal["sent", "delivered", "read"]
+    created_at: datetime.datetime
+    edited_at: datetime.datetime | None
+    deleted_at: datetime.datetime | None
+    # No feature fills these yet.
+    mentions: list[Any] = []
+    attachments: list[Any] = []
+    reactions: list[Any] = []
+
+
+class MessagePage(Body, kw_only=True):
+    """Part of a conversation's history, newest first; `has_more` in the direction of paging."""
+
+    results: list[MessageBody]
+    has_more: bool
+
+
+class Location(Request, kw_only=True):
+    """Metadata of a location message, in degrees."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    label: Label = ""
+
+
+class ReceiptBody(Body, kw_only=True):
+    """When a message was delivered to, and read by, one person; null while it was not."""
+
+    user_id: str
+    delivered_at: datetime.datetime | None
+    read_at: datetime.datetime | None
+
+
+# --- Requests and commands ----------------------------------------------------------------
+
+
+class MessageDraft(Request, kw_only=True):
+    """A message to be sent, without where to.
+
+    Text needs content; a location has its place in `metadata` and may have content.
+    """
+
+    content: str = ""
+    message_type: Literal["text", "location"] = "text"
+    client_message_id: UUID | None = None
+    reply_to_id: UUID | None = None
+    metadata: dict[str, Any] = {}
+
+
+class PostMessage(MessageDraft, kw_only=True):
+    """A message to be sent. Without a client_message_id a repetition is a second message."""
+
+    conversation_id: UUID
+
+
+class SendMessage(PostMessage, tag_field="type", tag="send_message", kw_only=True):
+    """The same over the socket, where the client_message_id is required."""
+
+    client_message_id: UUID
+    id: CommandId | None = None
+
+
+class EditMessage(Request, kw_only=True):
+    """The new text of a message."""
+
+    content: str
+
+
+class DeleteQuery(Request, rename={"for_": "for"}, kw_only=True):
+    """For whom a message is deleted."""
+
+    for_: Literal["everyone"]
+
+
+class HistoryQuery(Request, kw_only=True):
+    """A part of the history: the newest, those before or after a sequence, or those around one."""
+
+    before: Sequence | None = None
+    after: Sequence | None = None
+    around: Sequence | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class _Receipt(Request, kw_only=True):
+    """Up to and including a message, or a sequence of a conversation. `read_at` is ignored: the server's clock counts."""
+
+    message_id: UUID | None = None
+    conversation_id: UUID | None = None
+    sequence: Sequence | None = None
+    read_at: Any = None
+    id: CommandId | None = None
+
+    def __post_init__(self) -> None:
+        by_message = self.message_id is not None
+        by_sequence = self.conversation_id is not None and self.sequence is not None
+        partly = self.conversation_id is not None or self.sequence is not None
+        if by_message == by_sequence or (by_message and partly):
+            raise ValueError("give either message_id, or conversation_id and sequence")
+
+
+class DeliveryReceipt(_Receipt, tag_field="type", tag="delivery_receipt", kw_only=True):
+    """This device has got everything up to here."""
+
+
+class ReadReceipt(_Receipt, tag_field="type", tag="read_receipt", kw_only=True):
+    """This person has seen everything up to here."""
+
+
+# --- Frames -------------------------------------------------------------------------------
+
+
+class MessageAck(Frame, tag="message_ack", kw_only=True):
+    """The message is committed. `duplicate`: it was before; this is the original's answer."""
+
+    client_message_id: str
+    message_id: str
+    conversation_id: str
+    sequence: int
+    created_at: datetime.datetime
+    duplicate: bool = False
+    id: str | None = None
+
+
+class NewMessage(Frame, tag="new_message", kw_only=True):
+    """Somebody wrote."""
+
+    conversation_id: str
+    sequence: int
+    message: MessageBody
+
+
+class MessageUpdated(Frame, tag="message_updated", kw_only=True):
+    """A message was edited."""
+
+    conversation_id: str
+    sequence: int
+    message: MessageBody
+
+
+class MessageDeleted(Frame, tag="message_deleted", kw_only=True):
+    """A message was deleted for everyone; what is left of it."""
+
+    conversation_id: str
+    sequence: int
+    message: MessageBody
+
+
+class MessageDelivered(Frame, tag="message_delivered", kw_only=True):
+    """A person's device got everything up to here. `message_id` is the newest message that it covers."""
+
+    conversation_id: str
+    up_to_sequence: int
+    message_id: str | None
+    user_id: str
+    delivered_at: datetime.datetime
+
+
+class MessageRead(Frame, tag="message_read", kw_only=True):
+    """A person saw everything up to here. `message_id` is the newest message that it covers."""
+
+    conversation_id: str
+    up_to_sequence: int
+    message_id: str | None
+    reader_id: str
+    read_at: datetime.datetime
+
+
+class ConversationRead(Frame, tag="conversation_read", kw_only=True):
+    """The viewer read up to here on another of their devices."""
+
+    conversation_id: str
+    up_to_sequence: int
+    unread_count: int

@@ -1,0 +1,123 @@
+"""Checks that must hold at any moment: logs without gaps, heads and counters that agree with the rows.
+
+Reads only. Each check is one set-based query over the whole database.
+"""
+
+from collections.abc import Callable, Iterator
+
+from django.db.models import BigIntegerField, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from conversations.models import Conversation, Event, Participant
+from messaging.models import Message
+
+SYSTEM = Message.Type.SYSTEM
+
+
+def faults() -> Iterator[str]:
+    """Yield a sentence for everything that is wrong; nothing when all is well."""
+    checks: list[Callable[[], Iterator[str]]] = [
+        _logs_without_gaps,
+        _heads,
+        _messages_and_their_events,
+        _message_counts,
+        _participant_counts,
+        _sent_counts,
+        _read_counts,
+        _marks_below_heads,
+    ]
+    for check in checks:
+        yield from check()
+
+
+def _logs_without_gaps() -> Iterator[str]:
+    logs = Event.objects.order_by().values("conversation_id")
+    for row in logs.annotate(first=Min("sequence"), last=Max("sequence"), number=Count("id")).exclude(
+        first=1, last=F("number")
+    ):
+        yield (
+            f"conversation {row['conversation_id']}: events {row['first']} to {row['last']}, "
+            f"but {row['number']} of them"
+        )
+
+
+def _heads() -> Iterator[str]:
+    last = Event.objects.filter(conversation=OuterRef("pk")).order_by("-sequence").values("sequence")[:1]
+    for conversation in Conversation.objects.annotate(last=_or_zero(last)).exclude(last_sequence=F("last")):
+        yield f"conversation {conversation.pk}: head {conversation.last_sequence}, last event {conversation.last}"
+
+
+def _messages_and_their_events() -> Iterator[str]:
+    event = Event.objects.filter(
+        conversation_id=OuterRef("conversation_id"),
+        sequence=OuterRef("sequence"),
+        kind=Event.Kind.NEW_MESSAGE,
+        message_id=OuterRef("id"),
+    )
+    for message in Message.objects.filter(~Exists(event)):
+        yield f"message {message.pk}: no event at its sequence {message.sequence}"
+    message_of = Message.objects.filter(id=OuterRef("message_id"), conversation_id=OuterRef("conversation_id"))
+    for orphan in Event.objects.filter(kind=Event.Kind.NEW_MESSAGE).filter(~Exists(message_of)):
+        yield f"conversation {orphan.conversation_id}: event {orphan.sequence} without its message"
+
+
+def _message_counts() -> Iterator[str]:
+    written = _counted(Message.objects.filter(conversation=OuterRef("pk")).exclude(message_type=SYSTEM))
+    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-sequence").values("sequence")[:1]
+    found = Conversation.objects.annotate(written=written, newest=_or_zero(newest))
+    for conversation in found.exclude(message_count=F("written"), last_message_sequence=F("newest")):
+        yield (
+            f"conversation {conversation.pk}: counts {conversation.message_count} messages up to "
+            f"{conversation.last_message_sequence}, has {conversation.written} up to {conversation.newest}"
+        )
+
+
+def _participant_counts() -> Iterator[str]:
+    there = _counted(Participant.objects.filter(conversation=OuterRef("pk"), left_at=None))
+    for conversation in Conversation.objects.annotate(there=there).exclude(participant_count=F("there")):
+        yield (
+            f"conversation {conversation.pk}: counts {conversation.participant_count} participants, "
+            f"has {conversation.there}"
+        )
+
+
+def _sent_counts() -> Iterator[str]:
+    sent = _counted(
+        Message.objects.filter(conversation=OuterRef("conversation_id"), sender=OuterRef("user_id"))
+    )
+    for place in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
+        yield f"participant {place}: counts {place.sent_count} messages sent, has {place.sent}"
+
+
+def _read_counts() -> Iterator[str]:
+    unread = _counted(
+        Message.objects.filter(
+            conversation=OuterRef("conversation_id"), sequence__gt=OuterRef("last_read_sequence")
+        )
+        .exclude(message_type=SYSTEM)
+        .exclude(sender=OuterRef("user_id"))
+    )
+    places = Participant.objects.filter(left_at=None).annotate(
+        unread=unread,
+        counted=F("conversation__message_count")
+        - F("read_message_count")
+        - F("sent_count")
+        + F("read_sent_count"),
+    )
+    for place in places.exclude(unread=F("counted")):
+        yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"
+
+
+def _marks_below_heads() -> Iterator[str]:
+    beyond = Q(last_delivered_sequence__gt=F("conversation__last_sequence"))
+    for place in Participant.objects.filter(beyond):
+        yield f"participant {place}: mark {place.last_delivered_sequence} beyond the head"
+
+
+def _counted(rows: object) -> Coalesce:
+    counts = rows.order_by().values(nothing=Value(1)).annotate(number=Count("pk")).values("number")  # type: ignore[attr-defined]
+    return _or_zero(counts)
+
+
+def _or_zero(rows: object) -> Coalesce:
+    return Coalesce(Subquery(rows, output_field=BigIntegerField()), 0)  # type: ignore[arg-type]

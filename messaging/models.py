@@ -1,0 +1,76 @@
+"""Messages, and the moves of receipt marks."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import new_id
+from conversations.models import Conversation
+
+
+class Message(models.Model):
+    """A message; deleted for everyone it stays as an empty tombstone.
+
+    `payload_digest` tells a repeated send from another use of the same client_message_id; it goes with the text.
+    """
+
+    class Type(models.TextChoices):
+        TEXT = "text"
+        LOCATION = "location"
+        SYSTEM = "system"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    sequence = models.BigIntegerField()
+    sender = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="messages"
+    )
+    client_message_id = models.UUIDField(null=True, editable=False)
+    message_type = models.CharField(max_length=16, choices=Type.choices)
+    content = models.TextField(blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    reply_to_id = models.UUIDField(null=True, blank=True)
+    payload_digest = models.BinaryField(max_length=16, null=True, editable=False)
+    created_at = models.DateTimeField()
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("conversation", "-sequence")
+        constraints = (
+            models.UniqueConstraint(fields=["conversation", "sequence"], name="one_message_per_sequence"),
+            models.UniqueConstraint(fields=["sender", "client_message_id"], name="one_message_per_client_id"),
+            models.CheckConstraint(
+                name="people_write_all_but_system",
+                condition=Q(message_type="system", sender=None)
+                | (~Q(message_type="system") & Q(sender__isnull=False, client_message_id__isnull=False)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type} {self.sequence}"
+
+
+class ReceiptMove(models.Model):
+    """A receipt mark moved: everything up to `up_to_sequence` was delivered to, or read by, this person then."""
+
+    class Kind(models.TextChoices):
+        DELIVERED = "delivered"
+        READ = "read"
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    from_sequence = models.BigIntegerField(help_text="The mark before; what it covers anew lies above.")
+    up_to_sequence = models.BigIntegerField()
+    moved_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("conversation", "id")
+        indexes = (
+            models.Index(fields=["conversation", "user", "kind", "up_to_sequence"], name="receipt_of_message"),
+            models.Index(fields=["conversation", "moved_at"], name="receipts_since"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind} up to {self.up_to_sequence}"

@@ -1,0 +1,1 @@
+"""The write path: messages (`send`), their changes (`change`) and receipt marks (`receipts`)."""

@@ -1,0 +1,141 @@
+"""Changes of messages that exist: edit, delete for everyone; and messages that the server itself writes."""
+
+import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import event_log
+from conversations.models import Conversation, Event, Participant
+from conversations.signals import MembershipChanged
+from messaging import frames
+from messaging.errors import EditWindowClosed
+from messaging.models import Message
+from messaging.selectors import message_body, visible_message
+from messaging.services.send import check_text
+from realtime.errors import Forbidden, NotFound
+
+
+def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
+    """Change the text of one's own message, within the edit window.
+
+    :raises NotFound: no such message, not theirs to see, or deleted.
+    :raises Forbidden: somebody else's, or nothing that has text.
+    :raises EditWindowClosed: it is too old.
+    :raises Invalid: as `check_text`.
+    """
+    check_text(content)
+    with transaction.atomic():
+        message, place = _locked_message(user_id, message_id)
+        if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
+            raise Forbidden("You can edit your own text messages.")
+        if not place.can_send_messages:
+            raise Forbidden("You may not write in this conversation.")
+        window = settings.LIMITS.edit_window_seconds
+        now = timezone.now()
+        if now - message.created_at > datetime.timedelta(seconds=window):
+            raise EditWindowClosed(window)
+        if content == message.content:
+            return message
+        message.content = content
+        message.edited_at = now
+        message.save(update_fields=["content", "edited_at"])
+        _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, place, now)
+    return message
+
+
+def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
+    """Empty a message for everybody: its sender may, and owner and admins of a group. Twice is once.
+
+    :raises NotFound: no such message, or not theirs to see.
+    :raises Forbidden: the user may not.
+    """
+    with transaction.atomic():
+        message, place = _locked_message(user_id, message_id, deleted_too=True)
+        moderates = (
+            place.conversation.type == Conversation.Type.GROUP and place.role != Participant.Role.MEMBER
+        )
+        if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
+            raise Forbidden("You may not delete this message for everyone.")
+        if message.deleted_at is not None:
+            return
+        now = timezone.now()
+        message.content = ""
+        message.metadata = {}
+        message.payload_digest = None
+        message.deleted_at = now
+        message.save(update_fields=["content", "metadata", "payload_digest", "deleted_at"])
+        _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
+
+
+def write_system_message(change: MembershipChanged) -> Message:
+    """Note in a group's history what happened to it; the caller holds the row lock and the transaction."""
+    metadata: dict[str, Any] = {"event": change.event, "actor_user_id": str(change.actor_id)}
+    if change.user_ids:
+        # A history line names a few; the participant events name all.
+        metadata["user_ids"] = [str(user_id) for user_id in change.user_ids[:50]]
+        metadata["user_count"] = len(change.user_ids)
+    if change.name is not None:
+        metadata["name"] = change.name
+    message = Message(
+        conversation=change.conversation,
+        message_type=Message.Type.SYSTEM,
+        metadata=metadata,
+        created_at=change.at,
+    )
+    entry = event_log.take(
+        change.conversation,
+        Event.Kind.NEW_MESSAGE,
+        at=change.at,
+        actor_id=change.actor_id,
+        message_id=message.id,
+    )
+    message.sequence = entry.event.sequence
+    entry.frame = frames.NewMessage(
+        conversation_id=str(change.conversation.id), sequence=message.sequence, message=message_body(message)
+    )
+    message.save(force_insert=True)
+    event_log.append([entry])
+    return message
+
+
+def _locked_message(
+    user_id: UUID, message_id: UUID, *, deleted_too: bool = False
+) -> tuple[Message, Participant]:
+    """Lock the message's conversation and return message and place as they are under the lock.
+
+    :raises NotFound: as `visible_message`; also for a deleted one, unless that is wanted.
+    """
+    message, _ = visible_message(user_id, message_id)
+    conversation = Conversation.objects.select_for_update().get(id=message.conversation_id)
+    message, place = visible_message(user_id, message_id)
+    place.conversation = conversation
+    if message.deleted_at is not None and not deleted_too:
+        raise NotFound("message")
+    return message, place
+
+
+def _log_change(
+    kind: str,
+    frame: type[frames.MessageUpdated] | type[frames.MessageDeleted],
+    message: Message,
+    place: Participant,
+    at: datetime.datetime,
+) -> None:
+    entry = event_log.take(
+        place.conversation,
+        kind,
+        at=at,
+        actor_id=place.user_id,
+        message_id=message.id,
+        subject_sequence=message.sequence,
+    )
+    entry.frame = frame(
+        conversation_id=str(message.conversation_id),
+        sequence=entry.event.sequence,
+        message=message_body(message),
+    )
+    event_log.append([entry])

@@ -1,0 +1,136 @@
+"""Messages and receipts on the socket: check, queue in a lane, answer after the commit."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db.models import Max
+
+from conversations import event_log
+from conversations.models import Conversation, Event
+from messaging import frames, selectors
+from messaging.models import ReceiptMove
+from messaging.rates import message_wait
+from messaging.selectors import unread_counts, with_newest_message
+from messaging.services.receipts import Mark, notices_of, set_marks
+from messaging.services.send import Send, Sent, checked_send, send_messages
+from realtime import registry
+from realtime.crash import crash_point
+from realtime.errors import DomainError
+from realtime.frames import error_frame
+from realtime.items import Notice
+from realtime.lanes import Lanes
+from realtime.sockets import Socket
+
+OVERLAP_SECONDS = 8.0
+
+_sends: Lanes[Send, Sent] = Lanes(send_messages)
+_marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
+
+
+def send_message(socket: Socket, command: frames.SendMessage) -> None:
+    """Queue the message; the ack follows its commit."""
+    socket.active_at = time.monotonic()
+    send = checked_send(command, conversation_id=command.conversation_id, sender_id=UUID(socket.user_id))
+    if wait := message_wait(socket.user_id):
+        raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
+
+    def answer(result: Sent | DomainError) -> None:
+        crash_point("before_ack")
+        client_message_id = str(command.client_message_id)
+        if isinstance(result, DomainError):
+            socket.send(error_frame(result.body(), id=command.id, client_message_id=client_message_id))
+            return
+        message = result.message
+        socket.send(
+            frames.MessageAck(
+                client_message_id=client_message_id,
+                message_id=str(message.id),
+                conversation_id=str(message.conversation_id),
+                sequence=message.sequence,
+                created_at=message.created_at,
+                duplicate=result.duplicate,
+                id=command.id,
+            )
+        )
+
+    _sends.submit(command.conversation_id, send, answer)
+
+
+def delivery_receipt(socket: Socket, command: frames.DeliveryReceipt) -> None:
+    """Queue the mark; a refusal is answered, a success is seen by its frames."""
+    _set_mark(socket, command, ReceiptMove.Kind.DELIVERED)
+
+
+def read_receipt(socket: Socket, command: frames.ReadReceipt) -> None:
+    """Queue the mark; a refusal is answered, a success is seen by its frames."""
+    socket.active_at = time.monotonic()
+    _set_mark(socket, command, ReceiptMove.Kind.READ)
+
+
+def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadReceipt, kind: str) -> None:
+    mark = Mark(
+        user_id=UUID(socket.user_id),
+        kind=kind,
+        message_id=command.message_id,
+        conversation_id=command.conversation_id,
+        sequence=command.sequence,
+        session_id=socket.session_id,
+    )
+
+    def answer(result: None | DomainError) -> None:
+        if isinstance(result, DomainError):
+            socket.send(error_frame(result.body(), id=command.id))
+
+    _marks.submit(socket.user_id, mark, answer)
+
+
+class RecentReceipts:
+    """Finds receipts whose announcement this process may have missed."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque()
+
+    def __call__(self, seen: Callable[[int], bool]) -> list[Notice]:
+        """Return the notices of moves committed lately that were not seen."""
+        now = time.monotonic()
+        newest = ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0
+        while len(self._looks) > 1 and self._looks[1][0] < now - OVERLAP_SECONDS:
+            self._looks.popleft()
+        floor = self._looks[0][1] if self._looks else newest
+        self._looks.append((now, newest))
+        ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
+        unseen = [id for id in ids if not seen(id * 2)]
+        moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))
+        conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
+        notices = []
+        for move in moves:
+            unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, 0)
+            notices += notices_of(move, conversations[move.conversation_id], unread)
+        return notices
+
+
+def register() -> None:
+    """Register with the ground floor and the event log; called once, when the apps are ready."""
+    registry.register_command(frames.SendMessage, send_message)
+    registry.register_command(frames.DeliveryReceipt, delivery_receipt)
+    registry.register_command(frames.ReadReceipt, read_receipt)
+    registry.register_frames(
+        frames.MessageAck,
+        frames.NewMessage,
+        frames.MessageUpdated,
+        frames.MessageDeleted,
+        frames.MessageDelivered,
+        frames.MessageRead,
+        frames.ConversationRead,
+    )
+    registry.recent_notices.append(RecentReceipts())
+    registry.busy_checks.append(lambda: not (_sends.idle and _marks.idle))
+    event_log.register_renderer(
+        [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events
+    )
+    event_log.register_messages_at(selectors.messages_at)
+    event_log.register_receipts_since(selectors.receipts_since)
+
+

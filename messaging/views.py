@@ -1,0 +1,131 @@
+"""REST of messages and receipts: translate, one service or selector call, translate back."""
+
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from messaging import frames, selectors
+from messaging.models import ReceiptMove
+from messaging.rates import message_wait
+from messaging.services import change, receipts, send
+from realtime.errors import DomainError
+from realtime.rest import answer, body_of, no_content, query_of
+
+TAGS = ["messages"]
+
+
+def _post(request: Request, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
+    wanted = send.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
+    if wait := message_wait(str(request.user.id)):
+        raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
+    sent = send.send_message(wanted)
+    (body,) = selectors.bodies_for(request.user.id, [sent.message])
+    return answer(body, 200 if sent.duplicate else 201)
+
+
+class MessagesView(APIView):
+    """Messages, wherever they go."""
+
+    @extend_schema(
+        request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS
+    )
+    def post(self, request: Request) -> Response:
+        """Send a message; 200 and the original when it had been sent before."""
+        body = body_of(request, frames.PostMessage)
+        return _post(request, body, body.conversation_id)
+
+
+class HistoryView(APIView):
+    """The messages of a conversation."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("before", OpenApiTypes.INT64, description="Messages below this sequence."),
+            OpenApiParameter("after", OpenApiTypes.INT64, description="Messages above this sequence."),
+            OpenApiParameter("around", OpenApiTypes.INT64, description="Messages on both sides of this sequence."),
+            OpenApiParameter("limit", int, description="1 to 200; 50 when absent."),
+        ],
+        responses={200: frames.MessagePage},
+        tags=TAGS,
+    )
+    def get(self, request: Request, conversation_id: UUID) -> Response:
+        """Show a part of the history, newest first."""
+        query = query_of(request, frames.HistoryQuery)
+        return answer(selectors.history(request.user.id, conversation_id, query))
+
+    @extend_schema(
+        request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS
+    )
+    def post(self, request: Request, conversation_id: UUID) -> Response:
+        """Send a message here; 200 and the original when it had been sent before."""
+        return _post(request, body_of(request, frames.MessageDraft), conversation_id)
+
+
+class MessageView(APIView):
+    """One message."""
+
+    @extend_schema(responses={200: frames.MessageBody}, tags=TAGS)
+    def get(self, request: Request, message_id: UUID) -> Response:
+        """Show a message."""
+        message, _ = selectors.visible_message(request.user.id, message_id)
+        (body,) = selectors.bodies_for(request.user.id, [message])
+        return answer(body)
+
+    @extend_schema(request=frames.EditMessage, responses={200: frames.MessageBody}, tags=TAGS)
+    def patch(self, request: Request, message_id: UUID) -> Response:
+        """Edit my message, within the edit window."""
+        body = body_of(request, frames.EditMessage)
+        message = change.edit_message(user_id=request.user.id, message_id=message_id, content=body.content)
+        (shown,) = selectors.bodies_for(request.user.id, [message])
+        return answer(shown)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("for", str, enum=["everyone"], required=True)],
+        responses={204: None},
+        tags=TAGS,
+    )
+    def delete(self, request: Request, message_id: UUID) -> Response:
+        """Delete a message for everyone; a tombstone stays."""
+        query_of(request, frames.DeleteQuery)
+        change.delete_message_for_everyone(user_id=request.user.id, message_id=message_id)
+        return no_content()
+
+
+class ReadView(APIView):
+    """Read receipt."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["receipts"])
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Say that I have read everything up to this message."""
+        return _mark(request, message_id, ReceiptMove.Kind.READ)
+
+
+class DeliveredView(APIView):
+    """Delivery receipt."""
+
+    @extend_schema(request=None, responses={204: None}, tags=["receipts"])
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Say that my device has got everything up to this message."""
+        return _mark(request, message_id, ReceiptMove.Kind.DELIVERED)
+
+
+def _mark(request: Request, message_id: UUID, kind: str) -> Response:
+    receipts.set_mark(
+        receipts.Mark(
+            user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)
+        )
+    )
+    return no_content()
+
+
+class ReceiptsView(APIView):
+    """Who got and read a message."""
+
+    @extend_schema(responses={200: list[frames.ReceiptBody]}, tags=["receipts"])
+    def get(self, request: Request, message_id: UUID) -> Response:
+        """Show when the message was delivered to, and read by, each other member."""
+        return answer(selectors.receipts_of(request.user.id, message_id))

@@ -1,0 +1,14 @@
+"""Application configuration."""
+
+from django.apps import AppConfig
+
+
+class PresenceConfig(AppConfig):
+    """Registers the app's part of the socket."""
+
+    name = "presence"
+
+    def ready(self) -> None:
+        from presence import socket
+
+        socket.register()

@@ -1,0 +1,68 @@
+"""Frames and bodies of presence and typing."""
+
+import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from accounts.frames import UserBody
+from realtime.bodies import Body, Request
+from realtime.frames import Command, Frame
+
+Chosen = Literal["online", "away", "busy", "invisible"]
+Status = Literal["online", "idle", "away", "busy", "offline"]
+Activity = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$")]
+
+
+class TypingCommand(Command, tag="typing", kw_only=True):
+    """I am typing, or have stopped. Repeat it before the lease of 3 s ends."""
+
+    conversation_id: UUID
+    is_typing: bool
+
+
+class PresenceUpdate(Command, tag="presence_update", kw_only=True):
+    """How I want to be seen, on all devices."""
+
+    status: Chosen
+    activity: Activity | None = None
+
+
+class StatusBody(Request, kw_only=True):
+    """The same over REST."""
+
+    status: Chosen
+    activity: Activity | None = None
+
+
+class Typing(Frame, tag="typing", kw_only=True):
+    """Somebody types; it holds for `expires_in` seconds unless it is renewed."""
+
+    conversation_id: str
+    user_id: str
+    is_typing: bool
+    expires_in: float
+
+
+class Presence(Frame, tag="presence", kw_only=True):
+    """Somebody's presence changed; `last_seen` when they are offline."""
+
+    user_id: str
+    status: Status
+    activity: str | None = None
+    last_seen: datetime.datetime | None = None
+
+
+class PresenceBody(Body, kw_only=True):
+    """Presence in a profile."""
+
+    status: Status
+    activity: str | None
+    last_seen: datetime.datetime | None
+
+
+class ProfileBody(UserBody, kw_only=True):
+    """A person; `presence` only for those who share a conversation with them."""
+
+    presence: PresenceBody | None

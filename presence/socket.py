@@ -1,0 +1,158 @@
+"""Presence and typing on the socket: leases of this process's connections, renewed in one batch per tick."""
+
+import logging
+import time
+
+import redis
+from django.conf import settings
+
+from presence import frames, services
+from presence.store import Lease
+from realtime import registry
+from realtime.bodies import encode
+from realtime.door import announce_now_without_commit
+from realtime.errors import NotFound
+from realtime.items import Notice
+from realtime.sockets import Socket
+from realtime.threads import in_database_thread
+
+log = logging.getLogger("chatsite.presence")
+
+# A lease outlives two renewals that fail.
+LEASE_SECONDS = 60.0
+RENEW_SECONDS = 20.0
+LOOK_SECONDS = 2.0
+
+
+class Connections:
+    """The connections of this process as leases."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[str, Socket] = {}
+        self._written: dict[str, str] = {}
+        self._ended: dict[str, Lease] = {}
+        self._greeted: list[Socket] = []
+        self._renewed_at = self._looked_at = 0.0
+
+    def add(self, socket: Socket) -> None:
+        """Begin a lease; the new client is told how its peers are."""
+        self._sockets[socket.connection_id] = socket
+        self._greeted.append(socket)
+        self._looked_at = 0.0
+
+    def remove(self, socket: Socket) -> None:
+        """Let the lease run out after the offline delay."""
+        if self._sockets.pop(socket.connection_id, None) is not None:
+            status = self._written.pop(socket.connection_id, "online")
+            expires = time.time() + settings.LIMITS.offline_after_seconds
+            self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires)
+
+    async def tick(self) -> None:
+        """Write what is new, changed, ended or due for renewal; greet new clients."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS and not self._ended:
+            return
+        self._looked_at = now
+        all_due = now - self._renewed_at >= RENEW_SECONDS
+        due = {
+            connection_id: _status(socket, now)
+            for connection_id, socket in self._sockets.items()
+            if all_due or self._written.get(connection_id) != _status(socket, now)
+        }
+        expires = time.time() + LEASE_SECONDS
+        leases = [Lease(self._sockets[id].user_id, id, status, expires) for id, status in due.items()]
+        ended, self._ended = self._ended, {}
+        try:
+            await in_database_thread(services.renew, [*leases, *ended.values()])
+            self._written |= {id: status for id, status in due.items() if id in self._sockets}
+            if all_due:
+                self._renewed_at = now
+            await self._greet()
+        except redis.RedisError as error:
+            self._ended = ended | self._ended
+            log.warning("the presence store is away: %s", type(error).__name__)
+
+    async def _greet(self) -> None:
+        greeted, self._greeted = self._greeted, []
+        if not greeted:
+            return
+        known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in greeted})
+        for socket in greeted:
+            for text in known[socket.user_id]:
+                socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=True)
+
+
+class Typists:
+    """Who is typing through this process; a lease ends by itself."""
+
+    def __init__(self) -> None:
+        self._expires: dict[tuple[str, str], float] = {}
+
+    def set(self, socket: Socket, conversation_id: str, is_typing: bool) -> None:
+        """Begin, renew or end a lease, and tell the members."""
+        key = (conversation_id, socket.user_id)
+        if is_typing:
+            self._expires[key] = time.monotonic() + settings.LIMITS.typing_lease_seconds
+        elif self._expires.pop(key, None) is None:
+            return
+        self._tell(key, is_typing, except_session=socket.session_id)
+
+    def tick(self) -> None:
+        """End the leases that ran out."""
+        now = time.monotonic()
+        for key in [key for key, expires in self._expires.items() if expires <= now]:
+            del self._expires[key]
+            self._tell(key, False)
+
+    def _tell(self, key: tuple[str, str], is_typing: bool, except_session: str | None = None) -> None:
+        conversation_id, user_id = key
+        frame = frames.Typing(
+            conversation_id=conversation_id,
+            user_id=user_id,
+            is_typing=is_typing,
+            expires_in=settings.LIMITS.typing_lease_seconds if is_typing else 0,
+        )
+        announce_now_without_commit(
+            [Notice(encode(frame).decode(), conversation_id=conversation_id, except_session=except_session)]
+        )
+
+
+connections = Connections()
+typists = Typists()
+
+
+def typing(socket: Socket, command: frames.TypingCommand) -> None:
+    """Pass it on to the members; answered only when it is refused."""
+    socket.active_at = time.monotonic()
+    conversation_id = str(command.conversation_id)
+    if conversation_id not in socket.topics:
+        raise NotFound("conversation")
+    typists.set(socket, conversation_id, command.is_typing)
+
+
+async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> None:
+    """Remember how the person wants to be seen."""
+    socket.active_at = time.monotonic()
+    await in_database_thread(
+        services.choose_status, user_id=socket.user_id, status=command.status, activity=command.activity
+    )
+
+
+def _status(socket: Socket, now: float) -> str:
+    quiet = now - socket.active_at
+    if quiet >= settings.LIMITS.away_seconds:
+        return "away"
+    return "idle" if quiet >= settings.LIMITS.idle_seconds else "online"
+
+
+def register() -> None:
+    """Register with the ground floor; called once, when the apps are ready."""
+    registry.register_command(frames.TypingCommand, typing)
+    registry.register_command(frames.PresenceUpdate, presence_update)
+    registry.register_frames(frames.Typing, frames.Presence)
+    registry.signed_in_listeners.append(connections.add)
+    registry.closed_listeners.append(connections.remove)
+    registry.ticks.append(connections.tick)
+    registry.ticks.append(typists.tick)
+
+

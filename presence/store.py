@@ -1,0 +1,198 @@
+"""Leases of connections and what is shown of people: in memory for one process, in Redis for several.
+
+A connection is a lease that its process renews; a process that dies leaves leases that run out. What a
+person looks like follows from their leases and their choice, and is announced when it changes.
+"""
+
+import datetime
+import json
+import threading
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import redis
+from django.conf import settings
+
+# How long "last seen" and a chosen status are remembered of somebody who stays away.
+REMEMBERED_SECONDS = 60 * 60 * 24 * 90
+RANK = ("online", "idle", "away")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One connection: how active it is (online, idle, away), and until when that is believed (Unix time)."""
+
+    user_id: str
+    connection_id: str
+    status: str
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What others see of a person. `last_seen` is Unix time, set while they are offline."""
+
+    status: str
+    activity: str | None = None
+    last_seen: float | None = None
+
+    @property
+    def seen_at(self) -> datetime.datetime | None:
+        """`last_seen` as a moment."""
+        return datetime.datetime.fromtimestamp(self.last_seen, datetime.UTC) if self.last_seen else None
+
+
+class Store(Protocol):
+    """What presence asks of its store. Every method may be called from any thread."""
+
+    def keep(self, leases: Iterable[Lease]) -> None:
+        """Write or renew leases."""
+
+    def choose(self, user_id: str, status: str, activity: str | None) -> None:
+        """Remember how a person wants to be seen."""
+
+    def expired(self) -> set[str]:
+        """Drop the leases that ran out; return whose they were. Of several processes one gets each."""
+
+    def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        """Work out what is shown of these people now; return those for whom it changed."""
+
+    def shown(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        """Return what is shown of these people, as far as anything is known."""
+
+
+def combined(statuses: Collection[str], choice: dict[str, Any], before: Shown | None, now: float) -> Shown:
+    """Return what is shown of a person with these living connections and this choice."""
+    chosen = choice.get("status", "online")
+    if not statuses or chosen == "invisible":
+        was_there = before is None or before.status != "offline"
+        return Shown("offline", None, now if was_there else before.last_seen)  # type: ignore[union-attr]
+    status = min(statuses, key=RANK.index) if chosen == "online" else chosen
+    return Shown(status, choice.get("activity"), None)
+
+
+class MemoryStore:
+    """For a single process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leases: dict[str, dict[str, Lease]] = {}
+        self._choices: dict[str, dict[str, Any]] = {}
+        self._shown: dict[str, Shown] = {}
+
+    def keep(self, leases: Iterable[Lease]) -> None:
+        with self._lock:
+            for lease in leases:
+                self._leases.setdefault(lease.user_id, {})[lease.connection_id] = lease
+
+    def choose(self, user_id: str, status: str, activity: str | None) -> None:
+        with self._lock:
+            self._choices[user_id] = {"status": status, "activity": activity}
+
+    def expired(self) -> set[str]:
+        now = time.time()
+        whose = set()
+        with self._lock:
+            for user_id, leases in list(self._leases.items()):
+                for lease in list(leases.values()):
+                    if lease.expires <= now:
+                        del leases[lease.connection_id]
+                        whose.add(user_id)
+                if not leases:
+                    del self._leases[user_id]
+        return whose
+
+    def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        now = time.time()
+        changed = {}
+        with self._lock:
+            for user_id in user_ids:
+                statuses = [lease.status for lease in self._leases.get(user_id, {}).values() if lease.expires > now]
+                before = self._shown.get(user_id)
+                shown = combined(statuses, self._choices.get(user_id, {}), before, now)
+                if shown != before:
+                    self._shown[user_id] = changed[user_id] = shown
+        return changed
+
+    def shown(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        with self._lock:
+            return {user_id: self._shown[user_id] for user_id in user_ids if user_id in self._shown}
+
+
+class RedisStore:
+    """For several processes. Pipelined: a call costs one or two round trips, however many people."""
+
+    EXPIRIES = "chatsite:presence:expiries"
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(
+            url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True
+        )
+
+    def keep(self, leases: Iterable[Lease]) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        for lease in leases:
+            key = self._key("leases", lease.user_id)
+            pipe.hset(key, lease.connection_id, json.dumps([lease.status, lease.expires]))
+            pipe.expireat(key, int(lease.expires) + 3600)
+            pipe.zadd(self.EXPIRIES, {f"{lease.user_id}|{lease.connection_id}": lease.expires})
+        pipe.execute()
+
+    def choose(self, user_id: str, status: str, activity: str | None) -> None:
+        choice = json.dumps({"status": status, "activity": activity})
+        self._redis.set(self._key("choice", user_id), choice, ex=REMEMBERED_SECONDS)
+
+    def expired(self) -> set[str]:
+        members = self._redis.zrangebyscore(self.EXPIRIES, 0, time.time(), start=0, num=5000)
+        if not members:
+            return set()
+        pipe = self._redis.pipeline(transaction=False)
+        for member in members:
+            pipe.zrem(self.EXPIRIES, member)
+        removed = pipe.execute()
+        mine = [member.split("|") for member, count in zip(members, removed, strict=True) if count]
+        for user_id, connection_id in mine:
+            pipe.hdel(self._key("leases", user_id), connection_id)
+        pipe.execute()
+        return {user_id for user_id, _ in mine}
+
+    def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        users = list(user_ids)
+        if not users:
+            return {}
+        pipe = self._redis.pipeline(transaction=False)
+        for user_id in users:
+            pipe.hgetall(self._key("leases", user_id))
+            pipe.get(self._key("choice", user_id))
+            pipe.get(self._key("shown", user_id))
+        rows = pipe.execute()
+        now = time.time()
+        changed = {}
+        for user_id, leases, choice, was in zip(users, rows[::3], rows[1::3], rows[2::3], strict=True):
+            living = [status for status, expires in map(json.loads, leases.values()) if expires > now]
+            before = Shown(**json.loads(was)) if was else None
+            shown = combined(living, json.loads(choice) if choice else {}, before, now)
+            if shown != before:
+                changed[user_id] = shown
+                pipe.set(self._key("shown", user_id), json.dumps(asdict(shown)), ex=REMEMBERED_SECONDS)
+        pipe.execute()
+        return changed
+
+    def shown(self, user_ids: Collection[str]) -> dict[str, Shown]:
+        users = list(user_ids)
+        if not users:
+            return {}
+        rows = self._redis.mget([self._key("shown", user_id) for user_id in users])
+        return {user_id: Shown(**json.loads(row)) for user_id, row in zip(users, rows, strict=True) if row}
+
+    def _key(self, kind: str, user_id: str) -> str:
+        return f"chatsite:presence:{kind}:{user_id}"
+
+
+@lru_cache(maxsize=1)
+def store() -> Store:
+    """Return this process's store: Redis where there is one."""
+    return RedisStore(settings.REDIS_URL) if settings.REDIS_URL else MemoryStore()

@@ -1,0 +1,65 @@
+"""Bases of everything typed on the wire, and how JSON becomes them: one way for frames and for REST."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from realtime.errors import DomainError
+
+
+class Body(msgspec.Struct, kw_only=True):
+    """An object that the server sends."""
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An object that a client sends: an unknown field is an error that names it."""
+
+
+R = TypeVar("R")
+
+_PATH = re.compile(r"^(?P<why>.*?)(?: - at `(?:key in )?\$(?P<path>.*?)`)?$", re.DOTALL)
+_NAMED = re.compile(r"field `(?P<name>[^`]*)`")
+encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+def decode(data: bytes | str, kind: type[R]) -> R:
+    """Read JSON text as `kind`.
+
+    :raises DomainError: `malformed` when it is no JSON object, `invalid` with the field's name otherwise.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(error) from error
+
+
+def convert(value: Any, kind: type[R]) -> R:
+    """Read a decoded value (query parameters as text, for instance) as `kind`.
+
+    :raises DomainError: `invalid` with the field's name.
+    """
+    try:
+        return msgspec.convert(value, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+def malformed(error: Exception) -> DomainError:
+    """Error for a text that is no JSON."""
+    why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return DomainError("malformed", f"Not a JSON object: {why}.")
+
+
+def invalid(error: msgspec.ValidationError) -> DomainError:
+    """Error for JSON of the wrong shape, with the path of the field where msgspec names one."""
+    match = _PATH.match(str(error))
+    why, path = (match["why"], (match["path"] or "").lstrip(".")) if match else (str(error), "")
+    named = _NAMED.search(why)
+    if named:
+        path = f"{path}.{named['name']}" if path else named["name"]
+    if not path:
+        return DomainError("malformed", f"{why}.")
+    return DomainError("invalid", f"{path}: {why}", fields={path: why})

@@ -1,0 +1,48 @@
+"""The orderly end of a server process: nothing new, finish what runs, send everybody elsewhere."""
+
+import asyncio
+import logging
+import random
+import time
+
+from django.conf import settings
+
+from realtime import registry, sockets
+from realtime.door import door
+from realtime.frames import Reconnect
+from realtime.hub import hub
+
+log = logging.getLogger("chatsite.drain")
+
+# Clients come back at a random time within this span, so that the next process is not overrun.
+RETURN_WITHIN_SECONDS = 5.0
+SPREAD_SECONDS = 2.0
+
+
+class Drain:
+    """Whether this process is going away, and how it goes."""
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    async def run(self) -> None:
+        """Refuse new sockets, let writes finish, tell every socket to reconnect, close with 1012, spread."""
+        self.begun = True
+        ends_at = time.monotonic() + settings.LIMITS.drain_seconds
+        mine = hub.all_sockets()
+        log.info("draining %d sockets", len(mine))
+        random.shuffle(mine)
+        pause = min(SPREAD_SECONDS, len(mine) * 0.005) / max(len(mine), 1)
+        for socket in mine:
+            socket.send(Reconnect(retry_after=round(random.uniform(0.2, RETURN_WITHIN_SECONDS), 2)))
+        while any(busy() for busy in registry.busy_checks) and time.monotonic() < ends_at:
+            await asyncio.sleep(0.02)
+        await door.drained()
+        for socket in mine:
+            socket.close(sockets.RESTART)
+            await asyncio.sleep(pause)
+        while hub.users and time.monotonic() < ends_at:
+            await asyncio.sleep(0.05)
+
+
+drain = Drain()

@@ -1,0 +1,281 @@
+"""The hub: conversation -> sockets of this process, and delivery strictly in sequence.
+
+A process is itself a client of the log. For each conversation with sockets here it knows the head
+that it delivered: an event that follows is passed on, one that was seen is ignored, and one that came
+too early waits until what lies between was read from the database. So a wake-up may be lost,
+doubled or reordered and the sockets still see every event once and in order.
+
+Not here: how wake-ups travel (`door`), how bytes leave (`sockets`), who may sign in (`consumer`).
+"""
+
+import asyncio
+import logging
+import zlib
+from collections import deque
+from collections.abc import Iterable
+
+from realtime import registry
+from realtime.bodies import encode
+from realtime.crash import crash_point
+from realtime.errors import TryAgain
+from realtime.frames import EventHidden, Heads
+from realtime.items import Ended, Event, Item, Notice
+from realtime.registry import Attachment, LogEvent
+from realtime.sockets import Socket
+from realtime.threads import in_database_thread
+
+log = logging.getLogger("chatsite.hub")
+
+# A wake-up that overtook another is normally followed by it within milliseconds.
+GRACE_SECONDS = 0.05
+# More than the receipts that a sweep looks back on.
+SEEN_ROWS = 200_000
+
+
+class Topic:
+    """One conversation that has sockets in this process."""
+
+    __slots__ = ("_checksum", "conversation_id", "early", "filling", "head", "members", "membership_changed_at")
+
+    def __init__(self, conversation_id: str, head: int) -> None:
+        self.conversation_id = conversation_id
+        self.head = head
+        # Socket -> first sequence that its user may see.
+        self.members: dict[Socket, int] = {}
+        # Sequence of the newest join or removal that was delivered here.
+        self.membership_changed_at = 0
+        self.early: dict[int, Event] = {}
+        self.filling: asyncio.Task[None] | None = None
+        self._checksum = (-1, 0)
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the conversation's id and head, as `frames.Heads` defines it."""
+        if self._checksum[0] != self.head:
+            self._checksum = (self.head, zlib.crc32(f"{self.conversation_id}:{self.head}".encode()))
+        return self._checksum[1]
+
+
+class Hub:
+    """All sockets of this process. Used from the event loop only."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, set[Socket]] = {}
+        self.topics: dict[str, Topic] = {}
+        self._seen_rows: set[int] = set()
+        self._seen_order: deque[int] = deque()
+
+    # --- Sockets come and go --------------------------------------------------------------
+
+    async def attach(self, socket: Socket) -> None:
+        """Make a signed-in socket a member of all its user's conversations.
+
+        What the database said may be older than a join or removal that this hub has delivered meanwhile:
+        then it is asked again, so that nobody is attached by a membership that has ended.
+
+        :raises TryAgain: when the database is away.
+        """
+        self.users.setdefault(socket.user_id, set()).add(socket)
+        while True:
+            attachments = await in_database_thread(registry.log().attachments, socket.user_id)
+            if not any(self._is_outdated(attachment) for attachment in attachments):
+                break
+        if socket.closing:
+            return
+        for attachment in attachments:
+            topic = self.topics.get(attachment.conversation_id)
+            if topic is None:
+                topic = self._open(attachment.conversation_id, attachment.last_sequence)
+            self._join(topic, socket, attachment.history_from)
+
+    def detach(self, socket: Socket) -> None:
+        """Forget a socket."""
+        mine = self.users.get(socket.user_id)
+        if mine is not None:
+            mine.discard(socket)
+            if not mine:
+                del self.users[socket.user_id]
+        for topic in list(socket.topics.values()):
+            self._part(topic, socket)
+
+    def all_sockets(self) -> list[Socket]:
+        """Return every signed-in socket of this process."""
+        return [socket for mine in self.users.values() for socket in mine]
+
+    def heads(self, socket: Socket) -> Heads:
+        """Return the digest of the socket's log heads, from memory."""
+        topics = socket.topics.values()
+        return Heads(count=len(topics), checksum=sum(topic.checksum for topic in topics) % 2**32)
+
+    def has_seen(self, row_id: int) -> bool:
+        """Return whether the notice of this row was passed on already; may be asked from any thread."""
+        return row_id in self._seen_rows
+
+    def _is_outdated(self, attachment: Attachment) -> bool:
+        topic = self.topics.get(attachment.conversation_id)
+        return topic is not None and topic.membership_changed_at > attachment.last_sequence
+
+    def _open(self, conversation_id: str, head: int) -> Topic:
+        topic = self.topics[conversation_id] = Topic(conversation_id, head)
+        return topic
+
+    def _join(self, topic: Topic, socket: Socket, history_from: int) -> None:
+        topic.members[socket] = history_from
+        socket.topics[topic.conversation_id] = topic
+
+    def _part(self, topic: Topic, socket: Socket) -> None:
+        topic.members.pop(socket, None)
+        socket.topics.pop(topic.conversation_id, None)
+        if not topic.members:
+            self.topics.pop(topic.conversation_id, None)
+
+    # --- Items come in --------------------------------------------------------------------
+
+    def offer(self, items: Iterable[Item]) -> None:
+        """Take what a commit announced, from this process or another."""
+        for item in items:
+            if isinstance(item, Event):
+                self._offer_event(item)
+            elif isinstance(item, Notice):
+                self._notify(item)
+            else:
+                self._end(item)
+
+    def offer_recent(self, recent: registry.Recent) -> None:
+        """Take what the sweep found in the database; anything that a lost wake-up withheld is fetched now."""
+        for conversation_id, joins in recent.joins.items():
+            mine = [joins[user_id] for user_id in joins if user_id in self.users]
+            if conversation_id not in self.topics and mine:
+                self._fill(self._open(conversation_id, min(mine) - 1), grace=0)
+        for conversation_id, head in recent.heads.items():
+            topic = self.topics.get(conversation_id)
+            if topic is not None and head > topic.head and topic.filling is None:
+                self._fill(topic, grace=0)
+
+    def _offer_event(self, event: Event) -> None:
+        topic = self.topics.get(event.conversation_id)
+        if topic is None:
+            if not any(user_id in self.users for user_id in event.joins):
+                return
+            topic = self._open(event.conversation_id, event.sequence - 1)
+        if event.sequence <= topic.head:
+            return
+        if topic.filling is None and event.sequence == topic.head + 1 and event.text is not None:
+            self._deliver(topic, event, event.text)
+            return
+        topic.early[event.sequence] = event
+        if topic.filling is None:
+            self._fill(topic, grace=0 if event.sequence == topic.head + 1 else GRACE_SECONDS)
+        else:
+            self._deliver_early(topic)
+
+    def _notify(self, notice: Notice) -> None:
+        if notice.row_id is not None and not self._first_time(notice.row_id):
+            return
+        message, size = _message(notice.text)
+        for socket in self._audience(notice):
+            if socket.session_id != notice.except_session:
+                socket.deliver(message, size, droppable=notice.droppable)
+
+    def _audience(self, notice: Notice) -> list[Socket]:
+        topic = self.topics.get(notice.conversation_id) if notice.conversation_id is not None else None
+        if notice.user_ids is None:
+            return list(topic.members) if topic is not None else []
+        mine = [socket for user_id in notice.user_ids for socket in self.users.get(user_id, ())]
+        if notice.conversation_id is None:
+            return mine
+        return [socket for socket in mine if topic is not None and socket in topic.members]
+
+    def _end(self, ended: Ended) -> None:
+        for user_id in [ended.user_id] if ended.user_id is not None else list(self.users):
+            for socket in list(self.users.get(user_id, ())):
+                if ended.session_id in (None, socket.session_id) and socket.connection_id != ended.except_connection:
+                    socket.close(ended.code)
+
+    def _first_time(self, row_id: int) -> bool:
+        if row_id in self._seen_rows:
+            return False
+        self._seen_rows.add(row_id)
+        self._seen_order.append(row_id)
+        if len(self._seen_order) > SEEN_ROWS:
+            self._seen_rows.discard(self._seen_order.popleft())
+        return True
+
+    # --- Delivery -------------------------------------------------------------------------
+
+    def _deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
+        """Pass the event that follows the head on to every member, each according to what they may see."""
+        for user_id, history_from in event.joins.items():
+            for socket in self.users.get(user_id, ()):
+                self._join(topic, socket, history_from)
+        topic.head = event.sequence
+        if event.joins or event.leaves:
+            topic.membership_changed_at = event.sequence
+        conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
+        shared = _message(text) if text is not None else None
+        for socket, history_from in list(topic.members.items()):
+            if subject < history_from:
+                hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
+                socket.deliver_event(conversation_id, sequence, *_message(encode(hidden).decode()))
+            elif shared is not None:
+                socket.deliver_event(conversation_id, sequence, *shared)
+            elif isinstance(event, LogEvent) and (own := event.texts.get(socket.user_id)) is not None:
+                socket.deliver_event(conversation_id, sequence, *_message(own))
+            crash_point("mid_fanout")
+        for user_id in event.leaves:
+            for socket in self.users.get(user_id, ()):
+                self._part(topic, socket)
+
+    def _deliver_early(self, topic: Topic) -> None:
+        """Pass on what waited, as far as it follows without a gap and needs no rendering."""
+        while (event := topic.early.get(topic.head + 1)) is not None and event.text is not None:
+            del topic.early[event.sequence]
+            self._deliver(topic, event, event.text)
+
+    def _fill(self, topic: Topic, *, grace: float) -> None:
+        topic.filling = asyncio.ensure_future(self._read_log(topic, grace))
+
+    async def _read_log(self, topic: Topic, grace: float) -> None:
+        """Deliver what lies above the head from the database, until nothing waits and nothing is missing."""
+        try:
+            if grace:
+                await asyncio.sleep(grace)
+                self._drop_seen(topic)
+                if not topic.early:
+                    return
+            while self.topics.get(topic.conversation_id) is topic:
+                found = await in_database_thread(
+                    registry.log().read, topic.conversation_id, after=topic.head, viewers=frozenset(self.users)
+                )
+                for event in found:
+                    if event.sequence == topic.head + 1:
+                        self._deliver(topic, event, event.text)
+                self._deliver_early(topic)
+                self._drop_seen(topic)
+                if not found:
+                    # An announced event is committed; what the log does not give is not for anyone here.
+                    topic.early.clear()
+                    return
+                if not topic.early and len(found) < 2:
+                    return
+        except TryAgain:
+            topic.early.clear()  # the sweep comes back to it
+        except Exception:
+            log.exception("the log of %s could not be read", topic.conversation_id)
+            topic.early.clear()
+        finally:
+            topic.filling = None
+            if not topic.members and self.topics.get(topic.conversation_id) is topic:
+                del self.topics[topic.conversation_id]
+
+    def _drop_seen(self, topic: Topic) -> None:
+        for sequence in [sequence for sequence in topic.early if sequence <= topic.head]:
+            del topic.early[sequence]
+
+
+def _message(text: str) -> tuple[dict[str, str], int]:
+    """Return the ASGI message of a frame, to be shared between sockets, and its size."""
+    return {"type": "websocket.send", "text": text}, len(text)
+
+
+hub = Hub()

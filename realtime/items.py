@@ -1,0 +1,60 @@
+"""What a process announces after a commit: to its own hub directly, to the other processes over the channel layer."""
+
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, tag="event", array_like=True):
+    """An event of a conversation's log. `text` is the frame for every viewer; None: render it per viewer.
+
+    `subject_sequence`, `joins` and `leaves` mean what they mean in `registry.LogEvent`.
+    """
+
+    conversation_id: str
+    sequence: int
+    text: str | None
+    subject_sequence: int
+    joins: dict[str, int] = {}
+    leaves: list[str] = []
+
+
+class Notice(msgspec.Struct, tag="notice", array_like=True):
+    """A frame without a sequence: receipts, typing, presence.
+
+    It goes to the members of `conversation_id`, or to all devices of `user_ids`, or, with both, to
+    those of the users who are members; never to `except_session`. `row_id` names the durable row
+    behind it, so that what the sweep finds again is not sent twice.
+    """
+
+    text: str
+    conversation_id: str | None = None
+    user_ids: list[str] | None = None
+    except_session: str | None = None
+    droppable: bool = True
+    row_id: int | None = None
+
+
+class Ended(msgspec.Struct, tag="ended", array_like=True):
+    """Sockets that must close with `code`: those of a session or of a user, except one connection."""
+
+    code: int
+    session_id: str | None = None
+    user_id: str | None = None
+    except_connection: str | None = None
+
+
+Item = Event | Notice | Ended
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Item])
+
+
+def pack(items: list[Any]) -> bytes:
+    """Encode items for the channel layer."""
+    return _encoder.encode(items)
+
+
+def unpack(data: bytes) -> list[Item]:
+    """Decode what `pack` made."""
+    return _decoder.decode(data)

@@ -1,0 +1,23 @@
+"""Which web pages may use a visitor's cookie at the upgrade."""
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+
+def origin_is_allowed(origin: str | None, host: str | None) -> bool:
+    """Return whether a page of `origin` is one of ours: listed in ALLOWED_ORIGINS, or served by this very host.
+
+    A missing Origin is refused: browsers always send one, and whoever is no browser has a bearer token.
+    """
+    if not origin:
+        return False
+    origin = origin.lower()
+    if origin in settings.ALLOWED_ORIGINS:
+        return True
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not host or parts.netloc != host.lower():
+        return False
+    domain, _ = split_domain_port(host.lower())
+    return validate_host(domain, settings.ALLOWED_HOSTS)

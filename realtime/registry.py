@@ -1,0 +1,145 @@
+"""What the apps above bring to the socket: commands, frames, and the few questions that the hub asks.
+
+Each app's `socket.py` registers from `AppConfig.ready()`; so the ground floor serves the apps above
+without importing them.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from realtime.bodies import Request
+from realtime.frames import Frame
+from realtime.items import Notice
+
+if TYPE_CHECKING:
+    from realtime.sockets import Socket
+
+Handler = Callable[["Socket", Any], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a socket belongs to."""
+
+    user_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One conversation of a user as the database has it now."""
+
+    conversation_id: str
+    last_sequence: int
+    history_from: int
+
+
+@dataclass(slots=True)
+class LogEvent:
+    """One event of a conversation's log, rendered for the sockets of this process.
+
+    `text` is the frame for every viewer, or None where `texts` holds one for each viewer.
+    `subject_sequence` is the sequence of what the event is about: a viewer whose history starts later
+    must not see it. `joins` maps users that become members with this event to their history start;
+    `leaves` names those that cease to be members after it.
+    """
+
+    conversation_id: str
+    sequence: int
+    text: str | None
+    subject_sequence: int
+    joins: dict[str, int] = field(default_factory=dict)
+    leaves: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Recent:
+    """What happened lately: heads of conversations with new events, and who joined which with what history start."""
+
+    heads: Mapping[str, int]
+    joins: Mapping[str, Mapping[str, int]]
+
+
+class Log(Protocol):
+    """The event log, as the hub needs it. All methods are synchronous database work."""
+
+    def attachments(self, user_id: str) -> list[Attachment]:
+        """Return all conversations of a user, in one snapshot."""
+
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+        """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
+
+    def recent(self) -> Recent:
+        """Return what was committed lately; an overlap between calls is wanted."""
+
+
+class Authenticator(Protocol):
+    """Who is asking? Both are synchronous database work."""
+
+    def by_token(self, token: str) -> Identity | None:
+        """Return whose bearer token this is."""
+
+    def by_cookie(self, cookie_header: str) -> Identity | None:
+        """Return whose browser session the Cookie header names."""
+
+    def ended(self, session_ids: Collection[str]) -> Collection[str]:
+        """Return those of the sessions that are no longer valid."""
+
+
+commands: dict[str, tuple[type[Request], Handler]] = {}
+frames: dict[str, type[Frame]] = {}
+signed_in_listeners: list[Callable[["Socket"], None]] = []
+closed_listeners: list[Callable[["Socket"], None]] = []
+# Periodic work of a process that has sockets, once a second, on the event loop.
+ticks: list[Callable[[], Awaitable[None] | None]] = []
+# Durable changes that take no sequence (receipts): each returns what was committed lately, except for
+# the row ids that it is told were seen.
+recent_notices: list[Callable[[Callable[[int], bool]], list[Notice]]] = []
+# Whether work is under way that a drain must let finish.
+busy_checks: list[Callable[[], bool]] = []
+
+_log: list[Log] = []
+_authenticator: list[Authenticator] = []
+
+
+def register_command(kind: type[Request], handler: Handler) -> None:
+    """Let `handler` answer frames of `kind`, a tagged struct with an `id`; a type is registered once."""
+    tag = tag_of(kind)
+    if tag in commands:
+        raise RuntimeError(f"command {tag} is registered twice")
+    commands[tag] = (kind, handler)
+
+
+def register_frames(*kinds: type[Frame]) -> None:
+    """Name frames that the server may send, for the published schema."""
+    for kind in kinds:
+        frames[tag_of(kind)] = kind
+
+
+def register_log(log: Log) -> None:
+    """Name the event log; there is one."""
+    _log[:] = [log]
+
+
+def register_authenticator(authenticator: Authenticator) -> None:
+    """Name who recognises credentials; there is one."""
+    _authenticator[:] = [authenticator]
+
+
+def log() -> Log:
+    """Return the registered event log."""
+    return _log[0]
+
+
+def authenticator() -> Authenticator:
+    """Return the registered authenticator."""
+    return _authenticator[0]
+
+
+def tag_of(kind: type[msgspec.Struct]) -> str:
+    """Return the value of `type` on the wire."""
+    return str(kind.__struct_config__.tag)

@@ -1,0 +1,238 @@
+"""One signed-in socket: who it is, its bounded outbox, and what it holds back while it catches up.
+
+The fast case of a write costs no task and no queue: ASGI's `send` is stepped once, which on
+uvicorn writes to the transport at once. Only when the transport is full does the rest of that
+coroutine, and everything after it, wait in the outbox for a writer task.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from realtime.bodies import encode
+from realtime.frames import Frame
+from realtime.registry import Identity
+
+if TYPE_CHECKING:
+    from realtime.hub import Topic
+
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
+
+NOT_SIGNED_IN = 4401
+BAD_FRAMES = 4400
+REVOKED = 4403
+HEARTBEAT_MISSED = 4408
+REPLACED = 4409
+TOO_SLOW = 4410
+TOO_FAST = 4429
+RESTART = 1012
+INTERNAL_ERROR = 1011
+TOO_BIG = 1009
+INVALID_TEXT = 1007
+UNSUPPORTED_DATA = 1003
+
+
+# A task that nobody refers to may be collected before it ends.
+_closes: set[asyncio.Task[None]] = set()
+
+
+class Socket:
+    """One connection of one device session. Lives on the event loop; nothing here blocks."""
+
+    __slots__ = (
+        "__weakref__",
+        "_abort",
+        "_bytes",
+        "_closing",
+        "_held",
+        "_queue",
+        "_room",
+        "_send",
+        "_writer",
+        "active_at",
+        "connection_id",
+        "heard_at",
+        "identity",
+        "stuck_since",
+        "topics",
+    )
+
+    def __init__(self, send: Send, abort: Callable[[], None], identity: Identity, connection_id: str) -> None:
+        self._send = send
+        self._abort = abort
+        self.identity = identity
+        self.connection_id = connection_id
+        self.topics: dict[str, Topic] = {}
+        self.heard_at = self.active_at = time.monotonic()
+        self.stuck_since: float | None = None
+        self._queue: deque[tuple[dict[str, Any], int]] | None = None
+        self._bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+        self._held: list[tuple[str, int, dict[str, Any], int]] | None = None
+        self._room: asyncio.Event | None = None
+
+    @property
+    def user_id(self) -> str:
+        """Id of the person."""
+        return self.identity.user_id
+
+    @property
+    def session_id(self) -> str:
+        """Id of the device session."""
+        return self.identity.session_id
+
+    @property
+    def closing(self) -> bool:
+        """Whether a close was begun: nothing is delivered any more."""
+        return self._closing
+
+    # --- Frames out -----------------------------------------------------------------------
+
+    def send(self, frame: Frame) -> None:
+        """Send one frame to this socket alone."""
+        text = encode(frame).decode()
+        self.deliver({"type": "websocket.send", "text": text}, len(text))
+
+    def deliver(self, message: dict[str, Any], size: int, *, droppable: bool = False) -> None:
+        """Write a ready ASGI message, or queue it when the transport is full.
+
+        `size` in bytes; `message` is shared between sockets and never changed. A droppable message is
+        given up once the outbox is half full; a full outbox closes the socket with 4410.
+        """
+        if self._closing:
+            return
+        if self._queue is None:
+            self._step(self._send(message), size)
+            return
+        frames, limits = len(self._queue), settings.LIMITS
+        if droppable and (frames * 2 >= limits.outbox_frames or self._bytes * 2 >= limits.outbox_bytes):
+            return
+        if frames >= limits.outbox_frames or self._bytes + size > limits.outbox_bytes:
+            self.close(TOO_SLOW)
+            return
+        self._queue.append((message, size))
+        self._bytes += size
+
+    def deliver_event(self, conversation_id: str, sequence: int, message: dict[str, Any], size: int) -> None:
+        """Deliver an event of the log, or hold it back while this socket catches up."""
+        if self._held is None:
+            self.deliver(message, size)
+            return
+        self._held.append((conversation_id, sequence, message, size))
+        if len(self._held) > settings.LIMITS.outbox_frames * 4:
+            self.close(TOO_SLOW)
+
+    async def room(self) -> None:
+        """Wait until the outbox is less than half full; how a long catch-up paces itself."""
+        while not self._closing and self._queue is not None and len(self._queue) * 2 >= settings.LIMITS.outbox_frames:
+            self._room = asyncio.Event()
+            await self._room.wait()
+
+    def _step(self, coroutine: Coroutine[Any, Any, None], size: int) -> None:
+        """Run ASGI's `send` up to its first wait; mostly that is its end."""
+        try:
+            waited_for = coroutine.send(None)
+        except StopIteration:
+            return
+        except Exception:  # the peer is gone; `receive` reports it
+            self._closing = True
+            return
+        self._queue = deque()
+        self._bytes = size
+        self.stuck_since = time.monotonic()
+        self._writer = asyncio.ensure_future(self._write(_Rest(coroutine, waited_for)))
+
+    async def _write(self, rest: Awaitable[None]) -> None:
+        """Write what is queued, in order, until nothing is."""
+        assert self._queue is not None
+        try:
+            await rest
+            while self._queue:
+                self.stuck_since = time.monotonic()
+                message, size = self._queue.popleft()
+                self._bytes -= size
+                if self._room is not None and len(self._queue) * 2 < settings.LIMITS.outbox_frames:
+                    self._room.set()
+                await self._send(message)
+        except Exception:  # the peer is gone; `receive` reports it
+            self._closing = True
+        finally:
+            self._queue = None
+            self._bytes = 0
+            self._writer = None
+            self.stuck_since = None
+            if self._room is not None:
+                self._room.set()
+
+    # --- Catching up ----------------------------------------------------------------------
+
+    def hold(self) -> bool:
+        """Begin to hold live events back; False when a catch-up is under way already."""
+        if self._held is not None:
+            return False
+        self._held = []
+        return True
+
+    def release(self, heads: dict[str, int]) -> None:
+        """Deliver what was held back and lies above `heads`, in the order in which it came."""
+        held, self._held = self._held or [], None
+        for conversation_id, sequence, message, size in held:
+            if sequence > heads.get(conversation_id, 0):
+                self.deliver(message, size)
+
+    # --- The end --------------------------------------------------------------------------
+
+    def close(self, code: int, last_frame: Frame | None = None) -> None:
+        """Close the socket, at most once; a last frame goes out before when there is room."""
+        if self._closing:
+            return
+        if last_frame is not None:
+            self.send(last_frame)
+        self._closing = True
+        _closes.add(task := asyncio.ensure_future(self._close(code, self._writer)))
+        task.add_done_callback(_closes.discard)
+
+    async def _close(self, code: int, writer: asyncio.Task[None] | None) -> None:
+        try:
+            async with asyncio.timeout(1):
+                if writer is not None:  # the transport is full: perhaps it drains in time
+                    await writer
+                await self._send({"type": "websocket.close", "code": code})
+        except (Exception, asyncio.CancelledError):
+            self._abort()
+
+    def forget(self) -> None:
+        """Give up everything that waits; the connection has ended."""
+        self._closing = True
+        if self._writer is not None:
+            self._writer.cancel()
+
+
+class _Rest:
+    """The rest of a coroutine that was stepped by hand up to its first wait."""
+
+    __slots__ = ("_coroutine", "_waited_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waited_for = waited_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waited_for = self._waited_for
+        while True:
+            try:
+                yield waited_for
+            except BaseException as error:
+                resume = partial(self._coroutine.throw, error)
+            else:
+                resume = partial(self._coroutine.send, None)
+            try:
+                waited_for = resume()
+            except StopIteration:
+                return

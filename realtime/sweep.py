@@ -1,0 +1,92 @@
+"""What a process with sockets does periodically: heartbeats, stuck and revoked sockets, lost wake-ups.
+
+One task per process and none per socket. It is the second net under every doorbell: whatever the
+channel layer lost is found in the database within `RECENT_SECONDS`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from django.conf import settings
+
+from realtime import registry, sockets
+from realtime.door import door
+from realtime.errors import TryAgain
+from realtime.hub import hub
+from realtime.threads import in_database_thread
+
+log = logging.getLogger("chatsite.sweep")
+
+TICK_SECONDS = 0.5
+RECENT_SECONDS = 1.5
+SESSIONS_SECONDS = 5.0
+
+_tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
+
+
+def keep_process_running() -> None:
+    """Start the door and the sweeps of this process's event loop, once."""
+    loop = asyncio.get_running_loop()
+    if loop in _tasks:
+        return
+    door.open()
+    _tasks[loop] = [
+        loop.create_task(_every(TICK_SECONDS, _look_at_sockets)),
+        loop.create_task(_every(TICK_SECONDS, _run_ticks)),
+        loop.create_task(_every(RECENT_SECONDS, _find_lost_wake_ups)),
+        loop.create_task(_every(SESSIONS_SECONDS, _close_ended_sessions)),
+    ]
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except TryAgain:
+            pass  # the database is away; the next round asks again
+        except Exception:
+            log.exception("a sweep failed")
+
+
+async def _look_at_sockets() -> None:
+    """Close sockets that were silent too long or whose client does not read."""
+    now = time.monotonic()
+    limits = settings.LIMITS
+    for socket in hub.all_sockets():
+        if now - socket.heard_at > limits.heartbeat_timeout_seconds:
+            socket.close(sockets.HEARTBEAT_MISSED)
+        elif socket.stuck_since is not None and now - socket.stuck_since > limits.outbox_stuck_seconds:
+            socket.close(sockets.TOO_SLOW)
+
+
+async def _run_ticks() -> None:
+    """Do the periodic work of the apps above."""
+    for tick in registry.ticks:
+        waiting = tick()
+        if waiting is not None:
+            await waiting
+
+
+async def _find_lost_wake_ups() -> None:
+    """Compare the hub with what the database committed lately."""
+    if not hub.users:
+        return
+    hub.offer_recent(await in_database_thread(registry.log().recent))
+    for recent in registry.recent_notices:
+        hub.offer(await in_database_thread(recent, hub.has_seen))
+
+
+async def _close_ended_sessions() -> None:
+    """Close the sockets of revoked sessions whose announcement was lost."""
+    mine = hub.all_sockets()
+    if not mine:
+        return
+    ended = set(
+        await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine})
+    )
+    for socket in mine:
+        if socket.session_id in ended:
+            socket.close(sockets.REVOKED)

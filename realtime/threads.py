@@ -1,0 +1,51 @@
+"""Where synchronous database work of the event loop runs: one pool, one hop per command.
+
+Channels' own `database_sync_to_async` puts all of a process's work on a single thread; this pool
+has DATABASE_THREADS of them, each keeping its own connection for as long as that works.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections
+
+from realtime.errors import TryAgain
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
+
+
+def with_connection_care(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work` in this thread; give up a connection that broke, so that the next call has a fresh one.
+
+    :raises TryAgain: when the database is away, times out or cuts the connection.
+    """
+    try:
+        return work(*args, **kwargs)
+    except (OperationalError, InterfaceError) as error:
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+        raise TryAgain from error
+
+
+async def in_database_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run synchronous database work off the event loop.
+
+    :raises TryAgain: as `with_connection_care`.
+    """
+    loop = asyncio.get_running_loop()
+
+    def call() -> T:
+        return with_connection_care(work, *args, **kwargs)
+
+    return await loop.run_in_executor(_pool, call)
+
+
+def submit(work: Callable[..., Any], *args: Any) -> None:
+    """Start database work whose result nobody awaits; the work reports by itself."""
+    _pool.submit(work, *args)

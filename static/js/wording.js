@@ -4,7 +4,7 @@
  * Lives here: pure functions from state to text. Does not live here: markup (views/).
  */
 
-const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "long" });
 const SHORT_WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "short" });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "long" });

@@ -63,7 +63,9 @@ export function createMessageList(app, id, actions) {
 
   function draw(state) {
     const before = stuck ? null : anchor();
-    const wroteMyself = placed && newestOwnKey(shown) !== newestOwnKey((shown = itemsOf(state)));
+    const newestBefore = newestOwnKey(shown);
+    shown = itemsOf(state);
+    const wroteMyself = placed && newestOwnKey(shown) !== newestBefore;
     reconcile(items, shown, createItem, updateItem);
     const timeline = state.timelines[id];
     spinner.hidden = timeline.loaded && !timeline.has_more;

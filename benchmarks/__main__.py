@@ -1,0 +1,95 @@
+"""The command line.
+
+python -m benchmarks [w1 w2 w3 w4]          run workloads (default: all) and print a table
+python -m benchmarks profile w2 [w3 ...]    run them under py-spy and print where the server's time goes
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import uvloop
+
+from benchmarks import profiles, report
+from benchmarks.installation import Installation
+from benchmarks.peers import Invalid
+from benchmarks.result import Result
+from benchmarks.usage import memory_kib
+
+WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit code."""
+    options = _parser().parse_args(arguments)
+    profiling = options.what[:1] == ["profile"]
+    names = options.what[profiling:] or list(WORKLOADS)
+    if unknown := set(names) - set(WORKLOADS):
+        sys.stderr.write(f"unknown: {' '.join(sorted(unknown))}; there are {' '.join(WORKLOADS)}\n")
+        return 2
+    modules = {name: _workload(name) for name in names}
+    installation = Installation(options.server_url)
+    results: list[Result] = []
+    invalid = False
+    try:
+        installation.start()
+        people = installation.populate({name: module.SIZES * options.repeat for name, module in modules.items()})
+        for name, module in modules.items():
+            for turn in range(options.repeat):
+                size = len(module.SIZES)
+                places = people[name][turn * size : (turn + 1) * size]
+                try:
+                    result = _run(installation, module, places, profiling=profiling)
+                except Invalid as fault:
+                    print(f"{name}: INVALID: {fault}", flush=True)
+                    invalid = True
+                else:
+                    results.append(result)
+                    print(report.details([result]), flush=True)
+    finally:
+        installation.stop()
+    if results and not profiling:
+        print("\n" + report.as_table(results))
+        print(f"\nwritten to {report.write_json(results, options.output)}")
+    return 1 if invalid else 0
+
+
+def _run(installation: Installation, module: ModuleType, places: list, *, profiling: bool) -> Result:
+    """Run one workload on a server process of its own."""
+    installation.fresh_server()
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a collection here would look like a slow server
+    try:
+        with profiles.recording(installation, module.__name__, wanted=profiling):
+            result: Result = uvloop.run(module.run(installation, places))
+    finally:
+        gc.enable()
+    if installation.server_pid is not None:
+        result.server_rss_mib = round(memory_kib(installation.server_pid, "Rss") / 1024, 1)
+    installation.assert_clean_log()
+    return result
+
+
+def _workload(name: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", help="workloads, or `profile` and workloads")
+    parser.add_argument("--server-url", help="a running server, on the stores that the environment names")
+    parser.add_argument("--repeat", type=int, default=1, help="how often to run each workload")
+    parser.add_argument("--output", type=Path, help="where to write the JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""What a run stands on: private PostgreSQL and Redis, one server process, people in it.
+
+The services and the way to start a server are those of the tests (`tests.harness`). When the environment
+names production stores already (`make bench` does), those are used; with `--server-url` also the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+from benchmarks.peers import Invalid, Place
+from tests.harness.processes import Program, temporary_folder
+from tests.harness.servers import Server
+from tests.harness.services import PROJECT, Services, bare_environment, migrate
+
+# A benchmark is one long flood; what is measured is the server, not its patience.
+ROOM = {
+    "frames_per_second": 1_000_000,
+    "frames_burst": 1_000_000,
+    "messages_per_second": 1_000_000,
+    "messages_burst": 1_000_000,
+    "logins_per_address": 1_000_000,
+    "registrations_per_address_per_hour": 1_000_000,
+}
+
+Places = list[list[Place]]  # one list of people per conversation
+
+
+class Installation:
+    """The stores, and the server process that a workload measures."""
+
+    def __init__(self, server_url: str | None = None) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
+        self._given_url = server_url
+        self._services: Services | None = None
+        self._server: Server | None = None
+        self._wrapper: Program | None = None
+        self.environment: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start the stores unless the environment names them, and bring the schema up to date."""
+        if os.environ.get("CHATSITE_PROFILE") == "production":
+            self.environment = {name: value for name, value in os.environ.items() if name not in bare_environment()}
+        else:
+            self._services = Services()
+            self._services.start()
+            self.environment = self._services.environment()
+            migrate(self.environment)
+        self.environment["CHATSITE_LIMITS"] = json.dumps(ROOM)
+
+    def stop(self) -> None:
+        """End everything that was started here."""
+        self.stop_server()
+        if self._services is not None:
+            self._services.stop()
+
+    def populate(self, wanted: dict[str, list[int]]) -> dict[str, Places]:
+        """Create people and conversations: for each workload, conversations of these sizes."""
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.population", json.dumps(wanted)],
+            cwd=PROJECT, env=bare_environment() | self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"the people could not be created:\n{done.stderr}")
+        return {
+            workload: [[Place(**place) for place in people] for people in conversations]
+            for workload, conversations in json.loads(done.stdout).items()
+        }
+
+    # --- The server -----------------------------------------------------------------------
+
+    def fresh_server(self, **settings: str) -> None:
+        """Start a new server process, so that no workload inherits the heap of another."""
+        if self._given_url:
+            return
+        self.stop_server()
+        self._server = Server("bench", self.environment, temporary_folder("bench"))
+        self._server.start(**settings)
+
+    def stop_server(self) -> None:
+        """End the server process, if it was started here."""
+        if self._server is not None and self._server.running:
+            try:
+                self._server.terminate(patience=5)
+            except TimeoutError:
+                pass
+        self._server = None
+
+    def assert_clean_log(self) -> None:
+        """Check that the server logged no traceback.
+
+        :raises Invalid: it did.
+        """
+        log = self._server.log() if self._server is not None else ""
+        if "Traceback (most recent call last)" in log:
+            raise Invalid(f"the server logged a traceback:\n{log[-3000:]}")
+
+    @property
+    def url(self) -> str:
+        """Where the server answers."""
+        return self._given_url or self._running.http
+
+    @property
+    def server_pid(self) -> int | None:
+        """The server's process id; None for a server that somebody else started."""
+        return None if self._server is None else self._server.program.pid
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name, of what was started here."""
+        found = {} if self.server_pid is None else {"server": self.server_pid}
+        if self._services is not None:
+            found |= {"postgresql": self._services.postgresql.program.pid, "redis": self._services.redis.program.pid}
+        return found
+
+    @property
+    def _running(self) -> Server:
+        assert self._server is not None, "no server was started"
+        return self._server

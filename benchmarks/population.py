@@ -1,0 +1,79 @@
+"""People, sessions and conversations for the workloads; runs in a process of its own, with Django.
+
+`python -m benchmarks.population '{"w3": [[501]], ...}'` makes, for each workload, conversations of the
+given sizes (2: direct; more: a group) with people of their own, and prints
+`{"w3": [[{token, conversation_id, sequence}, ...one per person...], ...one per conversation...]}`.
+
+Works on the database that the environment names. Accounts and sessions are written set by set, past
+passwords; conversations come from the product's own services.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+
+
+def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]]]:
+    """Make everything and describe it."""
+    from django.db import connection, transaction
+
+    people = iter(_people(sum(sum(sizes) for sizes in wanted.values())))
+    made = {}
+    with transaction.atomic():
+        for workload, sizes in wanted.items():
+            made[workload] = [_conversation([next(people) for _ in range(size)]) for size in sizes]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as autovacuum would in a while; plans for empty tables mislead
+    return made
+
+
+def _people(count: int) -> list[tuple[object, str]]:
+    """Create so many people with one session each; return them with their tokens."""
+    from django.contrib.auth.hashers import make_password
+
+    from accounts.models import DeviceSession, User, token_hash
+
+    run, password = secrets.token_hex(3), make_password(None)
+    users = User.objects.bulk_create(
+        User(username=f"bench-{run}-{number}", display_name=f"Person {number}", password=password)
+        for number in range(count)
+    )
+    tokens = [secrets.token_urlsafe(32) for _ in users]
+    DeviceSession.objects.bulk_create(
+        DeviceSession(
+            user=user,
+            token_hash=token_hash(token),
+            password_fingerprint=user.get_session_auth_hash(),
+            device_id=f"device-{user.username}",
+            device_name="benchmark",
+        )
+        for user, token in zip(users, tokens, strict=True)
+    )
+    return list(zip(users, tokens, strict=True))
+
+
+def _conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
+    """Create one conversation of these people; return each one's place in it."""
+    from conversations.services import create_group, start_direct
+
+    owner, others = people[0][0], [person.id for person, _ in people[1:]]
+    if len(people) == 2:
+        conversation, _ = start_direct(user=owner, other_id=others[0])
+    else:
+        conversation = create_group(user=owner, participant_ids=others, name="Benchmark")
+    conversation.refresh_from_db()
+    return [
+        {"token": token, "conversation_id": str(conversation.id), "sequence": conversation.last_sequence}
+        for _, token in people
+    ]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+    import django
+
+    django.setup()
+    json.dump(main(json.loads(sys.argv[1])), sys.stdout)

@@ -1,0 +1,57 @@
+"""W4, memory: what an idle, signed-in connection costs the server process, at 2,000 connections.
+
+2,000 people in 1,000 direct conversations. Counted is the growth of the server's PSS; what the kernel
+holds for the TCP connections is not in it. A few connections come and go before the first reading, so
+that what the first connection of a process loads is not charged to all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks.installation import Installation, Places
+from benchmarks.peers import Crowd, Invalid
+from benchmarks.result import Bar, Result
+from benchmarks.usage import Stopwatch, memory_kib
+
+CONNECTIONS = 2_000
+SIZES = [2] * (CONNECTIONS // 2)
+WARM_UP = 40
+IDLE_SECONDS = 5.0
+BAR = Bar(first=40.0, target=36.0, at_least=False)
+
+
+async def run(installation: Installation, places: Places) -> Result:
+    """Measure."""
+    pid = installation.server_pid
+    if pid is None:
+        raise Invalid("W4 needs a server process of its own: the memory of a given server is out of sight")
+    idle_kib = memory_kib(pid)
+    people = [place for conversation in places for place in conversation]
+    crowd = Crowd(installation.url)
+    await crowd.connect(people[-WARM_UP:])
+    await crowd.settle()
+    await crowd.leave()
+    await asyncio.sleep(1)
+    before_kib = memory_kib(pid)
+    connecting = Stopwatch(installation.pids)
+    connecting.start()
+    await crowd.connect(people)
+    await crowd.settle()
+    connecting.stop()
+    watch = Stopwatch(installation.pids)
+    watch.start()
+    await asyncio.sleep(IDLE_SECONDS)
+    watch.stop()
+    after_kib = memory_kib(pid)
+    crowd.assert_faultless()
+    await crowd.leave()
+    figures = {
+        "connection_kib": (after_kib - before_kib) / CONNECTIONS,
+        "idle_process_mib": idle_kib / 1024,
+        "process_mib": after_kib / 1024,
+        "connects_per_s": CONNECTIONS / connecting.seconds,
+        "connect_server_cpu_us": connecting.cpu["server"] / CONNECTIONS * 1e6,
+    }
+    title = f"memory: {CONNECTIONS} idle, signed-in connections"
+    return Result("w4", title, "connection_kib", BAR, figures).measured_by(watch)

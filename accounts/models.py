@@ -67,9 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ("username",)
         constraints = (
             models.UniqueConstraint(Lower("username"), name="username_unique_in_any_case"),
-            models.UniqueConstraint(
-                Lower("email"), name="email_unique_in_any_case", condition=~models.Q(email="")
-            ),
+            models.UniqueConstraint(Lower("email"), name="email_unique_in_any_case", condition=~models.Q(email="")),
         )
 
     def __str__(self) -> str:

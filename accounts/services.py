@@ -42,9 +42,7 @@ def register_user(*, username: str, password: str, address: str, email: str = ""
     """
     if not settings.SIGN_UP_ENABLED:
         raise Forbidden("Sign-up is closed on this server.")
-    count_attempt(
-        "register", address, most=settings.LIMITS.registrations_per_address_per_hour, window_seconds=HOUR
-    )
+    count_attempt("register", address, most=settings.LIMITS.registrations_per_address_per_hour, window_seconds=HOUR)
     user = User(username=username, email=_checked_email(email), display_name=display_name.strip())
     try:
         validate_password(password, user)
@@ -74,9 +72,7 @@ def sign_in(*, username: str, password: str, address: str) -> User:
     return user
 
 
-def open_session(
-    *, user: User, device_id: str = "", device_name: str = "", with_token: bool = True
-) -> OpenedSession:
+def open_session(*, user: User, device_id: str = "", device_name: str = "", with_token: bool = True) -> OpenedSession:
     """Open a device session; the returned token is stored only as a hash."""
     token = secrets.token_urlsafe(32) if with_token else None
     session = DeviceSession.objects.create(

@@ -5,9 +5,9 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 os.environ.setdefault("CHATSITE_ROLE", "server")
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - settings come first
-from django.core.asgi import get_asgi_application  # noqa: E402
-from django.urls import path  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import path
 
 http = get_asgi_application()
 
@@ -17,7 +17,9 @@ from realtime.consumer import refuse_path, socket_application  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": URLRouter([path("ws", socket_application), path("<path:path>", refuse_path), path("", refuse_path)]),
+        "websocket": URLRouter(
+            [path("ws", socket_application), path("<path:path>", refuse_path), path("", refuse_path)]
+        ),
         "lifespan": lifespan,
     }
 )

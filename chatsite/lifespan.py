@@ -33,7 +33,7 @@ async def lifespan(
         if message["type"] == "lifespan.startup":
             try:
                 await in_database_thread(refuse_unsafe_database)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the server must say why it does not start
                 await send({"type": "lifespan.startup.failed", "message": str(error) or type(error).__name__})
                 return
             keep_process_running()

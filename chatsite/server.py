@@ -9,7 +9,7 @@ import uvicorn
 os.environ["CHATSITE_ROLE"] = "server"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
-from django.conf import settings  # noqa: E402 - the role comes first
+from django.conf import settings
 
 # The loop and the writing threads share one interpreter lock: with a shorter turn a transaction waits
 # less at each of its round trips beside a busy loop.

@@ -227,7 +227,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["realtime.rest.BodyRenderer"],
     "DEFAULT_PARSER_CLASSES": ["realtime.rest.BodyParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "realtime.openapi.Operations",
     "EXCEPTION_HANDLER": "realtime.rest.exception_response",
     "UNAUTHENTICATED_USER": None,
 }
@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Chatsite",
     "DESCRIPTION": "REST interface of the Chatsite messaging server. The socket is described in asyncapi.json.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
@@ -243,6 +244,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": False,
     "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": ["realtime.openapi.complete_schema"],
 }
 
 # --- The rest ---------------------------------------------------------------------------

@@ -158,6 +158,4 @@ def _save_counters(conversations: Iterable[Conversation]) -> None:
         for conversation in conversations
     ]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f'UPDATE "{Conversation._meta.db_table}" SET {assignments} WHERE "{key.column}" = %s', rows
-        )
+        cursor.executemany(f'UPDATE "{Conversation._meta.db_table}" SET {assignments} WHERE "{key.column}" = %s', rows)

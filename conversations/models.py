@@ -19,14 +19,17 @@ class Conversation(models.Model):
     name = models.CharField(max_length=100, blank=True)
     description = models.CharField(max_length=1000, blank=True)
     avatar_url = models.URLField(max_length=500, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="Of the newest event.")
     last_activity_at = models.DateTimeField(help_text="Of the newest message; lists are sorted by it.")
     direct_key = models.CharField(
-        max_length=73, null=True, blank=True, unique=True, editable=False, help_text="Both ids of a direct pair, sorted."
+        max_length=73,
+        null=True,
+        blank=True,
+        unique=True,
+        editable=False,
+        help_text="Both ids of a direct pair, sorted.",
     )
     last_sequence = models.BigIntegerField(default=0)
     last_message_sequence = models.BigIntegerField(default=0, help_text="0 while there is no message.")

@@ -110,9 +110,7 @@ def conversation_body(user_id: UUID, conversation_id: UUID) -> frames.Conversati
     return conversation_bodies([place_of(user_id, conversation_id)])[0]
 
 
-def _conversation_body(
-    place: Participant, listed: list[Participant], top: object | None
-) -> frames.ConversationBody:
+def _conversation_body(place: Participant, listed: list[Participant], top: object | None) -> frames.ConversationBody:
     conversation = place.conversation
     others = [other for other in listed if other.user_id != place.user_id]
     return frames.ConversationBody(
@@ -131,9 +129,7 @@ def _conversation_body(
         participant_count=conversation.participant_count,
         participants=[participant_body(each) for each in listed],
         unread_count=place.unread_count(conversation.message_count),
-        me=frames.MyPlace(
-            role=place.role, joined_at=place.joined_at, last_read_sequence=place.last_read_sequence
-        ),
+        me=frames.MyPlace(role=place.role, joined_at=place.joined_at, last_read_sequence=place.last_read_sequence),
         my_permissions=permissions(place),
     )
 
@@ -306,5 +302,7 @@ def heads_of(user_id: UUID) -> list[Participant]:
 def members_among(conversation_id: UUID, user_ids: Iterable[str]) -> list[str]:
     """Return those of the ids who are in the conversation."""
     wanted = set(user_ids)
-    members = Participant.objects.filter(conversation_id=conversation_id, left_at=None).values_list("user_id", flat=True)
+    members = Participant.objects.filter(conversation_id=conversation_id, left_at=None).values_list(
+        "user_id", flat=True
+    )
     return [str(user_id) for user_id in members if str(user_id) in wanted]

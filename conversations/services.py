@@ -12,11 +12,11 @@ from accounts.models import User
 from accounts.selectors import active_users
 from conversations import event_log
 from conversations.errors import ConversationFull
+from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import participant_body, permissions, place_in, place_of
 from conversations.signals import MembershipChanged, membership_changed
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound
-from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
+from realtime.errors import Forbidden, Invalid, NotFound
 
 Role = Participant.Role
 
@@ -42,9 +42,7 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
         return Conversation.objects.get(direct_key=key), False
 
 
-def create_group(
-    *, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = ""
-) -> Conversation:
+def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = "") -> Conversation:
     """Create a group of the user, its owner, and others.
 
     :raises Invalid: somebody named is nobody active.
@@ -80,9 +78,7 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[s
             setattr(conversation, name, value)
         conversation.save(update_fields=list(changed))
         now = timezone.now()
-        event_log.append(
-            [event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)]
-        )
+        event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
             _tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
@@ -116,9 +112,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         people = {person.id: person for person in active_users(coming)}
         entries, places = [], []
         for each in coming:
-            entry = event_log.take(
-                conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each
-            )
+            entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
             sequence = entry.event.sequence
             new = known.get(each) or Participant(conversation=conversation, user_id=each)
             new.user = people[each]
@@ -210,7 +204,11 @@ def update_participant(
             other.role = role
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
             _require(place, "remove_participants")
-            if other_id == user_id or other.role == Role.OWNER or (place.role != Role.OWNER and other.role != Role.MEMBER):
+            if (
+                other_id == user_id
+                or other.role == Role.OWNER
+                or (place.role != Role.OWNER and other.role != Role.MEMBER)
+            ):
                 raise Forbidden("You may not change this person's right to write.")
             other.can_send_messages = can_send_messages
             changed.append(other)
@@ -341,5 +339,3 @@ def _tell(
     if conversation.type == Conversation.Type.GROUP:
         change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids or [], name=name)
         membership_changed.send(sender=Conversation, change=change)
-
-

@@ -71,9 +71,7 @@ class ConversationView(APIView):
         """Change a group's name, description or avatar."""
         body = body_of(request, frames.UpdateConversation)
         changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
-        services.update_conversation(
-            user_id=request.user.id, conversation_id=conversation_id, changes=changes
-        )
+        services.update_conversation(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
         return answer(selectors.conversation_body(request.user.id, conversation_id))
 
     @extend_schema(
@@ -128,9 +126,7 @@ class ParticipantView(APIView):
     @extend_schema(responses={204: None}, tags=TAGS)
     def delete(self, request: Request, conversation_id: UUID, user_id: UUID) -> Response:
         """Remove somebody, or leave."""
-        services.remove_participant(
-            user_id=request.user.id, conversation_id=conversation_id, other_id=user_id
-        )
+        services.remove_participant(user_id=request.user.id, conversation_id=conversation_id, other_id=user_id)
         return no_content()
 
 
@@ -169,5 +165,3 @@ class SyncView(APIView):
                 server_time=found.server_time,
             )
         )
-
-

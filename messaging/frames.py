@@ -1,7 +1,7 @@
 """Bodies and frames of messages and receipts."""
 
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -61,6 +61,14 @@ class ReceiptBody(Body, kw_only=True):
     read_at: datetime.datetime | None
 
 
+class ReceiptList(Body):
+    """Stands for a JSON array of receipts in the OpenAPI file."""
+
+    array_of: ClassVar[type[Body]] = ReceiptBody
+    # Never sent itself; so that the type of the items is known to the file.
+    items: list[ReceiptBody]
+
+
 # --- Requests and commands ----------------------------------------------------------------
 
 
@@ -112,7 +120,10 @@ class HistoryQuery(Request, kw_only=True):
 
 
 class _Receipt(Request, kw_only=True):
-    """Up to and including a message, or a sequence of a conversation. `read_at` is ignored: the server's clock counts."""
+    """Up to and including a message, or a sequence of a conversation.
+
+    `read_at` is ignored: the server's clock counts.
+    """
 
     message_id: UUID | None = None
     conversation_id: UUID | None = None

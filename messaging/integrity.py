@@ -82,27 +82,20 @@ def _participant_counts() -> Iterator[str]:
 
 
 def _sent_counts() -> Iterator[str]:
-    sent = _counted(
-        Message.objects.filter(conversation=OuterRef("conversation_id"), sender=OuterRef("user_id"))
-    )
+    sent = _counted(Message.objects.filter(conversation=OuterRef("conversation_id"), sender=OuterRef("user_id")))
     for place in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
         yield f"participant {place}: counts {place.sent_count} messages sent, has {place.sent}"
 
 
 def _read_counts() -> Iterator[str]:
     unread = _counted(
-        Message.objects.filter(
-            conversation=OuterRef("conversation_id"), sequence__gt=OuterRef("last_read_sequence")
-        )
+        Message.objects.filter(conversation=OuterRef("conversation_id"), sequence__gt=OuterRef("last_read_sequence"))
         .exclude(message_type=SYSTEM)
         .exclude(sender=OuterRef("user_id"))
     )
     places = Participant.objects.filter(left_at=None).annotate(
         unread=unread,
-        counted=F("conversation__message_count")
-        - F("read_message_count")
-        - F("sent_count")
-        + F("read_sent_count"),
+        counted=F("conversation__message_count") - F("read_message_count") - F("sent_count") + F("read_sent_count"),
     )
     for place in places.exclude(unread=F("counted")):
         yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"

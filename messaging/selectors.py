@@ -128,18 +128,13 @@ def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID) -> dict[UUID, 
     for conversation_id, sequence in places:
         wanted |= Q(conversation_id=conversation_id, sequence=sequence)
     messages = list(Message.objects.filter(wanted))
-    return {
-        message.conversation_id: body
-        for message, body in zip(messages, bodies_for(viewer, messages), strict=True)
-    }
+    return {message.conversation_id: body for message, body in zip(messages, bodies_for(viewer, messages), strict=True)}
 
 
 def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
     """Render message events as the messages are now; registered with the event log."""
     messages = list(Message.objects.filter(id__in={event.message_id for event in events}))
-    shown = (
-        [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
-    )
+    shown = [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
     frame_of = {
         Event.Kind.NEW_MESSAGE: frames.NewMessage,

@@ -79,7 +79,7 @@ def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadRecei
         session_id=socket.session_id,
     )
 
-    def answer(result: None | DomainError) -> None:
+    def answer(result: DomainError | None) -> None:
         if isinstance(result, DomainError):
             socket.send(error_frame(result.body(), id=command.id))
 
@@ -132,5 +132,3 @@ def register() -> None:
     )
     event_log.register_messages_at(selectors.messages_at)
     event_log.register_receipts_since(selectors.receipts_since)
-
-

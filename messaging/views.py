@@ -30,9 +30,7 @@ def _post(request: Request, draft: frames.MessageDraft, conversation_id: UUID) -
 class MessagesView(APIView):
     """Messages, wherever they go."""
 
-    @extend_schema(
-        request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS
-    )
+    @extend_schema(request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: Request) -> Response:
         """Send a message; 200 and the original when it had been sent before."""
         body = body_of(request, frames.PostMessage)
@@ -57,9 +55,7 @@ class HistoryView(APIView):
         query = query_of(request, frames.HistoryQuery)
         return answer(selectors.history(request.user.id, conversation_id, query))
 
-    @extend_schema(
-        request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS
-    )
+    @extend_schema(request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: Request, conversation_id: UUID) -> Response:
         """Send a message here; 200 and the original when it had been sent before."""
         return _post(request, body_of(request, frames.MessageDraft), conversation_id)
@@ -115,9 +111,7 @@ class DeliveredView(APIView):
 
 def _mark(request: Request, message_id: UUID, kind: str) -> Response:
     receipts.set_mark(
-        receipts.Mark(
-            user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)
-        )
+        receipts.Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
     )
     return no_content()
 
@@ -125,7 +119,7 @@ def _mark(request: Request, message_id: UUID, kind: str) -> Response:
 class ReceiptsView(APIView):
     """Who got and read a message."""
 
-    @extend_schema(responses={200: list[frames.ReceiptBody]}, tags=["receipts"])
+    @extend_schema(responses={200: frames.ReceiptList}, tags=["receipts"])
     def get(self, request: Request, message_id: UUID) -> Response:
         """Show when the message was delivered to, and read by, each other member."""
         return answer(selectors.receipts_of(request.user.id, message_id))

@@ -38,7 +38,7 @@ def renew(leases: Iterable[Lease]) -> None:
 
 
 def tell_peers(changed: dict[str, Shown]) -> None:
-    """Announce what is shown of people to those who share a conversation of listed size with them, and to themselves."""
+    """Announce what is shown of people to themselves and to those who share a conversation of listed size."""
     if not changed:
         return
     peers = peers_of([UUID(user_id) for user_id in changed], most_participants=LISTED_PARTICIPANTS)
@@ -58,17 +58,13 @@ def presences_of_peers(user_ids: Collection[str]) -> dict[str, list[str]]:
     peers = peers_of([UUID(user_id) for user_id in user_ids], most_participants=LISTED_PARTICIPANTS)
     everybody = {str(peer) for mine in peers.values() for peer in mine}
     frames = {
-        user_id: encode(presence_frame(user_id, shown)).decode()
-        for user_id, shown in store().shown(everybody).items()
+        user_id: encode(presence_frame(user_id, shown)).decode() for user_id, shown in store().shown(everybody).items()
     }
     return {
-        user_id: [frames[str(peer)] for peer in peers[UUID(user_id)] if str(peer) in frames]
-        for user_id in user_ids
+        user_id: [frames[str(peer)] for peer in peers[UUID(user_id)] if str(peer) in frames] for user_id in user_ids
     }
 
 
 def presence_frame(user_id: str, shown: Shown) -> Presence:
     """Return what is shown of a person as a frame."""
-    return Presence(
-        user_id=user_id, status=shown.status, activity=shown.activity, last_seen=shown.seen_at
-    )
+    return Presence(user_id=user_id, status=shown.status, activity=shown.activity, last_seen=shown.seen_at)

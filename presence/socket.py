@@ -154,5 +154,3 @@ def register() -> None:
     registry.closed_listeners.append(connections.remove)
     registry.ticks.append(connections.tick)
     registry.ticks.append(typists.tick)
-
-

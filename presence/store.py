@@ -128,9 +128,7 @@ class RedisStore:
     EXPIRIES = "chatsite:presence:expiries"
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True
-        )
+        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True)
 
     def keep(self, leases: Iterable[Lease]) -> None:
         pipe = self._redis.pipeline(transaction=False)

@@ -39,9 +39,7 @@ class ProfileView(APIView):
         if user_id == request.user.id or shares_conversation(request.user.id, user_id):
             presence = _presence(str(user_id))
         return answer(
-            frames.ProfileBody(
-                **{name: getattr(person, name) for name in person.__struct_fields__}, presence=presence
-            )
+            frames.ProfileBody(**{name: getattr(person, name) for name in person.__struct_fields__}, presence=presence)
         )
 
 

@@ -176,7 +176,9 @@ class Connection:
     async def _sign_in(self, socket: Socket) -> None:
         """Attach the socket, make it the only one of its device, and tell the client."""
         if len(hub.users.get(socket.user_id, ())) >= settings.LIMITS.sockets_per_user:
-            raise Refused(sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30))
+            raise Refused(
+                sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
+            )
         socket.hold()
         try:
             await hub.attach(socket)
@@ -281,7 +283,7 @@ class Connection:
                 text = bodies.encode(error_frame(refusal.error.body(), id=None)).decode()
                 await self._send({"type": "websocket.send", "text": text})
             await self._send({"type": "websocket.close", "code": refusal.code})
-        except Exception:  # the client left meanwhile
+        except Exception:  # noqa: BLE001 - the client left meanwhile
             return
         await self._until_gone()
 
@@ -350,9 +352,7 @@ def ids_of(text: str) -> dict[str, str | None]:
 
 
 def _ping(socket: Socket, command: Ping) -> None:
-    socket.send(
-        Pong(timestamp=command.timestamp, server_time=timezone.now(), heads=hub.heads(socket), id=command.id)
-    )
+    socket.send(Pong(timestamp=command.timestamp, server_time=timezone.now(), heads=hub.heads(socket), id=command.id))
 
 
 def _auth(socket: Socket, command: Auth) -> None:

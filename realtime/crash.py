@@ -10,5 +10,5 @@ _POINT = settings.CRASH_POINT
 
 def crash_point(name: str) -> None:
     """Kill this process at once, as a power cut would, when CHATSITE_CRASH_POINT names this place."""
-    if _POINT == name:
+    if name == _POINT:
         os.kill(os.getpid(), signal.SIGKILL)

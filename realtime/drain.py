@@ -34,7 +34,7 @@ class Drain:
         random.shuffle(mine)
         pause = min(SPREAD_SECONDS, len(mine) * 0.005) / max(len(mine), 1)
         for socket in mine:
-            socket.send(Reconnect(retry_after=round(random.uniform(0.2, RETURN_WITHIN_SECONDS), 2)))
+            socket.send(Reconnect(retry_after=round(random.uniform(0.2, RETURN_WITHIN_SECONDS), 2)))  # noqa: S311 - spreads, hides nothing
         while any(busy() for busy in registry.busy_checks) and time.monotonic() < ends_at:
             await asyncio.sleep(0.02)
         await door.drained()

@@ -1,4 +1,4 @@
-"""The REST edge: bodies in and out as typed structs, errors as error bodies, structs in the OpenAPI file.
+"""The REST edge: bodies in and out as typed structs, errors as error bodies.
 
 Views of all apps use this; what they answer is decided by services and selectors.
 """
@@ -10,8 +10,6 @@ import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
-from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -132,24 +130,3 @@ def _as_domain_error(error: Exception) -> DomainError:
 def plain_error(request: HttpRequest, error: DomainError) -> JsonResponse:
     """Error body outside of REST framework's views: unknown addresses and the like."""
     return JsonResponse(error.body(), status=error.status)
-
-
-class StructSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Puts msgspec structs, which views name in `extend_schema`, into the OpenAPI file."""
-
-    target_class = msgspec.Struct
-    match_subclasses = True
-
-    def get_name(self, auto_schema: Any, direction: Any) -> str:
-        return str(self.target.__name__)
-
-    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        (out,), components = msgspec.json.schema_components(
-            [self.target], ref_template="#/components/schemas/{name}"
-        )
-        for name, schema in components.items():
-            if name != self.target.__name__:
-                auto_schema.registry.register_on_missing(
-                    ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=schema)
-                )
-        return dict(components.get(self.target.__name__, out))

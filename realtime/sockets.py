@@ -140,7 +140,7 @@ class Socket:
             waited_for = coroutine.send(None)
         except StopIteration:
             return
-        except Exception:  # the peer is gone; `receive` reports it
+        except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
             self._closing = True
             return
         self._queue = deque()
@@ -160,7 +160,7 @@ class Socket:
                 if self._room is not None and len(self._queue) * 2 < settings.LIMITS.outbox_frames:
                     self._room.set()
                 await self._send(message)
-        except Exception:  # the peer is gone; `receive` reports it
+        except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
             self._closing = True
         finally:
             self._queue = None
@@ -204,7 +204,7 @@ class Socket:
                 if writer is not None:  # the transport is full: perhaps it drains in time
                     await writer
                 await self._send({"type": "websocket.close", "code": code})
-        except (Exception, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - whatever hindered it
             self._abort()
 
     def forget(self) -> None:
@@ -228,7 +228,7 @@ class _Rest:
         while True:
             try:
                 yield waited_for
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
                 resume = partial(self._coroutine.throw, error)
             else:
                 resume = partial(self._coroutine.send, None)

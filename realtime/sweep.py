@@ -84,9 +84,7 @@ async def _close_ended_sessions() -> None:
     mine = hub.all_sockets()
     if not mine:
         return
-    ended = set(
-        await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine})
-    )
+    ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine}))
     for socket in mine:
         if socket.session_id in ended:
             socket.close(sockets.REVOKED)

@@ -55,9 +55,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
     """
     with transaction.atomic():
         message, place = _locked_message(user_id, message_id, deleted_too=True)
-        moderates = (
-            place.conversation.type == Conversation.Type.GROUP and place.role != Participant.Role.MEMBER
-        )
+        moderates = place.conversation.type == Conversation.Type.GROUP and place.role != Participant.Role.MEMBER
         if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
             raise Forbidden("You may not delete this message for everyone.")
         if message.deleted_at is not None:
@@ -102,9 +100,7 @@ def write_system_message(change: MembershipChanged) -> Message:
     return message
 
 
-def _locked_message(
-    user_id: UUID, message_id: UUID, *, deleted_too: bool = False
-) -> tuple[Message, Participant]:
+def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = False) -> tuple[Message, Participant]:
     """Lock the message's conversation and return message and place as they are under the lock.
 
     :raises NotFound: as `visible_message`; also for a deleted one, unless that is wanted.

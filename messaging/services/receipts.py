@@ -57,7 +57,7 @@ def set_mark(mark: Mark) -> None:
         raise result
 
 
-def set_marks(marks: Sequence[Mark]) -> list[None | DomainError]:
+def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
     """Move marks in one transaction and answer each: None, or why it was refused. Reading implies delivery.
 
     Refused: a message or conversation that the user may not see (not_found), a sequence beyond the head (invalid).
@@ -66,7 +66,7 @@ def set_marks(marks: Sequence[Mark]) -> list[None | DomainError]:
         targets = _targets(marks)
         places, conversations = _locked_places(marks, targets)
         steps: list[_Step] = []
-        results: list[None | DomainError] = []
+        results: list[DomainError | None] = []
         touched: dict[int, Participant] = {}
         for mark, target in zip(marks, targets, strict=True):
             place = places.get((target[0], mark.user_id)) if target is not None else None
@@ -100,7 +100,8 @@ def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
         if mark.message_id is not None:
             targets.append(found.get(mark.message_id))
         else:
-            assert mark.conversation_id is not None and mark.sequence is not None
+            assert mark.conversation_id is not None
+            assert mark.sequence is not None
             targets.append((mark.conversation_id, mark.sequence))
     return targets
 
@@ -170,15 +171,13 @@ def _save_marks(places: list[Participant]) -> None:
 
 
 def _notices(steps: Sequence[_Step]) -> list[Notice]:
-    moves = with_newest_message(
-        ReceiptMove.objects.filter(id__in=[step.move.pk for step in steps])
-    ).select_related(None)
+    moves = with_newest_message(ReceiptMove.objects.filter(id__in=[step.move.pk for step in steps])).select_related(
+        None
+    )
     shown = {move.pk: move for move in moves}
     notices = []
     for step in steps:
-        notices += notices_of(
-            shown[step.move.pk], step.conversation, step.unread_count, except_session=step.session_id
-        )
+        notices += notices_of(shown[step.move.pk], step.conversation, step.unread_count, except_session=step.session_id)
     return notices
 
 

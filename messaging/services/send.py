@@ -240,9 +240,7 @@ def _quotable(sends: Sequence[Send]) -> dict[UUID, tuple[UUID, int]]:
     return {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
 
 
-def _refusal(
-    send: Send, place: Participant | None, quoted: dict[UUID, tuple[UUID, int]]
-) -> DomainError | None:
+def _refusal(send: Send, place: Participant | None, quoted: dict[UUID, tuple[UUID, int]]) -> DomainError | None:
     if place is None:
         return NotFound("conversation")
     if not place.can_send_messages:

@@ -14,7 +14,7 @@ from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Send, send_messages
 from realtime.errors import DomainError
 
-PASSWORD = "chatsite-demo"
+PASSWORD = "chatsite-demo"  # noqa: S105 - everybody may know it
 PEOPLE = {
     "ana": ("Ana Horvat", "Product. Mostly tea, sometimes answers."),
     "ben": ("Ben Okafor", "Builds things, then reads the manual."),

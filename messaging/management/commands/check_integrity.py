@@ -1,4 +1,4 @@
-"""`manage.py check_integrity`: is every log gapless and every counter right?"""
+"""`manage.py check_integrity`: whether every log is gapless and every counter right."""
 
 from itertools import islice
 from typing import Any

@@ -1,0 +1,68 @@
+"""A Chromium for the tests of the web client, and visitors who use it."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.visitor import Visitor
+from tests.harness.servers import Profile, Site
+
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+Arrives = Callable[..., Awaitable[Visitor]]
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+
+
+@pytest.fixture
+def site(shared_sites: Callable[[Profile], Site]) -> Any:
+    """The embedded site: the client is the same for every profile."""
+    shared = shared_sites("embedded")
+    with shared.clean_logs():
+        yield shared
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium of the system; nothing is downloaded."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=_chromium(), args=list(SWITCHES))
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture
+async def arrives(browser: Browser, site: Site) -> AsyncIterator[Arrives]:
+    """Opens browsers: `await arrives()`, `await arrives(proxy.port, **options)`.
+
+    At the end no page may have written an error to its console.
+    """
+    visitors: list[Visitor] = []
+
+    async def arrive(port: int | None = None, **options: Any) -> Visitor:
+        visitor = await Visitor.arrives(browser, f"http://127.0.0.1:{port or site.servers[0].port}", **options)
+        visitors.append(visitor)
+        return visitor
+
+    yield arrive
+    for visitor in visitors:
+        await visitor.context.close()
+    for visitor in visitors:
+        visitor.has_no_complaints()

@@ -12,12 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from conversations.models import Conversation, Event
 from realtime import items
 from realtime.bodies import encode
 from realtime.door import announce
 from realtime.frames import Frame
+from realtime.rows import Columns, as_uuid, ids, ids_in
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
 Renderer = Callable[[Sequence[Event], UUID | None], dict[int, Frame]]
@@ -26,9 +28,44 @@ ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 
 PER_VIEWER_KINDS = frozenset({Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED})
 
+_EVENTS = Columns(
+    Event,
+    "conversation",
+    "sequence",
+    "kind",
+    "subject_sequence",
+    "message_id",
+    "user_id",
+    "actor_id",
+    "created_at",
+)
+_HEADS = Columns(
+    Conversation,
+    "id",
+    "last_sequence",
+    "last_message_sequence",
+    "message_count",
+    "participant_count",
+    "updated_at",
+    "last_activity_at",
+)
+
 _renderers: dict[str, Renderer] = {}
 _messages_at: list[MessagesAt] = []
 _receipts_since: list[ReceiptsSince] = []
+
+
+@dataclass(slots=True)
+class Head:
+    """The counters of a locked conversation, where a whole `Conversation` would be too slow to load."""
+
+    id: UUID
+    last_sequence: int
+    last_message_sequence: int
+    message_count: int
+    participant_count: int
+    updated_at: datetime.datetime | None = None
+    last_activity_at: datetime.datetime | None = None
 
 
 @dataclass(slots=True)
@@ -39,15 +76,32 @@ class Entry:
     `joins` maps those who become members to their history start, `leaves` names those who cease to be.
     """
 
-    event: Event
-    conversation: Conversation
+    head: Conversation | Head
+    sequence: int
+    kind: str
+    subject_sequence: int
+    created_at: datetime.datetime
+    message_id: UUID | None
+    user_id: UUID | None
+    actor_id: UUID | None
     frame: Frame | None = None
     joins: dict[UUID, int] = field(default_factory=dict)
     leaves: list[UUID] = field(default_factory=list)
 
 
+def lock_heads(cursor: CursorWrapper, conversation_ids: Iterable[UUID]) -> Callable[[], dict[UUID, Head]]:
+    """Ask for the row locks of conversations, in the order of their ids; return how to fetch their heads."""
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    cursor.execute(
+        "SELECT id, last_sequence, last_message_sequence, message_count, participant_count "  # noqa: S608
+        f"FROM {Conversation._meta.db_table} WHERE {ids_in('id')} ORDER BY id{lock}",
+        [ids(conversation_ids)],
+    )
+    return lambda: {head.id: head for head in (Head(as_uuid(id), *counters) for id, *counters in cursor)}
+
+
 def take(
-    conversation: Conversation,
+    head: Conversation | Head,
     kind: str,
     *,
     at: datetime.datetime,
@@ -61,29 +115,51 @@ def take(
 
     `counts_as_unread` marks a new message that a person wrote.
     """
-    conversation.last_sequence += 1
-    conversation.updated_at = at
+    head.last_sequence = sequence = head.last_sequence + 1
+    head.updated_at = at
     if kind == Event.Kind.NEW_MESSAGE:
-        conversation.last_message_sequence = conversation.last_sequence
-        conversation.last_activity_at = at
-        conversation.message_count += counts_as_unread
-    event = Event(
-        conversation_id=conversation.id,
-        sequence=conversation.last_sequence,
+        head.last_message_sequence = sequence
+        head.last_activity_at = at
+        head.message_count += counts_as_unread
+    return Entry(
+        head=head,
+        sequence=sequence,
         kind=kind,
-        subject_sequence=conversation.last_sequence if subject_sequence is None else subject_sequence,
+        subject_sequence=sequence if subject_sequence is None else subject_sequence,
+        created_at=at,
         message_id=message_id,
         user_id=user_id,
         actor_id=actor_id,
-        created_at=at,
     )
-    return Entry(event, conversation)
 
 
 def append(entries: Sequence[Entry]) -> None:
     """Write entries and their conversations' counters, and announce them after the commit."""
-    Event.objects.bulk_create([entry.event for entry in entries])
-    _save_counters({entry.conversation.id: entry.conversation for entry in entries}.values())
+    _EVENTS.insert(
+        (
+            entry.head.id,
+            entry.sequence,
+            entry.kind,
+            entry.subject_sequence,
+            entry.message_id,
+            entry.user_id,
+            entry.actor_id,
+            entry.created_at,
+        )
+        for entry in entries
+    )
+    _HEADS.update(
+        (
+            head.id,
+            head.last_sequence,
+            head.last_message_sequence,
+            head.message_count,
+            head.participant_count,
+            head.updated_at,
+            head.last_activity_at,
+        )
+        for head in {entry.head.id: entry.head for entry in entries}.values()
+    )
     announce([_announcement(entry) for entry in entries])
 
 
@@ -126,36 +202,10 @@ def rendered(events: Sequence[Event], viewer: UUID | None) -> list[Frame]:
 
 def _announcement(entry: Entry) -> items.Event:
     return items.Event(
-        conversation_id=str(entry.conversation.id),
-        sequence=entry.event.sequence,
+        conversation_id=str(entry.head.id),
+        sequence=entry.sequence,
         text=encode(entry.frame).decode() if entry.frame is not None else None,
-        subject_sequence=entry.event.subject_sequence,
+        subject_sequence=entry.subject_sequence,
         joins={str(user_id): start for user_id, start in entry.joins.items()},
         leaves=[str(user_id) for user_id in entry.leaves],
     )
-
-
-_COUNTERS = (
-    "last_sequence",
-    "last_message_sequence",
-    "message_count",
-    "participant_count",
-    "updated_at",
-    "last_activity_at",
-)
-
-
-def _save_counters(conversations: Iterable[Conversation]) -> None:
-    """Write the counters of many conversations; one pipelined round trip on PostgreSQL."""
-    fields = [Conversation._meta.get_field(name) for name in _COUNTERS]
-    key = Conversation._meta.pk
-    assignments = ", ".join(f'"{field.column}" = %s' for field in fields)
-    rows = [
-        [
-            *(field.get_db_prep_save(getattr(conversation, field.attname), connection) for field in fields),
-            key.get_db_prep_save(conversation.id, connection),
-        ]
-        for conversation in conversations
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(f'UPDATE "{Conversation._meta.db_table}" SET {assignments} WHERE "{key.column}" = %s', rows)

@@ -113,7 +113,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         entries, places = [], []
         for each in coming:
             entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
-            sequence = entry.event.sequence
+            sequence = entry.sequence
             new = known.get(each) or Participant(conversation=conversation, user_id=each)
             new.user = people[each]
             _take_place(new, Role.MEMBER, now, history_from=sequence)
@@ -294,7 +294,7 @@ def _part(conversation: Conversation, place: Participant, *, actor_id: UUID, at:
         conversation, Event.Kind.PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=place.user_id
     )
     entry.frame = ParticipantRemoved(
-        conversation_id=str(conversation.id), sequence=entry.event.sequence, user_id=str(place.user_id)
+        conversation_id=str(conversation.id), sequence=entry.sequence, user_id=str(place.user_id)
     )
     entry.leaves = [place.user_id]
     event_log.append([entry])
@@ -322,7 +322,7 @@ def _updated(
         conversation, Event.Kind.PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=place.user_id
     )
     entry.frame = ParticipantUpdated(
-        conversation_id=str(conversation.id), sequence=entry.event.sequence, participant=participant_body(place)
+        conversation_id=str(conversation.id), sequence=entry.sequence, participant=participant_body(place)
     )
     return entry
 

@@ -1,11 +1,15 @@
 """Messages, and the moves of receipt marks."""
 
+from typing import Literal
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import new_id
 from conversations.models import Conversation
+
+TypeName = Literal["text", "location", "system"]
 
 
 class Message(models.Model):
@@ -26,11 +30,11 @@ class Message(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="messages"
     )
     client_message_id = models.UUIDField(null=True, editable=False)
-    message_type = models.CharField(max_length=16, choices=Type.choices)
+    message_type: "models.CharField[str, TypeName]" = models.CharField(max_length=16, choices=Type.choices)
     content = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     reply_to_id = models.UUIDField(null=True, blank=True)
-    payload_digest = models.BinaryField(max_length=16, null=True, editable=False)
+    payload_digest = models.UUIDField(null=True, editable=False, help_text="128 bits of a SHA-256.")
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)

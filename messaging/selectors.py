@@ -46,7 +46,7 @@ def message_body(message: Message, marks: Marks | None = None, viewer: UUID | No
     )
 
 
-def _status(message: Message, marks: Marks, viewer: UUID | None) -> str:
+def _status(message: Message, marks: Marks, viewer: UUID | None) -> frames.Status:
     watermarks = marks.others if message.sender_id is not None and message.sender_id == viewer else marks.mine
     if watermarks is None:
         return "sent"
@@ -60,6 +60,12 @@ def bodies_for(viewer: UUID, messages: Sequence[Message]) -> list[frames.Message
     """Return messages as the viewer sees them; the watermarks of all their conversations in two queries."""
     marks = _marks(viewer, {message.conversation_id for message in messages})
     return [message_body(message, marks[message.conversation_id], viewer) for message in messages]
+
+
+def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
+    """Return a message to its sender, who may have left since: a repeated send is always answered."""
+    (body,) = bodies_for(sender_id, [Message.objects.get(id=message_id, sender_id=sender_id)])
+    return body
 
 
 def _marks(viewer: UUID, conversation_ids: Collection[UUID]) -> dict[UUID, Marks]:

@@ -42,14 +42,13 @@ def send_message(socket: Socket, command: frames.SendMessage) -> None:
         if isinstance(result, DomainError):
             socket.send(error_frame(result.body(), id=command.id, client_message_id=client_message_id))
             return
-        message = result.message
         socket.send(
             frames.MessageAck(
                 client_message_id=client_message_id,
-                message_id=str(message.id),
-                conversation_id=str(message.conversation_id),
-                sequence=message.sequence,
-                created_at=message.created_at,
+                message_id=str(result.message_id),
+                conversation_id=str(result.conversation_id),
+                sequence=result.sequence,
+                created_at=result.created_at,
                 duplicate=result.duplicate,
                 id=command.id,
             )

@@ -91,7 +91,7 @@ def write_system_message(change: MembershipChanged) -> Message:
         actor_id=change.actor_id,
         message_id=message.id,
     )
-    message.sequence = entry.event.sequence
+    message.sequence = entry.sequence
     entry.frame = frames.NewMessage(
         conversation_id=str(change.conversation.id), sequence=message.sequence, message=message_body(message)
     )
@@ -131,7 +131,7 @@ def _log_change(
     )
     entry.frame = frame(
         conversation_id=str(message.conversation_id),
-        sequence=entry.event.sequence,
+        sequence=entry.sequence,
         message=message_body(message),
     )
     event_log.append([entry])

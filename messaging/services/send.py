@@ -1,14 +1,15 @@
 """The one way in which messages are written: a batch, in one transaction.
 
 A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
-Statements per batch, however large: lock the conversations, read the senders' places, look for
-repetitions, insert messages, insert events, update counters.
+A batch, however large, is two round trips to PostgreSQL: lock the conversations, read the senders'
+places and look for repetitions; insert messages and events, update counters and commit.
 """
 
+import datetime
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from accounts.models import new_id
 from conversations import event_log
-from conversations.models import Conversation, Event, Participant
+from conversations.models import Event, Participant
 from messaging.errors import IdempotencyConflict
 from messaging.frames import Location, MessageDraft, NewMessage
 from messaging.models import Message
@@ -26,8 +27,25 @@ from messaging.selectors import message_body
 from realtime.bodies import convert, encode
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
+from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, pipelined
 
 Type = Message.Type
+_MESSAGE_COLUMNS = (
+    "id",
+    "conversation",
+    "sequence",
+    "sender",
+    "client_message_id",
+    "message_type",
+    "content",
+    "metadata",
+    "reply_to_id",
+    "payload_digest",
+    "created_at",
+)
+_MESSAGES = Columns(Message, *_MESSAGE_COLUMNS)
+_MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]
+_SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
 
@@ -45,18 +63,41 @@ class Send:
     reply_to_id: UUID | None = None
 
     @property
-    def digest(self) -> bytes:
-        """What a repetition of this send must agree in."""
+    def digest(self) -> UUID:
+        """What a repetition of this send must agree in, as 128 bits."""
         payload = (self.conversation_id, self.message_type, self.content, self.metadata, self.reply_to_id)
-        return hashlib.sha256(encode(payload)).digest()[:16]
+        return UUID(bytes=hashlib.sha256(encode(payload)).digest()[:16])
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A committed message; `duplicate` when it had been committed before."""
 
-    message: Message
+    message_id: UUID
+    conversation_id: UUID
+    sequence: int
+    created_at: datetime.datetime
     duplicate: bool
+
+
+@dataclass(slots=True)
+class _Place:
+    """What sending needs of a participant."""
+
+    id: int
+    conversation_id: UUID
+    user_id: UUID
+    can_send_messages: bool
+    history_from: int
+    sent_count: int
+
+
+@dataclass(slots=True)
+class _Known:
+    """A message that was sent before, and the digest of what it said; None once it was deleted."""
+
+    sent: Sent
+    digest: UUID | None
 
 
 def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID) -> Send:
@@ -137,7 +178,7 @@ def send_messages(sends: Sequence[Send]) -> list[Sent | DomainError]:
 def _written(sends: Sequence[Send]) -> list[Sent | DomainError]:
     for _ in range(TRIES):
         try:
-            with transaction.atomic():
+            with pipelined(), transaction.atomic():
                 return _write(sends)
         except IntegrityError:
             continue
@@ -145,20 +186,18 @@ def _written(sends: Sequence[Send]) -> list[Sent | DomainError]:
 
 
 def _write(sends: Sequence[Send]) -> list[Sent | DomainError]:
-    conversations, places = _lock(sends)
-    known = _known(sends)
-    quoted = _quotable(sends)
+    heads, places, known, quoted = _look_up(sends)
     now = timezone.now()
     results: list[Sent | DomainError] = []
     messages: list[Message] = []
     entries: list[event_log.Entry] = []
-    senders: list[Participant] = []
+    senders: dict[int, _Place] = {}
     for send in sends:
         key = (send.sender_id, send.client_message_id)
         original = known.get(key)
         if original is not None:
-            same = original.payload_digest is None or bytes(original.payload_digest) == send.digest
-            results.append(Sent(original, duplicate=True) if same else IdempotencyConflict())
+            same = original.digest is None or original.digest == send.digest
+            results.append(original.sent if same else IdempotencyConflict())
             continue
         place = places.get((send.conversation_id, send.sender_id))
         refusal = _refusal(send, place, quoted)
@@ -177,70 +216,89 @@ def _write(sends: Sequence[Send]) -> list[Sent | DomainError]:
             created_at=now,
         )
         entry = event_log.take(
-            conversations[send.conversation_id],
+            heads[send.conversation_id],
             Event.Kind.NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
             message_id=message.id,
             counts_as_unread=True,
         )
-        message.sequence = entry.event.sequence
+        message.sequence = entry.sequence
         entry.frame = NewMessage(
             conversation_id=str(send.conversation_id), sequence=message.sequence, message=message_body(message)
         )
         place.sent_count += 1
-        place.last_sent_sequence = message.sequence
-        known[key] = message
+        sent = Sent(message.id, send.conversation_id, message.sequence, now, duplicate=False)
+        known[key] = _Known(replace(sent, duplicate=True), message.payload_digest)
         messages.append(message)
         entries.append(entry)
-        senders.append(place)
-        results.append(Sent(message, duplicate=False))
+        senders[place.id] = place
+        results.append(sent)
     if messages:
-        Message.objects.bulk_create(messages)
+        _MESSAGES.insert([getattr(message, name) for name in _MESSAGE_VALUES] for message in messages)
         crash_point("after_insert")
         event_log.append(entries)
-        _save_sent_counts(senders)
+        _SENT_COUNTS.update((place.id, place.sent_count) for place in senders.values())
     crash_point("before_commit")
     return results
 
 
-def _lock(
+def _look_up(
     sends: Sequence[Send],
-) -> tuple[dict[UUID, Conversation], dict[tuple[UUID, UUID], Participant]]:
-    """Lock the conversations in the order of their ids, then read the senders' places as they are under the lock."""
-    ids = {send.conversation_id for send in sends}
-    locked = Conversation.objects.select_for_update().filter(id__in=ids).order_by("id")
-    conversations = {conversation.id: conversation for conversation in locked}
-    crash_point("after_lock")
-    places = Participant.objects.filter(
-        conversation_id__in=ids, user_id__in={send.sender_id for send in sends}, left_at=None
-    ).order_by("conversation_id", "id")
-    return conversations, {(place.conversation_id, place.user_id): place for place in places}
+) -> tuple[
+    dict[UUID, event_log.Head],
+    dict[tuple[UUID, UUID], _Place],
+    dict[tuple[UUID, UUID], _Known],
+    dict[UUID, tuple[UUID, int]],
+]:
+    """Lock the conversations; return their heads, the senders' places, what was sent before, and what is quoted.
 
-
-def _known(sends: Sequence[Send]) -> dict[tuple[UUID, UUID], Message]:
-    """Return the messages that repeat: those that already have the sender and client id of a send."""
-    found = Message.objects.filter(
-        sender_id__in={send.sender_id for send in sends},
-        client_message_id__in=[send.client_message_id for send in sends],
-    )
-    return {
-        (message.sender_id, message.client_message_id): message
-        for message in found
-        if message.sender_id and message.client_message_id
-    }
+    All that comes after the lock in one round trip, and sees what was committed until the lock was had.
+    """
+    conversation_ids = {send.conversation_id for send in sends}
+    sender_ids = {send.sender_id for send in sends}
+    with connection.cursor() as locking, connection.cursor() as placing, connection.cursor() as knowing:
+        heads = event_log.lock_heads(locking, conversation_ids)
+        placing.execute(
+            "SELECT id, conversation_id, user_id, can_send_messages, history_from, sent_count "  # noqa: S608
+            f"FROM {Participant._meta.db_table} "
+            f"WHERE {ids_in('conversation_id')} AND {ids_in('user_id')} AND left_at IS NULL",
+            [ids(conversation_ids), ids(sender_ids)],
+        )
+        knowing.execute(
+            "SELECT sender_id, client_message_id, payload_digest, id, conversation_id, sequence, created_at "  # noqa: S608
+            f"FROM {Message._meta.db_table} WHERE {ids_in('sender_id')} AND {ids_in('client_message_id')}",
+            [ids(sender_ids), ids(send.client_message_id for send in sends)],
+        )
+        found_heads = heads()
+        crash_point("after_lock")
+        places = {
+            (place.conversation_id, place.user_id): place
+            for place in (
+                _Place(id, as_uuid(conversation_id), as_uuid(user_id), *rest)
+                for id, conversation_id, user_id, *rest in placing
+            )
+        }
+        known = {
+            (as_uuid(sender_id), as_uuid(client_id)): _Known(
+                Sent(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), duplicate=True),
+                as_uuid(digest) if digest is not None else None,
+            )
+            for sender_id, client_id, digest, id, conversation_id, sequence, created_at in knowing
+        }
+    return found_heads, places, known, _quotable(sends)
 
 
 def _quotable(sends: Sequence[Send]) -> dict[UUID, tuple[UUID, int]]:
     """Return where the messages are that the batch replies to."""
-    ids = {send.reply_to_id for send in sends if send.reply_to_id is not None}
-    if not ids:
+    quoted = {send.reply_to_id for send in sends if send.reply_to_id is not None}
+    if not quoted:
         return {}
-    rows = Message.objects.filter(id__in=ids).values_list("id", "conversation_id", "sequence")
+    rows = Message.objects.filter(id__in=quoted).values_list("id", "conversation_id", "sequence")
     return {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
 
 
-def _refusal(send: Send, place: Participant | None, quoted: dict[UUID, tuple[UUID, int]]) -> DomainError | None:
+def _refusal(send: Send, place: _Place | None, quoted: dict[UUID, tuple[UUID, int]]) -> DomainError | None:
     if place is None:
         return NotFound("conversation")
     if not place.can_send_messages:
@@ -250,16 +308,6 @@ def _refusal(send: Send, place: Participant | None, quoted: dict[UUID, tuple[UUI
         if conversation_id != send.conversation_id or sequence < place.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None
-
-
-def _save_sent_counts(places: Sequence[Participant]) -> None:
-    """Write how much each sender has sent; one pipelined round trip on PostgreSQL."""
-    rows = {place.pk: (place.sent_count, place.last_sent_sequence, place.pk) for place in places}
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE {Participant._meta.db_table} SET sent_count = %s, last_sent_sequence = %s WHERE id = %s",
-            list(rows.values()),
-        )
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class _CsrfCheck(CsrfViewMiddleware):
-    def _reject(self, request: Any, reason: str) -> str:  # type: ignore[override]
+    def _reject(self, request: Any, reason: str) -> str:
         return reason
 
 
@@ -44,7 +44,7 @@ class CookieAuthentication(BaseAuthentication):
         session = selectors.session_of_id(session_id) if session_id else None
         if session is None:
             return None
-        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type, return-value]
+        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type]
         check.process_request(request._request)
         reason = check.process_view(request._request, None, (), {})  # type: ignore[arg-type]
         if reason:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.services import purge_ended_sessions
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def purge_sessions() -> None:
     """Delete device sessions revoked 30 days ago and browser sessions that ran out."""
     purge_ended_sessions(older_than=datetime.timedelta(days=30))

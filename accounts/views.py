@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts import frames, selectors, services
 from accounts.models import User
+from accounts.requests import SignedInRequest
 from realtime.errors import Invalid
 from realtime.rest import answer, body_of, no_content, query_of
 
@@ -60,7 +61,7 @@ class LogoutView(APIView):
     """Sign-out."""
 
     @extend_schema(request=None, responses={204: None}, tags=["auth"])
-    def post(self, request: Request) -> Response:
+    def post(self, request: SignedInRequest) -> Response:
         """End the session that asks."""
         services.revoke_session(user_id=request.user.id, session_id=request.auth.id)
         request._request.session.flush()
@@ -71,7 +72,7 @@ class SessionsView(APIView):
     """My device sessions."""
 
     @extend_schema(responses={200: frames.SessionPage}, tags=["auth"])
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         """List my device sessions."""
         sessions = selectors.sessions_of(request.user, current=request.auth.id)
         return answer(frames.SessionPage(results=sessions, next=None))
@@ -81,7 +82,7 @@ class SessionView(APIView):
     """One of my device sessions."""
 
     @extend_schema(responses={204: None}, tags=["auth"])
-    def delete(self, request: Request, session_id: UUID) -> Response:
+    def delete(self, request: SignedInRequest, session_id: UUID) -> Response:
         """End one of my sessions; its sockets close."""
         services.revoke_session(user_id=request.user.id, session_id=session_id)
         return no_content()
@@ -91,12 +92,12 @@ class MeView(APIView):
     """My profile."""
 
     @extend_schema(responses={200: frames.MeBody}, tags=["users"])
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         """Show my profile."""
         return answer(selectors.me_body(request.user))
 
     @extend_schema(request=frames.UpdateMe, responses={200: frames.MeBody}, tags=["users"])
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: SignedInRequest) -> Response:
         """Change my profile."""
         body = body_of(request, frames.UpdateMe)
         changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
@@ -109,7 +110,7 @@ class UserSearchView(APIView):
     @extend_schema(
         parameters=[OpenApiParameter("q", str, required=True)], responses={200: frames.UserPage}, tags=["users"]
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         """Find people by a part of their username or display name; at most 20."""
         query = query_of(request, frames.UserSearch)
         if not query.q.strip():

@@ -18,7 +18,11 @@ application = ProtocolTypeRouter(
     {
         "http": http,
         "websocket": URLRouter(
-            [path("ws", socket_application), path("<path:path>", refuse_path), path("", refuse_path)]
+            [
+                path("ws", socket_application),  # type: ignore[arg-type] # Channels routes ASGI applications so
+                path("<path:path>", refuse_path),  # type: ignore[arg-type]
+                path("", refuse_path),  # type: ignore[arg-type]
+            ]
         ),
         "lifespan": lifespan,
     }

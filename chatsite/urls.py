@@ -1,13 +1,13 @@
 """Every address of the server except the socket."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
 
 from chatsite import health, views
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
     path("", include("conversations.urls")),
     path("", include("messaging.urls")),

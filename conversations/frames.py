@@ -14,6 +14,7 @@ Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Role = Literal["owner", "admin", "member"]
+Type = Literal["direct", "group"]
 # A message body, which the messaging app defines.
 MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/MessageBody"})]
 
@@ -49,7 +50,7 @@ class ConversationBody(Body, kw_only=True):
     """A conversation as one viewer sees it. `participants` holds at most 50; `last_message` is a message body."""
 
     id: str
-    type: Literal["direct", "group"]
+    type: Type
     name: str
     display_name: str
     description: str
@@ -88,7 +89,7 @@ class ParticipantPage(Body, kw_only=True):
 class CreateConversation(Request, kw_only=True):
     """A direct conversation (exactly one other person) or a group."""
 
-    type: Literal["direct", "group"]
+    type: Type
     participant_ids: Annotated[list[UUID], Meta(max_length=5_000)]
     name: Name = ""
     description: Description = ""

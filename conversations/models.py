@@ -1,15 +1,10 @@
 """Conversations, participants and the event log. Not here: messages, which the log only refers to."""
 
-from typing import Literal
-
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import new_id
-
-TypeName = Literal["direct", "group"]
-RoleName = Literal["owner", "admin", "member"]
 
 
 class Conversation(models.Model):
@@ -20,7 +15,7 @@ class Conversation(models.Model):
         GROUP = "group"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    type: "models.CharField[str, TypeName]" = models.CharField(max_length=16, choices=Type.choices)
+    type = models.CharField(max_length=16, choices=Type.choices)
     name = models.CharField(max_length=100, blank=True)
     description = models.CharField(max_length=1000, blank=True)
     avatar_url = models.URLField(max_length=500, blank=True)
@@ -75,7 +70,7 @@ class Participant(models.Model):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
-    role: "models.CharField[str, RoleName]" = models.CharField(max_length=16, choices=Role.choices, default=Role.MEMBER)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.MEMBER)
     can_send_messages = models.BooleanField(default=True)
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True, blank=True)

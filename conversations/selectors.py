@@ -5,6 +5,7 @@ import binascii
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from typing import cast
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Window
@@ -15,6 +16,7 @@ from conversations import event_log, frames
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Event, Participant
 from realtime.errors import Invalid, NotFound
+from realtime.frames import Frame
 
 LISTED_PARTICIPANTS = 50
 
@@ -76,7 +78,7 @@ def participant_body(place: Participant) -> frames.ParticipantBody:
         username=place.user.username,
         display_name=place.user.shown_name,
         avatar_url=place.user.avatar_url,
-        role=place.role,
+        role=cast(frames.Role, place.role),
         can_send_messages=place.can_send_messages,
         joined_at=place.joined_at,
         last_read_sequence=place.last_read_sequence,
@@ -115,7 +117,7 @@ def _conversation_body(place: Participant, listed: list[Participant], top: objec
     others = [other for other in listed if other.user_id != place.user_id]
     return frames.ConversationBody(
         id=str(conversation.id),
-        type=conversation.type,
+        type=cast(frames.Type, conversation.type),
         name=conversation.name,
         display_name=conversation.name or ", ".join(other.user.shown_name for other in others[:5]) or "Empty group",
         description=conversation.description,
@@ -129,7 +131,11 @@ def _conversation_body(place: Participant, listed: list[Participant], top: objec
         participant_count=conversation.participant_count,
         participants=[participant_body(each) for each in listed],
         unread_count=place.unread_count(conversation.message_count),
-        me=frames.MyPlace(role=place.role, joined_at=place.joined_at, last_read_sequence=place.last_read_sequence),
+        me=frames.MyPlace(
+            role=cast(frames.Role, place.role),
+            joined_at=place.joined_at,
+            last_read_sequence=place.last_read_sequence,
+        ),
         my_permissions=permissions(place),
     )
 
@@ -260,7 +266,7 @@ def shares_conversation(user_id: UUID, other_id: UUID) -> bool:
 # --- Rendering of this app's own events ----------------------------------------------------
 
 
-def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, frames.Frame]:
+def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
     """Render conversation and participant events as they stand now; registered with the event log."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
@@ -276,22 +282,25 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, fra
     return {event.pk: _rendered(event, viewer, places) for event in events}
 
 
-def _rendered(event: Event, viewer: UUID | None, places: dict[tuple[UUID, UUID], Participant]) -> frames.Frame:
-    at = {"conversation_id": str(event.conversation_id), "sequence": event.sequence}
+def _rendered(event: Event, viewer: UUID | None, places: dict[tuple[UUID, UUID], Participant]) -> Frame:
+    conversation_id, sequence = str(event.conversation_id), event.sequence
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
             if viewer is None:
                 raise RuntimeError(f"{event.kind} looks different to each viewer")
             created = event.kind == Event.Kind.CONVERSATION_CREATED
-            frame = frames.ConversationCreated if created else frames.ConversationUpdated
-            return frame(**at, conversation=conversation_body(viewer, event.conversation_id))
+            of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
+            conversation = conversation_body(viewer, event.conversation_id)
+            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=conversation)
         case Event.Kind.PARTICIPANT_REMOVED:
-            return frames.ParticipantRemoved(**at, user_id=str(event.user_id))
+            user_id = str(event.user_id)
+            return frames.ParticipantRemoved(conversation_id=conversation_id, sequence=sequence, user_id=user_id)
         case _:
             assert event.user_id is not None
-            body = participant_body(places[event.conversation_id, event.user_id])
             added = event.kind == Event.Kind.PARTICIPANT_ADDED
-            return (frames.ParticipantAdded if added else frames.ParticipantUpdated)(**at, participant=body)
+            of_participant = frames.ParticipantAdded if added else frames.ParticipantUpdated
+            participant = participant_body(places[event.conversation_id, event.user_id])
+            return of_participant(conversation_id=conversation_id, sequence=sequence, participant=participant)
 
 
 def heads_of(user_id: UUID) -> list[Participant]:

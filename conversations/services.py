@@ -124,9 +124,9 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
             entries.append(entry)
             places.append(new)
         Participant.objects.bulk_create([each for each in places if each.pk is None])
-        for each in places:
-            if each.user_id in known:
-                each.save()
+        for place_again in places:
+            if place_again.user_id in known:
+                place_again.save()
         conversation.participant_count += len(coming)
         event_log.append(entries)
         _tell(conversation, "participants_added", user_id, now, user_ids=coming)

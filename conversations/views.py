@@ -4,10 +4,10 @@ from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.requests import SignedInRequest
 from conversations import catch_up, frames, selectors, services
 from realtime.errors import Invalid
 from realtime.rest import answer, body_of, no_content, query_of
@@ -30,7 +30,7 @@ class ConversationsView(APIView):
         responses={200: frames.ConversationPage},
         tags=TAGS,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         """List my conversations, the most active first."""
         query = query_of(request, frames.ConversationListQuery)
         return answer(selectors.conversation_page(request.user.id, query))
@@ -40,7 +40,7 @@ class ConversationsView(APIView):
         responses={201: frames.ConversationBody, 200: frames.ConversationBody},
         tags=TAGS,
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: SignedInRequest) -> Response:
         """Create a group, or find or create the direct conversation with somebody (200 when it was there)."""
         body = body_of(request, frames.CreateConversation)
         if body.type == "direct":
@@ -62,12 +62,12 @@ class ConversationView(APIView):
     """One of my conversations."""
 
     @extend_schema(responses={200: frames.ConversationBody}, tags=TAGS)
-    def get(self, request: Request, conversation_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Show a conversation."""
         return answer(selectors.conversation_body(request.user.id, conversation_id))
 
     @extend_schema(request=frames.UpdateConversation, responses={200: frames.ConversationBody}, tags=TAGS)
-    def patch(self, request: Request, conversation_id: UUID) -> Response:
+    def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Change a group's name, description or avatar."""
         body = body_of(request, frames.UpdateConversation)
         changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
@@ -79,7 +79,7 @@ class ConversationView(APIView):
         responses={204: None},
         tags=TAGS,
     )
-    def delete(self, request: Request, conversation_id: UUID) -> Response:
+    def delete(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Leave a group."""
         query_of(request, frames.LeaveQuery)
         services.leave(user_id=request.user.id, conversation_id=conversation_id)
@@ -90,13 +90,13 @@ class ParticipantsView(APIView):
     """Who is in a conversation."""
 
     @extend_schema(parameters=[CURSOR, LIMIT], responses={200: frames.ParticipantPage}, tags=TAGS)
-    def get(self, request: Request, conversation_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """List the participants, in the order in which they came."""
         query = query_of(request, frames.PageQuery)
         return answer(selectors.participant_page(request.user.id, conversation_id, query))
 
     @extend_schema(request=frames.AddParticipants, responses={200: frames.ParticipantPage}, tags=TAGS)
-    def post(self, request: Request, conversation_id: UUID) -> Response:
+    def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Add people; the answer lists those who are new."""
         body = body_of(request, frames.AddParticipants)
         places = services.add_participants(
@@ -111,7 +111,7 @@ class ParticipantView(APIView):
     """Somebody's place in a conversation."""
 
     @extend_schema(request=frames.UpdateParticipant, responses={200: frames.ParticipantBody}, tags=TAGS)
-    def patch(self, request: Request, conversation_id: UUID, user_id: UUID) -> Response:
+    def patch(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
         """Change somebody's role or right to write."""
         body = body_of(request, frames.UpdateParticipant)
         place = services.update_participant(
@@ -124,7 +124,7 @@ class ParticipantView(APIView):
         return answer(selectors.participant_body(place))
 
     @extend_schema(responses={204: None}, tags=TAGS)
-    def delete(self, request: Request, conversation_id: UUID, user_id: UUID) -> Response:
+    def delete(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
         """Remove somebody, or leave."""
         services.remove_participant(user_id=request.user.id, conversation_id=conversation_id, other_id=user_id)
         return no_content()
@@ -141,7 +141,7 @@ class EventsView(APIView):
         responses={200: frames.EventPage},
         tags=["sync"],
     )
-    def get(self, request: Request, conversation_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Give the events above `after`, oldest first; 410 when that cannot be given."""
         query = query_of(request, frames.EventsQuery)
         return answer(catch_up.events_page(request.user.id, conversation_id, query))
@@ -151,7 +151,7 @@ class SyncView(APIView):
     """Catch-up over all conversations."""
 
     @extend_schema(request=frames.SyncRequest, responses={200: frames.SyncAnswer}, tags=["sync"])
-    def post(self, request: Request) -> Response:
+    def post(self, request: SignedInRequest) -> Response:
         """Give what a client missed; the REST twin of the `sync` frame."""
         body = body_of(request, frames.SyncRequest)
         found = catch_up.missed(request.user.id, body.cursors, body.since)

@@ -9,6 +9,8 @@ from msgspec import Meta
 from realtime.bodies import Body, Request
 from realtime.frames import CommandId, Frame
 
+Type = Literal["text", "location", "system"]
+Status = Literal["sent", "delivered", "read"]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -24,11 +26,11 @@ class MessageBody(Body, kw_only=True):
     conversation_id: str
     sequence: int
     sender_user_id: str | None
-    message_type: Literal["text", "location", "system"]
+    message_type: Type
     content: str
     metadata: dict[str, Any]
     reply_to_id: str | None
-    status: Literal["sent", "delivered", "read"]
+    status: Status
     created_at: datetime.datetime
     edited_at: datetime.datetime | None
     deleted_at: datetime.datetime | None

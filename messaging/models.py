@@ -1,15 +1,11 @@
 """Messages, and the moves of receipt marks."""
 
-from typing import Literal
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import new_id
 from conversations.models import Conversation
-
-TypeName = Literal["text", "location", "system"]
 
 
 class Message(models.Model):
@@ -30,7 +26,7 @@ class Message(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="messages"
     )
     client_message_id = models.UUIDField(null=True, editable=False)
-    message_type: "models.CharField[str, TypeName]" = models.CharField(max_length=16, choices=Type.choices)
+    message_type = models.CharField(max_length=16, choices=Type.choices)
     content = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     reply_to_id = models.UUIDField(null=True, blank=True)

@@ -4,6 +4,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Subquery
@@ -35,7 +36,7 @@ def message_body(message: Message, marks: Marks | None = None, viewer: UUID | No
         conversation_id=str(message.conversation_id),
         sequence=message.sequence,
         sender_user_id=str(message.sender_id) if message.sender_id else None,
-        message_type=message.message_type,
+        message_type=cast(frames.Type, message.message_type),
         content="" if gone else message.content,
         metadata={} if gone else message.metadata,
         reply_to_id=str(message.reply_to_id) if message.reply_to_id else None,

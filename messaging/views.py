@@ -4,10 +4,10 @@ from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.requests import SignedInRequest
 from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
@@ -18,20 +18,19 @@ from realtime.rest import answer, body_of, no_content, query_of
 TAGS = ["messages"]
 
 
-def _post(request: Request, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
+def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
     wanted = send.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
     if wait := message_wait(str(request.user.id)):
         raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
     sent = send.send_message(wanted)
-    (body,) = selectors.bodies_for(request.user.id, [sent.message])
-    return answer(body, 200 if sent.duplicate else 201)
+    return answer(selectors.own_message(request.user.id, sent.message_id), 200 if sent.duplicate else 201)
 
 
 class MessagesView(APIView):
     """Messages, wherever they go."""
 
     @extend_schema(request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
-    def post(self, request: Request) -> Response:
+    def post(self, request: SignedInRequest) -> Response:
         """Send a message; 200 and the original when it had been sent before."""
         body = body_of(request, frames.PostMessage)
         return _post(request, body, body.conversation_id)
@@ -50,13 +49,13 @@ class HistoryView(APIView):
         responses={200: frames.MessagePage},
         tags=TAGS,
     )
-    def get(self, request: Request, conversation_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Show a part of the history, newest first."""
         query = query_of(request, frames.HistoryQuery)
         return answer(selectors.history(request.user.id, conversation_id, query))
 
     @extend_schema(request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
-    def post(self, request: Request, conversation_id: UUID) -> Response:
+    def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Send a message here; 200 and the original when it had been sent before."""
         return _post(request, body_of(request, frames.MessageDraft), conversation_id)
 
@@ -65,14 +64,14 @@ class MessageView(APIView):
     """One message."""
 
     @extend_schema(responses={200: frames.MessageBody}, tags=TAGS)
-    def get(self, request: Request, message_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Show a message."""
         message, _ = selectors.visible_message(request.user.id, message_id)
         (body,) = selectors.bodies_for(request.user.id, [message])
         return answer(body)
 
     @extend_schema(request=frames.EditMessage, responses={200: frames.MessageBody}, tags=TAGS)
-    def patch(self, request: Request, message_id: UUID) -> Response:
+    def patch(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Edit my message, within the edit window."""
         body = body_of(request, frames.EditMessage)
         message = change.edit_message(user_id=request.user.id, message_id=message_id, content=body.content)
@@ -84,7 +83,7 @@ class MessageView(APIView):
         responses={204: None},
         tags=TAGS,
     )
-    def delete(self, request: Request, message_id: UUID) -> Response:
+    def delete(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Delete a message for everyone; a tombstone stays."""
         query_of(request, frames.DeleteQuery)
         change.delete_message_for_everyone(user_id=request.user.id, message_id=message_id)
@@ -95,7 +94,7 @@ class ReadView(APIView):
     """Read receipt."""
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
-    def post(self, request: Request, message_id: UUID) -> Response:
+    def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that I have read everything up to this message."""
         return _mark(request, message_id, ReceiptMove.Kind.READ)
 
@@ -104,12 +103,12 @@ class DeliveredView(APIView):
     """Delivery receipt."""
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
-    def post(self, request: Request, message_id: UUID) -> Response:
+    def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that my device has got everything up to this message."""
         return _mark(request, message_id, ReceiptMove.Kind.DELIVERED)
 
 
-def _mark(request: Request, message_id: UUID, kind: str) -> Response:
+def _mark(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
     receipts.set_mark(
         receipts.Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
     )
@@ -120,6 +119,6 @@ class ReceiptsView(APIView):
     """Who got and read a message."""
 
     @extend_schema(responses={200: frames.ReceiptList}, tags=["receipts"])
-    def get(self, request: Request, message_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Show when the message was delivered to, and read by, each other member."""
         return answer(selectors.receipts_of(request.user.id, message_id))

@@ -7,11 +7,11 @@ from uuid import UUID
 from msgspec import Meta
 
 from accounts.frames import UserBody
+from presence.store import Status
 from realtime.bodies import Body, Request
 from realtime.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
-Status = Literal["online", "idle", "away", "busy", "offline"]
 Activity = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$")]
 
 

@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 
 from presence import frames, services
-from presence.store import Lease
+from presence.store import Lease, Status
 from realtime import registry
 from realtime.bodies import encode
 from realtime.door import announce_now_without_commit
@@ -29,7 +29,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._sockets: dict[str, Socket] = {}
-        self._written: dict[str, str] = {}
+        self._written: dict[str, Status] = {}
         self._ended: dict[str, Lease] = {}
         self._greeted: list[Socket] = []
         self._renewed_at = self._looked_at = 0.0
@@ -138,7 +138,7 @@ async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> Non
     )
 
 
-def _status(socket: Socket, now: float) -> str:
+def _status(socket: Socket, now: float) -> Status:
     quiet = now - socket.active_at
     if quiet >= settings.LIMITS.away_seconds:
         return "away"

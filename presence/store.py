@@ -11,14 +11,15 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import redis
 from django.conf import settings
 
 # How long "last seen" and a chosen status are remembered of somebody who stays away.
 REMEMBERED_SECONDS = 60 * 60 * 24 * 90
-RANK = ("online", "idle", "away")
+Status = Literal["online", "idle", "away", "busy", "offline"]
+RANK: tuple[Status, ...] = ("online", "idle", "away")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lease:
 
     user_id: str
     connection_id: str
-    status: str
+    status: Status
     expires: float
 
 
@@ -35,7 +36,7 @@ class Lease:
 class Shown:
     """What others see of a person. `last_seen` is Unix time, set while they are offline."""
 
-    status: str
+    status: Status
     activity: str | None = None
     last_seen: float | None = None
 
@@ -64,7 +65,7 @@ class Store(Protocol):
         """Return what is shown of these people, as far as anything is known."""
 
 
-def combined(statuses: Collection[str], choice: dict[str, Any], before: Shown | None, now: float) -> Shown:
+def combined(statuses: Collection[Status], choice: dict[str, Any], before: Shown | None, now: float) -> Shown:
     """Return what is shown of a person with these living connections and this choice."""
     chosen = choice.get("status", "online")
     if not statuses or chosen == "invisible":
@@ -144,7 +145,8 @@ class RedisStore:
         self._redis.set(self._key("choice", user_id), choice, ex=REMEMBERED_SECONDS)
 
     def expired(self) -> set[str]:
-        members = self._redis.zrangebyscore(self.EXPIRIES, 0, time.time(), start=0, num=5000)
+        # Text, since the client decodes; its types allow for everything that Redis can answer.
+        members = cast(list[str], self._redis.zrangebyscore(self.EXPIRIES, 0, time.time(), start=0, num=5000))
         if not members:
             return set()
         pipe = self._redis.pipeline(transaction=False)

@@ -4,10 +4,10 @@ from uuid import UUID
 
 import redis
 from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.requests import SignedInRequest
 from accounts.selectors import user_body, user_by_id
 from conversations.selectors import shares_conversation
 from presence import frames
@@ -20,7 +20,7 @@ class StatusView(APIView):
     """How I want to be seen."""
 
     @extend_schema(request=frames.StatusBody, responses={204: None}, tags=["users"])
-    def put(self, request: Request) -> Response:
+    def put(self, request: SignedInRequest) -> Response:
         """Set my status and activity; the REST twin of `presence_update`."""
         body = body_of(request, frames.StatusBody)
         choose_status(user_id=str(request.user.id), status=body.status, activity=body.activity)
@@ -31,7 +31,7 @@ class ProfileView(APIView):
     """A person."""
 
     @extend_schema(responses={200: frames.ProfileBody}, tags=["users"])
-    def get(self, request: Request, user_id: UUID) -> Response:
+    def get(self, request: SignedInRequest, user_id: UUID) -> Response:
         """Show a person, and their presence to those who share a conversation with them."""
         user = user_by_id(user_id)
         person = user_body(user)

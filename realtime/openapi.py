@@ -34,7 +34,7 @@ class StructSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
 
 def complete_schema(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
     """Fill in the schemas of structs, and that every operation may refuse; a hook of drf-spectacular."""
-    kinds = [ErrorBody, *sorted(StructSchema.named, key=lambda kind: kind.__name__)]
+    kinds: list[type[msgspec.Struct]] = [ErrorBody, *sorted(StructSchema.named, key=lambda kind: kind.__name__)]
     named, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     for kind, schema in zip(kinds, named, strict=True):
         item = getattr(kind, "array_of", None)

@@ -1,7 +1,7 @@
 """Fixtures around sites: which server processes a test talks to."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -50,7 +50,7 @@ def site(request: pytest.FixtureRequest, shared_sites: Callable[[Profile], Site]
 @pytest.fixture(params=PROFILES)
 def profile(request: pytest.FixtureRequest) -> Profile:
     """Each profile, for tests that start a site of their own."""
-    return request.param
+    return cast(Profile, request.param)
 
 
 @pytest.fixture

@@ -341,14 +341,29 @@ class Device:
         return await self.posts("/messages", body)
 
     async def talks_to(self, other: "Device") -> Any:
-        """Open the direct conversation with somebody and return it."""
-        return await self.posts("/conversations", {"type": "direct", "participant_ids": [other.id]})
+        """Open the direct conversation with somebody, wait until the open sockets know it, return it."""
+        return await self._opens({"type": "direct", "participant_ids": [other.id]}, other)
 
     async def gathers(self, *others: "Device", name: str = "Trip") -> Any:
-        """Create a group and return it."""
-        return await self.posts(
-            "/conversations",
-            {"type": "group", "name": name, "participant_ids": [other.id for other in others]},
+        """Create a group, wait until the open sockets of its members know it, return it."""
+        body = {"type": "group", "name": name, "participant_ids": [other.id for other in others]}
+        return await self._opens(body, *others)
+
+    async def _opens(self, body: Mapping[str, Any], *others: "Device") -> Any:
+        status, conversation = await self.request("POST", "/conversations", body)
+        if status not in (200, 201):
+            raise Refused(conversation, status=status)
+        for device in (self, *others):
+            if status == 201 and device.is_connected:
+                await device.knows(conversation)
+        return conversation
+
+    async def knows(self, conversation: Any) -> None:
+        """Wait until this socket has heard of a conversation that begins; takes no frame."""
+        await self.hears(
+            lambda frame: matches(frame, "conversation_created", {"conversation": conversation}),
+            f"that {id_of(conversation)} begins",
+            takes=False,
         )
 
     async def looks_at(self, conversation: Any) -> Any:
@@ -391,25 +406,33 @@ class Device:
         description = f"{type} {fields or ''}".strip()
         return await self.hears(lambda frame: matches(frame, type, fields), description, within=within)
 
-    async def hears(self, wanted: Callable[[Frame], bool], description: str, *, within: float = PATIENCE) -> Frame:
-        """Wait for a frame for which `wanted` is true."""
+    async def hears(
+        self,
+        wanted: Callable[[Frame], bool],
+        description: str,
+        *,
+        within: float = PATIENCE,
+        takes: bool = True,
+    ) -> Frame:
+        """Wait for a frame for which `wanted` is true; unless it `takes` it, later calls find it again."""
         try:
             async with asyncio.timeout(within):
-                return await self._finds(wanted)
+                return await self._finds(wanted, takes)
         except TimeoutError:
             raise AssertionError(
                 f"{self} did not hear {description} within {within} s; heard {self._summary()}"
                 f"\n{self.site.recent_logs()}"
             ) from None
 
-    async def _finds(self, wanted: Callable[[Frame], bool]) -> Frame:
+    async def _finds(self, wanted: Callable[[Frame], bool], takes: bool) -> Frame:
         position = 0
         while True:
             self._news.clear()
             while position < len(self._heard):
                 frame = self._heard[position]
                 if position not in self._taken and wanted(frame):
-                    self._taken.add(position)
+                    if takes:
+                        self._taken.add(position)
                     return frame
                 position += 1
             if not self.is_connected and position == len(self._heard):

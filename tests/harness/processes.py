@@ -122,7 +122,9 @@ class Program:
                 env=self.environment,
                 cwd=self.folder,
                 start_new_session=True,
-                **({"user": self.user, "group": _group_of(self.user), "extra_groups": []} if self.user else {}),
+                user=self.user,
+                group=_group_of(self.user) if self.user else None,
+                extra_groups=[] if self.user else None,
             )
         _reaper.tell("group", self._process.pid)
 

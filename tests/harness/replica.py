@@ -97,9 +97,11 @@ class Replica:
         assert self._task is not None, "not following"
         loop = asyncio.get_running_loop()
         number = f"replica-{type}-{loop.time()}"
-        answered = self._settled[number] = loop.create_future()
+        answered: asyncio.Future[Frame] = loop.create_future()
+        self._settled[number] = answered
         await self.device.says(type, id=number, **fields)
-        done, _ = await asyncio.wait({answered, self._task}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {answered, self._task}
+        done, _ = await asyncio.wait(either, timeout=20, return_when=asyncio.FIRST_COMPLETED)
         if answered in done:
             return answered.result()
         if self._task in done:
@@ -353,4 +355,4 @@ def _permissions(type: str, me: Body) -> list[str]:
 
 
 def _removes(frame: Frame, user_id: str) -> bool:
-    return frame["type"] == "participant_removed" and frame["user_id"] == user_id
+    return bool(frame["type"] == "participant_removed" and frame["user_id"] == user_id)

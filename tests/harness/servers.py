@@ -212,7 +212,7 @@ class Site:
         """Return the rows of a query on the site's database, past the server (`%s` for parameters)."""
         if self.profile == "production":
             with self._services.postgresql.connect(self.database_url.rsplit("/", 1)[1]) as connection:
-                return list(connection.execute(query, parameters).fetchall())  # type: ignore[arg-type]
+                return list(connection.execute(query, parameters).fetchall())
         file = Path(self.environment["DATA_DIR"]) / "chatsite.sqlite3"
         database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
         try:

@@ -123,21 +123,22 @@ class PostgreSQL:
     def _create(self) -> None:
         password_file = self.folder / "password"
         password_file.write_text(self.password)
-        owner = {}
+        group: int | None = None
         if self._account:
             import pwd
 
             entry = pwd.getpwnam(self._account)
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             os.chown(password_file, entry.pw_uid, entry.pw_gid)
-            owner = {"user": self._account, "group": entry.pw_gid, "extra_groups": []}
+            group = entry.pw_gid
         done = subprocess.run(
             [
                 binaries.postgresql("initdb"), "-D", self.folder / "data", "-U", self.user,
                 "-A", "scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", f"--locale={_utf8_locale()}",
                 "--no-sync",
             ],
-            cwd=self.folder, capture_output=True, text=True, check=False, **owner,
+            cwd=self.folder, capture_output=True, text=True, check=False,
+            user=self._account, group=group, extra_groups=[] if self._account else None,
         )  # fmt: skip
         if done.returncode:
             raise DidNotStart(done.stdout + done.stderr)

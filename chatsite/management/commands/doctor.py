@@ -89,7 +89,7 @@ def _redis() -> Iterator[str]:
         redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2).ping()
     except redis.RedisError as error:
         yield f"no answer ({type(error).__name__}): check REDIS_URL and that the server runs"
-    layer = settings.CHANNEL_LAYERS["default"]
+    layer: dict[str, Any] = settings.CHANNEL_LAYERS["default"]
     version = importlib.metadata.version("redis")
     host = layer.get("CONFIG", {}).get("hosts", [{}])[0]
     if int(version.split(".")[0]) >= 8 and "socket_timeout" not in host:

@@ -13,7 +13,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, Union
+from typing import Any, Union, cast
 
 import msgspec
 from django.conf import settings
@@ -296,14 +296,14 @@ class Connection:
         except TimeoutError:
             pass
 
-    def _abort(self) -> Callable[[], None]:
+    def _abort(self) -> Callable[[], object]:
         """Return how to cut this connection when even a close frame cannot be written."""
         transport = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
-            return transport.abort  # type: ignore[no-any-return]
+            return cast(Callable[[], object], transport.abort)
         task = asyncio.current_task()
         assert task is not None
-        return lambda: task.cancel() and None
+        return task.cancel
 
     def _header(self, name: bytes) -> str:
         return self._headers.get(name, b"").decode("latin-1")

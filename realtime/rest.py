@@ -29,7 +29,7 @@ class BodyParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:  # type: ignore[override]
         return bytes(stream.read())
 
 
@@ -58,7 +58,7 @@ def body_of(request: Request, kind: type[B]) -> B:
 
     :raises DomainError: malformed, or invalid with the names of the fields.
     """
-    data = request.data
+    data: Any = request.data
     return bodies.decode(data if isinstance(data, bytes) and data else b"{}", kind)
 
 

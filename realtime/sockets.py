@@ -62,7 +62,7 @@ class Socket:
         "topics",
     )
 
-    def __init__(self, send: Send, abort: Callable[[], None], identity: Identity, connection_id: str) -> None:
+    def __init__(self, send: Send, abort: Callable[[], object], identity: Identity, connection_id: str) -> None:
         self._send = send
         self._abort = abort
         self.identity = identity

@@ -44,7 +44,7 @@ _MESSAGE_COLUMNS = (
     "created_at",
 )
 _MESSAGES = Columns(Message, *_MESSAGE_COLUMNS)
-_MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]
+_MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]  # type: ignore[union-attr]
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
@@ -105,9 +105,9 @@ def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID)
 
     :raises Invalid: blank or too long text, a wrong location, metadata too deep or too large.
     """
-    check_text(draft.content, blank_allowed=draft.message_type == Type.LOCATION)
+    check_text(draft.content, blank_allowed=draft.message_type == "location")
     metadata = draft.metadata
-    if draft.message_type == Type.LOCATION:
+    if draft.message_type == "location":
         try:
             convert(metadata, Location)
         except DomainError as error:

@@ -13,6 +13,10 @@ app.autodiscover_tasks()
 
 
 def start_embedded_worker() -> None:
-    """Run a worker with its beat in a thread of this process; it ends with the process."""
-    worker = app.Worker(pool="threads", concurrency=2, loglevel="WARNING", beat=False, quiet=True)
-    threading.Thread(target=worker.start, name="celery", daemon=True).start()
+    """Run a worker in a thread of this process; it ends with the process."""
+    threading.Thread(target=_work, name="celery", daemon=True).start()
+
+
+def _work() -> None:
+    # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
+    app.Worker(pool="threads", concurrency=2, loglevel="WARNING", beat=False, quiet=True).start()

@@ -109,7 +109,9 @@ const FORMS = {
   },
   typing: (element, item) => {
     element.className = "message theirs typing first last";
+    const face = item.showsAvatar && avatar({ id: item.authorId, name: item.authorName, url: item.authorAvatar, size: "tiny" });
     element.replaceChildren(
+      face ? h("span", { class: "avatar-slot" }, face) : "",
       h(
         "div",
         { class: "bubble typing-bubble" },

@@ -29,6 +29,11 @@ function quoteOf(state, id, message) {
   return { id: message.reply_to_id, missing: quoted === undefined, ...known };
 }
 
+/** My own messages keep their element from the first sign to the last tick. */
+function keyOf({ message, mine }) {
+  return mine && message.client_message_id ? `mine ${message.client_message_id}` : message.id;
+}
+
 function bubbleItem(state, conversation, bubble, before, after, offersAny) {
   const { message, mine, delivery, entry } = bubble;
   const inGroup = conversation.type !== "direct";
@@ -39,7 +44,7 @@ function bubbleItem(state, conversation, bubble, before, after, offersAny) {
   const quote = quoteOf(state, conversation.id, message);
   const item = {
     form: "bubble",
-    key: mine && message.client_message_id ? `mine ${message.client_message_id}` : message.id,
+    key: keyOf(bubble),
     message,
     mine,
     delivery,
@@ -89,7 +94,7 @@ export function messageItems(state, id, { unreadAfter, offersAny }) {
     if (thisDay !== day) {
       day = thisDay;
       const text = dayHeading(message.created_at);
-      items.push({ form: "day", key: `day ${thisDay}`, text, signature: text });
+      items.push({ form: "day", key: `day before ${keyOf(bubble)}`, text, signature: text });
     }
     if (!lineDrawn && message.sequence > unreadAfter && !bubble.mine && message.message_type !== "system") {
       lineDrawn = true;
@@ -102,13 +107,15 @@ export function messageItems(state, id, { unreadAfter, offersAny }) {
       items.push(bubbleItem(state, conversation, bubble, bubbles[index - 1], bubbles[index + 1], offersAny));
     }
   });
-  const typing = typingLine(state, conversation);
-  if (typing) items.push({ form: "typing", key: "typing", text: typing, signature: typing });
-  return uniqueDays(items);
+  return [...items, ...typingItem(state, conversation)];
 }
 
-/** Clocks of outgoing messages may lag behind the server's, so a day may come twice. */
-function uniqueDays(items) {
-  const seen = new Set();
-  return items.filter((item) => !seen.has(item.key) && seen.add(item.key));
+function typingItem(state, conversation) {
+  const text = typingLine(state, conversation);
+  if (!text) return [];
+  const [authorId] = Object.keys(state.typing[conversation.id]);
+  const authorName = nameOf(state, authorId);
+  const authorAvatar = state.people[authorId]?.avatar_url ?? "";
+  const showsAvatar = conversation.type !== "direct";
+  return [{ form: "typing", key: "typing", text, authorId, authorName, authorAvatar, showsAvatar, signature: text }];
 }

@@ -19,7 +19,7 @@ function labelled(label, control) {
 export function openProfile(app) {
   const { store, api, connection } = app;
   const { me, presence } = store.state;
-  const name = h("input", { class: "input", id: "profile-name", maxlength: 150, autocomplete: "name", value: me.display_name });
+  const name = h("input", { class: "input", id: "profile-name", maxlength: 64, autocomplete: "name", value: me.display_name });
   const about = h("textarea", { class: "input", id: "profile-about", rows: 2, maxlength: 500 }, me.about ?? "");
   const status = h("select", { class: "input", id: "profile-status" }, ...STATUSES.map(([value, label]) => h("option", { value }, label)));
   const mine = presence[me.id]?.status;

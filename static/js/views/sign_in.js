@@ -45,8 +45,8 @@ function field({ name, label, ...attributes }) {
  */
 export function showSignIn(root, { api, notice = "" }) {
   let mode = "in";
-  const username = field({ name: "username", label: "User name", autocomplete: "username", required: true, maxlength: 150 });
-  const displayName = field({ name: "display_name", label: "Your name", autocomplete: "name", maxlength: 150, autocapitalize: "words" });
+  const username = field({ name: "username", label: "User name", autocomplete: "username", required: true, maxlength: 64 });
+  const displayName = field({ name: "display_name", label: "Your name", autocomplete: "name", maxlength: 64, autocapitalize: "words" });
   const password = field({ name: "password", label: "Password", type: "password", required: true });
   const fields = [username, displayName, password];
   const title = h("h1", { class: "sign-in-title" });

@@ -19,4 +19,4 @@ def start_embedded_worker() -> None:
 
 def _work() -> None:
     # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
-    app.Worker(pool="threads", concurrency=2, loglevel="WARNING", beat=False, quiet=True).start()
+    app.WorkController(pool="threads", concurrency=2, without_gossip=True, without_mingle=True).start()

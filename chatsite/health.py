@@ -49,6 +49,6 @@ def _channel_layer() -> None:
 
 
 def _broker() -> None:
-    if settings.CELERY_BROKER_URL != "memory://":
+    if not settings.CELERY_BROKER_URL.startswith("memory:"):
         with celery_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=0, timeout=1)

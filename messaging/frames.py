@@ -138,7 +138,7 @@ class _Receipt(Request, kw_only=True):
         by_sequence = self.conversation_id is not None and self.sequence is not None
         partly = self.conversation_id is not None or self.sequence is not None
         if by_message == by_sequence or (by_message and partly):
-            raise ValueError("give either message_id, or conversation_id and sequence")
+            raise ValueError("message_id: give either message_id, or conversation_id and sequence")
 
 
 class DeliveryReceipt(_Receipt, tag_field="type", tag="delivery_receipt", kw_only=True):

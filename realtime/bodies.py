@@ -18,7 +18,10 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 R = TypeVar("R")
 
-_PATH = re.compile(r"^(?P<why>.*?)(?: - at `(?:key in )?\$(?P<path>.*?)`)?$", re.DOTALL)
+# "Expected `str`, got `int` - at `$.content`", "Invalid UUID - at `key` in `$.cursors`"
+_PATH = re.compile(r"^(?P<why>.*?)(?: - at (?:`key` in )?`(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+# A struct's own check says the field first: "message_id: give either ..."
+_OWN_CHECK = re.compile(r"^(?P<path>[a-z_]+): (?P<why>.*)$", re.DOTALL)
 _NAMED = re.compile(r"field `(?P<name>[^`]*)`")
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -57,9 +60,10 @@ def invalid(error: msgspec.ValidationError) -> DomainError:
     """Error for JSON of the wrong shape, with the path of the field where msgspec names one."""
     match = _PATH.match(str(error))
     why, path = (match["why"], (match["path"] or "").lstrip(".")) if match else (str(error), "")
-    named = _NAMED.search(why)
-    if named:
+    if named := _NAMED.search(why):
         path = f"{path}.{named['name']}" if path else named["name"]
+    elif own := _OWN_CHECK.match(why):
+        path, why = own["path"], own["why"]
     if not path:
         return DomainError("malformed", f"{why}.")
     return DomainError("invalid", f"{path}: {why}", fields={path: why})

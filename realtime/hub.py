@@ -12,7 +12,7 @@ import asyncio
 import logging
 import zlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from realtime import registry
 from realtime.bodies import encode
@@ -123,6 +123,11 @@ class Hub:
         topic.members[socket] = history_from
         socket.topics[topic.conversation_id] = topic
 
+    def _join_all(self, topic: Topic, joins: Mapping[str, int]) -> None:
+        for user_id, history_from in joins.items():
+            for socket in self.users.get(user_id, ()):
+                self._join(topic, socket, history_from)
+
     def _part(self, topic: Topic, socket: Socket) -> None:
         topic.members.pop(socket, None)
         socket.topics.pop(topic.conversation_id, None)
@@ -164,8 +169,12 @@ class Hub:
             self._deliver(topic, event, event.text)
             return
         topic.early[event.sequence] = event
+        follows = event.sequence == topic.head + 1
+        if follows:
+            # Members from the commit on: what they do while their frames are being rendered counts.
+            self._join_all(topic, event.joins)
         if topic.filling is None:
-            self._fill(topic, grace=0 if event.sequence == topic.head + 1 else GRACE_SECONDS)
+            self._fill(topic, grace=0 if follows else GRACE_SECONDS)
         else:
             self._deliver_early(topic)
 
@@ -205,9 +214,7 @@ class Hub:
 
     def _deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
         """Pass the event that follows the head on to every member, each according to what they may see."""
-        for user_id, history_from in event.joins.items():
-            for socket in self.users.get(user_id, ()):
-                self._join(topic, socket, history_from)
+        self._join_all(topic, event.joins)
         topic.head = event.sequence
         if event.joins or event.leaves:
             topic.membership_changed_at = event.sequence

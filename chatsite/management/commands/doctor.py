@@ -97,7 +97,7 @@ def _redis() -> Iterator[str]:
 
 
 def _broker() -> Iterator[str]:
-    if settings.CELERY_BROKER_URL == "memory://":
+    if settings.CELERY_BROKER_URL.startswith("memory:"):
         if not settings.EMBEDDED:
             yield "CELERY_BROKER_URL is not set: background work would stay in the process that asked for it"
         return

@@ -40,11 +40,19 @@ async function start(user) {
 
   function onFrame(frame) {
     if (frame.type === "connected" && frame.user_id !== user.id) {
-      location.reload();
+      changeUser();
       return;
     }
     store.dispatch({ type: "frame_received", frame, now: Date.now() });
     for (const part of [replica, outbox, receipts]) part.frameReceived(frame);
+  }
+
+  /** The cookie is somebody else's by now: they signed in in another tab. */
+  async function changeUser() {
+    connection.stop();
+    cache.close();
+    await beginSession(await api.me());
+    location.reload();
   }
 
   function onLink(link) {

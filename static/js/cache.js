@@ -11,6 +11,7 @@ import { KEPT_MESSAGES } from "./state/reducer.js";
 import { trimTimeline } from "./state/timeline.js";
 
 const DATABASE = "chatsite";
+/** Raise it when the shape of the kept state changes: an older snapshot is dropped, not converted. */
 const VERSION = 1;
 const SAVE_AFTER_MS = 400;
 const KEPT_PARTS = ["me", "since", "complete", "reads", "people", "limits"];
@@ -25,6 +26,7 @@ function settled(request) {
 async function openDatabase() {
   const request = indexedDB.open(DATABASE, VERSION);
   request.onupgradeneeded = () => {
+    for (const name of [...request.result.objectStoreNames]) request.result.deleteObjectStore(name);
     request.result.createObjectStore("rest");
     request.result.createObjectStore("conversations", { keyPath: "id" });
   };

@@ -105,6 +105,11 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
   }
 
   function refuse(entry, reason) {
+    if (!store.state.conversations[entry.conversation_id]) {
+      // The conversation is gone for this user, so there is no place to show the message.
+      store.dispatch({ type: "discarded", client_message_id: entry.client_message_id });
+      return;
+    }
     save({ ...entry, state: "failed", error: reason });
     store.dispatch({ type: "refused", client_message_id: entry.client_message_id, error: reason });
     free(entry.conversation_id, entry.client_message_id);

@@ -57,11 +57,13 @@ export function createConversationView(app, id) {
     readOnly,
   );
   let shownFace = "";
+  let askedPresence = false;
 
   /** Ask once for the presence of somebody the server has not spoken of. */
   function askPresence(state) {
     const other = otherPerson(state, state.conversations[id]);
-    if (!other || state.presence[other.id]) return;
+    if (askedPresence || state.link !== "online" || !other || state.presence[other.id]) return;
+    askedPresence = true;
     api.profile(other.id).then(
       ({ presence, ...user }) => {
         if (store.state.presence[other.id]) return;
@@ -97,12 +99,12 @@ export function createConversationView(app, id) {
       composer.element.hidden = !writable;
       readOnly.hidden = writable;
       composer.draw(state);
+      askPresence(state);
     },
     /** The conversation has just been opened by its reader. */
     entered() {
       list.entered();
       if (matchMedia("(pointer: fine)").matches) composer.focus();
-      if (store.state.link === "online") askPresence(store.state);
     },
     leave() {
       composer.leave();

@@ -44,7 +44,8 @@ export function showShell(root, app) {
       view.leave();
       view = null;
     }
-    if (conversation && !view) {
+    const entering = conversation && !view;
+    if (entering) {
       view = createConversationView(app, conversation.id);
       pane.replaceChildren(view.element);
     } else if (!view && !pane.querySelector(".empty-pane")) {
@@ -53,6 +54,7 @@ export function showShell(root, app) {
     shell.dataset.screen = conversation ? "conversation" : "list";
     sidebar.draw(state);
     view?.draw(state);
+    if (entering) view.entered();
     const unread = totalUnread(state);
     document.title = unread > 0 ? `(${unread}) Chatsite` : "Chatsite";
   }
@@ -68,8 +70,7 @@ export function showShell(root, app) {
     const id = conversationInAddress();
     store.dispatch({ type: "opened", id });
     draw();
-    if (view) view.entered();
-    else sidebar.focus();
+    if (!view) sidebar.focus();
   }
 
   /** A conversation that was taken away leaves no address behind. */

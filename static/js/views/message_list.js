@@ -15,6 +15,7 @@ import { listenToPointers } from "./message_pointers.js";
 
 const AT_BOTTOM_PX = 48;
 const LOAD_OLDER_PX = 600;
+const SMOOTH_WITHIN_SCREENS = 4;
 const HIGHLIGHT_MS = 1_600;
 
 /** Create the message list of a conversation. */
@@ -37,9 +38,16 @@ export function createMessageList(app, id, actions) {
 
   const atBottom = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_BOTTOM_PX;
 
-  function toBottom(smooth = false) {
+  function toBottom(gently = false) {
     stuck = true;
-    scroller.scrollTo({ top: scroller.scrollHeight, behavior: smooth ? "smooth" : "instant" });
+    const near = scroller.scrollHeight - scroller.scrollTop < SMOOTH_WITHIN_SCREENS * scroller.clientHeight;
+    scroller.scrollTo({ top: scroller.scrollHeight, behavior: gently && near ? "smooth" : "instant" });
+  }
+
+  /** Put an item back where it stood; a needless assignment would end a smooth scroll. */
+  function restore({ element, offset }) {
+    const place = element.offsetTop - offset;
+    if (element.isConnected && Math.abs(scroller.scrollTop - place) >= 1) scroller.scrollTop = place;
   }
 
   /** Return the first item in view and how far it is from the upper edge. */
@@ -71,7 +79,7 @@ export function createMessageList(app, id, actions) {
     spinner.hidden = timeline.loaded && !timeline.has_more;
     if (!placed && timeline.loaded) placeFirst();
     else if (stuck || wroteMyself) toBottom();
-    else if (before?.element.isConnected) scroller.scrollTop = before.element.offsetTop - before.offset;
+    else if (before) restore(before);
     announce(state);
     settle();
   }

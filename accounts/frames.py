@@ -1,12 +1,11 @@
 """Bodies of people and sessions, in and out."""
 
-import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
 from accounts.models import USERNAME_PATTERN
-from realtime.bodies import Body, Request
+from realtime.bodies import Body, Id, Request, Time
 
 # The characters that no text may hold: NUL cannot be stored in PostgreSQL.
 NO_NUL = r"^[^\x00]*$"
@@ -19,7 +18,7 @@ DeviceName = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
 class UserBody(Body, kw_only=True):
     """A person as others see them."""
 
-    id: str
+    id: Id
     username: str
     display_name: str
     about: str
@@ -71,11 +70,11 @@ class UpdateMe(Request, kw_only=True):
 class SessionBody(Body, kw_only=True):
     """One of my device sessions."""
 
-    id: str
+    id: Id
     device_id: str
     device_name: str
-    created_at: datetime.datetime
-    last_used_at: datetime.datetime
+    created_at: Time
+    last_used_at: Time
     current: bool
 
 

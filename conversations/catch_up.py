@@ -21,6 +21,7 @@ from realtime.frames import EventHidden, Frame
 
 # A receipt that was committed just before the client's last look may have become visible just after it.
 RECEIPTS_OVERLAP = datetime.timedelta(seconds=10)
+LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(slots=True)
@@ -83,7 +84,9 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
         found.events[str(conversation_id)] = _seen_from(place, seen)
     if since is not None:
         held = [conversation_id for conversation_id in cursors if conversation_id in places]
-        found.receipts = event_log.receipts_since(user_id, held, since - RECEIPTS_OVERLAP)
+        # A client's clock may say anything; moments at the ends of the calendar cannot be computed with.
+        moment = min(max(since, LONG_AGO), found.server_time)
+        found.receipts = event_log.receipts_since(user_id, held, moment - RECEIPTS_OVERLAP)
     return found
 
 

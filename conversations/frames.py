@@ -1,12 +1,11 @@
 """Bodies and frames of conversations, participants and catch-up."""
 
-import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from realtime.bodies import Body, Request
+from realtime.bodies import Body, Id, Request, Time
 from realtime.frames import Command, Frame
 
 NO_NUL = r"^[^\x00]*$"
@@ -22,13 +21,13 @@ MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/sche
 class ParticipantBody(Body, kw_only=True):
     """A person in a conversation."""
 
-    user_id: str
+    user_id: Id
     username: str
     display_name: str
     avatar_url: str
     role: Role
     can_send_messages: bool
-    joined_at: datetime.datetime
+    joined_at: Time
     last_read_sequence: int
     last_delivered_sequence: int
 
@@ -37,9 +36,9 @@ class MyPlace(Body, kw_only=True):
     """The viewer's own place in a conversation. The personal flags stand at their defaults: nothing sets them yet."""
 
     role: Role
-    joined_at: datetime.datetime
+    joined_at: Time
     last_read_sequence: int
-    muted_until: datetime.datetime | None = None
+    muted_until: Time | None = None
     pinned: bool = False
     archived: bool = False
     draft: str | None = None
@@ -49,15 +48,15 @@ class MyPlace(Body, kw_only=True):
 class ConversationBody(Body, kw_only=True):
     """A conversation as one viewer sees it. `participants` holds at most 50; `last_message` is a message body."""
 
-    id: str
+    id: Id
     type: Type
     name: str
     display_name: str
     description: str
     avatar_url: str
-    created_by: str | None
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
+    created_by: Id | None
+    created_at: Time
+    updated_at: Time
     last_sequence: int
     last_message: MessageOnTop | None
     participant_count: int
@@ -163,7 +162,7 @@ class SyncRequest(Request, kw_only=True):
     """Where a client is, per conversation; `since` is the `server_time` of its last catch-up."""
 
     cursors: Cursors
-    since: datetime.datetime | None = None
+    since: Time | None = None
 
 
 class SyncAnswer(Body, kw_only=True):
@@ -177,14 +176,14 @@ class SyncAnswer(Body, kw_only=True):
     heads: dict[str, int]
     resync: list[str]
     complete: bool
-    server_time: datetime.datetime
+    server_time: Time
 
 
 class Sync(Command, tag="sync", kw_only=True):
     """The same over the socket: the events come as frames, then `sync_complete`."""
 
     cursors: Cursors
-    since: datetime.datetime | None = None
+    since: Time | None = None
 
 
 class SyncComplete(Frame, tag="sync_complete", kw_only=True):
@@ -192,7 +191,7 @@ class SyncComplete(Frame, tag="sync_complete", kw_only=True):
 
     heads: dict[str, int]
     resync: list[str]
-    server_time: datetime.datetime
+    server_time: Time
     id: str | None = None
 
 
@@ -202,7 +201,7 @@ class SyncComplete(Frame, tag="sync_complete", kw_only=True):
 class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
     """A conversation began."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     conversation: ConversationBody
 
@@ -210,7 +209,7 @@ class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
 class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
     """Name, description or avatar changed."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     conversation: ConversationBody
 
@@ -218,7 +217,7 @@ class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
 class ParticipantAdded(Frame, tag="participant_added", kw_only=True):
     """Somebody came; a client that does not know the conversation loads it."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     participant: ParticipantBody
 
@@ -226,7 +225,7 @@ class ParticipantAdded(Frame, tag="participant_added", kw_only=True):
 class ParticipantUpdated(Frame, tag="participant_updated", kw_only=True):
     """Somebody's role or right to write changed."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     participant: ParticipantBody
 
@@ -234,6 +233,6 @@ class ParticipantUpdated(Frame, tag="participant_updated", kw_only=True):
 class ParticipantRemoved(Frame, tag="participant_removed", kw_only=True):
     """Somebody left or was removed."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
-    user_id: str
+    user_id: Id

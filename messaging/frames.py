@@ -1,12 +1,11 @@
 """Bodies and frames of messages and receipts."""
 
-import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from msgspec import Meta
 
-from realtime.bodies import Body, Request
+from realtime.bodies import Body, Id, Request, Time
 from realtime.frames import CommandId, Frame
 
 Type = Literal["text", "location", "system"]
@@ -21,19 +20,19 @@ class MessageBody(Body, kw_only=True):
     `status` is the viewer's: for the sender sent, delivered or read by all others; for others their own.
     """
 
-    id: str
-    client_message_id: str | None
-    conversation_id: str
+    id: Id
+    client_message_id: Id | None
+    conversation_id: Id
     sequence: int
-    sender_user_id: str | None
+    sender_user_id: Id | None
     message_type: Type
     content: str
     metadata: dict[str, Any]
-    reply_to_id: str | None
+    reply_to_id: Id | None
     status: Status
-    created_at: datetime.datetime
-    edited_at: datetime.datetime | None
-    deleted_at: datetime.datetime | None
+    created_at: Time
+    edited_at: Time | None
+    deleted_at: Time | None
     # No feature fills these yet.
     mentions: list[Any] = []
     attachments: list[Any] = []
@@ -58,9 +57,9 @@ class Location(Request, kw_only=True):
 class ReceiptBody(Body, kw_only=True):
     """When a message was delivered to, and read by, one person; null while it was not."""
 
-    user_id: str
-    delivered_at: datetime.datetime | None
-    read_at: datetime.datetime | None
+    user_id: Id
+    delivered_at: Time | None
+    read_at: Time | None
 
 
 class ReceiptList(Body):
@@ -155,11 +154,11 @@ class ReadReceipt(_Receipt, tag_field="type", tag="read_receipt", kw_only=True):
 class MessageAck(Frame, tag="message_ack", kw_only=True):
     """The message is committed. `duplicate`: it was before; this is the original's answer."""
 
-    client_message_id: str
-    message_id: str
-    conversation_id: str
+    client_message_id: Id
+    message_id: Id
+    conversation_id: Id
     sequence: int
-    created_at: datetime.datetime
+    created_at: Time
     duplicate: bool = False
     id: str | None = None
 
@@ -167,7 +166,7 @@ class MessageAck(Frame, tag="message_ack", kw_only=True):
 class NewMessage(Frame, tag="new_message", kw_only=True):
     """Somebody wrote."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     message: MessageBody
 
@@ -175,7 +174,7 @@ class NewMessage(Frame, tag="new_message", kw_only=True):
 class MessageUpdated(Frame, tag="message_updated", kw_only=True):
     """A message was edited."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     message: MessageBody
 
@@ -183,7 +182,7 @@ class MessageUpdated(Frame, tag="message_updated", kw_only=True):
 class MessageDeleted(Frame, tag="message_deleted", kw_only=True):
     """A message was deleted for everyone; what is left of it."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
     message: MessageBody
 
@@ -191,26 +190,26 @@ class MessageDeleted(Frame, tag="message_deleted", kw_only=True):
 class MessageDelivered(Frame, tag="message_delivered", kw_only=True):
     """A person's device got everything up to here. `message_id` is the newest message that it covers."""
 
-    conversation_id: str
+    conversation_id: Id
     up_to_sequence: int
-    message_id: str | None
-    user_id: str
-    delivered_at: datetime.datetime
+    message_id: Id | None
+    user_id: Id
+    delivered_at: Time
 
 
 class MessageRead(Frame, tag="message_read", kw_only=True):
     """A person saw everything up to here. `message_id` is the newest message that it covers."""
 
-    conversation_id: str
+    conversation_id: Id
     up_to_sequence: int
-    message_id: str | None
-    reader_id: str
-    read_at: datetime.datetime
+    message_id: Id | None
+    reader_id: Id
+    read_at: Time
 
 
 class ConversationRead(Frame, tag="conversation_read", kw_only=True):
     """The viewer read up to here on another of their devices."""
 
-    conversation_id: str
+    conversation_id: Id
     up_to_sequence: int
     unread_count: int

@@ -1,6 +1,5 @@
 """Frames and bodies of presence and typing."""
 
-import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from msgspec import Meta
 
 from accounts.frames import UserBody
 from presence.store import Status
-from realtime.bodies import Body, Request
+from realtime.bodies import Body, Id, Request, Time
 from realtime.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
@@ -39,8 +38,8 @@ class StatusBody(Request, kw_only=True):
 class Typing(Frame, tag="typing", kw_only=True):
     """Somebody types; it holds for `expires_in` seconds unless it is renewed."""
 
-    conversation_id: str
-    user_id: str
+    conversation_id: Id
+    user_id: Id
     is_typing: bool
     expires_in: float
 
@@ -48,10 +47,10 @@ class Typing(Frame, tag="typing", kw_only=True):
 class Presence(Frame, tag="presence", kw_only=True):
     """Somebody's presence changed; `last_seen` when they are offline."""
 
-    user_id: str
+    user_id: Id
     status: Status
     activity: str | None = None
-    last_seen: datetime.datetime | None = None
+    last_seen: Time | None = None
 
 
 class PresenceBody(Body, kw_only=True):
@@ -59,7 +58,7 @@ class PresenceBody(Body, kw_only=True):
 
     status: Status
     activity: str | None
-    last_seen: datetime.datetime | None
+    last_seen: Time | None
 
 
 class ProfileBody(UserBody, kw_only=True):

@@ -4,12 +4,11 @@ Every frame is a tagged struct: this one definition validates what comes in, enc
 makes `docs/asyncapi.json` and feeds the fuzz test.
 """
 
-import datetime
 from typing import Annotated, Any
 
 import msgspec
 
-from realtime.bodies import Body, Request
+from realtime.bodies import Body, Id, Request, Time
 
 # Long enough for any client's counter or UUID, short enough to be echoed.
 CommandId = Annotated[str, msgspec.Meta(max_length=128)]
@@ -40,9 +39,9 @@ class Ping(Command, tag="ping", kw_only=True):
 class Connected(Frame, tag="connected", kw_only=True):
     """The socket is signed in."""
 
-    session_id: str
-    user_id: str
-    server_time: datetime.datetime
+    session_id: Id
+    user_id: Id
+    server_time: Time
     heartbeat_interval: float
     protocol: int
 
@@ -61,7 +60,7 @@ class Heads(Body, kw_only=True):
 class Pong(Frame, tag="pong", kw_only=True):
     """Answer to `ping`."""
 
-    server_time: datetime.datetime
+    server_time: Time
     heads: Heads
     timestamp: float | str | None = None
     id: str | None = None
@@ -70,7 +69,7 @@ class Pong(Frame, tag="pong", kw_only=True):
 class EventHidden(Frame, tag="event_hidden", kw_only=True):
     """An event that this viewer may not see, for instance the change of a message before their history start."""
 
-    conversation_id: str
+    conversation_id: Id
     sequence: int
 
 

@@ -46,6 +46,8 @@ def complete_schema(result: dict[str, Any], generator: Any, **_: Any) -> dict[st
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
             operation["responses"]["4XX"] = {"description": "Refused; `code` says why.", "content": content}
             operation["responses"]["503"] = {"description": "Send it again after a while.", "content": content}
     return result

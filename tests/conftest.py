@@ -3,6 +3,7 @@
 import os
 import sys
 
+import django
 import pytest
 
 from tests.harness import services as harness_services
@@ -25,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in harness_services.SETTINGS:
         os.environ.pop(name, None)
     os.environ.update(services.environment(), DJANGO_SETTINGS_MODULE="chatsite.settings")
+    # Only now: test modules import the product while they are collected.
+    django.setup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

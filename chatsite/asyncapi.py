@@ -1,0 +1,127 @@
+"""The AsyncAPI document of `/ws`, made from the commands and frames that the apps have registered.
+
+What a frame looks like comes from its struct, as for validation and encoding. Only what no struct says
+stands here: how to sign in, what answers what, and the close codes.
+"""
+
+import inspect
+from typing import Any
+
+import msgspec
+
+from realtime import registry, sockets
+from realtime.consumer import PROTOCOL  # which also registers the socket's own commands and frames
+
+CHANNEL = "socket"
+
+DESCRIPTION = """\
+The socket of the Chatsite messaging server: text frames, one JSON object each, whose `type` names the
+message. REST, the history and the event log are described in `openapi.json`; `protocol.md` tells how a
+client puts both together.
+
+A command may carry an `id`; the answer to it, `error` included, carries the same. Unknown fields in a
+command are an error; clients ignore unknown fields and unknown frame types.
+
+**Signing in.** The upgrade carries `Authorization: Bearer <token>`, or the browser's session cookie (its
+Origin must then be this host or an allowed one). Without either the first frame is `auth`, sent within
+`auth_seconds` of `GET /api/v1/limits`. The server answers `connected`, or closes with 4401."""
+
+SIGN_IN: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token of a device session, at the upgrade."},
+    "cookie": {
+        "type": "httpApiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "The browser's session, at the upgrade; the Origin must be allowed.",
+    },
+}
+
+# The frames that answer a command when it is not refused. Without an entry only a refusal is answered.
+ANSWERS = {"auth": ["connected"], "send_message": ["message_ack"], "sync": ["sync_complete"], "ping": ["pong"]}
+
+CLOSE_CODES = {
+    sockets.RESTART: "The server goes away or cannot reach its database; come back after a random pause.",
+    sockets.UNSUPPORTED_DATA: "A binary frame.",
+    sockets.INVALID_TEXT: "A frame that is not UTF-8.",
+    sockets.TOO_BIG: "A frame above `frame_bytes` of the limits.",
+    sockets.INTERNAL_ERROR: "The server failed.",
+    sockets.BAD_FRAMES: "Too many frames within a minute that were no valid commands.",
+    sockets.NOT_SIGNED_IN: "Not signed in: no or no valid credential, or none in time. Ask the person to sign in.",
+    sockets.REVOKED: "The session was revoked. Forget the token.",
+    sockets.HEARTBEAT_MISSED: "Nothing was heard from the client for too long.",
+    sockets.REPLACED: "A newer connection of the same device session took over; do not reconnect by itself.",
+    sockets.TOO_SLOW: "The client does not read what it is sent. Reconnect and catch up.",
+    sockets.TOO_FAST: "Too many frames for too long, or too many sockets of one user.",
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the AsyncAPI document as plain JSON types."""
+    commands = {tag: kind for tag, (kind, _) in sorted(registry.commands.items())}
+    frames = dict(sorted(registry.frames.items()))
+    kinds = [*commands.values(), *frames.values()]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    messages = {kind.__name__: _message(tag, kind) for tag, kind in [*commands.items(), *frames.items()]}
+    if len(messages) != len(kinds):
+        raise RuntimeError("two frames have a class of the same name")
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Chatsite", "version": str(PROTOCOL), "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {
+            "chatsite": {
+                "host": "localhost:8000",
+                "protocol": "ws",
+                "description": "`wss` behind a proxy that ends TLS.",
+                "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in SIGN_IN],
+            }
+        },
+        "channels": {
+            CHANNEL: {
+                "address": "/ws",
+                "title": "The socket",
+                "description": _close_codes(),
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+                "x-close-codes": {str(code): why for code, why in sorted(CLOSE_CODES.items())},
+            }
+        },
+        "operations": {
+            **{f"receive_{tag}": _command(tag, kind, frames) for tag, kind in commands.items()},
+            **{f"send_{tag}": _operation("send", kind) for tag, kind in frames.items()},
+        },
+        "components": {
+            "messages": messages,
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": SIGN_IN,
+        },
+    }
+
+
+def _message(tag: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "name": tag,
+        "title": tag,
+        "summary": inspect.cleandoc(kind.__doc__ or ""),
+        "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
+    }
+
+
+def _operation(action: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return what the server does with a message: receive a command, send a frame."""
+    return {"action": action, "channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": [_on_channel(kind)]}
+
+
+def _command(tag: str, kind: type[msgspec.Struct], frames: dict[str, Any]) -> dict[str, Any]:
+    answers = [frames[answer] for answer in [*ANSWERS.get(tag, ()), "error"]]
+    reply = {"channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": [_on_channel(answer) for answer in answers]}
+    return _operation("receive", kind) | {"reply": reply}
+
+
+def _on_channel(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": f"#/channels/{CHANNEL}/messages/{kind.__name__}"}
+
+
+def _close_codes() -> str:
+    rows = "\n".join(f"| {code} | {why} |" for code, why in sorted(CLOSE_CODES.items()))
+    return f"Close codes:\n\n| code | meaning |\n| --- | --- |\n{rows}"

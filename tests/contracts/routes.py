@@ -1,0 +1,47 @@
+"""Every address that the URL resolver knows, method by method."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+API = "api/v1/"
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one address; parameters of the path in braces."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def patterns() -> Iterator[tuple[str, URLPattern]]:
+    """Yield every pattern of the project with its whole path, as the resolver has it."""
+    yield from _below(get_resolver(), "")
+
+
+def _below(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _below(pattern, path)
+        else:
+            yield path, pattern
+
+
+def api_routes() -> list[Route]:
+    """Return every method of every address below /api/v1."""
+    routes = []
+    for path, pattern in patterns():
+        if path.startswith(API):
+            view: Any = pattern.callback
+            shown = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
+            routes += [Route(method.upper(), shown) for method in METHODS if hasattr(view.cls, method)]
+    return routes

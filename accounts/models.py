@@ -27,8 +27,19 @@ def token_hash(token: str) -> bytes:
 class UserManager(BaseUserManager["User"]):
     """Creates users; looks names up without regard to case."""
 
+    def named(self, username: str) -> "User | None":
+        """Return who has this username in any case, by the index that keeps it unique.
+
+        `iexact` compares in upper case. No index does, and a dotless i becomes an I there: the same person
+        under many names, each with sign-in attempts of its own.
+        """
+        return self.alias(lowered=Lower("username")).filter(lowered=username.lower()).first()
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(username__iexact=username)
+        user = self.named(username or "")
+        if user is None:
+            raise self.model.DoesNotExist
+        return user
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user; a password of None means that they cannot sign in with one."""

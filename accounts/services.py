@@ -59,17 +59,26 @@ def sign_in(*, username: str, password: str, address: str) -> User:
     :raises WrongCredentials: without saying what was wrong, and after the same work.
     :raises TooManyAttempts: too many for this account or address.
     """
-    limits = settings.LIMITS
-    window = limits.login_window_seconds
-    count_attempt("login-address", address, most=limits.logins_per_address, window_seconds=window)
-    count_attempt("login-account", username.lower(), most=limits.logins_per_account, window_seconds=window)
-    user = User.objects.filter(username__iexact=username).first()
+    count_sign_in(username=username, address=address)
+    user = User.objects.named(username)
     if user is None:
         make_password(password)  # as slow as the check, so that time does not tell who exists
         raise WrongCredentials
     if not check_password(password, user.password) or not user.is_active:
         raise WrongCredentials
     return user
+
+
+def count_sign_in(*, username: str, address: str) -> None:
+    """Count an attempt to sign in, wherever it is made.
+
+    :raises TooManyAttempts: too many for this account or address.
+    :raises TryAgain: the counters are away.
+    """
+    limits = settings.LIMITS
+    window = limits.login_window_seconds
+    count_attempt("login-address", address, most=limits.logins_per_address, window_seconds=window)
+    count_attempt("login-account", username.lower(), most=limits.logins_per_account, window_seconds=window)
 
 
 def open_session(*, user: User, device_id: str = "", device_name: str = "", with_token: bool = True) -> OpenedSession:
@@ -97,7 +106,7 @@ def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
         if session.revoked_at is None:
             session.revoked_at = timezone.now()
             session.save(update_fields=["revoked_at"])
-        announce([Ended(REVOKED, session_id=str(session_id))])
+        announce([Ended(REVOKED, session_id=str(session_id), user_id=str(user_id))])
 
 
 def revoke_all_sessions(*, user_id: UUID) -> int:
@@ -106,6 +115,18 @@ def revoke_all_sessions(*, user_id: UUID) -> int:
         count = DeviceSession.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
         announce([Ended(REVOKED, user_id=str(user_id))])
     return count
+
+
+def deactivate_user(*, user_id: UUID) -> None:
+    """Switch a person off: no sign-in, every session ends, their sockets close."""
+    with transaction.atomic():
+        User.objects.filter(id=user_id).update(is_active=False)
+        revoke_all_sessions(user_id=user_id)
+
+
+def reactivate_user(*, user_id: UUID) -> None:
+    """Let a person sign in again; the sessions from before stay ended."""
+    User.objects.filter(id=user_id).update(is_active=True)
 
 
 def update_profile(*, user: User, changes: dict[str, str]) -> User:
@@ -118,7 +139,8 @@ def update_profile(*, user: User, changes: dict[str, str]) -> User:
         changes = changes | {"email": _checked_email(changes["email"])}
     for name, value in changes.items():
         setattr(user, name, value.strip())
-    _save_with_unique_names(user)
+    # Only these: the rest of `user` may be older than what somebody else has changed meanwhile.
+    _save_with_unique_names(user, fields=list(changes))
     return user
 
 
@@ -138,10 +160,10 @@ def _checked_email(email: str) -> str:
     return email
 
 
-def _save_with_unique_names(user: User) -> None:
+def _save_with_unique_names(user: User, *, fields: list[str] | None = None) -> None:
     try:
         with transaction.atomic():
-            user.save()
+            user.save(update_fields=fields)
     except IntegrityError as error:
         field = "email" if "email" in str(error) else "username"
         raise DomainError("conflict", f"This {field} is taken.", fields={field: "taken"}) from error

@@ -18,8 +18,8 @@ class Command(BaseCommand):
         parser.add_argument("--device-name", default="create_token")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(username__iexact=options["username"], is_active=True).first()
-        if user is None:
+        user = User.objects.named(options["username"])
+        if user is None or not user.is_active:
             raise CommandError(f"No active user is called {options['username']}.")
         opened = open_session(user=user, device_name=options["device_name"])
         self.stdout.write(str(opened.token))

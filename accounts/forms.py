@@ -1,0 +1,57 @@
+"""Forms of the admin around people: sign-in, sign-up by staff, changes, passwords."""
+
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminURLInputWidget
+
+from accounts import services
+from accounts.models import User
+from realtime.errors import DomainError
+
+
+class LimitedAuthenticationForm(AuthenticationForm):  # type: ignore[misc]
+    """The admin's sign-in, counted against the same limits as every other."""
+
+    def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username")
+        if username is not None and self.request is not None:
+            try:
+                services.count_sign_in(username=username, address=self.request.META.get("REMOTE_ADDR", ""))
+            except DomainError as error:
+                raise forms.ValidationError(error.message, code=error.code) from error
+        return super().clean()
+
+
+class PersonForm(UserChangeForm):  # type: ignore[misc]
+    """Changes of a person; the password has a form of its own."""
+
+    avatar_url = forms.URLField(max_length=500, required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
+
+    def clean_username(self) -> str:
+        """Refuse a name that somebody else has in any case."""
+        username = str(self.cleaned_data["username"])
+        holder = User.objects.named(username)
+        if holder is not None and holder.pk != self.instance.pk:
+            raise forms.ValidationError("This username is taken.", code="unique")
+        return username
+
+
+class NewPersonForm(UserCreationForm):  # type: ignore[misc]
+    """A new person; `UserCreationForm` refuses a name that differs only in case."""
+
+    class Meta:
+        model = User
+        fields = ("username", "display_name", "email")
+
+
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
+    """Somebody's new password, which ends all their sessions."""
+
+    def save(self, commit: bool = True) -> User:
+        with transaction.atomic():
+            user: User = super().save(commit)
+            services.revoke_all_sessions(user_id=user.pk)
+        return user

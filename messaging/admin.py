@@ -1,0 +1,57 @@
+"""Messages and receipt moves in the admin: to look at. Only services write them; lists never show what was said."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin import ReadOnlyAdmin
+from messaging.models import Message, ReceiptMove
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """Messages. What was said is on the page of the one message, and nowhere is it searched."""
+
+    list_display = (
+        "id",
+        "conversation",
+        "sequence",
+        "sender",
+        "message_type",
+        "created_at",
+        "edited_at",
+        "deleted_at",
+    )
+    list_filter = (
+        "message_type",
+        ("edited_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        ("created_at", admin.DateFieldListFilter),
+    )
+    list_select_related = ("conversation", "sender")
+    searched_ids = ("id", "conversation_id", "sender_id")
+    searched_users = ("sender",)
+    search_help_text = "A sender's whole username, or the id of a message, a conversation or a sender."
+    fieldsets = (
+        (None, {"fields": ("id", "conversation", "sequence", "sender", "client_message_id", "reply_to_id")}),
+        ("What was said", {"fields": ("message_type", "content", "metadata")}),
+        ("Dates", {"fields": ("created_at", "edited_at", "deleted_at")}),
+    )
+    readonly_fields = ("id", "client_message_id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        messages = super().get_queryset(request)
+        listing = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
+        return messages.defer("content", "metadata") if listing else messages
+
+
+@admin.register(ReceiptMove)
+class ReceiptMoveAdmin(ReadOnlyAdmin):
+    """When whose devices got, and who read, everything up to where."""
+
+    list_display = ("user", "kind", "conversation", "from_sequence", "up_to_sequence", "moved_at")
+    list_filter = ("kind",)
+    list_select_related = ("conversation", "user")
+    searched_ids = ("conversation_id", "user_id")
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a conversation or a person."

@@ -1,0 +1,58 @@
+"""Makes what unit tests begin with: people, conversations, messages. Everything goes through the services."""
+
+import uuid
+from typing import Any
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Conversation, Participant
+from messaging.models import ReceiptMove
+from messaging.services.receipts import Mark, set_mark
+from messaging.services.send import Send, Sent, send_message
+
+PASSWORD = "correct horse battery"
+
+
+def person(username: str, **fields: Any) -> User:
+    """A person who can sign in."""
+    return User.objects.create_user(username, PASSWORD, **fields)
+
+
+def people(*usernames: str) -> list[User]:
+    return [person(username) for username in usernames]
+
+
+def direct(user: User, other: User) -> Conversation:
+    conversation, _ = services.start_direct(user=user, other_id=other.id)
+    return conversation
+
+
+def group(owner: User, *others: User, **fields: Any) -> Conversation:
+    return services.create_group(user=owner, participant_ids=[other.id for other in others], **fields)
+
+
+def draft(conversation: Conversation, sender: User, content: str = "hi", **fields: Any) -> Send:
+    """A send that was not sent yet."""
+    fields.setdefault("client_message_id", uuid.uuid4())
+    return Send(conversation_id=conversation.id, sender_id=sender.id, content=content, **fields)
+
+
+def say(conversation: Conversation, sender: User, content: str = "hi", **fields: Any) -> Sent:
+    return send_message(draft(conversation, sender, content, **fields))
+
+
+def read(conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptMove.Kind.READ) -> None:
+    """Let somebody read up to a sequence, or everything."""
+    if sequence is None:
+        sequence = Conversation.objects.get(id=conversation.id).last_sequence
+    set_mark(Mark(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
+
+
+def place(conversation: Conversation, user: User) -> Participant:
+    """Somebody's place as the database has it."""
+    return Participant.objects.select_related("conversation").get(conversation=conversation, user=user)
+
+
+def unread(conversation: Conversation, user: User) -> int:
+    found = place(conversation, user)
+    return found.unread_count(found.conversation.message_count)

@@ -71,7 +71,7 @@ export const api = {
   createConversation: (fields) => request("POST", "/conversations", fields),
   updateConversation: (id, fields) => request("PATCH", `/conversations/${id}`, fields),
   leaveConversation: (id) => request("DELETE", `/conversations/${id}?mode=leave`),
-  participants: (id, cursor) => request("GET", `/conversations/${id}/participants?${query({ cursor })}`),
+  participants: (id, cursor) => request("GET", `/conversations/${id}/participants?${query({ cursor, limit: 200 })}`),
   addParticipants: (id, userIds) => request("POST", `/conversations/${id}/participants`, { user_ids: userIds }),
   removeParticipant: (id, userId) => request("DELETE", `/conversations/${id}/participants/${userId}`),
   updateParticipant: (id, userId, fields) => request("PATCH", `/conversations/${id}/participants/${userId}`, fields),

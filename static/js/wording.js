@@ -54,10 +54,10 @@ export function shortTime(iso, now = new Date()) {
 }
 
 /** Return the name of a person, from the viewer's side. */
-export function nameOf(state, userId, you = "You") {
+export function nameOf(state, userId, you = "You", unknown = "Someone") {
   if (userId && userId === state.me.id) return you;
   const person = state.people[userId];
-  return person?.display_name || person?.username || "Someone";
+  return person?.display_name || person?.username || unknown;
 }
 
 export const firstName = (name) => name.split(/\s+/)[0];

@@ -161,3 +161,16 @@ async def test_a_phone_shows_one_half_at_a_time(people: People, arrives: Arrives
         await expect(phone.page.locator(".sidebar")).to_be_visible()
         await phone.page.go_back()
         await expect(phone.page.locator(".pane")).to_be_visible()
+
+
+async def test_a_large_group_lists_everybody_on_demand(people: People, arrives: Arrives):
+    names = [f"person{number}" for number in range(53)]
+    async with people("ana", *names, connected=False) as (ana, *others):
+        await ana.gathers(*others, name="Assembly")
+        at_ana = await arrives()
+        await at_ana.signs_in(ana)
+        await at_ana.opens("Assembly")
+        await at_ana.page.get_by_role("button", name="Details", exact=True).click()
+        await expect(at_ana.page.locator(".people .person")).to_have_count(50)
+        await at_ana.page.get_by_role("button", name="Show 4 more members").click()
+        await expect(at_ana.page.locator(".people .person")).to_have_count(54)

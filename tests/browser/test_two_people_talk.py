@@ -16,7 +16,10 @@ async def test_two_people_talk_in_two_browsers(people: People, arrives: Arrives)
         await at_ben.signs_in(ben)
         await at_ana.opens("Ben")
         await at_ana.writes("Hello Ben")
-        await at_ana.writes("second line\nwith a break")
+        await at_ana.composer.press_sequentially("second line")
+        await at_ana.composer.press("Shift+Enter")
+        await at_ana.composer.press_sequentially("with a break")
+        await at_ana.composer.press("Enter")
         await expect(at_ben.badge("Ana")).to_have_text("2")
         assert await at_ben.page.title() == "(2) Chatsite"
         await at_ben.opens("Ana")
@@ -140,3 +143,53 @@ async def test_a_long_history_loads_while_scrolling_up_and_keeps_the_place(peopl
         await at_ben.page.locator(".pill").click()
         await expect(at_ben.bubble("one more")).to_be_in_viewport()
         await expect(at_ben.badge("Ana")).to_have_count(0)
+
+
+async def test_a_hidden_page_receives_but_does_not_read(people: People, arrives: Arrives):
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        await ana.talks_to(ben)
+        at_ana, at_ben = await arrives(), await arrives()
+        await at_ben.context.add_init_script(
+            "Object.defineProperty(document, 'visibilityState', {get: () => window.isAway ? 'hidden' : 'visible'})"
+        )
+        await at_ana.signs_in(ana)
+        await at_ben.signs_in(ben)
+        await at_ana.opens("Ben")
+        await at_ben.opens("Ana")
+        await at_ben.page.evaluate("window.isAway = true")
+        await at_ana.writes("look here")
+        await at_ben.sees("look here")
+        await at_ana.sees_tick("look here", "delivered")
+        await expect(at_ben.badge("Ana")).to_have_text("1")
+        await at_ben.page.evaluate("window.isAway = false; document.dispatchEvent(new Event('visibilitychange'))")
+        await at_ana.sees_tick("look here", "read")
+        await expect(at_ben.badge("Ana")).to_have_count(0)
+
+
+async def test_a_location_is_a_card_with_a_link_to_a_map_of_ones_own(people: People, arrives: Arrives):
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        direct = await ana.talks_to(ben)
+        at_ben = await arrives(geolocation={"latitude": 46.05, "longitude": 14.5}, permissions=["geolocation"])
+        await at_ben.signs_in(ben)
+        await at_ben.opens("Ana")
+        place = {"latitude": 52.5, "longitude": 13.4, "label": "The old mill"}
+        await ana.posts_message("", to=direct, message_type="location", metadata=place)
+        card = at_ben.page.locator(".theirs .location-card")
+        await expect(card).to_have_attribute("href", "geo:52.5,13.4")
+        await expect(card.locator(".location-label")).to_have_text("The old mill")
+        await at_ben.page.get_by_role("button", name="Share my location").click()
+        await at_ben.page.get_by_role("button", name="Share", exact=True).click()
+        await expect(at_ben.page.locator(".mine .location-card")).to_have_attribute("href", "geo:46.05,14.5")
+        await expect(at_ben.page.locator(".mine .ticks")).to_have_attribute("data-delivery", "sent")
+
+
+async def test_the_page_forbids_foreign_and_inline_scripts(arrives: Arrives):
+    visitor = await arrives()
+    answer = await visitor.page.request.get("/")
+    policy = answer.headers["content-security-policy"]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";") if rule.strip()}
+    assert rules["script-src"] == ["'self'"]
+    assert rules["style-src"] == ["'self'"]
+    assert rules["connect-src"] == ["'self'"]
+    page = await answer.text()
+    assert not any(mark in page for mark in ("<style", " style=", "javascript:", " onclick"))

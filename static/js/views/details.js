@@ -92,9 +92,22 @@ function action(name, label, onClick, kind = "") {
   return h("button", { type: "button", class: `details-action ${kind}`.trim(), on: { click: onClick } }, icon(name), label);
 }
 
-function groupPage(app, state, conversation, dialog) {
+/** Load everybody; a conversation body lists only the first fifty. */
+async function loadMembers({ api }, id) {
+  const members = [];
+  let cursor = null;
+  do {
+    const page = await api.participants(id, cursor);
+    members.push(...page.results);
+    cursor = page.next;
+  } while (cursor);
+  return members;
+}
+
+/** `all` are the members beyond the body's list, if they have been loaded; `onAll` loads them. */
+function groupPage(app, state, conversation, dialog, { all, onAll }) {
   const { id } = conversation;
-  const members = conversation.participants
+  const members = (all ?? conversation.participants)
     .slice()
     .sort((one, other) => RANK[one.role] - RANK[other.role] || one.display_name.localeCompare(other.display_name));
   const unlisted = conversation.participant_count - members.length;
@@ -117,25 +130,36 @@ function groupPage(app, state, conversation, dialog) {
       may(conversation, "leave") && action("leave", "Leave group", () => leave(app, id, dialog), "danger"),
     ),
     h("ul", { class: "people", "aria-label": "Members" }, ...members.map((member) => memberRow(app, state, conversation, member))),
-    unlisted > 0 && h("p", { class: "list-note" }, `and ${count(unlisted, "more member")}`),
+    unlisted > 0 && h("button", { type: "button", class: "button button-wide", on: { click: onAll } }, `Show ${count(unlisted, "more member")}`),
   );
 }
 
 /** Open the dialog. */
 export function openDetails(app, id) {
   const { store } = app;
+  let all = null;
   const place = h("div", { class: "details-place" });
   const isDirect = store.state.conversations[id].type === "direct";
   const unsubscribe = store.subscribe((state, previous) => {
     if (!state.conversations[id]) dialog.close();
-    else if (state.conversations[id] !== previous.conversations[id] || state.presence !== previous.presence) draw(state);
+    else if (state.conversations[id].participant_count !== previous.conversations[id].participant_count) {
+      all = null;
+      draw(state);
+    } else if (state.conversations[id] !== previous.conversations[id] || state.presence !== previous.presence) draw(state);
   });
   const dialog = openDialog({ title: isDirect ? "Profile" : "Group", className: "dialog-tall", onClose: unsubscribe }, place);
+
+  async function onAll() {
+    await reportFailure(async () => {
+      all = await loadMembers(app, id);
+      draw(store.state);
+    });
+  }
 
   function draw(state) {
     const conversation = state.conversations[id];
     const person = otherPerson(state, conversation);
-    const page = person ? personPage(state, person) : groupPage(app, state, conversation, dialog);
+    const page = person ? personPage(state, person) : groupPage(app, state, conversation, dialog, { all, onAll });
     const { scrollTop } = place.firstElementChild ?? {};
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;

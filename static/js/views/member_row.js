@@ -55,7 +55,7 @@ export function memberRow(app, state, conversation, member) {
   const line = h(
     "span",
     { class: "person-words" },
-    h("span", { class: "person-name" }, nameOf(state, member.user_id), ROLES[member.role] && h("span", { class: "role" }, ROLES[member.role])),
+    h("span", { class: "person-name" }, nameOf(state, member.user_id, "You", member.display_name), ROLES[member.role] && h("span", { class: "role" }, ROLES[member.role])),
     h("span", { class: "person-handle" }, member.user_id === state.me.id ? "online" : presenceLine(seen) || `@${member.username}`),
   );
   const face = avatar({ id: member.user_id, name: member.display_name, url: member.avatar_url, size: "small", presence: seen?.status ?? null });

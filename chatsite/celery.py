@@ -4,6 +4,7 @@ import os
 import threading
 
 from celery import Celery
+from celery.beat import EmbeddedService
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
@@ -13,8 +14,9 @@ app.autodiscover_tasks()
 
 
 def start_embedded_worker() -> None:
-    """Run a worker in a thread of this process; it ends with the process."""
+    """Run a worker and its beat in threads of this process; they end with the process."""
     threading.Thread(target=_work, name="celery", daemon=True).start()
+    EmbeddedService(app, thread=True).start()
 
 
 def _work() -> None:

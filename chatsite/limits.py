@@ -19,6 +19,7 @@ class Limits:
     text_code_points: int = 10_000
     stored_message_bytes: int = 64 * 1024
     frame_bytes: int = 64 * 1024
+    body_bytes: int = 256 * 1024
     json_depth: int = 16
     json_keys: int = 64
 

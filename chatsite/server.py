@@ -1,6 +1,5 @@
 """uvicorn with the options that the product relies on. Run by `manage.py serve`."""
 
-import logging
 import os
 import sys
 
@@ -11,22 +10,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
 from django.conf import settings
 
-# The loop and the writing threads share one interpreter lock: with a shorter turn a transaction waits
-# less at each of its round trips beside a busy loop.
-SWITCH_INTERVAL_SECONDS = 0.0005
-
-
-class WithoutHostileTracebacks(logging.Filter):
-    """Drops uvicorn's traceback for a client that sent invalid UTF-8; the close code 1007 says it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Invalid UTF-8")
-
 
 def serve(host: str, port: int, processes: int) -> None:
     """Serve until a signal ends it."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    logging.getLogger("uvicorn.error").addFilter(WithoutHostileTracebacks())
+    sys.stdout.write(f"Chatsite at http://{host}:{port} (Ctrl-C ends it)\n")
+    sys.stdout.flush()
     limits = settings.LIMITS
     uvicorn.run(
         "chatsite.asgi:application",

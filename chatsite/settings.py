@@ -4,10 +4,12 @@ Two profiles: `embedded` (SQLite, everything in one process, nothing to install)
 `production` (PostgreSQL, Redis, a broker). `docs/operations.md` lists the variables.
 """
 
+import datetime
 import os
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from chatsite import production
 from chatsite.limits import Limits
@@ -19,7 +21,9 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 PROFILE = env.str("CHATSITE_PROFILE", "embedded")
-EMBEDDED = PROFILE != "production"
+if PROFILE not in ("embedded", "production"):
+    raise ImproperlyConfigured(f"CHATSITE_PROFILE is {PROFILE!r}: it must be embedded or production")
+EMBEDDED = PROFILE == "embedded"
 TESTING = env.bool("CHATSITE_TESTING", False)
 # Server processes bound every statement; commands such as migrate must not be bounded.
 SERVER_ROLE = env.str("CHATSITE_ROLE", "command") == "server"
@@ -256,6 +260,10 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.02} if CELERY_BROKER_URL.startswith("memory:") else {}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": datetime.timedelta(hours=6)},
+}
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]

@@ -26,14 +26,14 @@ LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(slots=True)
 class Missed:
-    """What a client missed. `complete` is false when it has to ask again from where this leads."""
+    """What a client missed. `remaining` are the cursors that it did not get to: ask again with these."""
 
     server_time: datetime.datetime
     heads: dict[str, int] = field(default_factory=dict)
     resync: list[str] = field(default_factory=list)
     events: dict[str, list[Frame]] = field(default_factory=dict)
     receipts: list[Frame] = field(default_factory=list)
-    complete: bool = True
+    remaining: dict[UUID, int] = field(default_factory=dict)
 
 
 def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery) -> frames.EventPage:
@@ -76,7 +76,7 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
             behind[conversation_id] = cursor
             room -= distance
         else:
-            found.complete = False
+            found.remaining[conversation_id] = cursor
     for conversation_id, events in _events_above(behind).items():
         place = places[conversation_id]
         head = place.conversation.last_sequence

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
 from realtime.bodies import Body, Id, Request, Time
@@ -12,6 +13,7 @@ NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+PageSize = Annotated[int, Meta(ge=1, le=settings.LIMITS.page_size_max)]
 Role = Literal["owner", "admin", "member"]
 Type = Literal["direct", "group"]
 # A message body, which the messaging app defines.
@@ -89,7 +91,7 @@ class CreateConversation(Request, kw_only=True):
     """A direct conversation (exactly one other person) or a group."""
 
     type: Type
-    participant_ids: Annotated[list[UUID], Meta(max_length=5_000)]
+    participant_ids: Annotated[list[UUID], Meta(max_length=settings.LIMITS.group_participants)]
     name: Name = ""
     description: Description = ""
 
@@ -105,7 +107,7 @@ class UpdateConversation(Request, kw_only=True):
 class AddParticipants(Request, kw_only=True):
     """People to add to a group."""
 
-    user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=5_000)]
+    user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=settings.LIMITS.group_participants)]
 
 
 class UpdateParticipant(Request, kw_only=True):
@@ -119,7 +121,7 @@ class ConversationListQuery(Request, kw_only=True):
     """Filters and page of the conversation list. `archived` filters nothing in yet: nothing can be archived."""
 
     cursor: Annotated[str, Meta(max_length=200)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: PageSize = settings.LIMITS.page_size
     unread: bool = False
     q: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] = ""
 
@@ -128,14 +130,14 @@ class PageQuery(Request, kw_only=True):
     """A page of a list."""
 
     cursor: Annotated[str, Meta(max_length=200)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: PageSize = settings.LIMITS.page_size
 
 
 class EventsQuery(Request, kw_only=True):
     """The part of a log above `after`."""
 
     after: Sequence = 0
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 200
+    limit: Annotated[int, Meta(ge=1, le=settings.LIMITS.catch_up_events)] = settings.LIMITS.page_size_max
 
 
 class LeaveQuery(Request, kw_only=True):

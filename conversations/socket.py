@@ -1,8 +1,10 @@
 """Conversations on the socket: catch-up, and the log as the hub reads it."""
 
+import datetime
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from itertools import chain
 from uuid import UUID
 
 from django.db.models import Max
@@ -25,34 +27,31 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
     """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
     if not socket.hold():
         raise DomainError("conflict", "A sync is under way already.")
-    heads: dict[str, int] = {}
+    # How far each conversation was dealt with here; a live event beyond that is still news to the client.
+    covered: dict[str, int] = {}
     try:
-        cursors = dict(command.cursors)
-        resync: list[str] = []
-        since = command.since
+        found = await _missed(socket, command.cursors, command.since)
+        server_time, resync = found.server_time, found.resync
+        cursors: Mapping[UUID, int] = command.cursors
         while True:
-            found = await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
-            if since is command.since:
-                server_time = found.server_time
-            since = None
-            heads = found.heads
-            resync += found.resync
-            for conversation_id, events in found.events.items():
-                for frame in events:
-                    await socket.room()
-                    socket.send(frame)
-                cursors.pop(UUID(conversation_id), None)
-            for frame in found.receipts:
+            for frame in chain(*found.events.values(), found.receipts):
                 await socket.room()
                 socket.send(frame)
-            for conversation_id in found.resync:
-                cursors.pop(UUID(conversation_id), None)
-            if found.complete or socket.closing:
+            done = map(str, cursors.keys() - found.remaining.keys())
+            covered |= {id: found.heads[id] for id in done if id in found.heads}
+            cursors = found.remaining
+            if not cursors or socket.closing:
                 break
+            found = await _missed(socket, cursors, None)
+            resync += found.resync
         await socket.room()
-        socket.send(frames.SyncComplete(heads=heads, resync=resync, server_time=server_time, id=command.id))
+        socket.send(frames.SyncComplete(heads=found.heads, resync=resync, server_time=server_time, id=command.id))
     finally:
-        socket.release(heads)
+        socket.release(covered)
+
+
+async def _missed(socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> catch_up.Missed:
+    return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
 
 
 class ConversationLog:

@@ -161,7 +161,7 @@ class SyncView(APIView):
                 receipts=found.receipts,
                 heads=found.heads,
                 resync=found.resync,
-                complete=found.complete,
+                complete=not found.remaining,
                 server_time=found.server_time,
             )
         )

@@ -3,8 +3,10 @@
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
+from django.conf import settings
 from msgspec import Meta
 
+from conversations.frames import PageSize
 from realtime.bodies import Body, Id, Request, Time
 from realtime.frames import CommandId, Frame
 
@@ -117,7 +119,7 @@ class HistoryQuery(Request, kw_only=True):
     before: Sequence | None = None
     after: Sequence | None = None
     around: Sequence | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: PageSize = settings.LIMITS.page_size
 
 
 class _Receipt(Request, kw_only=True):

@@ -24,7 +24,7 @@ from realtime.crash import crash_point
 from realtime.door import announce_now_without_commit
 from realtime.drain import drain
 from realtime.errors import DomainError, TryAgain
-from realtime.frames import Auth, Connected, Error, Frame, Ping, Pong, Reconnect, error_frame
+from realtime.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
 from realtime.hub import hub
 from realtime.items import Ended
 from realtime.origin import origin_is_allowed
@@ -81,6 +81,8 @@ class Connection:
         self._frame_bucket = Bucket(settings.LIMITS.frames_per_second, settings.LIMITS.frames_burst)
         self._bad_frames: deque[float] = deque()
         self._flood_since = self._flooded_at = 0.0
+        # The `id` of the auth frame, for the answer to it.
+        self._auth_id: str | None = None
 
     async def serve(self) -> None:
         """Take the connection through its states."""
@@ -152,6 +154,7 @@ class Connection:
             await self._accept()
             async with asyncio.timeout(settings.LIMITS.auth_seconds):
                 text = await self._next_text()
+            self._auth_id = ids_of(text)["id"]
             frame = bodies.decode(text, Auth)
         except TimeoutError as error:
             raise Refused(sockets.NOT_SIGNED_IN) from error
@@ -175,7 +178,8 @@ class Connection:
 
     async def _sign_in(self, socket: Socket) -> None:
         """Attach the socket, make it the only one of its device, and tell the client."""
-        if len(hub.users.get(socket.user_id, ())) >= settings.LIMITS.sockets_per_user:
+        others = [other for other in hub.users.get(socket.user_id, ()) if other.session_id != socket.session_id]
+        if len(others) >= settings.LIMITS.sockets_per_user:
             raise Refused(
                 sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
             )
@@ -195,6 +199,7 @@ class Connection:
                 server_time=timezone.now(),
                 heartbeat_interval=settings.LIMITS.heartbeat_seconds,
                 protocol=PROTOCOL,
+                id=self._auth_id,
             )
         )
         socket.release({})
@@ -210,7 +215,7 @@ class Connection:
             if socket.closing:
                 continue
             if wait := self._frame_bucket.take():
-                self._refuse_flood(socket, wait)
+                self._refuse_flood(socket, text, wait)
                 continue
             try:
                 command = decode_command(text)
@@ -236,13 +241,13 @@ class Connection:
         if len(self._bad_frames) > settings.LIMITS.bad_frames_per_minute:
             raise Refused(sockets.BAD_FRAMES)
 
-    def _refuse_flood(self, socket: Socket, wait: float) -> None:
+    def _refuse_flood(self, socket: Socket, refused: str, wait: float) -> None:
         now = time.monotonic()
         if now - self._flooded_at > FLOOD_PAUSE_SECONDS:
             self._flood_since = now
         self._flooded_at = now
-        error = Error(code="rate_limited", message="Too many frames.", retry_after=round(wait, 3))
-        text = bodies.encode(error).decode()
+        error = DomainError("rate_limited", "Too many frames.", retry_after=wait)
+        text = bodies.encode(error_frame(error.body(), **ids_of(refused))).decode()
         socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=True)
         if now - self._flood_since >= FLOOD_SECONDS:
             raise Refused(sockets.TOO_FAST)
@@ -280,7 +285,7 @@ class Connection:
     async def _close_unsigned(self, refusal: Refused) -> None:
         try:
             if refusal.error is not None:
-                text = bodies.encode(error_frame(refusal.error.body(), id=None)).decode()
+                text = bodies.encode(error_frame(refusal.error.body(), id=self._auth_id)).decode()
                 await self._send({"type": "websocket.send", "text": text})
             await self._send({"type": "websocket.close", "code": refusal.code})
         except Exception:  # noqa: BLE001 - the client left meanwhile

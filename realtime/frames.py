@@ -44,6 +44,7 @@ class Connected(Frame, tag="connected", kw_only=True):
     server_time: Time
     heartbeat_interval: float
     protocol: int
+    id: str | None = None
 
 
 class Heads(Body, kw_only=True):

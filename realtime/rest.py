@@ -7,6 +7,7 @@ import logging
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
@@ -30,7 +31,10 @@ class BodyParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:  # type: ignore[override]
-        return bytes(stream.read())
+        body = bytes(stream.read(settings.LIMITS.body_bytes + 1))
+        if len(body) > settings.LIMITS.body_bytes:
+            raise DomainError("too_large", f"A body has at most {settings.LIMITS.body_bytes} bytes.")
+        return body
 
 
 class BodyRenderer(BaseRenderer):

@@ -179,11 +179,11 @@ class Socket:
         self._held = []
         return True
 
-    def release(self, heads: dict[str, int]) -> None:
-        """Deliver what was held back and lies above `heads`, in the order in which it came."""
+    def release(self, covered: dict[str, int]) -> None:
+        """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
         held, self._held = self._held or [], None
         for conversation_id, sequence, message, size in held:
-            if sequence > heads.get(conversation_id, 0):
+            if sequence > covered.get(conversation_id, 0):
                 self.deliver(message, size)
 
     # --- The end --------------------------------------------------------------------------

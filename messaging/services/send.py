@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -46,6 +47,8 @@ _MESSAGE_COLUMNS = (
 _MESSAGES = Columns(Message, *_MESSAGE_COLUMNS)
 _MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]  # type: ignore[union-attr]
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
+# Clients need not write the keys of an object in the same order twice.
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
 
@@ -66,7 +69,7 @@ class Send:
     def digest(self) -> UUID:
         """What a repetition of this send must agree in, as 128 bits."""
         payload = (self.conversation_id, self.message_type, self.content, self.metadata, self.reply_to_id)
-        return UUID(bytes=hashlib.sha256(encode(payload)).digest()[:16])
+        return UUID(bytes=hashlib.sha256(_encode_sorted(payload)).digest()[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID)
             raise Invalid(metadata=error.message) from error
     if metadata:
         _check_metadata(metadata)
+    most = settings.LIMITS.stored_message_bytes
+    if len(draft.content) * 4 > most or metadata:
+        size = len(draft.content.encode()) + (len(encode(metadata)) if metadata else 0)
+        if size > most:
+            raise Invalid(content=f"text and metadata together are larger than {most} bytes")
     return Send(
         conversation_id=conversation_id,
         sender_id=sender_id,
@@ -331,5 +339,3 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
         raise Invalid(metadata=f"nested deeper than {limits.json_depth}")
     if keys > limits.json_keys:
         raise Invalid(metadata=f"more than {limits.json_keys} keys")
-    if len(encode(metadata)) > limits.stored_message_bytes:
-        raise Invalid(metadata=f"larger than {limits.stored_message_bytes} bytes")

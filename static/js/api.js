@@ -7,7 +7,7 @@
  */
 
 /** A refusal by the server, or no answer at all (status 0, code "unreachable"). */
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, body) {
     super(body.message || "The server cannot be reached.");
     this.status = status;

@@ -60,7 +60,7 @@ export function nameOf(state, userId, you = "You", unknown = "Someone") {
   return person?.display_name || person?.username || unknown;
 }
 
-export const firstName = (name) => name.split(/\s+/)[0];
+const firstName = (name) => name.split(/\s+/)[0];
 
 /** Return the line under a person's name, or "" if nothing is known. */
 export function presenceLine(presence, now = new Date()) {

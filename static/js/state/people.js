@@ -6,7 +6,7 @@
  */
 
 /** After this many milliseconds without a word, somebody is no longer taken to be typing. */
-export const TYPING_FORGOTTEN_MS = 10_000;
+const TYPING_FORGOTTEN_MS = 10_000;
 
 /** Return the map of people with these users or participants put in. */
 export function putPeople(people, users) {

@@ -87,6 +87,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     date_hierarchy = "created_at"
     search_fields = ("username", "display_name", "email", "=id")
     readonly_fields = ("id", "created_at", "last_login")
+    # Two boxes side by side are wider than the page.
+    filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("id", "username", "password")}),
         ("Profile", {"fields": ("display_name", "email", "about", "avatar_url")}),

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('id', models.UUIDField(default=accounts.models.new_id, editable=False, primary_key=True, serialize=False)),
-                ('username', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$', 'Letters, digits, dot, underscore and hyphen; 1 to 64.')])),
+                ('username', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$(?!\\n)', 'Letters, digits, dot, underscore and hyphen; 1 to 64.')])),
                 ('display_name', models.CharField(blank=True, max_length=64)),
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('about', models.CharField(blank=True, max_length=500)),

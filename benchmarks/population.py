@@ -5,7 +5,8 @@ given sizes (2: direct; more: a group) with people of their own, and prints
 `{"w3": [[{token, conversation_id, sequence}, ...one per person...], ...one per conversation...]}`.
 
 Works on the database that the environment names. Accounts and sessions are written set by set, past
-passwords; conversations come from the product's own services.
+passwords; conversations and a history of 10,000 messages between other people come from the product's
+own services. Without a history PostgreSQL would plan for empty tables and keep to those plans.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import os
 import secrets
 import sys
 
+HISTORY_PAIRS, HISTORY_ROUNDS = 50, 200
+
 
 def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]]]:
     """Make everything and describe it."""
     from django.db import connection, transaction
 
+    wanted = {**wanted, "history": [2] * HISTORY_PAIRS}
     people = iter(_people(sum(sum(sizes) for sizes in wanted.values())))
     made = {}
     with transaction.atomic():
         for workload, sizes in wanted.items():
             made[workload] = [_conversation([next(people) for _ in range(size)]) for size in sizes]
+    _write_history(made.pop("history"))
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")  # as autovacuum would in a while; plans for empty tables mislead
+        cursor.execute("ANALYZE")  # as autovacuum does within a minute
     return made
 
 
@@ -69,6 +74,33 @@ def _conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
         {"token": token, "conversation_id": str(conversation.id), "sequence": conversation.last_sequence}
         for _, token in people
     ]
+
+
+def _write_history(conversations: list[list[dict[str, object]]]) -> None:
+    """Write messages in turns, one batch per round."""
+    from uuid import UUID, uuid4
+
+    from accounts.models import DeviceSession, token_hash
+    from messaging.services.send import Send, send_messages
+
+    hashes = [token_hash(str(people[0]["token"])) for people in conversations]
+    senders = {
+        bytes(row[0]): row[1]
+        for row in DeviceSession.objects.filter(token_hash__in=hashes).values_list("token_hash", "user_id")
+    }
+    places = [
+        (UUID(str(people[0]["conversation_id"])), senders[hash_])
+        for people, hash_ in zip(conversations, hashes, strict=True)
+    ]
+    for _ in range(HISTORY_ROUNDS):
+        send_messages(
+            [
+                Send(
+                    conversation_id=conversation_id, sender_id=sender_id, client_message_id=uuid4(), content="Long ago"
+                )
+                for conversation_id, sender_id in places
+            ]
+        )
 
 
 if __name__ == "__main__":

@@ -47,8 +47,19 @@ def memory_kib(pid: int, kind: str = "Pss") -> int:
     return total
 
 
+def machine_cpu_seconds() -> float:
+    """Return the CPU time that the whole machine has used, over all cores; what a hypervisor stole counts as used."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
+
 class Stopwatch:
-    """CPU used between `start` and `stop`, by name, as a share of one core."""
+    """CPU used between `start` and `stop`, by name, as a share of one core.
+
+    "strangers" is what everything else on the machine used: with much of it a run is worth little.
+    """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = dict(pids)
@@ -65,9 +76,11 @@ class Stopwatch:
         """Stop counting; `seconds`, `cpu` (seconds) and `shares` (1.0 is one core) hold the result."""
         self.seconds = time.perf_counter() - self._begun
         now = self._read()
-        self.cpu = {name: now[name] - self._before[name] for name in now}
+        used = {name: now[name] - self._before[name] for name in now}
+        machine = used.pop("machine")
+        self.cpu = {**used, "strangers": max(0.0, machine - sum(used.values()))}
         self.shares = {name: used / self.seconds for name, used in self.cpu.items()}
 
     def _read(self) -> dict[str, float]:
         others = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
-        return {"generator": time.process_time(), **others}
+        return {"generator": time.process_time(), **others, "machine": machine_cpu_seconds()}

@@ -128,9 +128,8 @@ else:
         else ""
     )
     _database["OPTIONS"] = {
-        # Fixed statements are parsed once and planned for their values: a plan made while a table was
-        # empty would scan it for ever.
-        "options": f"-c synchronous_commit=on -c plan_cache_mode=force_custom_plan{_timeouts}",
+        "options": f"-c synchronous_commit=on{_timeouts}",
+        # The statements of the hot paths have fixed texts: they are parsed once per connection.
         "server_side_binding": True,
         "prepare_threshold": 5,
         "connect_timeout": 3,

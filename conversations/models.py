@@ -68,7 +68,10 @@ class Participant(models.Model):
         ADMIN = "admin"
         MEMBER = "member"
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
+    # The unique constraint begins with it; an index of its own would only cost.
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="participants", db_index=False
+    )
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.MEMBER)
     can_send_messages = models.BooleanField(default=True)
@@ -114,7 +117,8 @@ class Event(models.Model):
         PARTICIPANT_REMOVED = "participant_removed"
         PARTICIPANT_UPDATED = "participant_updated"
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
+    # The unique constraint begins with it; an index of its own would only cost.
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events", db_index=False)
     sequence = models.BigIntegerField()
     kind = models.CharField(max_length=32, choices=Kind.choices)
     subject_sequence = models.BigIntegerField(help_text="Sequence of the message that changed, else the event's own.")

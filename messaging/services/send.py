@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from messaging.selectors import message_body
 from realtime.bodies import convert, encode
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, pipelined
+from realtime.rows import Columns, as_moment, as_uuid, pipelined
 
 Type = Message.Type
 _MESSAGE_COLUMNS = (
@@ -46,6 +47,7 @@ _MESSAGE_COLUMNS = (
 )
 _MESSAGES = Columns(Message, *_MESSAGE_COLUMNS)
 _MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]  # type: ignore[union-attr]
+_KEYS = Columns(Message, "conversation", "sender", "client_message_id")
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # Clients need not write the keys of an object in the same order twice.
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -263,21 +265,11 @@ def _look_up(
 
     All that comes after the lock in one round trip, and sees what was committed until the lock was had.
     """
-    conversation_ids = {send.conversation_id for send in sends}
-    sender_ids = {send.sender_id for send in sends}
+    wanted = _KEYS.parameter((send.conversation_id, send.sender_id, send.client_message_id) for send in sends)
     with connection.cursor() as locking, connection.cursor() as placing, connection.cursor() as knowing:
-        heads = event_log.lock_heads(locking, conversation_ids)
-        placing.execute(
-            "SELECT id, conversation_id, user_id, can_send_messages, history_from, sent_count "  # noqa: S608
-            f"FROM {Participant._meta.db_table} "
-            f"WHERE {ids_in('conversation_id')} AND {ids_in('user_id')} AND left_at IS NULL",
-            [ids(conversation_ids), ids(sender_ids)],
-        )
-        knowing.execute(
-            "SELECT sender_id, client_message_id, payload_digest, id, conversation_id, sequence, created_at "  # noqa: S608
-            f"FROM {Message._meta.db_table} WHERE {ids_in('sender_id')} AND {ids_in('client_message_id')}",
-            [ids(sender_ids), ids(send.client_message_id for send in sends)],
-        )
+        heads = event_log.lock_heads(locking, {send.conversation_id for send in sends})
+        placing.execute(_find_places(), [wanted])
+        knowing.execute(_find_known(), [wanted])
         found_heads = heads()
         crash_point("after_lock")
         places = {
@@ -295,6 +287,27 @@ def _look_up(
             for sender_id, client_id, digest, id, conversation_id, sequence, created_at in knowing
         }
     return found_heads, places, known, _quotable(sends)
+
+
+@cache
+def _find_places() -> str:
+    """Return the statement for the places of senders who are in the conversation."""
+    return (
+        "SELECT p.id, p.conversation_id, p.user_id, p.can_send_messages, p.history_from, p.sent_count "  # noqa: S608
+        f"FROM {_KEYS.source} JOIN {Participant._meta.db_table} p "
+        "ON p.conversation_id = r.conversation_id AND p.user_id = r.sender_id WHERE p.left_at IS NULL"
+    )
+
+
+@cache
+def _find_known() -> str:
+    """Return the statement for messages that have the sender and client_message_id of a send."""
+    return (
+        "SELECT m.sender_id, m.client_message_id, m.payload_digest, "  # noqa: S608
+        "m.id, m.conversation_id, m.sequence, m.created_at "
+        f"FROM {_KEYS.source} JOIN {Message._meta.db_table} m "
+        "ON m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id"
+    )
 
 
 def _quotable(sends: Sequence[Send]) -> dict[UUID, tuple[UUID, int]]:

@@ -270,6 +270,8 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # Without `collectstatic` the files are served from where they lie.
 WHITENOISE_USE_FINDERS = True
+# Names carry no hash: a browser asks whether a module is still the same, and never mixes old with new.
+WHITENOISE_MAX_AGE = 0
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -28,12 +28,11 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
     """
     if other_id == user.id:
         raise Invalid(participant_ids="a direct conversation needs another person")
-    if not active_users([other_id]):
-        raise Invalid(participant_ids="no such user")
     key = ":".join(sorted((str(user.id), str(other_id))))
     existing = Conversation.objects.filter(direct_key=key).first()
     if existing is not None:
         return existing, False
+    _check_people([other_id], "participant_ids")
     try:
         with transaction.atomic():
             return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
@@ -49,7 +48,7 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
     :raises ConversationFull: more people than a group may have.
     """
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
-    _check_people(others)
+    _check_people(others, "participant_ids")
     if len(others) + 1 > settings.LIMITS.group_participants:
         raise ConversationFull(settings.LIMITS.group_participants)
     with transaction.atomic():
@@ -94,7 +93,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
     :raises ConversationFull: it would have more people than it may.
     """
     wanted = list(dict.fromkeys(user_ids))
-    _check_people(wanted)
+    _check_people(wanted, "user_ids")
     with transaction.atomic():
         place = _locked_place(user_id, conversation_id)
         _require(place, "add_participants")
@@ -198,10 +197,11 @@ def update_participant(
             _require(place, "change_roles")
             if other_id == user_id:
                 raise Forbidden("The owner hands the group over by making somebody else its owner.")
+            other.role = role
             if role == Role.OWNER:
                 place.role = Role.ADMIN
                 changed.append(place)
-            other.role = role
+                other.can_send_messages = True  # nobody could give it back to an owner
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
             _require(place, "remove_participants")
             if (
@@ -243,10 +243,10 @@ def _require(place: Participant, permission: str) -> None:
         raise Forbidden(f"Your role does not include {permission}.")
 
 
-def _check_people(user_ids: Sequence[UUID]) -> None:
+def _check_people(user_ids: Sequence[UUID], field: str) -> None:
     missing = set(user_ids) - {person.id for person in active_users(user_ids)}
     if missing:
-        raise Invalid(user_ids=f"no such user: {', '.join(sorted(map(str, missing)))[:200]}")
+        raise Invalid(**{field: f"no such user: {', '.join(sorted(map(str, missing)))[:200]}"})
 
 
 def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) -> Conversation:
@@ -311,6 +311,7 @@ def _appoint_heir(conversation: Conversation, *, actor_id: UUID, at: datetime.da
         return
     heir = (admins or places)[0]
     heir.role = Role.OWNER
+    heir.can_send_messages = True  # nobody could give it back to an owner
     event_log.append([_updated(conversation, heir, actor_id=actor_id, at=at)])
 
 

@@ -1,0 +1,52 @@
+"""A group to do things to."""
+
+import uuid
+from typing import Any
+
+from conversations import services
+from conversations.models import Event, Participant
+from messaging.models import Message
+from tests.making import group, people, place
+
+
+class Team:
+    """A group with one of each: owner, admin, two members, and a stranger outside."""
+
+    def __init__(self) -> None:
+        names = ("owner", "admin", "member", "other", "stranger")
+        self.people = dict(zip(names, people(*names), strict=True))
+        inside = [self.people[name] for name in names[:-1]]
+        self.group = group(*inside, name="Team")
+        self.update("owner", "admin", role="admin")
+
+    def id(self, name: str) -> uuid.UUID:
+        return self.people[name].id
+
+    def here(self, actor: str) -> dict[str, Any]:
+        return {"user_id": self.id(actor), "conversation_id": self.group.id}
+
+    def add(self, actor: str, *names: str) -> list[Participant]:
+        return services.add_participants(**self.here(actor), user_ids=[self.id(name) for name in names])
+
+    def remove(self, actor: str, name: str) -> None:
+        services.remove_participant(**self.here(actor), other_id=self.id(name))
+
+    def leave(self, actor: str) -> None:
+        services.leave(**self.here(actor))
+
+    def update(self, actor: str, name: str, **changes: Any) -> Participant:
+        return services.update_participant(**self.here(actor), other_id=self.id(name), **changes)
+
+    def rename(self, actor: str, **changes: str) -> None:
+        services.update_conversation(**self.here(actor), changes=changes or {"name": "New"})
+
+    def role(self, name: str) -> str | None:
+        there = place(self.group, self.people[name])
+        return None if there.left_at else there.role
+
+    def log(self) -> list[str]:
+        return list(Event.objects.filter(conversation=self.group).values_list("kind", flat=True).order_by("sequence"))
+
+    def notes(self) -> list[str]:
+        system = Message.objects.filter(conversation=self.group, message_type="system").order_by("sequence")
+        return [message.metadata["event"] for message in system]

@@ -52,7 +52,8 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
         )[: query.limit]
     )
     last = events[-1].sequence if events else query.after
-    return frames.EventPage(events=_seen_from(place, events), last_sequence=head, has_more=last < head)
+    shown = _seen_by(user_id, {conversation_id: place}, events)
+    return frames.EventPage(events=shown, last_sequence=head, has_more=last < head)
 
 
 def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> Missed:
@@ -77,11 +78,13 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
             room -= distance
         else:
             found.remaining[conversation_id] = cursor
-    for conversation_id, events in _events_above(behind).items():
-        place = places[conversation_id]
-        head = place.conversation.last_sequence
-        seen = [event for event in events if event.sequence <= head]
-        found.events[str(conversation_id)] = _seen_from(place, seen)
+    above = [
+        event
+        for event in _events_above(behind)
+        if event.sequence <= places[event.conversation_id].conversation.last_sequence
+    ]
+    for event, frame in zip(above, _seen_by(user_id, places, above), strict=True):
+        found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
         held = [conversation_id for conversation_id in cursors if conversation_id in places]
         # A client's clock may say anything; moments at the ends of the calendar cannot be computed with.
@@ -94,26 +97,23 @@ def _can_continue(place: Participant, cursor: int) -> bool:
     return place.history_from - 1 <= cursor <= place.conversation.last_sequence
 
 
-def _seen_from(place: Participant, events: list[Event]) -> list[Frame]:
-    """Render events for the holder of a place; what lies before their history start is hidden."""
-    visible = [event for event in events if event.subject_sequence >= place.history_from]
-    rendered = {
-        event.sequence: frame for event, frame in zip(visible, event_log.rendered(visible, place.user_id), strict=True)
-    }
-    conversation_id = str(place.conversation_id)
+def _seen_by(user_id: UUID, places: Mapping[UUID, Participant], events: list[Event]) -> list[Frame]:
+    """Render events of any conversations for a user; what lies before their history start is hidden."""
+    visible = [event for event in events if event.subject_sequence >= places[event.conversation_id].history_from]
+    shown = dict(zip((event.pk for event in visible), event_log.rendered(visible, user_id), strict=True))
     return [
-        rendered.get(event.sequence) or EventHidden(conversation_id=conversation_id, sequence=event.sequence)
+        shown.get(event.pk) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
         for event in events
     ]
 
 
-def _events_above(cursors: Mapping[UUID, int]) -> dict[UUID, list[Event]]:
-    """Return the events of many logs above their cursors, in one statement, each log in order.
+def _events_above(cursors: Mapping[UUID, int]) -> list[Event]:
+    """Return the events of many logs above their cursors, in one statement, log by log and in order.
 
     The cursors travel as one JSON object, which both databases can join with.
     """
     if not cursors:
-        return {}
+        return []
     table = Event._meta.db_table
     if connection.vendor == "postgresql":
         source, key, value = "jsonb_each_text(%s::jsonb)", "c.key::uuid", "c.value::bigint"
@@ -126,7 +126,4 @@ def _events_above(cursors: Mapping[UUID, int]) -> dict[UUID, list[Event]]:
         f"SELECT e.* FROM {source} AS c JOIN {table} AS e ON e.conversation_id = {key} AND e.sequence > {value} "  # noqa: S608
         "ORDER BY e.conversation_id, e.sequence"
     )
-    by_log: dict[UUID, list[Event]] = {}
-    for event in Event.objects.raw(sql, [json.dumps(given)]):
-        by_log.setdefault(event.conversation_id, []).append(event)
-    return by_log
+    return list(Event.objects.raw(sql, [json.dumps(given)]))

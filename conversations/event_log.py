@@ -23,7 +23,7 @@ from realtime.rows import Columns, as_uuid, ids, ids_in
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
 Renderer = Callable[[Sequence[Event], UUID | None], dict[int, Frame]]
-MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID], dict[UUID, Any]]
+MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
 ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 
 PER_VIEWER_KINDS = frozenset({Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED})
@@ -184,9 +184,10 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     return _receipts_since[0](viewer, conversation_ids, since) if _receipts_since and conversation_ids else []
 
 
-def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID) -> dict[UUID, Any]:
+def messages_at(places: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, Any]:
     """Return the message bodies at (conversation, sequence), by conversation."""
-    return _messages_at[0](places, viewer) if _messages_at and places else {}
+    wanted = list(dict.fromkeys(places))
+    return _messages_at[0](wanted, viewer) if _messages_at and wanted else {}
 
 
 def rendered(events: Sequence[Event], viewer: UUID | None) -> list[Frame]:

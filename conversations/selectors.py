@@ -4,7 +4,7 @@ import base64
 import binascii
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from conversations import event_log, frames
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Event, Participant
 from realtime.errors import Invalid, NotFound
-from realtime.frames import Frame
+from realtime.frames import EventHidden, Frame
 
 LISTED_PARTICIPANTS = 50
 
@@ -86,8 +86,12 @@ def participant_body(place: Participant) -> frames.ParticipantBody:
     )
 
 
-def conversation_bodies(places: Sequence[Participant]) -> list[frames.ConversationBody]:
-    """Return the conversations of one user's places, in their order; three queries, however many."""
+def conversation_bodies(places: Sequence[Participant], viewer: UUID | None) -> list[frames.ConversationBody]:
+    """Return the conversations of places as their holders see them, in their order; few queries, however many.
+
+    `viewer` is the holder of all the places; None when they are several people's: then the last message has
+    the status that it has for everybody when it is new.
+    """
     if not places:
         return []
     listed = _listed_participants([place.conversation_id for place in places])
@@ -97,7 +101,7 @@ def conversation_bodies(places: Sequence[Participant]) -> list[frames.Conversati
             for place in places
             if place.conversation.last_message_sequence >= place.history_from
         ],
-        places[0].user_id,
+        viewer,
     )
     return [
         _conversation_body(place, listed[place.conversation_id], tops.get(place.conversation_id)) for place in places
@@ -109,7 +113,7 @@ def conversation_body(user_id: UUID, conversation_id: UUID) -> frames.Conversati
 
     :raises NotFound: as `place_of`.
     """
-    return conversation_bodies([place_of(user_id, conversation_id)])[0]
+    return conversation_bodies([place_of(user_id, conversation_id)], user_id)[0]
 
 
 def _conversation_body(place: Participant, listed: list[Participant], top: object | None) -> frames.ConversationBody:
@@ -192,7 +196,7 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     shown = found[: query.limit]
     more = len(found) > query.limit
     return frames.ConversationPage(
-        results=conversation_bodies(shown),
+        results=conversation_bodies(shown, user_id),
         next=_cursor(shown[-1].conversation.last_activity_at, shown[-1].conversation_id) if more else None,
     )
 
@@ -268,6 +272,39 @@ def shares_conversation(user_id: UUID, other_id: UUID) -> bool:
 
 def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
     """Render conversation and participant events as they stand now; registered with the event log."""
+    people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
+    own = {event.conversation_id for event in events if event.kind in event_log.PER_VIEWER_KINDS}
+    bodies: dict[UUID, frames.ConversationBody] = {}
+    if own:
+        if viewer is None:
+            raise RuntimeError("a conversation looks different to each viewer")
+        places = Participant.objects.select_related("conversation").filter(
+            conversation_id__in=own, user_id=viewer, left_at=None
+        )
+        shown = conversation_bodies(list(places), viewer)
+        bodies = {UUID(body.id): body for body in shown}
+    return {event.pk: _rendered(event, bodies, people) for event in events}
+
+
+def render_for_members(event: Event, user_ids: Collection[str]) -> dict[str, Frame]:
+    """Render a conversation event for those of the users who are in the conversation; three queries for all."""
+    places = list(
+        Participant.objects.select_related("conversation").filter(
+            conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
+        )
+    )
+    bodies = conversation_bodies(places, None)
+    return {
+        str(place.user_id): _rendered(event, {event.conversation_id: body}, {})
+        for place, body in zip(places, bodies, strict=True)
+    }
+
+
+_PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
+
+
+def _named_in(events: Sequence[Event]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
+    """Return the participants that events are about, as they are now."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
         if event.user_id is not None:
@@ -275,23 +312,24 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Fra
     wanted = Q(pk__in=[])
     for conversation_id, user_ids in users.items():
         wanted |= Q(conversation_id=conversation_id, user_id__in=user_ids)
-    places = {
-        (place.conversation_id, place.user_id): place
-        for place in Participant.objects.select_related("user").filter(wanted)
-    }
-    return {event.pk: _rendered(event, viewer, places) for event in events}
+    places = Participant.objects.select_related("user").filter(wanted) if users else []
+    return {(place.conversation_id, place.user_id): participant_body(place) for place in places}
 
 
-def _rendered(event: Event, viewer: UUID | None, places: dict[tuple[UUID, UUID], Participant]) -> Frame:
+def _rendered(
+    event: Event,
+    bodies: Mapping[UUID, frames.ConversationBody],
+    people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
+) -> Frame:
     conversation_id, sequence = str(event.conversation_id), event.sequence
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
-            if viewer is None:
-                raise RuntimeError(f"{event.kind} looks different to each viewer")
+            body = bodies.get(event.conversation_id)
+            if body is None:  # they left a moment ago
+                return EventHidden(conversation_id=conversation_id, sequence=sequence)
             created = event.kind == Event.Kind.CONVERSATION_CREATED
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
-            conversation = conversation_body(viewer, event.conversation_id)
-            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=conversation)
+            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
         case Event.Kind.PARTICIPANT_REMOVED:
             user_id = str(event.user_id)
             return frames.ParticipantRemoved(conversation_id=conversation_id, sequence=sequence, user_id=user_id)
@@ -299,19 +337,10 @@ def _rendered(event: Event, viewer: UUID | None, places: dict[tuple[UUID, UUID],
             assert event.user_id is not None
             added = event.kind == Event.Kind.PARTICIPANT_ADDED
             of_participant = frames.ParticipantAdded if added else frames.ParticipantUpdated
-            participant = participant_body(places[event.conversation_id, event.user_id])
+            participant = people[event.conversation_id, event.user_id]
             return of_participant(conversation_id=conversation_id, sequence=sequence, participant=participant)
 
 
 def heads_of(user_id: UUID) -> list[Participant]:
     """Return all places of a user now, with their conversations."""
     return list(Participant.objects.select_related("conversation").filter(user_id=user_id, left_at=None))
-
-
-def members_among(conversation_id: UUID, user_ids: Iterable[str]) -> list[str]:
-    """Return those of the ids who are in the conversation."""
-    wanted = set(user_ids)
-    members = Participant.objects.filter(conversation_id=conversation_id, left_at=None).values_list(
-        "user_id", flat=True
-    )
-    return [str(user_id) for user_id in members if str(user_id) in wanted]

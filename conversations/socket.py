@@ -77,8 +77,7 @@ class ConversationLog:
             event.pk: encode(frame).decode()
             for event, frame in zip(shared, event_log.rendered(shared, None), strict=True)
         }
-        members = selectors.members_among(UUID(conversation_id), viewers) if len(shared) < len(events) else []
-        return [self._log_event(event, texts.get(event.pk), members) for event in events]
+        return [self._log_event(event, texts.get(event.pk), viewers) for event in events]
 
     def recent(self) -> Recent:
         """Return what was committed lately."""
@@ -107,17 +106,16 @@ class ConversationLog:
             joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: Event, text: str | None, members: Collection[str]) -> LogEvent:
-        """Render one event; who joins or leaves by it counts only as far as it is still so."""
+    def _log_event(self, event: Event, text: str | None, viewers: Collection[str]) -> LogEvent:
+        """Render one event; who joins by it counts only as far as it is still so."""
         rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind in event_log.PER_VIEWER_KINDS:
-            for member in members:
-                (frame,) = event_log.rendered([event], UUID(member))
-                rendered.texts[member] = encode(frame).decode()
-        places = Participant.objects.filter(
-            conversation_id=event.conversation_id, history_from=event.sequence, left_at=None
-        )
+            shown = selectors.render_for_members(event, viewers)
+            rendered.texts = {user_id: encode(frame).decode() for user_id, frame in shown.items()}
         if event.kind in (Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED):
+            places = Participant.objects.filter(
+                conversation_id=event.conversation_id, history_from=event.sequence, left_at=None
+            )
             rendered.joins = {str(user_id): event.sequence for user_id in places.values_list("user_id", flat=True)}
         elif event.kind == Event.Kind.PARTICIPANT_REMOVED:
             rendered.leaves = [str(event.user_id)]

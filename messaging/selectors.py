@@ -129,19 +129,25 @@ def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) ->
     return frames.MessagePage(results=bodies_for(user_id, messages), has_more=has_more)
 
 
-def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID) -> dict[UUID, frames.MessageBody]:
+def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
     """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
     wanted = Q(pk__in=[])
     for conversation_id, sequence in places:
         wanted |= Q(conversation_id=conversation_id, sequence=sequence)
     messages = list(Message.objects.filter(wanted))
-    return {message.conversation_id: body for message, body in zip(messages, bodies_for(viewer, messages), strict=True)}
+    shown = _shown(messages, viewer)
+    return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
+
+
+def _shown(messages: Sequence[Message], viewer: UUID | None) -> list[frames.MessageBody]:
+    """Return messages as a viewer sees them, or without one as everybody sees them when they are new."""
+    return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
 
 
 def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
     """Render message events as the messages are now; registered with the event log."""
     messages = list(Message.objects.filter(id__in={event.message_id for event in events}))
-    shown = [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
+    shown = _shown(messages, viewer)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
     frame_of = {
         Event.Kind.NEW_MESSAGE: frames.NewMessage,

@@ -190,7 +190,14 @@ class Connection:
             socket.send(Reconnect(retry_after=1.0))
             raise Refused(sockets.RESTART) from error
         announce_now_without_commit(
-            [Ended(sockets.REPLACED, session_id=socket.session_id, except_connection=socket.connection_id)]
+            [
+                Ended(
+                    sockets.REPLACED,
+                    user_id=socket.user_id,
+                    session_id=socket.session_id,
+                    except_connection=socket.connection_id,
+                )
+            ]
         )
         socket.send(
             Connected(

@@ -151,11 +151,12 @@ class Hub:
         for conversation_id, joins in recent.joins.items():
             mine = [joins[user_id] for user_id in joins if user_id in self.users]
             if conversation_id not in self.topics and mine:
-                self._fill(self._open(conversation_id, min(mine) - 1), grace=0)
+                self._fill(self._open(conversation_id, min(mine) - 1), min(mine), grace=0)
         for conversation_id, head in recent.heads.items():
             topic = self.topics.get(conversation_id)
             if topic is not None and head > topic.head and topic.filling is None:
-                self._fill(topic, grace=0)
+                # Mostly it is just on its way from the commit to this hub.
+                self._fill(topic, head, grace=GRACE_SECONDS)
 
     def _offer_event(self, event: Event) -> None:
         topic = self.topics.get(event.conversation_id)
@@ -174,7 +175,7 @@ class Hub:
             # Members from the commit on: what they do while their frames are being rendered counts.
             self._join_all(topic, event.joins)
         if topic.filling is None:
-            self._fill(topic, grace=0 if follows else GRACE_SECONDS)
+            self._fill(topic, event.sequence, grace=0 if follows else GRACE_SECONDS)
         else:
             self._deliver_early(topic)
 
@@ -196,10 +197,9 @@ class Hub:
         return [socket for socket in mine if topic is not None and socket in topic.members]
 
     def _end(self, ended: Ended) -> None:
-        for user_id in [ended.user_id] if ended.user_id is not None else list(self.users):
-            for socket in list(self.users.get(user_id, ())):
-                if ended.session_id in (None, socket.session_id) and socket.connection_id != ended.except_connection:
-                    socket.close(ended.code)
+        for socket in list(self.users.get(ended.user_id, ())):
+            if ended.session_id in (None, socket.session_id) and socket.connection_id != ended.except_connection:
+                socket.close(ended.code)
 
     def _first_time(self, row_id: int) -> bool:
         if row_id in self._seen_rows:
@@ -239,16 +239,19 @@ class Hub:
             del topic.early[event.sequence]
             self._deliver(topic, event, event.text)
 
-    def _fill(self, topic: Topic, *, grace: float) -> None:
-        topic.filling = asyncio.ensure_future(self._read_log(topic, grace))
+    def _fill(self, topic: Topic, up_to: int, *, grace: float) -> None:
+        topic.filling = asyncio.ensure_future(self._read_log(topic, up_to, grace))
 
-    async def _read_log(self, topic: Topic, grace: float) -> None:
-        """Deliver what lies above the head from the database, until nothing waits and nothing is missing."""
+    async def _read_log(self, topic: Topic, up_to: int, grace: float) -> None:
+        """Deliver what lies above the head from the database, until nothing waits and nothing is missing.
+
+        When the head reaches `up_to` within the grace, nothing was missing.
+        """
         try:
             if grace:
                 await asyncio.sleep(grace)
                 self._drop_seen(topic)
-                if not topic.early:
+                if topic.head >= up_to and not topic.early:
                     return
             while self.topics.get(topic.conversation_id) is topic:
                 found = await in_database_thread(

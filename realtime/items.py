@@ -36,11 +36,11 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True):
-    """Sockets that must close with `code`: those of a session or of a user, except one connection."""
+    """Sockets of a user that must close with `code`: all, or those of one session; except one connection."""
 
     code: int
+    user_id: str
     session_id: str | None = None
-    user_id: str | None = None
     except_connection: str | None = None
 
 

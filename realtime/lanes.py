@@ -91,7 +91,7 @@ class _Lane(Generic[Item, Result]):
     def _start(self) -> None:
         taken, self._queued = self._queued[: self._most], self._queued[self._most :]
         self._writing = True
-        threads.submit(self._run, taken, asyncio.get_running_loop())
+        threads.submit_write(self._run, taken, asyncio.get_running_loop())
 
     def _run(self, taken: list[tuple[Item, Done[Result]]], loop: asyncio.AbstractEventLoop) -> None:
         results = self._batch([item for item, _ in taken])

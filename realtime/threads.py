@@ -18,6 +18,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
+# Writes have threads of their own: a herd of clients that sign in and catch up must not hold them up.
+_write_pool = ThreadPoolExecutor(settings.WRITE_THREADS, thread_name_prefix="write")
 
 
 def with_connection_care(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -46,6 +48,6 @@ async def in_database_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kw
     return await loop.run_in_executor(_pool, call)
 
 
-def submit(work: Callable[..., Any], *args: Any) -> None:
-    """Start database work whose result nobody awaits; the work reports by itself."""
-    _pool.submit(work, *args)
+def submit_write(work: Callable[..., Any], *args: Any) -> None:
+    """Start a write whose result nobody awaits; the work reports by itself."""
+    _write_pool.submit(work, *args)

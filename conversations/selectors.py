@@ -234,7 +234,8 @@ def _read_cursor(cursor: str) -> tuple[datetime.datetime, UUID]:
         moment = datetime.datetime.fromisoformat(at)
         if timezone.is_naive(moment):
             raise ValueError(cursor)
-        return moment, UUID(id)
+        # In UTC as the databases have it; a moment at an end of the calendar has none.
+        return moment.astimezone(datetime.UTC), UUID(id)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise Invalid(cursor="not a cursor of this list") from error
 

@@ -41,7 +41,9 @@ def say(conversation: Conversation, sender: User, content: str = "hi", **fields:
     return send_message(draft(conversation, sender, content, **fields))
 
 
-def read(conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptMove.Kind.READ) -> None:
+def read(
+    conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptMove.Kind.READ
+) -> None:
     """Let somebody read up to a sequence, or everything."""
     if sequence is None:
         sequence = Conversation.objects.get(id=conversation.id).last_sequence

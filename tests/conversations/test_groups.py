@@ -155,7 +155,6 @@ def test_an_owner_can_always_write(way: str, team: Team) -> None:
     assert "send_messages" in permissions(place_of(team.id("admin"), team.group.id))
 
 
-
 def test_who_comes_sees_the_history_from_then_on_and_has_nothing_unread(team: Team) -> None:
     say(team.group, team.people["owner"], "before")
     (there,) = team.add("owner", "stranger")

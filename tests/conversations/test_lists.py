@@ -1,0 +1,195 @@
+"""The conversation list and the participant list: order, filters, pages."""
+
+import base64
+import random
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from conversations import selectors
+from conversations.frames import ConversationListQuery, PageQuery
+from conversations.models import Conversation
+from conversations.services import add_participants, remove_participant
+from realtime.errors import Invalid, NotFound
+from tests.making import direct, group, people, person, read, say
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ana() -> User:
+    return person("ana")
+
+
+def page(user: User, **query: Any) -> Any:
+    return selectors.conversation_page(user.id, ConversationListQuery(**query))
+
+
+def names(user: User, **query: Any) -> list[str]:
+    return [conversation.display_name for conversation in page(user, **query).results]
+
+
+def pages(user: User, limit: int) -> list[str]:
+    found, cursor = [], None
+    while True:
+        part = page(user, limit=limit, cursor=cursor)
+        found += [conversation.id for conversation in part.results]
+        cursor = part.next
+        if cursor is None:
+            return found
+
+
+def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    first, second, team = direct(ana, ben), direct(ana, cleo), group(ana, ben, cleo, name="Team")
+    assert names(ana) == ["Team", "cleo", "ben"]
+    say(first, ben)
+    assert names(ana) == ["ben", "Team", "cleo"]
+    say(second, ana)
+    say(team, cleo)
+    assert names(ana) == ["Team", "cleo", "ben"]
+
+
+def test_receipts_do_not_move_a_conversation(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    older, _ = direct(ana, ben), direct(ana, cleo)
+    read(older, ana)
+    assert names(ana) == ["cleo", "ben"]
+
+
+def test_only_mine_and_only_while_i_am_in_them(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    direct(ben, cleo)
+    team = group(ben, ana, name="Team")
+    assert names(ana) == ["Team"]
+    remove_participant(user_id=ben.id, conversation_id=team.id, other_id=ana.id)
+    assert names(ana) == []
+
+
+def test_pages_hold_everything_once(ana: User) -> None:
+    made = {str(group(ana, name=str(number)).id) for number in range(11)}
+    for limit in (1, 3, 5, 10, 11, 200):
+        found = pages(ana, limit)
+        assert len(found) == len(set(found)) == 11
+        assert set(found) == made
+
+
+def test_conversations_of_the_same_moment_are_all_on_some_page(ana: User) -> None:
+    for number in range(7):
+        group(ana, name=str(number))
+    moment = Conversation.objects.earliest("created_at").created_at
+    Conversation.objects.update(last_activity_at=moment)
+    assert len(set(pages(ana, 2))) == len(pages(ana, 2)) == 7
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pages_have_no_doubles_and_lack_only_what_moved_to_the_top_meanwhile(seed: int, ana: User) -> None:
+    chance = random.Random(seed)
+    all_of_them = [group(ana, name=str(number)) for number in range(12)]
+    found, stirred, cursor = [], set(), None
+    while True:
+        part = page(ana, limit=3, cursor=cursor)
+        found += [conversation.id for conversation in part.results]
+        if (cursor := part.next) is None:
+            break
+        stirred_now = chance.choice(all_of_them)
+        say(stirred_now, ana)
+        stirred.add(str(stirred_now.id))
+    assert len(found) == len(set(found))
+    assert set(found) | stirred == {str(conversation.id) for conversation in all_of_them}
+
+
+def test_unread_shows_those_with_something_unread(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    talk, other = direct(ana, ben), direct(ana, cleo)
+    assert names(ana, unread=True) == []
+    say(talk, ben)
+    say(other, ana)
+    assert names(ana, unread=True) == ["ben"]
+    assert names(cleo, unread=True) == ["ana"]
+    read(talk, ana)
+    assert names(ana, unread=True) == []
+
+
+def test_q_finds_names_of_groups_and_of_people_in_them(ana: User) -> None:
+    ben = person("ben", display_name="Benjamin")
+    cleo = person("cleo")
+    direct(ana, ben)
+    group(ana, cleo, name="Launch")
+    group(ana, ben, cleo, name="Lunch")
+    assert names(ana, q="JAM") == ["Lunch", "Benjamin"]
+    assert names(ana, q=" laun ") == ["Launch"]
+    assert names(ana, q="ana") == [], "I am in all of mine"
+    assert names(ana, q="%") == []
+    assert len(names(ana, q=" ")) == 3
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+ID = "00000000-0000-7000-8000-000000000000"
+CURSORS = [
+    "",
+    "x",
+    "ü",
+    encoded("|"),
+    encoded(f"2026-01-01|{ID}"),
+    encoded(f"2026-01-01T00:00:00|{ID}"),
+    encoded("2026-01-01T00:00:00+00:00|x"),
+    encoded(f"0001-01-01T00:00:00+23:59|{ID}"),
+    encoded(f"9999-12-31T23:59:59-23:59|{ID}"),
+]
+
+
+@pytest.mark.parametrize("cursor", CURSORS)
+def test_a_cursor_that_is_not_ours_is_refused(cursor: str, ana: User) -> None:
+    talk = direct(ana, person("ben"))
+    with pytest.raises(Invalid, match="cursor"):
+        page(ana, cursor=cursor)
+    with pytest.raises(Invalid, match="cursor"):
+        selectors.participant_page(ana.id, talk.id, PageQuery(cursor=cursor))
+
+
+def test_a_page_costs_the_same_however_long_it_is(ana: User, django_assert_num_queries: Any) -> None:
+    for number in range(20):
+        talk = direct(ana, person(f"other{number}"))
+        say(talk, ana)
+    for limit in (2, 20):
+        with django_assert_num_queries(5):
+            assert len(page(ana, limit=limit).results) == limit
+
+
+def test_participants_come_in_pages_in_the_order_in_which_they_joined(ana: User) -> None:
+    others = people(*(f"other{number}" for number in range(9)))
+    team = group(ana, *others)
+    found, cursor = [], None
+    while True:
+        part = selectors.participant_page(ana.id, team.id, PageQuery(limit=4, cursor=cursor))
+        found += [participant.username for participant in part.results]
+        if (cursor := part.next) is None:
+            break
+    assert found == ["ana", *(other.username for other in others)]
+
+
+def test_participants_are_for_members(ana: User) -> None:
+    talk = direct(*people("ben", "cleo"))
+    with pytest.raises(NotFound):
+        selectors.participant_page(ana.id, talk.id, PageQuery())
+
+
+def test_a_body_lists_fifty_participants_and_counts_all(ana: User) -> None:
+    team = group(ana, *people(*(f"other{number}" for number in range(60))))
+    body = selectors.conversation_body(ana.id, team.id)
+    assert (len(body.participants), body.participant_count) == (50, 61)
+
+
+def test_what_was_said_before_my_coming_is_not_on_top(ana: User) -> None:
+    ben = person("ben")
+    team = group(ana, name="Team")
+    say(team, ana, "secret")
+    add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
+    seen = selectors.conversation_body(ben.id, team.id)
+    assert seen.last_message is None or seen.last_message.content != "secret"
+    assert seen.unread_count == 0

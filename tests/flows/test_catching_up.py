@@ -5,7 +5,7 @@ import zlib
 from uuid import uuid4
 
 from tests.harness.people import Device, People, refused
-from tests.harness.replica import Replica, agrees_with_fetch
+from tests.harness.replica import Replica
 
 
 async def test_sync_brings_what_was_missed_in_order_and_then_says_so(people: People) -> None:
@@ -186,7 +186,7 @@ async def test_a_lost_last_message_is_noticed_and_mended_by_the_next_ping(people
             await ben.receives("new_message", content="gone with the wind")
             assert await replica.checks_tail()
             assert replica.tail_losses == 1
-            await agrees_with_fetch(replica)
+            await replica.agrees()
             assert not await replica.checks_tail()
 
 
@@ -200,7 +200,7 @@ async def test_a_lost_message_in_the_middle_is_noticed_by_the_next_one(people: P
             await ben.asks("ping")
             assert not await replica.checks_tail()
             assert replica.gaps == 1
-            await agrees_with_fetch(replica)
+            await replica.agrees()
 
 
 async def test_receipts_that_moved_meanwhile_come_with_the_sync(people: People) -> None:
@@ -214,4 +214,4 @@ async def test_receipts_that_moved_meanwhile_come_with_the_sync(people: People) 
             await ben.posts(f"/messages/{ack['message_id']}/read")
             await replica.reconnects()
             assert replica.state()[conversation["id"]]["messages"][-1]["status"] == "read"
-            await agrees_with_fetch(replica)
+            await replica.agrees()

@@ -1,17 +1,21 @@
 """Ends that are announced, and ends that are not."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from tests.harness.people import Device, People
-from tests.harness.replica import Replica, agrees_with_fetch
+from tests.harness.people import Device, People, Refused
+from tests.harness.replica import Replica
 from tests.harness.servers import Profile, Site
 
 StartsSite = Callable[..., Site]
+# uvicorn ends by the signal that ended it, after everything is done.
+ORDERLY = (0, -signal.SIGTERM)
 
 
 async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: StartsSite, profile: Profile) -> None:
@@ -24,7 +28,7 @@ async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: Star
         told = await ana.receives("reconnect", within=30)
         assert told["retry_after"] > 0
         await ana.is_closed(1012, within=30)
-        assert await asyncio.to_thread(server.program.wait, 30) == 0
+        assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(server.start)
         await ana.connects()
         await ana.asks("sync", cursors={conversation["id"]: ack["sequence"] - 1})
@@ -59,7 +63,7 @@ async def test_no_acknowledged_message_is_lost_in_a_drain(starts_site: StartsSit
         await ben.receives("new_message", content="m20")
         ana.server.program.send_signal(signal.SIGTERM)
         acknowledged = await talking
-        assert await asyncio.to_thread(ana.server.program.wait, 30) == 0
+        assert await asyncio.to_thread(ana.server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(ana.server.start)
         stored = {message["id"]: message for message in await ana.history(conversation)}
         assert len(acknowledged) > 20
@@ -91,7 +95,7 @@ async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: 
     async with People(site)("ana") as (ana,):
         server.program.send_signal(signal.SIGINT)
         await ana.is_closed(1012, within=30)
-    assert await asyncio.to_thread(server.program.wait, 30) == 0
+    assert await asyncio.to_thread(server.program.wait, 30) in (0, -signal.SIGINT)
     assert "KeyboardInterrupt" not in server.log()
 
 
@@ -108,13 +112,15 @@ async def test_a_second_start_goes_on_from_what_the_first_left(starts_site: Star
 
 BEFORE_COMMIT = ("parsed", "after_lock", "after_insert", "before_commit")
 AFTER_COMMIT = ("after_commit", "before_ack", "before_publish", "mid_fanout")
+# The acknowledgement does not wait for the fan-out: here it may have left already.
+AFTER_ACK = ("before_publish", "mid_fanout")
 
 
 @pytest.mark.parametrize("point", BEFORE_COMMIT + AFTER_COMMIT)
 async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_resend(
-    starts_site: StartsSite, profile: Profile, point: str
+    fragile_site: Site, point: str
 ) -> None:
-    site = starts_site(profile)
+    site = fragile_site
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await ana.sends("before", to=conversation)
@@ -124,41 +130,72 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
             if ben.server is doomed:
                 await ben.disconnects()
             await asyncio.to_thread(doomed.restart, CHATSITE_CRASH_POINT=point)
-            await ana.connects()
-            if ben.server is doomed:
-                await bens.reconnects() if point != "parsed" else None
             mine = str(uuid4())
-            message = {"conversation_id": conversation["id"], "content": "survivor", "client_message_id": mine}
-            await ana.says("send_message", **message)
-            await ana.is_closed()
+            text = f"survivor {mine}"
+            message = {"conversation_id": conversation["id"], "content": text, "client_message_id": mine}
+            if point == "before_publish":
+                # A socket's own presence passes this point; a request meets it with its message only.
+                with contextlib.suppress(httpx.HTTPError):
+                    await ana.posts("/messages", message)
+            else:
+                await ana.connects()
+                await ana.says("send_message", **message)
+                await ana.is_closed()
+                if point not in AFTER_ACK:
+                    ana.has_not_heard("message_ack")
             await asyncio.to_thread(doomed.program.wait, 5)
             assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not met"
-            ana.has_not_heard("message_ack")
-            stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = 'survivor'")
+            stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = %s", text)
             assert stored == [(1 if point in AFTER_COMMIT else 0,)]
 
             await asyncio.to_thread(doomed.start)
             await ana.connects()
             if not ben.is_connected:
                 await bens.reconnects()
-            ack = await ana.sends("survivor", to=conversation, client_message_id=mine)
+            ack = await ana.sends(text, to=conversation, client_message_id=mine)
             assert bool(ack.get("duplicate")) is (point in AFTER_COMMIT)
             await ben.hears_everything_from(ana, in_=conversation)
-            assert [each["content"] for each in await ben.history(conversation)].count("survivor") == 1
-            await agrees_with_fetch(bens)
+            assert [each["content"] for each in await ben.history(conversation)].count(text) == 1
+            await bens.agrees()
             [survivor] = [
-                message for message in bens.state()[conversation["id"]]["messages"] if message["content"] == "survivor"
+                message for message in bens.state()[conversation["id"]]["messages"] if message["content"] == text
             ]
             assert (survivor["id"], survivor["sequence"]) == (ack["message_id"], ack["sequence"])
 
 
-async def test_a_frozen_server_holds_a_conversation_only_for_seconds(starts_site: StartsSite) -> None:
-    site = starts_site("production")
-    async with People(site)("ana", "ben") as (ana, ben):
+async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_site: Site) -> None:
+    if fragile_site.profile == "embedded":
+        pytest.skip("nobody else is there to go on")
+    async with People(fragile_site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
+        for number in range(300):
+            await ana.says(
+                "send_message",
+                conversation_id=conversation["id"],
+                content=f"m{number}",
+                client_message_id=str(uuid4()),
+            )
+        await ana.receives("message_ack")  # so it is in the middle of writing
         ana.server.program.freeze()
         try:
-            await ben.sends("without you", to=conversation, within=6)
+            await insists(ben, "without you", conversation, within=6)
         finally:
             ana.server.program.thaw()
-        await ana.receives("new_message", content="without you")
+        await asyncio.to_thread(ana.server.becomes_ready)
+        await ana.connects()
+        await insists(ana, "back", conversation, within=6)
+        await ben.receives("new_message", content="back")
+        stored = await ben.history(conversation)
+        assert [message["sequence"] for message in stored] == list(range(2, len(stored) + 2))
+
+
+async def insists(device: Device, content: str, conversation: dict, *, within: float) -> dict:
+    """Send a message, again whenever the answer is `try_again`, as the protocol tells a client to."""
+    mine = str(uuid4())
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                return await device.sends(content, to=conversation, client_message_id=mine, within=within)
+            except Refused as refusal:
+                if refusal.code != "try_again":
+                    raise

@@ -14,6 +14,14 @@ async def test_ben_sees_that_ana_types_and_that_she_stopped(people: People) -> N
         await ben.receives("typing", conversation=conversation, user=ana, is_typing=False)
 
 
+async def test_one_can_type_right_after_the_conversation_was_created(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.posts("/conversations", {"type": "direct", "participant_ids": [ben.id]})
+        await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
+        await ana.asks("ping")
+        assert not ana.heard("error")
+
+
 async def test_typing_takes_no_sequence_and_is_not_repeated_to_the_typist(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
@@ -122,7 +130,7 @@ async def test_strangers_learn_nothing_of_ones_presence(people: People) -> None:
 
 
 async def test_somebody_who_does_nothing_turns_idle_and_then_away(starts_site, profile: Profile) -> None:
-    site = starts_site(profile, limits={"idle_seconds": 1, "away_seconds": 2})
+    site = starts_site(profile, limits={"idle_seconds": 1, "away_seconds": 6})
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await ben.receives("presence", user=ana, status="idle")

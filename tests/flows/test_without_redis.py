@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tests.harness.people import People
+from tests.harness.people import PASSWORD, People
 from tests.harness.servers import Site
 
 StartsSite = Callable[..., Site]
@@ -22,6 +22,7 @@ async def test_chat_goes_on_without_redis_and_is_as_before_when_it_is_back(start
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await heard_within(2.5, ana, ben, conversation, "before")
+        newcomer = await ben.another_device("phone", connected=False)
 
         site.redis.kill()
         for number in range(5):
@@ -29,11 +30,17 @@ async def test_chat_goes_on_without_redis_and_is_as_before_when_it_is_back(start
             await heard_within(2.5, ben, ana, conversation, f"answer {number}")
         assert ana.is_connected
         assert ben.is_connected
-        newcomer = await ben.another_device("phone")
+        await newcomer.connects()
         await heard_within(2.5, ana, newcomer, conversation, "to a newcomer")
+        status, error = await tries_to_sign_in(ana)
+        assert (status, error["code"]) == (503, "try_again"), "guessing could not be limited"
 
         await asyncio.to_thread(site.redis.start)
         await becomes_quick(ana, ben, conversation)
+
+
+async def tries_to_sign_in(person) -> tuple[int, dict]:
+    return await person.request("POST", "/auth/login", {"username": person.username, "password": PASSWORD})
 
 
 async def becomes_quick(ana, ben, conversation) -> None:

@@ -20,7 +20,7 @@ LIMITS_OF_SHARED_SITES = {
     "frames_burst": 100_000,
 }
 
-__all__ = ["people", "profile", "shared_sites", "site", "starts_site"]
+__all__ = ["fragile_site", "people", "profile", "shared_sites", "site", "starts_site"]
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,18 @@ def profile(request: pytest.FixtureRequest) -> Profile:
 def people(site: Site) -> People:
     """Makes people on the test's site: `async with people("ana", "ben") as (ana, ben)`."""
     return People(site)
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def fragile_site(request: pytest.FixtureRequest, services: Services) -> Iterator[Site]:
+    """A site per profile and test module, whose processes a test may kill if it starts them again."""
+    site = Site(request.param, services, limits=LIMITS_OF_SHARED_SITES)
+    site.start()
+    yield site
+    try:
+        site.is_free_of_tracebacks()
+    finally:
+        site.stop()
 
 
 @pytest.fixture

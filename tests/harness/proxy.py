@@ -24,7 +24,6 @@ class Proxy:
         self._dropping: set[Direction] = set()
         self._refusing = False
         self._links: set[_Link] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -37,10 +36,10 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        ending = [link.task for link in self._links if link.task is not None]
         self.cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if ending:
+            await asyncio.wait(ending)
 
     @property
     def open_connections(self) -> int:
@@ -51,7 +50,8 @@ class Proxy:
         """Reset every open connection on both sides (RST), without a goodbye."""
         for link in list(self._links):
             link.abort()
-            link.task.cancel()
+            if link.task is not None:
+                link.task.cancel()
 
     def refuse(self) -> None:
         """Cut, and reset every new connection too."""
@@ -82,26 +82,26 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        link = _Link(task, writer)
+        link = _Link(writer)
+        link.task = asyncio.create_task(self._forward(link, reader))
         self._links.add(link)
+        # This task itself is never cancelled: the stream server would complain about it.
+        await asyncio.wait([link.task])
+        link.abort()
+        self._links.discard(link)
+
+    async def _forward(self, link: "_Link", reader: asyncio.StreamReader) -> None:
+        if self._refusing:
+            return
+        await self._flowing["up"].wait()
         try:
-            if self._refusing:
-                return
-            await self._flowing["up"].wait()
             up_reader, up_writer = await asyncio.open_connection(*self.target)
             link.writers.append(up_writer)
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump(reader, up_writer, "up"))
-                pumps.create_task(self._pump(up_reader, writer, "down"))
+                pumps.create_task(self._pump(up_reader, link.writers[0], "down"))
         except* OSError:
             pass  # one side went away: so does the other
-        finally:
-            link.abort()
-            self._links.discard(link)
-            self._tasks.discard(task)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
         clock = asyncio.get_running_loop().time
@@ -133,8 +133,8 @@ class Proxy:
 
 
 class _Link:
-    def __init__(self, task: "asyncio.Task[None]", writer: asyncio.StreamWriter) -> None:
-        self.task = task
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.task: asyncio.Task[None] | None = None
         self.writers = [writer]
 
     def abort(self) -> None:

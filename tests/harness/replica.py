@@ -38,6 +38,7 @@ class Replica:
         self.tail_losses = 0  # how often the check in pong found one
         self._since: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._applied = asyncio.Event()
         self._settled: dict[str, asyncio.Future[Frame]] = {}
 
     async def __aenter__(self) -> Self:
@@ -77,6 +78,33 @@ class Replica:
         self.tail_losses += 1
         await self.catches_up()
         return True
+
+    async def settles(self) -> None:
+        """Wait until every frame that the server sent so far is applied, or dropped."""
+        await self._asks("ping")
+
+    async def agrees(self, *, within: float = 10.0) -> None:
+        """Wait until this is exactly what a fresh fetch brings, asking again whenever a frame came.
+
+        Nothing is sent on the socket: what is missing has to come by itself.
+
+        :raises AssertionError: with every difference.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while True:
+            self._applied.clear()
+            fresh = await fresh_snapshot(self.device)
+            wrong = differences(self.state(), fresh)
+            if not wrong:
+                return
+            assert self._task is not None
+            if self._task.done():
+                self._task.result()
+            try:
+                await asyncio.wait_for(self._applied.wait(), until - loop.time())
+            except TimeoutError:
+                raise AssertionError(f"{self.device}: replica != fetch\n" + "\n".join(wrong[:40])) from None
 
     async def reads(self, conversation_id: str, sequence: int) -> None:
         """Tell the server that everything up to this was read, and know it oneself at once."""
@@ -128,6 +156,7 @@ class Replica:
                 self.lost += 1
                 continue
             await self.applies(frame)
+            self._applied.set()
             waiting = self._settled.pop(frame.get("id") or "", None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(frame)
@@ -321,16 +350,6 @@ def differences(mine: Any, theirs: Any, path: str = "") -> list[str]:
             for line in differences(one, other, f"{path}/{number}")
         ]
     return [] if mine == theirs else [f"{path}: {mine!r} != {theirs!r}"]
-
-
-async def agrees_with_fetch(replica: Replica) -> None:
-    """Say that the replica holds exactly what a fresh fetch brings.
-
-    :raises AssertionError: with every difference.
-    """
-    fresh = await fresh_snapshot(replica.device)
-    wrong = differences(replica.state(), fresh)
-    assert not wrong, f"{replica.device}: replica != fetch\n" + "\n".join(wrong[:40])
 
 
 def _comparable(body: Body, messages: list[Body]) -> Body:

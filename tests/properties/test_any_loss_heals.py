@@ -1,0 +1,166 @@
+"""Frames lost at random, connections cut, processes killed: afterwards everybody is up to date.
+
+Rule 3 mends what a later event shows to be missing, the check in `pong` a lost last event, `sync`
+everything else. After them a client holds exactly what a fresh fetch brings.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.harness.people import Frame
+from tests.harness.proxy import Proxy
+from tests.harness.replica import Replica, fresh_snapshot
+from tests.harness.servers import PROFILES, Profile, Site
+from tests.properties.commands import Command, Stage, drawn, staged
+
+SharedSites = Callable[[Profile], Site]
+
+
+@dataclass
+class Losses:
+    """What went wrong in all plays of a test: a test in which nothing did shows nothing."""
+
+    frames: int = 0
+    cuts: int = 0
+    gaps: int = 0
+    tails: int = 0
+    done: int = 0
+
+
+async def any_loss_heals(site: Site, commands: Sequence[Command], rate: float, seed: int, losses: Losses) -> None:
+    """Play the commands before replicas that lose frames at this rate and are cut off now and then."""
+    dice = random.Random(seed)
+    bad_times = True
+
+    def loses(_: Frame) -> bool:
+        return bad_times and dice.random() < rate
+
+    async with staged(site) as stage, AsyncExitStack() as stack:
+        tunnels = [await stack.enter_async_context(Proxy(person.server.port)) for person in stage.people]
+        replicas = [await stack.enter_async_context(Replica(person, loses=loses)) for person in stage.people]
+        for replica, tunnel in zip(replicas, tunnels, strict=True):
+            await replica.reconnects(via=tunnel)
+
+        for each in commands:
+            await each.runs_on(stage)
+            match dice.randrange(8):
+                case 0:
+                    tunnels[dice.randrange(4)].cut()
+                    losses.cuts += 1
+                case 1:
+                    await comes_back(replicas, tunnels, dice.randrange(4))
+                case 2 if (replica := replicas[dice.randrange(4)]).device.is_connected:
+                    await checks_tail(replica)
+
+        bad_times = False
+        for number, replica in enumerate(replicas):
+            await comes_back(replicas, tunnels, number)
+            await replica.settles()
+            await replica.checks_tail()
+            await durable_state_agrees(replica)
+            await replica.catches_up()
+            await replica.agrees()
+            losses.frames += replica.lost
+            losses.gaps += replica.gaps
+            losses.tails += replica.tail_losses
+        losses.done += stage.done
+
+
+async def comes_back(replicas: list[Replica], tunnels: list[Proxy], number: int) -> None:
+    if not replicas[number].device.is_connected:
+        await replicas[number].reconnects(via=tunnels[number])
+
+
+async def checks_tail(replica: Replica) -> None:
+    try:
+        await replica.checks_tail()
+    except ConnectionError:
+        pass  # cut meanwhile
+
+
+async def durable_state_agrees(replica: Replica) -> None:
+    """After the check in `pong` no event is missing; receipts, which take no number, wait for `sync`."""
+    fresh = await fresh_snapshot(replica.device)
+    mine = replica.state()
+    assert mine.keys() == fresh.keys()
+    for id, theirs in fresh.items():
+        assert mine[id]["last_sequence"] == theirs["last_sequence"]
+        assert texts(mine[id]) == texts(theirs)
+        assert mine[id]["participants"].keys() == theirs["participants"].keys()
+
+
+def texts(conversation: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    return [(each["id"], each["content"], each["deleted_at"]) for each in conversation["messages"]]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_frames_lost_at_random_and_cut_connections(shared_sites: SharedSites, profile: Profile) -> None:
+    site, losses = shared_sites(profile), Losses()
+
+    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(drawn(most=36), st.sampled_from((0.1, 0.3, 0.6, 1.0)), st.integers(0, 2**32))
+    def plays(commands: list[Command], rate: float, seed: int) -> None:
+        asyncio.run(any_loss_heals(site, commands, rate, seed, losses))
+
+    with site.clean_logs():
+        plays()
+    assert losses.done > 50, losses
+    assert losses.frames > 50, losses
+    assert losses.cuts > 5, losses
+    assert losses.gaps > 5, losses
+    assert losses.tails > 5, losses
+
+
+async def test_killed_processes_and_a_silent_redis(fragile_site: Site) -> None:
+    """Between plays one server process is killed and comes back, and Redis hangs for a while."""
+    site = fragile_site
+    async with staged(site) as stage, AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(Replica(person)) for person in stage.people]
+        plays = [sends(number) for number in range(3)]
+        for number, play in enumerate(plays):
+            if site.redis is not None:
+                site.redis.program.freeze()
+            await carry_out(stage, play[:6])
+            victim = site.servers[number % len(site.servers)]
+            await asyncio.to_thread(victim.kill)
+            for replica in replicas:
+                if replica.device.server is victim:
+                    await replica.device.is_closed()
+            if site.redis is not None:
+                site.redis.program.thaw()
+            await asyncio.to_thread(victim.start)
+            await carry_out(stage, play[6:])
+            for replica in replicas:
+                if not replica.device.is_connected:
+                    await replica.reconnects()
+        for replica in replicas:
+            await replica.agrees()
+            assert not await replica.checks_tail()
+        assert stage.done == sum(map(len, plays))
+
+
+async def carry_out(stage: Stage, commands: Sequence[Command]) -> None:
+    for each in commands:
+        await each.runs_on(stage)
+
+
+def sends(number: int) -> list[Command]:
+    """Twelve commands that nobody refuses."""
+    return [
+        *(Command("send", actor=each, object=each) for each in range(3)),
+        Command("edit", actor=0, object=0, place=number),
+        Command("rename", actor=0, object=number),
+        Command("send_over_the_socket", actor=1, place=1),
+        *(Command("send", actor=each, object=each) for each in range(3)),
+        Command("read", actor=2, object=4),
+        Command("describe", actor=0, object=number),
+        Command("send", actor=0, place=1),
+    ]

@@ -1,0 +1,68 @@
+"""An old snapshot plus events is a fresh snapshot: for every command, and for drawn plays.
+
+Each person holds two replicas: one that was connected all the time and lives from live frames alone, and
+one that was away and catches up with `sync`. Neither may differ from what REST shows anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.harness.replica import Replica
+from tests.harness.servers import PROFILES, Profile, Site
+from tests.properties.commands import COMMANDS, EVERY_COMMAND, Command, drawn, staged
+
+SharedSites = Callable[[Profile], Site]
+
+
+async def replay_equals_fetch(site: Site, commands: Sequence[Command]) -> tuple[int, int]:
+    """Play the commands before replicas of everybody; return how many were done and refused."""
+    async with staged(site) as stage, AsyncExitStack() as replicas:
+        live, away = [], []
+        for number, person in enumerate(stage.people):
+            live.append(await replicas.enter_async_context(Replica(person)))
+            phone = await person.another_device(
+                "phone", server=site.servers[(number + 1) % len(site.servers)], connected=False
+            )
+            away.append(await replicas.enter_async_context(Replica(phone)))
+            await phone.vanishes()
+        for each in commands:
+            await each.runs_on(stage)
+        for replica in live:
+            await replica.agrees()
+            assert replica.gaps == 0, "a live frame was missing"
+        for replica in away:
+            await replica.reconnects()
+            await replica.agrees()
+        return stage.done, stage.refused
+
+
+@pytest.mark.parametrize(
+    "command", EVERY_COMMAND, ids=lambda each: f"{each.name}-by-{each.actor}-{each.place}-{each.object}"
+)
+async def test_for_every_command(site: Site, command: Command) -> None:
+    done, refused = await replay_equals_fetch(site, [command])
+    assert (done, refused) == (1, 0), "the command was refused, so nothing was shown"
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    assert {each.name for each in EVERY_COMMAND} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_for_drawn_plays(shared_sites: SharedSites, profile: Profile) -> None:
+    site = shared_sites(profile)
+    done = 0
+
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(drawn(most=36))
+    def plays(commands: list[Command]) -> None:
+        nonlocal done
+        done += asyncio.run(replay_equals_fetch(site, commands))[0]
+
+    with site.clean_logs():
+        plays()
+    assert done > 50, "too little was done to show anything"

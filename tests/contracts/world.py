@@ -1,0 +1,66 @@
+"""The people and things around which rights are tested: who stands how to one group and its messages."""
+
+from dataclasses import dataclass
+
+from accounts.models import DeviceSession, User
+from accounts.services import open_session, revoke_session
+from conversations import services
+from conversations.models import Conversation
+from tests.making import group, person, read, say
+
+# Who asks. The first eight are signed in; the last three are not, or not any more.
+SIGNED_IN = ("stranger", "ex_member", "member", "read_only", "admin", "owner", "staff", "other_device")
+SIGNED_OUT = ("anonymous", "revoked", "deactivated")
+ACTORS = SIGNED_IN + SIGNED_OUT
+
+
+@dataclass
+class World:
+    """One group: `owner` made it, `member` wrote in it, `bystander` is there to be acted upon.
+
+    `other_device` and `revoked` are devices of `member`; `deactivated` is in the group, `staff` is not.
+    """
+
+    users: dict[str, User]
+    sessions: dict[str, DeviceSession]
+    tokens: dict[str, str]
+    group: Conversation
+    message: str  # by `member`, while `ex_member` was there
+    newest: str  # by `owner`, after `ex_member` was removed
+
+    def id_of(self, actor: str) -> str:
+        """Return the user id of an actor."""
+        return str(self.users["member" if actor in ("other_device", "revoked") else actor].id)
+
+    def headers(self, actor: str) -> dict[str, str]:
+        """Return what an actor shows to say who they are."""
+        return {"Authorization": f"Bearer {self.tokens[actor]}"} if actor in self.tokens else {}
+
+
+def make_world() -> World:
+    """Create everybody and everything, in the transaction that is open."""
+    inside = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated")
+    users = {name: person(name) for name in (*inside, "stranger")}
+    users["staff"] = person("staff", is_staff=True, is_superuser=True)
+    owner = users["owner"]
+    trip = group(owner, *(users[name] for name in inside[1:]), name="Trip")
+    by_owner = {"user_id": owner.id, "conversation_id": trip.id}
+    services.update_participant(**by_owner, other_id=users["admin"].id, role="admin")
+    services.update_participant(**by_owner, other_id=users["read_only"].id, can_send_messages=False)
+    message = say(trip, users["member"], "for all who are here").message_id
+    services.remove_participant(**by_owner, other_id=users["ex_member"].id)
+    read(trip, users["bystander"])
+    newest = say(trip, owner, "not for those who left").message_id
+    opened = {name: open_session(user=user, device_id=name) for name, user in users.items()}
+    opened |= {name: open_session(user=users["member"], device_id=name) for name in ("other_device", "revoked")}
+    revoke_session(user_id=users["member"].id, session_id=opened["revoked"].session.id)
+    users["deactivated"].is_active = False
+    users["deactivated"].save()
+    return World(
+        users=users,
+        sessions={name: each.session for name, each in opened.items()},
+        tokens={name: str(each.token) for name, each in opened.items()},
+        group=trip,
+        message=str(message),
+        newest=str(newest),
+    )

@@ -87,6 +87,7 @@ class Client:
         try:
             body = await asyncio.to_thread(rest, f"{self.base}/api/v1/conversations/{key}", self.token)
             self.cursors[key] = body["last_sequence"]
+            await self.show(body["last_message"])
         except urllib.error.HTTPError:
             self.cursors.pop(key, None)  # not mine any more; if it is, the next check of heads says so
 
@@ -125,13 +126,16 @@ class Client:
                     await self.sync()  # a gap: the missing events come, this one with them
 
     async def apply(self, event):
-        key = event["conversation_id"]
         if event["type"] == "participant_removed" and event["user_id"] == self.me:
-            del self.cursors[key]
-        elif event["type"] == "new_message" and (sender := event["message"]["sender_user_id"]):
-            print(f"{sender} in {key}: {event['message']['content']}", flush=True)
-            if sender != self.me:
-                await self.say({"type": "delivery_receipt", "conversation_id": key, "sequence": event["sequence"]})
+            del self.cursors[event["conversation_id"]]
+        elif event["type"] == "new_message":
+            await self.show(event["message"])
+
+    async def show(self, message):
+        if message and message["sender_user_id"]:  # the server's own have none
+            print(f"{message['sender_user_id']}: {message['content']}", flush=True)
+            if message["sender_user_id"] != self.me:
+                await self.say({"type": "delivery_receipt", "message_id": message["id"]})
 
 
 async def main(base, username, password, conversation_id):

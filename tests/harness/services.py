@@ -45,6 +45,7 @@ SETTINGS = (
     "SECRET_KEY",
     "SIGN_UP_ENABLED",
     "TRUSTED_PROXIES",
+    "WRITE_THREADS",
 )
 
 

@@ -17,7 +17,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 # A stamp carries the checksum of what it stands for: changed requirements mean a new name.
 RUN_STAMP := $(VENV)/stamp-run-$(shell cksum < requirements.txt | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/stamp-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
-PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 # An environment left half made, or whose interpreter is gone, is made anew.
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 

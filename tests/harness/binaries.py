@@ -51,8 +51,6 @@ def chromium() -> Path:
 
 
 _NEEDED: dict[str, tuple[Callable[[], Path], str]] = {
-    # The server package of PostgreSQL would start a cluster of its own on the standard port;
-    # `create_main_cluster = false` in prepare() keeps it from that.
     "postgresql": (postgresql, "postgresql"),
     "redis": (redis, "redis-server"),
     "chromium": (chromium, "chromium"),
@@ -89,6 +87,7 @@ def _install(packages: list[str]) -> None:
     ours = not policy.exists()
     cluster = Path("/etc/postgresql-common/createcluster.conf")
     if "postgresql" in packages and not cluster.exists():
+        # Otherwise the package makes a cluster of its own, to be started at the next boot.
         cluster.parent.mkdir(parents=True, exist_ok=True)
         cluster.write_text("create_main_cluster = false\n")
     if ours:
@@ -96,7 +95,9 @@ def _install(packages: list[str]) -> None:
         policy.chmod(0o755)
     try:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        # The file above is a configuration file of the package: keep it instead of asking.
+        install = ["install", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
+        for command in (["update"], [*install, *packages]):
             subprocess.run(["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
     except subprocess.CalledProcessError as error:
         raise Missing(f"apt-get could not install {' '.join(packages)}.") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Subquery
 
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, place_of, places_now
@@ -21,9 +21,12 @@ Kind = ReceiptMove.Kind
 
 @dataclass(slots=True)
 class Marks:
-    """How far a conversation was delivered and read: by the viewer, and by all others (None: there are none)."""
+    """How far a conversation was delivered and read: by the viewer, and by all others.
 
-    mine: tuple[int, int] = (0, 0)
+    None: the viewer is not in it, or there are no others.
+    """
+
+    mine: tuple[int, int] | None = None
     others: tuple[int, int] | None = None
 
 
@@ -49,7 +52,8 @@ def message_body(message: Message, marks: Marks | None = None, viewer: UUID | No
 
 def _status(message: Message, marks: Marks, viewer: UUID | None) -> frames.Status:
     watermarks = marks.others if message.sender_id is not None and message.sender_id == viewer else marks.mine
-    if watermarks is None:
+    # Who left does not learn any more how far the others are.
+    if watermarks is None or marks.mine is None:
         return "sent"
     delivered, read = watermarks
     if read >= message.sequence:
@@ -190,11 +194,20 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
     ]
 
 
-def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:
-    """Add to each move `newest_message_id`, the newest message that it covers."""
+def with_newest_message(moves: QuerySet[ReceiptMove], viewer: UUID | None = None) -> QuerySet[ReceiptMove]:
+    """Add to each move `newest_message_id`, the newest message that it covers.
+
+    With a viewer, only moves that reach into what they may see, and only messages of that.
+    """
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
+    if viewer is not None:
+        place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=viewer, left_at=None)
+        moves = moves.annotate(visible_from=Subquery(place.values("history_from"))).filter(
+            up_to_sequence__gte=F("visible_from")
+        )
+        covered = covered.filter(sequence__gte=OuterRef("visible_from"))
     return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
 
 
@@ -233,7 +246,8 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     moves = with_newest_message(
         ReceiptMove.objects.filter(conversation_id__in=conversation_ids, moved_at__gt=since).filter(
             Q(conversation__participant_count__lte=LISTED_PARTICIPANTS) | Q(user_id=viewer) | Exists(of_mine)
-        )
+        ),
+        viewer,
     )
     newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves.order_by("id")}
     found: list[Frame] = [receipt_frame(move) for move in newest.values()]

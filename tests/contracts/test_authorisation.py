@@ -20,7 +20,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.contracts.routes import METHODS, api_routes, patterns
-from tests.contracts.world import ACTORS, SIGNED_IN, SIGNED_OUT, World
+from tests.contracts.world import ACTORS, SIGNED_IN, SIGNED_OUT, World, filled
 from tests.making import PASSWORD
 
 Outcomes = Mapping[str, int]
@@ -369,15 +369,3 @@ def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
     return Client().generic(
         method, path + row.query, body, content_type="application/json", headers=world.headers(actor)
     )
-
-
-def filled(body: Any, names: Mapping[str, str]) -> Any:
-    """Return a body with its `{names}` filled in."""
-    match body:
-        case dict():
-            return {name: filled(value, names) for name, value in body.items()}
-        case list():
-            return [filled(value, names) for value in body]
-        case str():
-            return body.format_map(names)
-    return body

@@ -1,6 +1,8 @@
 """The people and things around which rights are tested: who stands how to one group and its messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.models import DeviceSession, User
 from accounts.services import open_session, revoke_session
@@ -64,3 +66,15 @@ def make_world() -> World:
         message=str(message),
         newest=str(newest),
     )
+
+
+def filled(body: Any, names: Mapping[str, str]) -> Any:
+    """Return a body with its `{names}` filled in."""
+    match body:
+        case dict():
+            return {name: filled(value, names) for name, value in body.items()}
+        case list():
+            return [filled(value, names) for value in body]
+        case str():
+            return body.format_map(names)
+    return body

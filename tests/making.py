@@ -1,7 +1,12 @@
 """Makes what unit tests begin with: people, conversations, messages. Everything goes through the services."""
 
+import threading
 import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from django.db import connection
 
 from accounts.models import User
 from conversations import services
@@ -9,6 +14,7 @@ from conversations.models import Conversation, Participant
 from messaging.models import ReceiptMove
 from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Send, Sent, send_message
+from realtime.errors import DomainError
 
 PASSWORD = "correct horse battery"
 
@@ -58,3 +64,20 @@ def place(conversation: Conversation, user: User) -> Participant:
 def unread(conversation: Conversation, user: User) -> int:
     found = place(conversation, user)
     return found.unread_count(found.conversation.message_count)
+
+
+def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run works in threads that start together; a DomainError is a result like any other."""
+    together = threading.Barrier(len(works))
+
+    def run(work: Callable[[], Any]) -> Any:
+        together.wait(10)
+        try:
+            return work()
+        except DomainError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))

@@ -1,21 +1,18 @@
 """Sign-up, sign-in, sessions and profiles."""
 
 import datetime
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 from django.utils import timezone
 
 from accounts import selectors, services
 from accounts.errors import TooManyAttempts, WrongCredentials
 from accounts.models import DeviceSession, User, token_hash
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from tests.making import PASSWORD, person
+from tests.making import PASSWORD, at_once, person
 
 HERE = "192.0.2.7"
 
@@ -27,23 +24,6 @@ def no_attempts_yet() -> None:
 
 def sign_up(username: str = "ana", password: str = PASSWORD, **fields: Any) -> User:
     return services.register_user(username=username, password=password, address=HERE, **fields)
-
-
-def in_parallel(number: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run work in threads that start together; a DomainError is a result like any other."""
-    together = threading.Barrier(number)
-
-    def run(index: int) -> Any:
-        together.wait(10)
-        try:
-            return work(index)
-        except DomainError as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(run, range(number)))
 
 
 @pytest.mark.django_db
@@ -97,7 +77,7 @@ class TestSigningUp:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_want_one_name_at_once_one_gets_it() -> None:
-    results = in_parallel(6, lambda index: sign_up("Ana" if index % 2 else "ana"))
+    results = at_once([lambda: sign_up("Ana"), lambda: sign_up("ana")] * 3)
     assert sorted(getattr(result, "code", "made") for result in results) == ["conflict"] * 5 + ["made"]
 
 
@@ -162,7 +142,7 @@ class TestSigningIn:
 def test_attempts_made_at_once_are_all_counted(limits: Any) -> None:
     limits(logins_per_account=5)
     person("ana")
-    results = in_parallel(16, lambda _: services.sign_in(username="ana", password="wrong", address=HERE))
+    results = at_once([lambda: services.sign_in(username="ana", password="wrong", address=HERE)] * 16)
     assert sorted(result.code for result in results) == ["rate_limited"] * 11 + ["unauthenticated"] * 5
 
 

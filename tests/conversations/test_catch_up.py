@@ -189,7 +189,7 @@ def test_catching_up_costs_the_same_however_much_was_missed(ana: User, django_as
     teams = [group(ana, ben, name=str(number)) for number in range(6)]
     for round in range(5):
         for team in teams:
-            services.update_conversation(user_id=ana.id, conversation_id=team.id, changes={"name": f"{round}"})
+            services.update_conversation(user_id=ana.id, conversation_id=team.id, changes={"name": f"round {round}"})
             say(team, ana)
     cursors = {f"c{number}": (team, 1) for number, team in enumerate(teams)}
     with django_assert_max_num_queries(14):

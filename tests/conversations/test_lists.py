@@ -51,6 +51,12 @@ def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
     assert names(ana) == ["Team", "cleo", "ben"]
 
 
+def test_nothing_is_archived_yet(ana: User) -> None:
+    direct(ana, *people("ben"))
+    assert names(ana, archived=False) == ["ben"]
+    assert names(ana, archived=True) == []
+
+
 def test_receipts_do_not_move_a_conversation(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     older, _ = direct(ana, ben), direct(ana, cleo)

@@ -1,0 +1,102 @@
+"""Batches: each send stands for itself."""
+
+import dataclasses
+import threading
+import uuid
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts.models import User
+from conversations.models import Conversation
+from messaging.errors import IdempotencyConflict
+from messaging.integrity import faults
+from messaging.models import Message
+from messaging.services.send import Sent, send_message, send_messages
+from realtime.errors import DomainError, TryAgain
+from tests.making import direct, draft, people, person
+
+
+@pytest.fixture
+def ana(db: None) -> User:
+    return person("ana")
+
+
+@pytest.fixture
+def ben(db: None) -> User:
+    return person("ben")
+
+
+@pytest.fixture
+def talk(ana: User, ben: User) -> Conversation:
+    return direct(ana, ben)
+
+
+def outcomes(results: list[Sent | DomainError]) -> list[str]:
+    return [result.code if isinstance(result, DomainError) else str(result.sequence) for result in results]
+
+
+def test_one_refused_send_does_not_hinder_the_others(talk: Conversation, ana: User, ben: User) -> None:
+    stranger = person("stranger")
+    results = send_messages(
+        [draft(talk, ana), draft(talk, stranger), draft(talk, ben), draft(talk, ana, reply_to_id=uuid.uuid4())]
+    )
+    assert outcomes(results) == ["2", "not_found", "3", "invalid"]
+    assert list(faults()) == []
+
+
+def test_one_id_twice_in_a_batch_is_one_message(talk: Conversation, ana: User) -> None:
+    send = draft(talk, ana)
+    first, second, third = send_messages([send, send, dataclasses.replace(send, content="other")])
+    assert isinstance(first, Sent)
+    assert second == dataclasses.replace(first, duplicate=True)
+    assert isinstance(third, IdempotencyConflict)
+    assert Message.objects.count() == 1
+
+
+def test_a_batch_over_many_conversations_counts_everywhere(ana: User, ben: User) -> None:
+    talks = [direct(ana, other) for other in (ben, *people("cleo", "dan"))]
+    results = send_messages([draft(talk, ana, str(number)) for number in range(4) for talk in talks])
+    assert outcomes(results) == [str(2 + number) for number in range(4) for _ in talks]
+    assert list(faults()) == []
+
+
+def test_a_batch_costs_the_same_however_large(
+    talk: Conversation, ana: User, django_assert_max_num_queries: Any
+) -> None:
+    for size in (1, 50):
+        with django_assert_max_num_queries(10):
+            send_messages([draft(talk, ana) for _ in range(size)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    held, free = direct(ana, ben), direct(ana, cleo)
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN; SELECT 1 FROM conversations_conversation WHERE id = '%s' FOR UPDATE" % held.id)  # noqa: S608, UP031
+            locked.set()
+            done.wait(20)
+            cursor.execute("ROLLBACK")
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert locked.wait(10)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 200")
+        results = send_messages([draft(held, ana), draft(free, ana)])
+    finally:
+        done.set()
+        holder.join()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+    assert isinstance(results[0], TryAgain)
+    assert isinstance(results[1], Sent)
+    assert isinstance(send_message(draft(held, ana)), Sent)
+    assert list(faults()) == []

@@ -1,0 +1,191 @@
+"""Edit and delete for everyone: who may, how long, and what is left."""
+
+import datetime
+import uuid
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Event
+from conversations.selectors import conversation_body
+from messaging import selectors
+from messaging.errors import EditWindowClosed
+from messaging.integrity import faults
+from messaging.models import Message
+from messaging.services.change import delete_message_for_everyone, edit_message
+from messaging.services.send import Sent
+from realtime.errors import Forbidden, Invalid, NotFound
+from tests.making import direct, group, people, person, say, unread
+
+pytestmark = pytest.mark.django_db
+
+
+class Room:
+    """A group in which the member has written."""
+
+    def __init__(self) -> None:
+        self.owner, self.admin, self.member, self.other = people("owner", "admin", "member", "other")
+        self.group = group(self.owner, self.admin, self.member, self.other)
+        here = {"user_id": self.owner.id, "conversation_id": self.group.id}
+        services.update_participant(**here, other_id=self.admin.id, role="admin")
+        self.sent = say(self.group, self.member, "first words", metadata={"a": 1})
+
+    def edit(self, user: User, content: str = "better words") -> Message:
+        return edit_message(user_id=user.id, message_id=self.sent.message_id, content=content)
+
+    def delete(self, user: User) -> None:
+        delete_message_for_everyone(user_id=user.id, message_id=self.sent.message_id)
+
+    def message(self) -> Message:
+        return Message.objects.get(id=self.sent.message_id)
+
+    def last_event(self) -> Event:
+        return Event.objects.filter(conversation=self.group).latest("sequence")
+
+
+@pytest.fixture
+def room() -> Any:
+    room = Room()
+    yield room
+    assert list(faults()) == []
+
+
+def age(sent: Sent, **by: float) -> None:
+    Message.objects.filter(id=sent.message_id).update(created_at=timezone.now() - datetime.timedelta(**by))
+
+
+def test_an_edit_changes_the_text_and_nothing_else(room: Room) -> None:
+    before = unread(room.group, room.other)
+    room.edit(room.member)
+    message, event = room.message(), room.last_event()
+    assert (message.content, message.metadata, message.sequence) == ("better words", {"a": 1}, room.sent.sequence)
+    assert message.edited_at is not None
+    assert (event.kind, event.message_id, event.subject_sequence) == ("message_updated", message.id, message.sequence)
+    assert event.sequence == room.sent.sequence + 1
+    assert unread(room.group, room.other) == before
+    room.group.refresh_from_db()
+    assert room.group.last_message_sequence == message.sequence, "a list is sorted by messages, not by edits"
+
+
+def test_only_its_writer_edits_a_message(room: Room) -> None:
+    for user in (room.owner, room.admin, room.other):
+        with pytest.raises(Forbidden):
+            room.edit(user)
+    assert room.message().edited_at is None
+
+
+def test_the_edit_window_closes(room: Room, settings: Any) -> None:
+    window = settings.LIMITS.edit_window_seconds
+    age(room.sent, seconds=window - 30)
+    room.edit(room.member)
+    age(room.sent, seconds=window + 1)
+    with pytest.raises(EditWindowClosed):
+        room.edit(room.member, "too late")
+    assert room.message().content == "better words"
+
+
+def test_an_edit_to_the_same_text_is_none(room: Room) -> None:
+    before = room.last_event().sequence
+    room.edit(room.member, "first words")
+    assert room.last_event().sequence == before
+    assert room.message().edited_at is None
+
+
+@pytest.mark.parametrize("content", ["", " \n", "x" * 10_001, "\x00"])
+def test_an_edit_keeps_the_rules_of_text(content: str, room: Room) -> None:
+    with pytest.raises(Invalid, match="content"):
+        room.edit(room.member, content)
+
+
+def test_who_was_muted_or_removed_edits_no_more(room: Room) -> None:
+    here = {"user_id": room.owner.id, "conversation_id": room.group.id, "other_id": room.member.id}
+    services.update_participant(**here, can_send_messages=False)
+    with pytest.raises(Forbidden):
+        room.edit(room.member)
+    services.remove_participant(**here)
+    with pytest.raises(NotFound):
+        room.edit(room.member)
+    with pytest.raises(NotFound):
+        room.delete(room.member)
+
+
+def test_locations_and_system_messages_have_no_text_to_edit(room: Room) -> None:
+    place = say(room.group, room.member, "", message_type="location", metadata={"latitude": 1, "longitude": 2})
+    note = Message.objects.filter(message_type="system").first()
+    assert note is not None
+    for message_id in (place.message_id, note.id):
+        with pytest.raises(Forbidden):
+            edit_message(user_id=room.member.id, message_id=message_id, content="x")
+
+
+@pytest.mark.parametrize("who", ["member", "admin", "owner"])
+def test_a_deleted_message_leaves_an_empty_tombstone(who: str, room: Room) -> None:
+    before = unread(room.group, room.other)
+    room.delete(getattr(room, who))
+    message, event = room.message(), room.last_event()
+    assert (message.content, message.metadata, message.payload_digest) == ("", {}, None)
+    assert message.deleted_at is not None
+    assert (message.sender, message.sequence) == (room.member, room.sent.sequence)
+    assert (event.kind, event.actor_id) == ("message_deleted", getattr(room, who).id)
+    assert unread(room.group, room.other) == before, "tombstones count"
+    body = selectors.message_body(message)
+    assert (body.content, body.metadata, body.mentions, body.attachments, body.reactions) == ("", {}, [], [], [])
+
+
+def test_twice_deleted_is_once_deleted(room: Room) -> None:
+    room.delete(room.admin)
+    before = room.last_event().sequence
+    room.delete(room.member)
+    assert room.last_event().sequence == before
+
+
+def test_members_do_not_delete_what_others_wrote(room: Room) -> None:
+    with pytest.raises(Forbidden):
+        room.delete(room.other)
+    assert room.message().content == "first words"
+
+
+def test_nobody_moderates_a_direct_conversation() -> None:
+    ana, ben = people("ana", "ben")
+    sent = say(direct(ana, ben), ben)
+    with pytest.raises(Forbidden):
+        delete_message_for_everyone(user_id=ana.id, message_id=sent.message_id)
+    delete_message_for_everyone(user_id=ben.id, message_id=sent.message_id)
+
+
+def test_the_history_of_a_group_cannot_be_deleted(room: Room) -> None:
+    note = Message.objects.filter(message_type="system").first()
+    assert note is not None
+    with pytest.raises(Forbidden):
+        delete_message_for_everyone(user_id=room.owner.id, message_id=note.id)
+
+
+def test_what_was_deleted_is_not_edited(room: Room) -> None:
+    room.delete(room.member)
+    with pytest.raises(NotFound):
+        room.edit(room.member)
+
+
+def test_strangers_and_latecomers_find_no_message(room: Room) -> None:
+    stranger = person("stranger")
+    for message_id in (room.sent.message_id, uuid.uuid4()):
+        with pytest.raises(NotFound):
+            edit_message(user_id=stranger.id, message_id=message_id, content="x")
+        with pytest.raises(NotFound):
+            delete_message_for_everyone(user_id=stranger.id, message_id=message_id)
+    services.add_participants(user_id=room.owner.id, conversation_id=room.group.id, user_ids=[stranger.id])
+    services.update_participant(
+        user_id=room.owner.id, conversation_id=room.group.id, other_id=stranger.id, role="admin"
+    )
+    with pytest.raises(NotFound):
+        room.delete(stranger)
+
+
+def test_conversations_say_the_edited_text_on_top(room: Room) -> None:
+    room.edit(room.member)
+    top = conversation_body(room.other.id, room.group.id).last_message
+    assert top is not None
+    assert top.content == "better words"

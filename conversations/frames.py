@@ -118,11 +118,12 @@ class UpdateParticipant(Request, kw_only=True):
 
 
 class ConversationListQuery(Request, kw_only=True):
-    """Filters and page of the conversation list. `archived` filters nothing in yet: nothing can be archived."""
+    """Filters and page of the conversation list. Nothing can be archived yet, so `archived` finds nothing."""
 
     cursor: Annotated[str, Meta(max_length=200)] | None = None
     limit: PageSize = settings.LIMITS.page_size
     unread: bool = False
+    archived: bool = False
     q: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] = ""
 
 

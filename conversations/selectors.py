@@ -172,6 +172,8 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     :raises Invalid: the cursor is not one of ours.
     """
     places = Participant.objects.select_related("conversation").filter(user_id=user_id, left_at=None)
+    if query.archived:
+        places = places.none()
     if query.unread:
         places = places.filter(
             conversation__message_count__gt=F("read_message_count") + F("sent_count") - F("read_sent_count")

@@ -25,6 +25,7 @@ class ConversationsView(APIView):
             CURSOR,
             LIMIT,
             OpenApiParameter("unread", bool, description="Only those with unread messages."),
+            OpenApiParameter("archived", bool, description="Only those that I archived; nothing can be archived yet."),
             OpenApiParameter("q", str, description="Part of the name, or of a participant's name."),
         ],
         responses={200: frames.ConversationPage},

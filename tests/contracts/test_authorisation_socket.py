@@ -1,0 +1,293 @@
+"""Who may do what over the socket: every registered command, for everybody.
+
+The list of commands comes from the registry; a command without a row fails. Each cell is a frame on a real
+socket of two real server processes, and its outcome is the type of the answer, the code of the error, or
+what another member hears of it. Who has no living session does not get as far as a command.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from realtime import (
+    consumer,  # noqa: F401 - registers `auth` and `ping`
+    registry,
+)
+from tests.contracts.world import ACTORS, SIGNED_IN, SIGNED_OUT
+from tests.harness.people import Device, People, Refused
+from tests.harness.servers import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
+
+
+@dataclass
+class World:
+    """A group, everybody's device, and what is in the group."""
+
+    devices: dict[str, Device]
+    bystander: Device  # a member who watches
+    group: str
+    message: str  # by `member`, seen by `ex_member` then
+    sequence: int
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_sites: Callable[[str], Site]) -> AsyncIterator[World]:
+    """The same people as in the matrix of REST, with sockets at both processes where they can have one."""
+    site = shared_sites("production")
+    people = People(site)
+    names = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated", "stranger", "staff")
+    signed_up: dict[str, Device] = {}
+    for number, name in enumerate(names):
+        signed_up[name] = await people.signs_up(name.replace("_", "-"), server=site.servers[number % 2])
+    site.rows(
+        "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1", signed_up["staff"].id
+    )
+    owner, member = signed_up["owner"], signed_up["member"]
+    group = await owner.gathers(*(signed_up[name] for name in names[1:7]), name="Trip")
+    places = f"/conversations/{group['id']}/participants"
+    await owner.patches(f"{places}/{signed_up['admin'].id}", {"role": "admin"})
+    await owner.patches(f"{places}/{signed_up['read_only'].id}", {"can_send_messages": False})
+    message = await member.posts_message("for all who are here", to=group)
+    await owner.deletes(f"{places}/{signed_up['ex_member'].id}")
+    site.rows("UPDATE accounts_user SET is_active = false WHERE id = %s RETURNING 1", signed_up["deactivated"].id)
+    signed_up["other_device"] = await member.another_device(connected=False)
+    signed_up["revoked"] = await member.another_device("old phone", connected=False)
+    (session,) = [each for each in (await signed_up["revoked"].gets("/auth/sessions"))["results"] if each["current"]]
+    await member.deletes(f"/auth/sessions/{session['id']}")
+    signed_up["anonymous"] = Device(member.person, "nobody's", "", member.server, site)
+    bystander = signed_up.pop("bystander")
+    await asyncio.gather(bystander.connects(), *(signed_up[name].connects() for name in SIGNED_IN))
+    with site.clean_logs():
+        yield World(signed_up, bystander, group["id"], message["id"], message["sequence"])
+    await asyncio.gather(*(device.leaves() for device in [*signed_up.values(), bystander]))
+
+
+# --- The matrix ---------------------------------------------------------------------------
+
+Act = Callable[[World, Device], Awaitable[str]]
+
+
+def for_signed_in(outcome: str) -> Mapping[str, str]:
+    return dict.fromkeys(SIGNED_IN, outcome) | dict.fromkeys(SIGNED_OUT, "closed 4401")
+
+
+def in_group(outcome: str, **others: str) -> Mapping[str, str]:
+    """An outcome for members; for everybody else the group does not exist."""
+    return for_signed_in("not_found") | dict.fromkeys(IN_GROUP, outcome) | others
+
+
+async def answered(device: Device, type: str, **fields: Any) -> str:
+    """Send a command and return the type of the answer, or the code of the refusal."""
+    try:
+        return str((await device.asks(type, **fields))["type"])
+    except Refused as refusal:
+        return str(refusal.code)
+
+
+async def heard(world: World, device: Device, type: str, command: Mapping[str, Any], **frame: Any) -> str:
+    """Send a command that is answered by a refusal only; return the code, or what the bystander hears."""
+    number = await device.says(command["type"], **{name: value for name, value in command.items() if name != "type"})
+    refusal = asyncio.create_task(device.hears(lambda heard: heard.get("id") == number, "a refusal"))
+    news = asyncio.create_task(world.bystander.receives(type, **frame))
+    await asyncio.wait({refusal, news}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (refusal, news):
+        if not task.done():
+            task.cancel()
+    return str(news.result()["type"] if news.done() and not news.cancelled() else refusal.result()["code"])
+
+
+async def sends(world: World, device: Device) -> str:
+    return await answered(
+        device, "send_message", conversation_id=world.group, content="hi", client_message_id=str(uuid4())
+    )
+
+
+async def types(world: World, device: Device) -> str:
+    command = {"type": "typing", "conversation_id": world.group, "is_typing": True}
+    return await heard(world, device, "typing", command, user=device, is_typing=True)
+
+
+async def syncs(world: World, device: Device) -> str:
+    """Return whether the answer knows the group."""
+    before = len(device.all_heard())
+    complete = await device.asks("sync", cursors={world.group: 0}, since="2020-01-01T00:00:00Z")
+    frames = device.all_heard()[before:]
+    told = [frame for frame in frames if frame.get("conversation_id") == world.group]
+    known = world.group in complete["heads"]
+    assert bool(told) == known, told
+    assert complete["resync"] == []
+    assert known or complete["heads"] == {}
+    return "group" if known else "nothing"
+
+
+async def pings(world: World, device: Device) -> str:
+    return f"{(await device.asks('ping'))['heads']['count']} conversations"
+
+
+async def signs_in_again(world: World, device: Device) -> str:
+    return await answered(device, "auth", token=world.devices["owner"].token)
+
+
+async def shows_status(world: World, device: Device) -> str:
+    """Return who hears of it: oneself always, and those who share a conversation."""
+    activity = f"busy {uuid4()}"
+    await device.says("presence_update", status="busy", activity=activity)
+    await device.receives("presence", user=device, activity=activity)
+    if device.person.id not in {world.devices[name].id for name in IN_GROUP}:
+        # A fence: what the bystander's own status causes comes after, on the same way.
+        fence = f"fence {uuid4()}"
+        await world.bystander.says("presence_update", status="online", activity=fence)
+        await world.bystander.receives("presence", activity=fence)
+        world.bystander.has_not_heard("presence", activity=activity)
+        return "oneself"
+    await world.bystander.receives("presence", user=device, activity=activity)
+    return "members"
+
+
+def receipt(command: str, frame: str, who: str, *, by_message: bool) -> Act:
+    """Return how to send a receipt, with a message of its own for each actor to be moved to."""
+
+    async def acts(world: World, device: Device) -> str:
+        message = await world.bystander.posts_message("read this", to=world.group)
+        place = {"conversation_id": world.group, "sequence": message["sequence"]}
+        covered = {"message_id": message["id"]} if by_message else place
+        return await heard(
+            world, device, frame, {"type": command} | covered, **{who: device.id, "up_to_sequence": message["sequence"]}
+        )
+
+    return acts
+
+
+MATRIX: list[tuple[str, Act, Mapping[str, str]]] = [
+    ("auth", signs_in_again, for_signed_in("conflict")),
+    ("send_message", sends, in_group("message_ack", read_only="forbidden")),
+    (
+        "delivery_receipt",
+        receipt("delivery_receipt", "message_delivered", "user_id", by_message=True),
+        in_group("message_delivered"),
+    ),
+    (
+        "delivery_receipt",
+        receipt("delivery_receipt", "message_delivered", "user_id", by_message=False),
+        in_group("message_delivered"),
+    ),
+    ("read_receipt", receipt("read_receipt", "message_read", "reader_id", by_message=True), in_group("message_read")),
+    ("read_receipt", receipt("read_receipt", "message_read", "reader_id", by_message=False), in_group("message_read")),
+    ("typing", types, in_group("typing")),
+    ("presence_update", shows_status, for_signed_in("oneself") | dict.fromkeys(IN_GROUP, "members")),
+    ("sync", syncs, for_signed_in("nothing") | dict.fromkeys(IN_GROUP, "group")),
+    ("ping", pings, for_signed_in("0 conversations") | dict.fromkeys(IN_GROUP, "1 conversations")),
+]
+
+
+async def test_every_command_has_a_row() -> None:
+    assert {command for command, _, _ in MATRIX} == set(registry.commands)
+
+
+@pytest.mark.parametrize(("command", "act", "outcomes"), MATRIX, ids=[f"{row[0]}-{n}" for n, row in enumerate(MATRIX)])
+async def test_rights(world: World, command: str, act: Act, outcomes: Mapping[str, str]) -> None:
+    found = {}
+    for actor in SIGNED_IN:
+        found[actor] = await act(world, world.devices[actor])
+    for actor in SIGNED_OUT:
+        found[actor] = await refused_at_the_door(world.devices[actor], command)
+    assert found == outcomes
+    assert set(outcomes) == set(ACTORS)
+
+
+async def refused_at_the_door(device: Device, command: str) -> str:
+    """Try to use a command without a living session; return how the socket ends."""
+    token = device.token or "nothing that anybody was given"
+    if command == "auth":
+        await device.opens_socket(auth=None)
+        await device.says("auth", token=token)
+    elif device.token:
+        await device.opens_socket()
+    else:
+        await device.opens_socket(auth=None)
+        await device.says(command, conversation_id=str(uuid4()))
+    code = await device.is_closed()
+    assert [frame["type"] for frame in device.all_heard()] == ["error"]
+    assert device.all_heard()[0]["code"] == "unauthenticated"
+    return f"closed {code}"
+
+
+# --- What else must hold over the socket ----------------------------------------------------
+
+
+async def test_forged_receipts_move_nothing(world: World) -> None:
+    """A mark beyond the head is refused, and one of another person cannot be set at all."""
+    member = world.devices["member"]
+    conversation = await member.looks_at(world.group)
+    beyond = await answered(
+        member, "read_receipt", conversation_id=world.group, sequence=conversation["last_sequence"] + 1
+    )
+    assert beyond == "invalid"
+    forged = await answered(member, "read_receipt", message_id=world.message, user_id=world.devices["owner"].id)
+    assert forged == "invalid"
+
+
+async def test_the_sender_is_who_the_socket_belongs_to(world: World) -> None:
+    member = world.devices["member"]
+    forged = await answered(
+        member,
+        "send_message",
+        conversation_id=world.group,
+        content="not me",
+        client_message_id=str(uuid4()),
+        sender_user_id=world.devices["owner"].id,
+    )
+    assert forged == "invalid"
+
+
+async def test_an_ex_member_hears_nothing_of_what_happens(world: World) -> None:
+    """A fence in a conversation of their own shows that whatever was to come has come."""
+    ex, owner = world.devices["ex_member"], world.devices["owner"]
+    own = await owner.talks_to(ex)
+    before = len(ex.all_heard())
+    sent = await owner.sends("not for you", to=world.group)
+    await owner.patches(f"/messages/{sent['message_id']}", {"content": "still not"})
+    await owner.patches(f"/conversations/{world.group}", {"name": "Without you"})
+    await owner.says("typing", conversation_id=world.group, is_typing=True)
+    await owner.says("read_receipt", conversation_id=world.group, sequence=sent["sequence"])
+    await owner.deletes(f"/messages/{sent['message_id']}", **{"for": "everyone"})
+    await ex.hears_everything_from(owner, in_=own)
+    assert [frame for frame in ex.all_heard()[before:] if frame.get("conversation_id") == world.group] == []
+
+
+async def test_a_late_member_gets_hidden_events_for_what_was_before(world: World) -> None:
+    owner = world.devices["owner"]
+    late = await People(owner.site).signs_up("late", server=owner.site.servers[1])
+    await late.connects()
+    try:
+        old = await owner.sends("before you came", to=world.group)
+        added = f"/conversations/{world.group}/participants"
+        await owner.posts(added, {"user_ids": [late.id]})
+        await late.receives("participant_added", conversation_id=world.group)
+        await owner.patches(f"/messages/{old['message_id']}", {"content": "changed"})
+        await owner.deletes(f"/messages/{old['message_id']}", **{"for": "everyone"})
+        await late.hears_everything_from(owner, in_=world.group)
+        hidden = late.heard("event_hidden")
+        assert [set(frame) for frame in hidden] == [{"type", "conversation_id", "sequence"}] * 2
+        assert old["message_id"] not in str(late.all_heard())
+        refusal = await answered(late, "read_receipt", message_id=old["message_id"])
+        assert refusal == "not_found"
+        quoting = await answered(
+            late,
+            "send_message",
+            conversation_id=world.group,
+            content="see",
+            client_message_id=str(uuid4()),
+            reply_to_id=old["message_id"],
+        )
+        assert quoting == "invalid"
+    finally:
+        await late.leaves()

@@ -1,0 +1,116 @@
+"""History: pages in both directions, around a message, from one's coming on."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Conversation
+from messaging import selectors
+from messaging.frames import HistoryQuery
+from realtime.errors import Invalid, NotFound
+from tests.making import direct, group, people, person, say
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ana() -> User:
+    return person("ana")
+
+
+@pytest.fixture
+def talk(ana: User) -> Conversation:
+    """Nine messages, sequences 2 to 10."""
+    talk = direct(ana, person("ben"))
+    for number in range(2, 11):
+        say(talk, ana, str(number))
+    return talk
+
+
+def sequences(user: User, conversation: Conversation, **query: Any) -> tuple[list[int], bool]:
+    page = selectors.history(user.id, conversation.id, HistoryQuery(**query))
+    return [message.sequence for message in page.results], page.has_more
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ([10, 9, 8, 7, 6, 5, 4, 3, 2], False)),
+        ({"limit": 4}, ([10, 9, 8, 7], True)),
+        ({"limit": 9}, ([10, 9, 8, 7, 6, 5, 4, 3, 2], False)),
+        ({"before": 5, "limit": 2}, ([4, 3], True)),
+        ({"before": 4, "limit": 2}, ([3, 2], False)),
+        ({"before": 2}, ([], False)),
+        ({"after": 7, "limit": 2}, ([9, 8], True)),
+        ({"after": 8, "limit": 2}, ([10, 9], False)),
+        ({"after": 10}, ([], False)),
+        ({"after": 99}, ([], False)),
+        ({"around": 6, "limit": 4}, ([8, 7, 6, 5], True)),
+        ({"around": 10, "limit": 4}, ([10, 9, 8, 7], True)),
+        ({"around": 2, "limit": 4}, ([4, 3, 2], False)),
+        ({"around": 99, "limit": 3}, ([10, 9, 8], True)),
+        ({"around": 6, "limit": 1}, ([6], True)),
+    ],
+    ids=str,
+)
+def test_a_page(query: dict[str, Any], expected: tuple[list[int], bool], talk: Conversation, ana: User) -> None:
+    assert sequences(ana, talk, **query) == expected
+
+
+def test_pages_in_both_directions_meet_everything_once(talk: Conversation, ana: User) -> None:
+    back, (page, more) = [], sequences(ana, talk, limit=2)
+    while True:
+        back += page
+        if not more:
+            break
+        page, more = sequences(ana, talk, limit=2, before=page[-1])
+    forth, (page, more) = [], sequences(ana, talk, limit=2, after=0)
+    while True:
+        forth += page[::-1]
+        if not more:
+            break
+        page, more = sequences(ana, talk, limit=2, after=page[0])
+    assert back == forth[::-1] == list(range(10, 1, -1))
+
+
+def test_one_direction_at_a_time(talk: Conversation, ana: User) -> None:
+    with pytest.raises(Invalid):
+        sequences(ana, talk, before=5, after=2)
+
+
+def test_it_begins_with_one_s_coming_in_every_direction(ana: User) -> None:
+    ben = person("ben")
+    team = group(ana, name="Team")
+    old = say(team, ana, "before")
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
+    new = say(team, ana, "after")
+    mine = [new.sequence, new.sequence - 1]
+    for query in ({}, {"after": 0}, {"around": old.sequence}, {"around": new.sequence}):
+        assert sequences(ben, team, **query)[0][:2] == mine
+        assert old.sequence not in sequences(ben, team, **query)[0]
+    assert sequences(ben, team, before=old.sequence + 1) == ([], False)
+    with pytest.raises(NotFound):
+        selectors.visible_message(ben.id, old.message_id)
+    assert selectors.visible_message(ben.id, new.message_id)[0].content == "after"
+
+
+def test_strangers_and_former_members_see_nothing(talk: Conversation, ana: User) -> None:
+    cleo, dan = people("cleo", "dan")
+    team = group(ana, dan)
+    sent = say(team, dan)
+    services.leave(user_id=dan.id, conversation_id=team.id)
+    for user, conversation in ((cleo, talk), (dan, team)):
+        with pytest.raises(NotFound):
+            sequences(user, conversation)
+    for message_id in (sent.message_id, uuid.uuid4()):
+        with pytest.raises(NotFound):
+            selectors.visible_message(dan.id, message_id)
+
+
+def test_a_page_costs_the_same_at_any_size(talk: Conversation, ana: User, django_assert_num_queries: Any) -> None:
+    for limit in (1, 9):
+        with django_assert_num_queries(4):
+            sequences(ana, talk, limit=limit)

@@ -1,0 +1,122 @@
+"""The integrity check finds each kind of fault, and nothing in what services have written."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import F
+
+from conversations.models import Conversation, Event, Participant
+from messaging.integrity import faults
+from messaging.models import Message
+from tests.making import direct, group, people, read, say
+
+NEW_MESSAGE = Event.Kind.NEW_MESSAGE
+
+
+@pytest.fixture
+def talk(db: None) -> Conversation:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    talk = direct(ana, ben)
+    for _ in range(3):
+        say(talk, ana)
+        say(talk, ben)
+    read(talk, ben, 4)
+    group(cleo, ana, name="Beside")
+    return talk
+
+
+def drop_event_in_the_middle(talk: Conversation) -> None:
+    Event.objects.filter(conversation=talk, sequence=3).delete()
+
+
+def drop_first_event(talk: Conversation) -> None:
+    Event.objects.filter(conversation=talk, sequence=1).delete()
+
+
+def move_head(talk: Conversation) -> None:
+    Conversation.objects.filter(id=talk.id).update(last_sequence=F("last_sequence") + 1)
+
+
+def drop_message(talk: Conversation) -> None:
+    Message.objects.filter(conversation=talk, sequence=3).delete()
+
+
+def point_event_elsewhere(talk: Conversation) -> None:
+    other = Message.objects.filter(conversation=talk, sequence=4).values_list("id", flat=True)[0]
+    Event.objects.filter(conversation=talk, sequence=3).update(message_id=other)
+
+
+def miscount_messages(talk: Conversation) -> None:
+    Conversation.objects.filter(id=talk.id).update(message_count=F("message_count") - 1)
+
+
+def misplace_newest_message(talk: Conversation) -> None:
+    Conversation.objects.filter(id=talk.id).update(last_message_sequence=F("last_message_sequence") - 1)
+
+
+def miscount_participants(talk: Conversation) -> None:
+    Conversation.objects.filter(id=talk.id).update(participant_count=3)
+
+
+def miscount_sent(talk: Conversation) -> None:
+    Participant.objects.filter(conversation=talk, user__username="ana").update(
+        sent_count=F("sent_count") + 1, read_sent_count=F("read_sent_count") + 1
+    )
+
+
+def miscount_read(talk: Conversation) -> None:
+    Participant.objects.filter(conversation=talk, user__username="ben").update(
+        read_message_count=F("read_message_count") + 1
+    )
+
+
+def mark_beyond_the_head(talk: Conversation) -> None:
+    Participant.objects.filter(conversation=talk, user__username="ben").update(last_delivered_sequence=99)
+
+
+PLANTED: dict[Callable[[Conversation], None], str] = {
+    drop_event_in_the_middle: "but 6 of them",
+    drop_first_event: "events 2 to 7",
+    move_head: "head 8, last event 7",
+    drop_message: "event 3 without its message",
+    point_event_elsewhere: "no event at its sequence 3",
+    miscount_messages: "counts 5 messages",
+    misplace_newest_message: "up to 6, has 6 up to 7",
+    miscount_participants: "counts 3 participants, has 2",
+    miscount_sent: "counts 4 messages sent, has 3",
+    miscount_read: "unread 0, but 1",
+    mark_beyond_the_head: "mark 99 beyond the head",
+}
+
+
+def test_all_is_well_in_what_services_have_written(talk: Conversation) -> None:
+    assert list(faults()) == []
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_fault_is_found_and_named(plant: Callable[[Conversation], None], talk: Conversation) -> None:
+    plant(talk)
+    found = list(faults())
+    assert any(PLANTED[plant] in fault for fault in found), found
+    assert all("Beside" not in fault for fault in found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_says_that_all_is_well_or_fails(talk: Conversation) -> None:
+    out = StringIO()
+    call_command("check_integrity", stdout=out)
+    assert "gapless" in out.getvalue()
+    move_head(talk)
+    with pytest.raises(CommandError, match="1 faults"):
+        call_command("check_integrity", stdout=out)
+    assert "head 8, last event 7" in out.getvalue()
+
+
+def test_the_command_writes_nothing_and_needs_few_queries(
+    talk: Conversation, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(14):
+        call_command("check_integrity", stdout=StringIO())

@@ -1,0 +1,242 @@
+"""Receipt marks: forward only, members only, reading implies delivery, with the times at which they moved."""
+
+import datetime
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from accounts.models import User
+from conversations import services
+from conversations.models import Conversation
+from conversations.selectors import LISTED_PARTICIPANTS
+from messaging import selectors
+from messaging.integrity import faults
+from messaging.models import ReceiptMove
+from messaging.services import receipts
+from messaging.services.receipts import Mark, set_mark, set_marks
+from realtime.errors import DomainError, Invalid, NotFound
+from realtime.items import Notice
+from tests.making import direct, group, person, place, read, say, unread
+
+pytestmark = pytest.mark.django_db
+DELIVERED, READ = ReceiptMove.Kind.DELIVERED, ReceiptMove.Kind.READ
+
+
+@pytest.fixture
+def ana() -> User:
+    return person("ana")
+
+
+@pytest.fixture
+def ben() -> User:
+    return person("ben")
+
+
+@pytest.fixture
+def talk(ana: User, ben: User) -> Iterator[Conversation]:
+    """Five messages of ana, sequences 2 to 6."""
+    talk = direct(ana, ben)
+    for _ in range(5):
+        say(talk, ana)
+    yield talk
+    assert list(faults()) == []
+
+
+def marks(conversation: Conversation, user: User) -> tuple[int, int]:
+    there = place(conversation, user)
+    return there.last_delivered_sequence, there.last_read_sequence
+
+
+def test_reading_implies_delivery_and_not_the_other_way(talk: Conversation, ben: User) -> None:
+    read(talk, ben, 3, DELIVERED)
+    assert marks(talk, ben) == (3, 0)
+    assert unread(talk, ben) == 5
+    read(talk, ben, 5)
+    assert marks(talk, ben) == (5, 5)
+    assert unread(talk, ben) == 1
+    kinds = list(ReceiptMove.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
+    assert kinds == [(DELIVERED, 0, 3), (DELIVERED, 3, 5), (READ, 0, 5)]
+
+
+def test_marks_never_go_back_and_standing_still_writes_nothing(talk: Conversation, ben: User) -> None:
+    read(talk, ben, 5)
+    before = ReceiptMove.objects.count(), place(talk, ben).last_read_at
+    for sequence in (5, 4, 0):
+        read(talk, ben, sequence)
+        read(talk, ben, sequence, DELIVERED)
+    assert marks(talk, ben) == (5, 5)
+    assert (ReceiptMove.objects.count(), place(talk, ben).last_read_at) == before
+
+
+def test_beyond_the_end_is_refused(talk: Conversation, ben: User) -> None:
+    with pytest.raises(Invalid, match="sequence"):
+        read(talk, ben, 7)
+    assert marks(talk, ben) == (0, 0)
+
+
+def test_only_members_say_that_they_read(talk: Conversation, ana: User, ben: User) -> None:
+    cleo = person("cleo")
+    message_id = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery()).results[0].id
+    for mark in (
+        Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
+        Mark(cleo.id, READ, message_id=uuid.UUID(message_id)),
+        Mark(ben.id, READ, conversation_id=uuid.uuid4(), sequence=1),
+        Mark(ben.id, READ, message_id=uuid.uuid4()),
+    ):
+        with pytest.raises(NotFound):
+            set_mark(mark)
+    assert not ReceiptMove.objects.exists()
+
+
+def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: User, ben: User) -> None:
+    team = group(ana, ben)
+    sent = say(team, ana)
+    services.leave(user_id=ben.id, conversation_id=team.id)
+    for mark in (
+        Mark(ben.id, READ, conversation_id=team.id, sequence=2),
+        Mark(ben.id, READ, message_id=sent.message_id),
+    ):
+        with pytest.raises(NotFound):
+            set_mark(mark)
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
+    with pytest.raises(NotFound):
+        set_mark(Mark(ben.id, READ, message_id=sent.message_id))
+    assert list(faults()) == []
+
+
+def test_a_message_stands_for_everything_up_to_it(talk: Conversation, ana: User, ben: User) -> None:
+    third = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery(before=5)).results[0]
+    set_mark(Mark(ben.id, READ, message_id=uuid.UUID(third.id)))
+    assert marks(talk, ben) == (4, 4)
+    assert unread(talk, ben) == 2
+
+
+def test_in_a_batch_each_mark_stands_for_itself(talk: Conversation, ana: User, ben: User) -> None:
+    cleo = person("cleo")
+    results = set_marks(
+        [
+            Mark(ben.id, DELIVERED, conversation_id=talk.id, sequence=3),
+            Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
+            Mark(ben.id, READ, conversation_id=talk.id, sequence=99),
+            Mark(ben.id, READ, conversation_id=talk.id, sequence=4),
+            Mark(ana.id, READ, conversation_id=talk.id, sequence=6),
+        ]
+    )
+    assert [result.code if isinstance(result, DomainError) else None for result in results] == [
+        None,
+        "not_found",
+        "invalid",
+        None,
+        None,
+    ]
+    assert (marks(talk, ben), marks(talk, ana)) == ((4, 4), (6, 6))
+
+
+# --- Who got it when ----------------------------------------------------------------------
+
+
+def test_each_person_s_times_are_those_at_which_their_marks_passed_the_message(ana: User, ben: User) -> None:
+    cleo = person("cleo")
+    team = group(ana, ben, cleo)
+    one, two = say(team, ana), say(team, ana)
+    read(team, ben, one.sequence, DELIVERED)
+    read(team, ben, two.sequence)
+
+    def of(sent: Any) -> dict[str, tuple[datetime.datetime | None, datetime.datetime | None]]:
+        found = selectors.receipts_of(ana.id, sent.message_id)
+        return {receipt.user_id: (receipt.delivered_at, receipt.read_at) for receipt in found}
+
+    moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptMove.objects.all()}
+    assert of(one) == {
+        str(ben.id): (moved[DELIVERED, one.sequence], moved[READ, two.sequence]),
+        str(cleo.id): (None, None),
+    }
+    assert of(two)[str(ben.id)] == (moved[DELIVERED, two.sequence], moved[READ, two.sequence])
+
+
+def test_those_who_could_not_see_a_message_are_not_asked_about_it(ana: User, ben: User) -> None:
+    cleo = person("cleo")
+    team = group(ana, ben)
+    sent = say(team, ana)
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
+    services.leave(user_id=ben.id, conversation_id=team.id)
+    assert selectors.receipts_of(ana.id, sent.message_id) == []
+    for user in (ben, cleo):
+        with pytest.raises(NotFound):
+            selectors.receipts_of(user.id, sent.message_id)
+
+
+def test_the_sender_sees_sent_delivered_read_when_all_others_have_it(ana: User, ben: User) -> None:
+    cleo = person("cleo")
+    team = group(ana, ben, cleo)
+    sent = say(team, ana)
+
+    def status(user: User) -> str:
+        (body,) = selectors.history(user.id, team.id, selectors.frames.HistoryQuery(limit=1)).results
+        return body.status
+
+    seen = [status(ana)]
+    for user, kind in ((ben, DELIVERED), (cleo, READ), (ben, READ)):
+        read(team, user, sent.sequence, kind)
+        seen.append(status(ana))
+    assert seen == ["sent", "sent", "delivered", "read"]
+    late = person("late")
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[late.id])
+    assert status(ben) == "sent", "the newest is the note that somebody came"
+
+
+# --- Who is told --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+    """What receipts announce, caught at the door."""
+    notices: list[Notice] = []
+    monkeypatch.setattr(receipts, "announce", notices.extend)
+    return notices
+
+
+def frame(notice: Notice) -> dict[str, Any]:
+    return msgspec.json.decode(notice.text)  # type: ignore[no-any-return]
+
+
+def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
+    talk: Conversation, ana: User, ben: User, told: list[Notice]
+) -> None:
+    newest = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery(before=5)).results[0]
+    set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id="phone"))
+    delivered, seen, own = told
+    assert [frame(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
+    assert delivered.user_ids is None
+    assert seen.conversation_id == str(talk.id)
+    assert frame(seen) == {
+        "type": "message_read",
+        "conversation_id": str(talk.id),
+        "up_to_sequence": 4,
+        "message_id": newest.id,
+        "reader_id": str(ben.id),
+        "read_at": frame(seen)["read_at"],
+    }
+    assert (own.user_ids, own.except_session) == ([str(ben.id)], "phone")
+    assert frame(own)["unread_count"] == 2
+    assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
+
+
+@pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])
+def test_in_a_large_group_only_those_whose_messages_were_covered_are_told(
+    size: int, to_all: bool, ana: User, ben: User, told: list[Notice]
+) -> None:
+    cleo = person("cleo")
+    team = group(ana, ben, cleo)
+    Conversation.objects.filter(id=team.id).update(participant_count=size)
+    say(team, cleo)
+    read(team, ben)
+    say(team, ana)
+    told.clear()
+    read(team, ben)
+    for notice in told[:2]:
+        assert notice.user_ids == (None if to_all else [str(ana.id)])
+    Conversation.objects.filter(id=team.id).update(participant_count=3)

@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
 
 def _run(installation: Installation, module: ModuleType, places: list, *, profiling: bool) -> Result:
     """Run one workload on a server process of its own."""
+    if profiling and hasattr(module, "MESSAGES_TO_PROFILE"):
+        module.MESSAGES = module.MESSAGES_TO_PROFILE
     installation.fresh_server()
     gc.collect()
     gc.freeze()

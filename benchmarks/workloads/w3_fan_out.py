@@ -17,6 +17,7 @@ from benchmarks.usage import Stopwatch
 RECEIVERS = 500
 SIZES = [RECEIVERS + 1]
 MESSAGES = 100
+MESSAGES_TO_PROFILE = 1_500
 WARM_UP = 20
 BAR = Bar(first=50_000, target=110_000, at_least=True)
 

@@ -1,0 +1,69 @@
+"""Sockets of the product over an ASGI `send` that really blocks, as a full transport does."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from realtime.registry import Identity
+from realtime.sockets import Socket
+
+
+class Peer:
+    """The other end: reads while it is open. `socket` is the product's own."""
+
+    def __init__(self, user_id: str = "ana", session_id: str | None = None) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.aborted = False
+        self.broken = False
+        self._reads = asyncio.Event()
+        self._reads.set()
+        identity = Identity(user_id=user_id, session_id=session_id or f"session of {user_id}")
+        self.socket = Socket(self._send, self._abort, identity, f"connection {id(self)}")
+
+    def stops_reading(self) -> None:
+        self._reads.clear()
+
+    def reads_again(self) -> None:
+        self._reads.set()
+
+    async def reads(self, number: int) -> None:
+        """Read again until so many messages have come."""
+        self.reads_again()
+        async with asyncio.timeout(5):
+            while len(self.sent) < number:
+                await asyncio.sleep(0)
+
+    @property
+    def texts(self) -> list[str]:
+        return [message["text"] for message in self.sent if message["type"] == "websocket.send"]
+
+    @property
+    def frames(self) -> list[Any]:
+        return [msgspec.json.decode(text) for text in self.texts]
+
+    @property
+    def close_code(self) -> int | None:
+        codes = [message["code"] for message in self.sent if message["type"] == "websocket.close"]
+        assert len(codes) <= 1, "closed once"
+        return codes[0] if codes else None
+
+    def deliver(self, *texts: str, droppable: bool = False) -> None:
+        for text in texts:
+            self.socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=droppable)
+
+    async def closed(self) -> int | None:
+        """Wait for the end; return the close code, or None when the connection was cut."""
+        async with asyncio.timeout(5):
+            while self.close_code is None and not self.aborted:
+                await asyncio.sleep(0.001)
+        return self.close_code
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._reads.wait()
+        if self.broken:
+            raise OSError("the peer is gone")
+        self.sent.append(message)
+
+    def _abort(self) -> None:
+        self.aborted = True

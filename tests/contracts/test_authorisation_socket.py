@@ -250,8 +250,29 @@ async def test_the_sender_is_who_the_socket_belongs_to(world: World) -> None:
 
 async def test_an_ex_member_hears_nothing_of_what_happens(world: World) -> None:
     """A fence in a conversation of their own shows that whatever was to come has come."""
-    ex, owner = world.devices["ex_member"], world.devices["owner"]
+    await hears_nothing_of_the_group(world, world.devices["ex_member"])
+
+
+async def test_who_is_removed_while_connected_hears_nothing_more(world: World) -> None:
+    owner = world.devices["owner"]
+    guest = await People(owner.site).signs_up("guest", server=owner.site.servers[1])
+    try:
+        await guest.connects()
+        await owner.posts(f"/conversations/{world.group}/participants", {"user_ids": [guest.id]})
+        await guest.hears_everything_from(owner, in_=world.group)
+        await owner.deletes(f"/conversations/{world.group}/participants/{guest.id}")
+        await guest.receives("participant_removed", conversation_id=world.group, user_id=guest.id)
+        await hears_nothing_of_the_group(world, guest)
+        assert await types(world, guest) == "not_found"
+        assert await pings(world, guest) == "1 conversations"  # the one with the owner
+    finally:
+        await guest.leaves()
+
+
+async def hears_nothing_of_the_group(world: World, ex: Device) -> None:
+    owner = world.devices["owner"]
     own = await owner.talks_to(ex)
+    await ex.hears_everything_from(owner, in_=own)
     before = len(ex.all_heard())
     sent = await owner.sends("not for you", to=world.group)
     await owner.patches(f"/messages/{sent['message_id']}", {"content": "still not"})

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
@@ -26,13 +27,20 @@ log = logging.getLogger("chatsite.lifespan")
 # The loop and the writing threads share one interpreter lock: with a shorter turn a transaction waits
 # less at each of its round trips beside a busy loop.
 SWITCH_INTERVAL_SECONDS = 0.0005
+SAME_SIGNAL_SECONDS = 1.0
 
 
-class WithoutHostileTracebacks(logging.Filter):
-    """Drops uvicorn's traceback for a client that sent invalid UTF-8; the close code 1007 says it."""
+class WithoutHostileNoise(logging.Filter):
+    """Drops what uvicorn logs at the will of any client.
+
+    A traceback for invalid UTF-8, which the close code 1007 says; and an error for every upgrade that was
+    refused with a status of its own, which uvicorn takes for a forgotten answer.
+    """
+
+    NOISE = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Invalid UTF-8")
+        return not record.getMessage().startswith(self.NOISE)
 
 
 async def lifespan(
@@ -50,7 +58,7 @@ async def lifespan(
                 await send({"type": "lifespan.startup.failed", "message": str(error) or type(error).__name__})
                 return
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-            logging.getLogger("uvicorn.error").addFilter(WithoutHostileTracebacks())
+            logging.getLogger("uvicorn.error").addFilter(WithoutHostileNoise())
             keep_process_running()
             _drain_before_signals()
             if settings.EMBEDDED:
@@ -84,9 +92,11 @@ def _drain_before_signals() -> None:
     def wrap(signum: int, original: Callable[[int, FrameType | None], Any]) -> None:
         def handle(number: int, frame: FrameType | None) -> None:
             if drain.begun:
-                original(number, frame)
+                # Ctrl-C reaches a worker twice, from the terminal and from its supervisor: that is one signal.
+                if time.monotonic() - drain.begun_at > SAME_SIGNAL_SECONDS:
+                    original(number, frame)
                 return
-            drain.begun = True
+            drain.begin()
 
             async def drain_then_signal() -> None:
                 try:

@@ -24,10 +24,17 @@ class Drain:
 
     def __init__(self) -> None:
         self.begun = False
+        self.begun_at = 0.0
+
+    def begin(self) -> None:
+        """Refuse new sockets and say "not ready" from now on."""
+        self.begun = True
+        self.begun_at = time.monotonic()
 
     async def run(self) -> None:
         """Refuse new sockets, let writes finish, tell every socket to reconnect, close with 1012, spread."""
-        self.begun = True
+        if not self.begun:
+            self.begin()
         ends_at = time.monotonic() + settings.LIMITS.drain_seconds
         mine = hub.all_sockets()
         log.info("draining %d sockets", len(mine))

@@ -188,13 +188,18 @@ class Hub:
                 socket.deliver(message, size, droppable=notice.droppable)
 
     def _audience(self, notice: Notice) -> list[Socket]:
-        topic = self.topics.get(notice.conversation_id) if notice.conversation_id is not None else None
-        if notice.user_ids is None:
-            return list(topic.members) if topic is not None else []
-        mine = [socket for user_id in notice.user_ids for socket in self.users.get(user_id, ())]
         if notice.conversation_id is None:
-            return mine
-        return [socket for socket in mine if topic is not None and socket in topic.members]
+            return [socket for user_id in notice.user_ids or () for socket in self.users.get(user_id, ())]
+        topic = self.topics.get(notice.conversation_id)
+        if topic is None:
+            return []
+        members = topic.members
+        subject = notice.subject_sequence
+        if notice.user_ids is None:
+            found = list(members)
+        else:
+            found = [s for user_id in notice.user_ids for s in self.users.get(user_id, ()) if s in members]
+        return found if subject is None else [socket for socket in found if members[socket] <= subject]
 
     def _end(self, ended: Ended) -> None:
         for socket in list(self.users.get(ended.user_id, ())):

@@ -23,8 +23,9 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     """A frame without a sequence: receipts, typing, presence.
 
     It goes to the members of `conversation_id`, or to all devices of `user_ids`, or, with both, to
-    those of the users who are members; never to `except_session`. `row_id` names the durable row
-    behind it, so that what the sweep finds again is not sent twice.
+    those of the users who are members; never to `except_session`, nor to a member whose history starts
+    after `subject_sequence`. `row_id` names the durable row behind it, so that what the sweep finds again
+    is not sent twice.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     except_session: str | None = None
     droppable: bool = True
     row_id: int | None = None
+    subject_sequence: int | None = None
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True):

@@ -172,12 +172,9 @@ class Socket:
 
     # --- Catching up ----------------------------------------------------------------------
 
-    def hold(self) -> bool:
-        """Begin to hold live events back; False when a catch-up is under way already."""
-        if self._held is not None:
-            return False
+    def hold(self) -> None:
+        """Begin to hold live events back. The commands of a socket run one after the other, so nobody else holds."""
         self._held = []
-        return True
 
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""

@@ -195,6 +195,7 @@ def notices_of(
             conversation_id=conversation_id,
             user_ids=audience,
             row_id=move.pk * 2,
+            subject_sequence=move.up_to_sequence,
         )
     ]
     if move.kind == Kind.READ:

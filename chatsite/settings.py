@@ -289,6 +289,8 @@ LOGGING = {
     "loggers": {
         "chatsite": {"level": env.str("LOG_LEVEL", "INFO")},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A refused request is the client's business, not a warning to the operator.
+        "django.request": {"level": "ERROR"},
         # It logs a traceback a second while Redis is away; `chatsite.door` says that in one line.
         "channels_redis.pubsub": {"level": "CRITICAL", "handlers": ["console"], "propagate": False},
     },

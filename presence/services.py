@@ -37,6 +37,14 @@ def renew(leases: Iterable[Lease]) -> None:
     tell_peers(store().settle({lease.user_id for lease in leases} | store().expired()))
 
 
+def introduce(user_ids: Collection[str]) -> None:
+    """Tell the peers of these people what is shown of them, though nothing changed: some peers are new.
+
+    :raises redis.RedisError: the store is away.
+    """
+    tell_peers(store().shown(user_ids))
+
+
 def tell_peers(changed: dict[str, Shown]) -> None:
     """Announce what is shown of people to themselves and to those who share a conversation of listed size."""
     if not changed:

@@ -32,12 +32,19 @@ class Connections:
         self._written: dict[str, Status] = {}
         self._ended: dict[str, Lease] = {}
         self._greeted: list[Socket] = []
+        self._introduced: set[str] = set()
         self._renewed_at = self._looked_at = 0.0
 
     def add(self, socket: Socket) -> None:
         """Begin a lease; the new client is told how its peers are."""
         self._sockets[socket.connection_id] = socket
         self._greeted.append(socket)
+        self._looked_at = 0.0
+
+    def introduce(self, socket: Socket) -> None:
+        """Tell somebody who came into a conversation how the others are, and the others how they are."""
+        self._greeted.append(socket)
+        self._introduced.add(socket.user_id)
         self._looked_at = 0.0
 
     def remove(self, socket: Socket) -> None:
@@ -74,6 +81,9 @@ class Connections:
 
     async def _greet(self) -> None:
         greeted, self._greeted = self._greeted, []
+        introduced, self._introduced = self._introduced, set()
+        if introduced:
+            await in_database_thread(services.introduce, introduced)
         if not greeted:
             return
         known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in greeted})
@@ -152,5 +162,6 @@ def register() -> None:
     registry.register_frames(frames.Typing, frames.Presence)
     registry.signed_in_listeners.append(connections.add)
     registry.closed_listeners.append(connections.remove)
+    registry.joined_listeners.append(connections.introduce)
     registry.ticks.append(connections.tick)
     registry.ticks.append(typists.tick)

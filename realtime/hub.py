@@ -126,7 +126,11 @@ class Hub:
     def _join_all(self, topic: Topic, joins: Mapping[str, int]) -> None:
         for user_id, history_from in joins.items():
             for socket in self.users.get(user_id, ()):
+                came = socket not in topic.members
                 self._join(topic, socket, history_from)
+                if came:
+                    for joined in registry.joined_listeners:
+                        joined(socket)
 
     def _part(self, topic: Topic, socket: Socket) -> None:
         topic.members.pop(socket, None)

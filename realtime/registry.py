@@ -94,6 +94,8 @@ commands: dict[str, tuple[type[Request], Handler]] = {}
 frames: dict[str, type[Frame]] = {}
 signed_in_listeners: list[Callable[["Socket"], None]] = []
 closed_listeners: list[Callable[["Socket"], None]] = []
+# Called for each socket whose user became a member of a conversation while it was connected.
+joined_listeners: list[Callable[["Socket"], None]] = []
 # Periodic work of a process that has sockets, once a second, on the event loop.
 ticks: list[Callable[[], Awaitable[None] | None]] = []
 # Durable changes that take no sequence (receipts): each returns what was committed lately, except for

@@ -1,3 +1,39 @@
-"""Fixtures of the unit tests."""
+"""Fixtures of the unit tests. Imports the product only inside: this is loaded before the settings are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from tests.fixtures import *  # noqa: F403 - fixtures are found by name
+
+
+@pytest.fixture
+def log() -> Iterator[Any]:
+    """A log with a conversation `c` of ana and ben that has one event."""
+    from realtime import registry
+    from tests.realtime.logs import FakeLog
+
+    before, log = registry.log(), FakeLog()
+    log.commit("c", joins=["ana", "ben"])
+    registry.register_log(log)
+    yield log
+    registry.register_log(before)
+
+
+@pytest.fixture
+def hub() -> Any:
+    """A hub of its own."""
+    from realtime.hub import Hub
+
+    return Hub()
+
+
+@pytest.fixture
+async def ana(hub: Any, log: Any) -> Any:
+    """Ana's socket, attached."""
+    from tests.realtime.peers import Peer
+
+    peer = Peer("ana")
+    await hub.attach(peer.socket)
+    return peer

@@ -67,3 +67,7 @@ class Peer:
 
     def _abort(self) -> None:
         self.aborted = True
+
+
+def sequences(peer: Peer) -> list[int]:
+    return [frame["sequence"] for frame in peer.frames]

@@ -1,0 +1,109 @@
+"""A log for the hub that holds what a test puts in, and can be made to answer late."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection
+
+from realtime.hub import Hub
+from realtime.items import Event
+from realtime.registry import Attachment, LogEvent, Recent
+
+
+class FakeLog:
+    """Conversations in memory behind the interface that the hub asks."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[LogEvent]] = {}
+        # (conversation, user) -> first sequence that they may see.
+        self.places: dict[tuple[str, str], int] = {}
+        self.reads: list[tuple[str, int]] = []
+        # Called in the reading thread after an answer was made and before it is given.
+        self.before_answering: Callable[[], None] = lambda: None
+
+    def commit(
+        self,
+        conversation_id: str,
+        *,
+        rendered: bool = True,
+        subject: int | None = None,
+        joins: Collection[str] = (),
+        leaves: Collection[str] = (),
+    ) -> Event:
+        """Commit the next event and return its wake-up, which a test may deliver, keep back or lose."""
+        log = self.events.setdefault(conversation_id, [])
+        sequence = len(log) + 1
+        text = f'{{"conversation":"{conversation_id}","sequence":{sequence}}}'
+        for user_id in joins:
+            self.places[conversation_id, user_id] = sequence
+        for user_id in leaves:
+            self.places.pop((conversation_id, user_id), None)
+        event = LogEvent(
+            conversation_id,
+            sequence,
+            text if rendered else None,
+            sequence if subject is None else subject,
+            joins=dict.fromkeys(joins, sequence),
+            leaves=list(leaves),
+        )
+        if not rendered:
+            members = [user for id, user in self.places if id == conversation_id]
+            event.texts = {user: f'{text[:-1]},"for":"{user}"}}' for user in members}
+        log.append(event)
+        joined, left = dict(event.joins), list(event.leaves)
+        return Event(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
+
+    def attachments(self, user_id: str) -> list[Attachment]:
+        mine = [
+            Attachment(conversation_id, len(self.events[conversation_id]), history_from)
+            for (conversation_id, user), history_from in self.places.items()
+            if user == user_id
+        ]
+        self.before_answering()
+        return mine
+
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+        self.reads.append((conversation_id, after))
+        found = [event for event in self.events.get(conversation_id, []) if event.sequence > after][:200]
+        self.before_answering()
+        return found
+
+    def recent(self) -> Recent:
+        """Return everything as if it had happened lately."""
+        joins: dict[str, dict[str, int]] = {}
+        for (conversation_id, user_id), history_from in self.places.items():
+            joins.setdefault(conversation_id, {})[user_id] = history_from
+        return Recent({id: len(log) for id, log in self.events.items()}, joins)
+
+
+class Gate:
+    """Lets a test act while the log is about to answer: the n-th answer waits until it is let through."""
+
+    def __init__(self, log: FakeLog, *, at: int = 1) -> None:
+        self.reached = threading.Event()
+        self._open = threading.Event()
+        self._left = at
+        log.before_answering = self._wait
+
+    def let_through(self) -> None:
+        self._open.set()
+
+    def _wait(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.reached.set()
+            assert self._open.wait(10)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def reached(gate: Gate) -> None:
+    await until(gate.reached.is_set)
+
+
+async def settled(hub: Hub) -> None:
+    """Wait until no log is being read."""
+    await until(lambda: all(topic.filling is None for topic in hub.topics.values()))

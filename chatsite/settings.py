@@ -144,7 +144,8 @@ else:
 _database["CONN_MAX_AGE"] = 0
 DATABASES = {"default": _database}
 DATABASE_THREADS = env.int("DATABASE_THREADS", 6)
-WRITE_THREADS = env.int("WRITE_THREADS", 3)
+# Lanes of the write path, see realtime/lanes.py. Receipts have one of their own.
+WRITE_LANES = env.int("WRITE_LANES", 2)
 
 if REDIS_URL:
     CHANNEL_LAYERS = {

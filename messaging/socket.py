@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Max
 
 from conversations import event_log
@@ -25,7 +26,7 @@ from realtime.sockets import Socket
 
 OVERLAP_SECONDS = 8.0
 
-_sends: Lanes[Send, Sent] = Lanes(send_messages)
+_sends: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
 _marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
 
 

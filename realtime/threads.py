@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
 # Writes have threads of their own: a herd of clients that sign in and catch up must not hold them up.
-_write_pool = ThreadPoolExecutor(settings.WRITE_THREADS, thread_name_prefix="write")
+_write_pool = ThreadPoolExecutor(settings.WRITE_LANES + 1, thread_name_prefix="write")
 
 
 def with_connection_care(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

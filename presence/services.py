@@ -26,19 +26,19 @@ def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
         raise TryAgain from error
 
 
-def renew(leases: Iterable[Lease]) -> None:
-    """Write leases, see which ran out, and tell the peers of everybody who looks different now.
+def renew(leases: Iterable[Lease]) -> set[str]:
+    """Write leases and see which ran out; return who looks different now, for `introduce`.
 
     :raises redis.RedisError: the store is away; the next call makes up for it.
     """
     leases = list(leases)
     if leases:
         store().keep(leases)
-    tell_peers(store().settle({lease.user_id for lease in leases} | store().expired()))
+    return set(store().settle({lease.user_id for lease in leases} | store().expired()))
 
 
 def introduce(user_ids: Collection[str]) -> None:
-    """Tell the peers of these people what is shown of them, though nothing changed: some peers are new.
+    """Tell the peers of these people what is shown of them: it changed, or some peers are new.
 
     :raises redis.RedisError: the store is away.
     """

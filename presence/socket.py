@@ -11,7 +11,7 @@ from presence.store import Lease, Status
 from realtime import registry
 from realtime.bodies import encode
 from realtime.door import announce_now_without_commit
-from realtime.errors import NotFound
+from realtime.errors import NotFound, TryAgain
 from realtime.items import Notice
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
@@ -32,6 +32,7 @@ class Connections:
         self._written: dict[str, Status] = {}
         self._ended: dict[str, Lease] = {}
         self._greeted: list[Socket] = []
+        # Whose peers are still to be told how they are.
         self._introduced: set[str] = set()
         self._renewed_at = self._looked_at = 0.0
 
@@ -70,18 +71,25 @@ class Connections:
         leases = [Lease(self._sockets[id].user_id, id, status, expires) for id, status in due.items()]
         ended, self._ended = self._ended, {}
         try:
-            await in_database_thread(services.renew, [*leases, *ended.values()])
+            self._introduced |= await in_database_thread(services.renew, [*leases, *ended.values()])
             self._written |= {id: status for id, status in due.items() if id in self._sockets}
             if all_due:
                 self._renewed_at = now
-            await self._greet()
         except redis.RedisError as error:
             self._ended = ended | self._ended
             log.warning("the presence store is away: %s", type(error).__name__)
-
-    async def _greet(self) -> None:
-        greeted, self._greeted = self._greeted, []
+            return
         introduced, self._introduced = self._introduced, set()
+        greeted, self._greeted = self._greeted, []
+        try:
+            await self._tell(introduced, greeted)
+        except (redis.RedisError, TryAgain) as error:
+            self._introduced |= introduced
+            self._greeted += [socket for socket in greeted if not socket.closing]
+            log.warning("presence could not be told: %s", type(error).__name__)
+
+    async def _tell(self, introduced: set[str], greeted: list[Socket]) -> None:
+        """Tell peers how these people are, and new clients how their peers are."""
         if introduced:
             await in_database_thread(services.introduce, introduced)
         if not greeted:

@@ -1,0 +1,217 @@
+"""Presence of a process's connections, and typing: what peers are told, and when."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from django.conf import settings
+
+from presence import services, store
+from presence import socket as presence_socket
+from presence.socket import Connections, Typists
+from presence.store import RedisStore
+from realtime.errors import TryAgain
+from realtime.items import Notice
+from realtime.threads import in_database_thread
+from tests.making import direct, group, people
+from tests.realtime.peers import Peer
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+    """What is announced, caught at the door."""
+    notices: list[Notice] = []
+    for module in (services, presence_socket):
+        monkeypatch.setattr(module, "announce_now_without_commit", notices.extend)
+    return notices
+
+
+@pytest.fixture(autouse=True)
+def clean_store() -> Iterator[None]:
+    store.store.cache_clear()
+    RedisStore(settings.REDIS_URL)._redis.flushall()
+    yield
+    store.store.cache_clear()
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    """The connections of one process, which looks at every tick."""
+    monkeypatch.setattr(presence_socket, "LOOK_SECONDS", 0)
+    return Connections()
+
+
+@pytest.fixture
+async def ana_and_ben() -> tuple[str, str]:
+    def meet() -> tuple[str, str]:
+        ana, ben = people("ana", "ben")
+        direct(ana, ben)
+        return str(ana.id), str(ben.id)
+
+    return await in_database_thread(meet)
+
+
+def frame(notice: Notice) -> dict[str, Any]:
+    return msgspec.json.decode(notice.text)  # type: ignore[no-any-return]
+
+
+def statuses(told: list[Notice], user_id: str) -> list[str]:
+    return [frame(notice)["status"] for notice in told if frame(notice).get("user_id") == user_id]
+
+
+async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+) -> None:
+    first, second = (Peer(user_id) for user_id in ana_and_ben)
+    connections.add(first.socket)
+    await connections.tick()
+    assert (frame(told[0])["status"], set(told[0].user_ids or ())) == ("online", set(ana_and_ben))
+    assert first.frames == [], "nothing is known of ben yet"
+    connections.add(second.socket)
+    await connections.tick()
+    assert [(frame["user_id"], frame["status"]) for frame in second.frames] == [(ana_and_ben[0], "online")]
+
+
+async def test_only_those_who_share_a_conversation_are_told(connections: Connections, told: list[Notice]) -> None:
+    def make() -> list[str]:
+        ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
+        group(ana, ben, cleo)
+        direct(cleo, dan)
+        return [str(user.id) for user in (ana, ben, cleo)]
+
+    mine = await in_database_thread(make)
+    connections.add(Peer(mine[0]).socket)
+    await connections.tick()
+    assert set(told[0].user_ids or ()) == set(mine)
+
+
+async def test_idle_then_away_then_back(
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+) -> None:
+    ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
+    connections.add(ana.socket)
+    for quiet in (0, limits.idle_seconds + 1, limits.away_seconds + 1, 0):
+        ana.socket.active_at = time.monotonic() - quiet
+        await connections.tick()
+        await connections.tick()
+    assert statuses(told, ana_and_ben[0]) == ["online", "idle", "away", "online"]
+
+
+async def test_who_goes_is_offline_only_after_the_delay(
+    ana_and_ben: tuple[str, str],
+    connections: Connections,
+    told: list[Notice],
+    limits: Callable[..., None],
+) -> None:
+    ana = Peer(ana_and_ben[0])
+    connections.add(ana.socket)
+    await connections.tick()
+    connections.remove(ana.socket)
+    await connections.tick()
+    assert statuses(told, ana_and_ben[0]) == ["online"]
+    limits(offline_after_seconds=-1)
+    connections.add(ana.socket)
+    connections.remove(ana.socket)
+    await connections.tick()
+    assert statuses(told, ana_and_ben[0]) == ["online", "offline"]
+
+
+async def test_a_choice_is_told_at_once(ana_and_ben: tuple[str, str], told: list[Notice]) -> None:
+    async def choose(**choice: Any) -> None:
+        await in_database_thread(services.choose_status, **choice)
+
+    await choose(user_id=ana_and_ben[0], status="busy", activity="writing")
+    assert statuses(told, ana_and_ben[0]) == ["offline"], "nobody is there"
+    connections = Connections()
+    connections.add(Peer(ana_and_ben[0]).socket)
+    await connections.tick()
+    await choose(user_id=ana_and_ben[0], status="invisible", activity=None)
+    await choose(user_id=ana_and_ben[0], status="online", activity=None)
+    assert statuses(told, ana_and_ben[0])[1:] == ["busy", "offline", "online"]
+
+
+@pytest.fixture
+def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Points presence at a Redis that nobody runs, and back."""
+
+    def away(is_away: bool) -> None:
+        url = "redis://127.0.0.1:1/0" if is_away else settings.REDIS_URL
+        monkeypatch.setattr(services, "store", lambda: RedisStore(url))
+
+    return away
+
+
+async def test_what_happens_while_the_store_is_away_is_told_afterwards(
+    ana_and_ben: tuple[str, str],
+    connections: Connections,
+    told: list[Notice],
+    limits: Callable[..., None],
+    redis_away: Callable[[bool], None],
+) -> None:
+    ana, ben = (Peer(user_id) for user_id in ana_and_ben)
+    connections.add(ana.socket)
+    await connections.tick()
+    redis_away(True)
+    limits(offline_after_seconds=-1)
+    connections.remove(ana.socket)
+    connections.add(ben.socket)
+    await connections.tick()
+    assert statuses(told, ana_and_ben[0]) == ["online"]
+    with pytest.raises(TryAgain):
+        await in_database_thread(services.choose_status, user_id=ana_and_ben[0], status="busy", activity=None)
+    redis_away(False)
+    await connections.tick()
+    assert statuses(told, ana_and_ben[0]) == ["online", "offline"]
+    assert statuses(told, ana_and_ben[1]) == ["online"]
+    assert [frame["status"] for frame in ben.frames] == ["offline"]
+
+
+async def test_what_happens_while_the_database_is_away_is_told_afterwards(
+    ana_and_ben: tuple[str, str],
+    connections: Connections,
+    told: list[Notice],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ana, ben = (Peer(user_id) for user_id in ana_and_ben)
+    connections.add(ana.socket)
+    asked = presence_socket.in_database_thread
+
+    async def away(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if work is services.renew:  # asks Redis only
+            return await asked(work, *args, **kwargs)
+        raise TryAgain
+
+    monkeypatch.setattr(presence_socket, "in_database_thread", away)
+    await connections.tick()
+    connections.add(ben.socket)
+    await connections.tick()
+    assert told == []
+    monkeypatch.setattr(presence_socket, "in_database_thread", asked)
+    await connections.tick()
+    assert [statuses(told, user_id) for user_id in ana_and_ben] == [["online"], ["online"]]
+    assert [frame["user_id"] for frame in ana.frames] == [ana_and_ben[1]]
+    assert [frame["user_id"] for frame in ben.frames] == [ana_and_ben[0]]
+
+
+# --- Typing -------------------------------------------------------------------------------
+
+
+def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice], limits: Callable[..., None]) -> None:
+    typists, ana = Typists(), Peer("ana", "phone")
+    typists.set(ana.socket, "c", False)
+    assert told == [], "who did not begin does not stop"
+    typists.set(ana.socket, "c", True)
+    typists.tick()
+    typists.set(ana.socket, "c", False)
+    typists.tick()
+    limits(typing_lease_seconds=-1)
+    typists.set(ana.socket, "c", True)
+    typists.tick()
+    typists.tick()
+    assert [frame(notice)["is_typing"] for notice in told] == [True, False, True, False]
+    assert {notice.conversation_id for notice in told} == {"c"}
+    assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]

@@ -62,6 +62,9 @@ class Hub:
     def __init__(self) -> None:
         self.users: dict[str, set[Socket]] = {}
         self.topics: dict[str, Topic] = {}
+        # Joins and removals that came in while some socket was being attached: conversation -> sequence.
+        self._attaching = 0
+        self._changed_meanwhile: dict[str, int] = {}
         self._seen_rows: set[int] = set()
         self._seen_order: deque[int] = deque()
 
@@ -76,10 +79,16 @@ class Hub:
         :raises TryAgain: when the database is away.
         """
         self.users.setdefault(socket.user_id, set()).add(socket)
-        while True:
-            attachments = await in_database_thread(registry.log().attachments, socket.user_id)
-            if not any(self._is_outdated(attachment) for attachment in attachments):
-                break
+        self._attaching += 1
+        try:
+            while True:
+                attachments = await in_database_thread(registry.log().attachments, socket.user_id)
+                if not any(self._is_outdated(attachment) for attachment in attachments):
+                    break
+        finally:
+            self._attaching -= 1
+            if not self._attaching:
+                self._changed_meanwhile.clear()
         if socket.closing:
             return
         for attachment in attachments:
@@ -113,7 +122,9 @@ class Hub:
 
     def _is_outdated(self, attachment: Attachment) -> bool:
         topic = self.topics.get(attachment.conversation_id)
-        return topic is not None and topic.membership_changed_at > attachment.last_sequence
+        changed_at = topic.membership_changed_at if topic is not None else 0
+        changed_at = max(changed_at, self._changed_meanwhile.get(attachment.conversation_id, 0))
+        return changed_at > attachment.last_sequence
 
     def _open(self, conversation_id: str, head: int) -> Topic:
         topic = self.topics[conversation_id] = Topic(conversation_id, head)
@@ -163,6 +174,8 @@ class Hub:
                 self._fill(topic, head, grace=GRACE_SECONDS)
 
     def _offer_event(self, event: Event) -> None:
+        if self._attaching and (event.joins or event.leaves):
+            self._changed_meanwhile[event.conversation_id] = event.sequence
         topic = self.topics.get(event.conversation_id)
         if topic is None:
             if not any(user_id in self.users for user_id in event.joins):
@@ -259,10 +272,11 @@ class Hub:
         try:
             if grace:
                 await asyncio.sleep(grace)
-                self._drop_seen(topic)
+                self._drop_early(topic, topic.head)
                 if topic.head >= up_to and not topic.early:
                     return
             while self.topics.get(topic.conversation_id) is topic:
+                announced = max(topic.early, default=0)
                 found = await in_database_thread(
                     registry.log().read, topic.conversation_id, after=topic.head, viewers=frozenset(self.users)
                 )
@@ -270,12 +284,13 @@ class Hub:
                     if event.sequence == topic.head + 1:
                         self._deliver(topic, event, event.text)
                 self._deliver_early(topic)
-                self._drop_seen(topic)
+                self._drop_early(topic, topic.head)
                 if not found:
-                    # An announced event is committed; what the log does not give is not for anyone here.
-                    topic.early.clear()
-                    return
-                if not topic.early and len(found) < 2:
+                    # What was announced before the look is committed: if the log does not give it, nobody misses it.
+                    self._drop_early(topic, announced)
+                    if not topic.early:
+                        return
+                elif not topic.early and len(found) < 2:
                     return
         except TryAgain:
             topic.early.clear()  # the sweep comes back to it
@@ -287,14 +302,15 @@ class Hub:
             if not topic.members and self.topics.get(topic.conversation_id) is topic:
                 del self.topics[topic.conversation_id]
 
-    def _drop_seen(self, topic: Topic) -> None:
-        for sequence in [sequence for sequence in topic.early if sequence <= topic.head]:
+    def _drop_early(self, topic: Topic, up_to: int) -> None:
+        for sequence in [sequence for sequence in topic.early if sequence <= up_to]:
             del topic.early[sequence]
 
 
 def _message(text: str) -> tuple[dict[str, str], int]:
     """Return the ASGI message of a frame, to be shared between sockets, and its size."""
-    return {"type": "websocket.send", "text": text}, len(text)
+    size = len(text) if text.isascii() else len(text.encode())
+    return {"type": "websocket.send", "text": text}, size
 
 
 hub = Hub()

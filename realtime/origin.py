@@ -16,7 +16,10 @@ def origin_is_allowed(origin: str | None, host: str | None) -> bool:
     origin = origin.lower()
     if origin in settings.ALLOWED_ORIGINS:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https") or not host or parts.netloc != host.lower():
         return False
     domain, _ = split_domain_port(host.lower())

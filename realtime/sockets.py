@@ -96,8 +96,8 @@ class Socket:
 
     def send(self, frame: Frame) -> None:
         """Send one frame to this socket alone."""
-        text = encode(frame).decode()
-        self.deliver({"type": "websocket.send", "text": text}, len(text))
+        data = encode(frame)
+        self.deliver({"type": "websocket.send", "text": data.decode()}, len(data))
 
     def deliver(self, message: dict[str, Any], size: int, *, droppable: bool = False) -> None:
         """Write a ready ASGI message, or queue it when the transport is full.
@@ -110,10 +110,10 @@ class Socket:
         if self._queue is None:
             self._step(self._send(message), size)
             return
-        frames, limits = len(self._queue), settings.LIMITS
-        if droppable and (frames * 2 >= limits.outbox_frames or self._bytes * 2 >= limits.outbox_bytes):
+        if droppable and self._half_full:
             return
-        if frames >= limits.outbox_frames or self._bytes + size > limits.outbox_bytes:
+        limits = settings.LIMITS
+        if len(self._queue) >= limits.outbox_frames or self._bytes + size > limits.outbox_bytes:
             self.close(TOO_SLOW)
             return
         self._queue.append((message, size))
@@ -130,9 +130,16 @@ class Socket:
 
     async def room(self) -> None:
         """Wait until the outbox is less than half full; how a long catch-up paces itself."""
-        while not self._closing and self._queue is not None and len(self._queue) * 2 >= settings.LIMITS.outbox_frames:
+        while not self._closing and self._half_full:
             self._room = asyncio.Event()
             await self._room.wait()
+
+    @property
+    def _half_full(self) -> bool:
+        limits = settings.LIMITS
+        return self._queue is not None and (
+            len(self._queue) * 2 >= limits.outbox_frames or self._bytes * 2 >= limits.outbox_bytes
+        )
 
     def _step(self, coroutine: Coroutine[Any, Any, None], size: int) -> None:
         """Run ASGI's `send` up to its first wait; mostly that is its end."""
@@ -146,20 +153,22 @@ class Socket:
         self._queue = deque()
         self._bytes = size
         self.stuck_since = time.monotonic()
-        self._writer = asyncio.ensure_future(self._write(_Rest(coroutine, waited_for)))
+        self._writer = asyncio.ensure_future(self._write(_Rest(coroutine, waited_for), size))
 
-    async def _write(self, rest: Awaitable[None]) -> None:
-        """Write what is queued, in order, until nothing is."""
+    async def _write(self, writing: Awaitable[None], size: int) -> None:
+        """Finish the frame that is being written, then write what is queued, in order, until nothing is."""
         assert self._queue is not None
         try:
-            await rest
-            while self._queue:
+            while True:
                 self.stuck_since = time.monotonic()
-                message, size = self._queue.popleft()
+                await writing
                 self._bytes -= size
-                if self._room is not None and len(self._queue) * 2 < settings.LIMITS.outbox_frames:
+                if self._room is not None and not self._half_full:
                     self._room.set()
-                await self._send(message)
+                if not self._queue:
+                    break
+                message, size = self._queue.popleft()
+                writing = self._send(message)
         except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
             self._closing = True
         finally:

@@ -206,7 +206,7 @@ def _write(sends: Sequence[Send]) -> list[Sent | DomainError]:
         key = (send.sender_id, send.client_message_id)
         original = known.get(key)
         if original is not None:
-            same = original.digest is None or original.digest == send.digest
+            same = original.sent.conversation_id == send.conversation_id and original.digest in (None, send.digest)
             results.append(original.sent if same else IdempotencyConflict())
             continue
         place = places.get((send.conversation_id, send.sender_id))
@@ -334,21 +334,31 @@ def _refusal(send: Send, place: _Place | None, quoted: dict[UUID, tuple[UUID, in
 def _check_metadata(metadata: dict[str, Any]) -> None:
     limits = settings.LIMITS
     keys = 0
-    level: list[Any] = [metadata]
-    for _ in range(limits.json_depth):
-        below: list[Any] = []
-        for value in level:
+    waiting: list[tuple[Any, int]] = [(metadata, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth > limits.json_depth:
+                raise Invalid(metadata=f"nested deeper than {limits.json_depth}")
+            inside = value
             if isinstance(value, dict):
                 keys += len(value)
                 if any("\x00" in key for key in value):
                     raise Invalid(metadata="NUL is not allowed")
-                below += value.values()
-            elif isinstance(value, list):
-                below += value
-            elif isinstance(value, str) and "\x00" in value:
+                inside = value.values()
+            waiting += [(each, depth + 1) for each in inside]
+        elif isinstance(value, str):
+            if "\x00" in value:
                 raise Invalid(metadata="NUL is not allowed")
-        level = below
-    if level:
-        raise Invalid(metadata=f"nested deeper than {limits.json_depth}")
+        elif isinstance(value, int | float) and not _is_moderate(value):
+            raise Invalid(metadata="a number must be 0 or lie between 1e-12 and 2 to the 53rd, or the same below 0")
     if keys > limits.json_keys:
         raise Invalid(metadata=f"more than {limits.json_keys} keys")
+
+
+def _is_moderate(number: float) -> bool:
+    """Return whether a number keeps its value in every client and its size in PostgreSQL.
+
+    PostgreSQL writes all digits out: 1e308, five characters, would come back as 309.
+    """
+    return number == 0 or 1e-12 <= abs(number) <= 2**53

@@ -112,7 +112,6 @@ async def test_a_database_that_fails_loses_nothing(hub: Hub, log: FakeLog, ana: 
     await until(lambda: sequences(ana) == [2, 3])
 
 
-@pytest.mark.xfail(reason="what arrives during the last look at the log is forgotten until the sweep", strict=True)
 async def test_what_arrives_during_the_last_look_at_the_log_is_not_forgotten(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     log.commit("c")

@@ -82,11 +82,7 @@ async def test_who_is_removed_while_signing_in_is_not_let_in(
     "somebody_else_is_here",
     [
         pytest.param(True, id="others are here"),
-        pytest.param(
-            False,
-            id="first of the conversation",
-            marks=pytest.mark.xfail(reason="a removal is forgotten with its topic", strict=True),
-        ),
+        pytest.param(False, id="first of the conversation"),
     ],
 )
 async def test_notices_do_not_reach_who_was_removed_while_signing_in(

@@ -193,9 +193,7 @@ async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]
     "size",
     [
         pytest.param(1, id="many small frames"),
-        pytest.param(
-            300, id="few large frames", marks=pytest.mark.xfail(reason="room counts frames only", strict=True)
-        ),
+        pytest.param(300, id="few large frames"),
     ],
 )
 async def test_a_long_catch_up_paces_itself_to_a_slow_peer(size: int) -> None:

@@ -7,6 +7,7 @@ enforced, which is the business of the code that meets it.
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
@@ -65,16 +66,23 @@ class Limits:
         """
         try:
             overrides = json.loads(text)
+            if not isinstance(overrides, dict):
+                raise ValueError("must be a JSON object")
             known = {field.name: field.type for field in dataclasses.fields(cls)}
             unknown = sorted(set(overrides) - set(known))
             if unknown:
                 raise ValueError(f"unknown: {', '.join(unknown)}")
             for name, value in overrides.items():
                 whole_number_wanted = known[name] is int
-                if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                is_number = isinstance(value, int | float) and not isinstance(value, bool)
+                if not is_number or not 0 < value < math.inf:
                     raise ValueError(f"{name} must be a number above 0")
                 if whole_number_wanted and not isinstance(value, int):
                     raise ValueError(f"{name} must be a whole number")
-            return cls(**overrides)
+            limits = cls(**overrides)
+            if limits.catch_up_events_total < limits.catch_up_events:
+                # A catch-up of one conversation must fit in one answer, or it would never get there.
+                raise ValueError("catch_up_events_total must not be below catch_up_events")
+            return limits
         except (ValueError, TypeError) as error:
             raise ImproperlyConfigured(f"CHATSITE_LIMITS: {error}") from error

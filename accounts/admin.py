@@ -193,7 +193,8 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         has_token = ExpressionWrapper(Q(token_hash__isnull=False), output_field=BooleanField())
         hidden = ("token_hash", "password_fingerprint")
-        return super().get_queryset(request).annotate(has_token=has_token).defer(*hidden)
+        sessions: QuerySet = super().get_queryset(request)
+        return sessions.annotate(has_token=has_token).defer(*hidden)
 
     @admin.display(description="bearer token", boolean=True)
     def by_token(self, session: Any) -> bool:

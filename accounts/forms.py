@@ -22,7 +22,8 @@ class LimitedAuthenticationForm(AuthenticationForm):  # type: ignore[misc]
                 services.count_sign_in(username=username, address=self.request.META.get("REMOTE_ADDR", ""))
             except DomainError as error:
                 raise forms.ValidationError(error.message, code=error.code) from error
-        return super().clean()
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
 
 
 class PersonForm(UserChangeForm):  # type: ignore[misc]

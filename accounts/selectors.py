@@ -55,9 +55,9 @@ def ended_sessions(session_ids: Collection[str]) -> set[str]:
 
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
     """Return the living sessions of a user, newest first."""
-    sessions = user.device_sessions.filter(
-        revoked_at=None, password_fingerprint=user.get_session_auth_hash()
-    ).order_by("-created_at", "-id")
+    sessions = user.device_sessions.filter(revoked_at=None, password_fingerprint=user.get_session_auth_hash()).order_by(
+        "-created_at", "-id"
+    )
     return [
         SessionBody(
             id=str(session.id),

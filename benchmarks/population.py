@@ -81,7 +81,8 @@ def _write_history(conversations: list[list[dict[str, object]]]) -> None:
     from uuid import UUID, uuid4
 
     from accounts.models import DeviceSession, token_hash
-    from messaging.services.send import Send, send_messages
+    from messaging.services.drafts import Send
+    from messaging.services.send import send_messages
 
     hashes = [token_hash(str(people[0]["token"])) for people in conversations]
     senders = {

@@ -42,7 +42,7 @@ class MessageAdmin(ReadOnlyAdmin):
     readonly_fields = ("id", "client_message_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        messages = super().get_queryset(request)
+        messages: QuerySet = super().get_queryset(request)
         listing = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
         return messages.defer("content", "metadata") if listing else messages
 

@@ -14,8 +14,9 @@ from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
 from messaging.selectors import unread_counts, with_newest_message
+from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
-from messaging.services.send import Send, Sent, checked_send, send_messages
+from messaging.services.send import Sent, send_messages
 from realtime import registry
 from realtime.crash import crash_point
 from realtime.errors import DomainError

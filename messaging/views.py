@@ -11,7 +11,7 @@ from accounts.requests import SignedInRequest
 from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
-from messaging.services import change, receipts, send
+from messaging.services import change, drafts, receipts, send
 from realtime.errors import DomainError
 from realtime.rest import answer, body_of, no_content, query_of
 
@@ -19,7 +19,7 @@ TAGS = ["messages"]
 
 
 def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
-    wanted = send.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
+    wanted = drafts.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
     if wait := message_wait(str(request.user.id)):
         raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
     sent = send.send_message(wanted)

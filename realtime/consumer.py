@@ -12,14 +12,13 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from typing import Any, Union, cast
+from typing import Any, cast
 
-import msgspec
 from django.conf import settings
 from django.utils import timezone
 
 from realtime import bodies, registry, sockets
+from realtime.commands import decode_command, ids_of
 from realtime.crash import crash_point
 from realtime.door import announce_now_without_commit
 from realtime.drain import drain
@@ -36,12 +35,11 @@ from realtime.threads import in_database_thread
 
 log = logging.getLogger("chatsite.socket")
 
+
 PROTOCOL = 1
 FLOOD_SECONDS = 10
 FLOOD_PAUSE_SECONDS = 2
-
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-
 _unsigned: Counter[str] = Counter()
 
 
@@ -323,44 +321,6 @@ class Connection:
     def _address(self) -> str:
         client = self._scope.get("client")
         return client[0] if client else ""
-
-
-@lru_cache(maxsize=1)
-def _decoder() -> msgspec.json.Decoder[bodies.Request]:
-    """Return the decoder of all registered commands; first used when every app is ready."""
-    kinds = tuple(kind for kind, _ in registry.commands.values())
-    return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - a union made at run time
-
-
-def decode_command(text: str) -> bodies.Request:
-    """Read one frame.
-
-    :raises DomainError: malformed, unknown_type or invalid.
-    """
-    try:
-        return _decoder().decode(text)
-    except msgspec.ValidationError as error:
-        why = str(error)
-        if why.endswith("`$.type`") or why == "Object missing required field `type`":
-            raise DomainError("unknown_type", f"type: {why}", fields={"type": why}) from error
-        raise bodies.invalid(error) from error
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise bodies.malformed(error) from error
-
-
-def ids_of(text: str) -> dict[str, str | None]:
-    """Return the `id` and `client_message_id` of a refused frame as far as it can be read, to answer with."""
-    try:
-        frame = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        frame = None
-    ids: dict[str, str | None] = {"id": None, "client_message_id": None}
-    if isinstance(frame, dict):
-        for name in ids:
-            value = frame.get(name)
-            if isinstance(value, str) and len(value) <= 128:
-                ids[name] = value
-    return ids
 
 
 def _ping(socket: Socket, command: Ping) -> None:

@@ -12,8 +12,9 @@ from accounts.models import User
 from conversations import services
 from conversations.models import Conversation, Participant
 from messaging.models import ReceiptMove
+from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
-from messaging.services.send import Send, Sent, send_message
+from messaging.services.send import Sent, send_message
 from realtime.errors import DomainError
 
 PASSWORD = "correct horse battery"

@@ -15,7 +15,7 @@ from messaging import frames
 from messaging.errors import EditWindowClosed
 from messaging.models import Message
 from messaging.selectors import message_body, visible_message
-from messaging.services.send import check_text
+from messaging.services.drafts import check_text
 from realtime.errors import Forbidden, NotFound
 
 

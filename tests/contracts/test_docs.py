@@ -21,7 +21,7 @@ from chatsite.limits import Limits
 from conversations.frames import ConversationBody
 from realtime import registry, sockets
 from realtime.bodies import encode
-from realtime.consumer import decode_command
+from realtime.commands import decode_command
 from realtime.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
 from tests.harness.people import PASSWORD, Device, People

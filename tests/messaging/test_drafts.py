@@ -8,7 +8,8 @@ import pytest
 
 from messaging.frames import MessageDraft
 from messaging.models import Message
-from messaging.services.send import Send, checked_send, send_message
+from messaging.services.drafts import Send, checked_send
+from messaging.services.send import send_message
 from realtime.bodies import decode
 from realtime.errors import DomainError, Invalid
 from tests.making import direct, people

@@ -12,7 +12,7 @@ from accounts.models import User
 from conversations import services
 from conversations.models import Conversation
 from conversations.selectors import LISTED_PARTICIPANTS
-from messaging import selectors
+from messaging import frames, selectors
 from messaging.integrity import faults
 from messaging.models import ReceiptMove
 from messaging.services import receipts
@@ -79,7 +79,7 @@ def test_beyond_the_end_is_refused(talk: Conversation, ben: User) -> None:
 
 def test_only_members_say_that_they_read(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
-    message_id = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery()).results[0].id
+    message_id = selectors.history(ana.id, talk.id, frames.HistoryQuery()).results[0].id
     for mark in (
         Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
         Mark(cleo.id, READ, message_id=uuid.UUID(message_id)),
@@ -108,7 +108,7 @@ def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: Us
 
 
 def test_a_message_stands_for_everything_up_to_it(talk: Conversation, ana: User, ben: User) -> None:
-    third = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery(before=5)).results[0]
+    third = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     set_mark(Mark(ben.id, READ, message_id=uuid.UUID(third.id)))
     assert marks(talk, ben) == (4, 4)
     assert unread(talk, ben) == 2
@@ -175,7 +175,7 @@ def test_the_sender_sees_sent_delivered_read_when_all_others_have_it(ana: User, 
     sent = say(team, ana)
 
     def status(user: User) -> str:
-        (body,) = selectors.history(user.id, team.id, selectors.frames.HistoryQuery(limit=1)).results
+        (body,) = selectors.history(user.id, team.id, frames.HistoryQuery(limit=1)).results
         return body.status
 
     seen = [status(ana)]
@@ -206,7 +206,7 @@ def frame(notice: Notice) -> dict[str, Any]:
 def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     talk: Conversation, ana: User, ben: User, told: list[Notice]
 ) -> None:
-    newest = selectors.history(ana.id, talk.id, selectors.frames.HistoryQuery(before=5)).results[0]
+    newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id="phone"))
     delivered, seen, own = told
     assert [frame(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]

@@ -13,7 +13,8 @@ from messaging.errors import IdempotencyConflict
 from messaging.integrity import faults
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
-from messaging.services.send import Send, Sent, send_message, send_messages
+from messaging.services.drafts import Send
+from messaging.services.send import Sent, send_message, send_messages
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound
 from tests.making import at_once, direct, draft, group, people, person, say, unread
 

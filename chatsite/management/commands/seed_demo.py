@@ -10,8 +10,9 @@ from accounts.models import User
 from conversations import services
 from conversations.models import Conversation
 from messaging.models import Message, ReceiptMove
+from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
-from messaging.services.send import Send, Sent, send_messages
+from messaging.services.send import Sent, send_messages
 from realtime.errors import DomainError
 
 PASSWORD = "chatsite-demo"  # noqa: S105 - everybody may know it

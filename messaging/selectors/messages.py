@@ -1,22 +1,19 @@
-"""What is read of messages and receipts, and how messages look to a viewer."""
+"""How messages look to a viewer, one by one, as history and as events."""
 
-import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Min, Q
 
-from conversations.models import Conversation, Event, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, place_of, places_now
+from conversations.models import Event, Participant
+from conversations.selectors import place_of
 from messaging import frames
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message
 from realtime.errors import Invalid, NotFound
 from realtime.frames import Frame
-
-Kind = ReceiptMove.Kind
 
 
 @dataclass(slots=True)
@@ -165,122 +162,3 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Fra
         for event in events
         if event.message_id is not None
     }
-
-
-# --- Receipts -----------------------------------------------------------------------------
-
-
-def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
-    """Return for each other member who may see the message when it was delivered and read.
-
-    :raises NotFound: as `visible_message`.
-    """
-    message, _ = visible_message(user_id, message_id)
-    members = places_now(message.conversation_id).filter(history_from__lte=message.sequence)
-    moves = ReceiptMove.objects.filter(
-        conversation_id=message.conversation_id,
-        from_sequence__lt=message.sequence,
-        up_to_sequence__gte=message.sequence,
-    )
-    at = {(move.user_id, move.kind): move.moved_at for move in moves.order_by("-id")}
-    return [
-        frames.ReceiptBody(
-            user_id=str(member.user_id),
-            delivered_at=at.get((member.user_id, Kind.DELIVERED)),
-            read_at=at.get((member.user_id, Kind.READ)),
-        )
-        for member in members
-        if member.user_id != message.sender_id
-    ]
-
-
-def with_newest_message(moves: QuerySet[ReceiptMove], viewer: UUID | None = None) -> QuerySet[ReceiptMove]:
-    """Add to each move `newest_message_id`, the newest message that it covers.
-
-    With a viewer, only moves that reach into what they may see, and only messages of that.
-    """
-    covered = Message.objects.filter(
-        conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
-    ).order_by("-sequence")
-    if viewer is not None:
-        place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=viewer, left_at=None)
-        moves = moves.annotate(visible_from=Subquery(place.values("history_from"))).filter(
-            up_to_sequence__gte=F("visible_from")
-        )
-        covered = covered.filter(sequence__gte=OuterRef("visible_from"))
-    return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
-
-
-def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.MessageRead:
-    """Return the frame of a move that has its `newest_message_id`."""
-    newest = move.newest_message_id  # type: ignore[attr-defined]
-    message_id = str(newest) if newest else None
-    if move.kind == Kind.READ:
-        return frames.MessageRead(
-            conversation_id=str(move.conversation_id),
-            up_to_sequence=move.up_to_sequence,
-            message_id=message_id,
-            reader_id=str(move.user_id),
-            read_at=move.moved_at,
-        )
-    return frames.MessageDelivered(
-        conversation_id=str(move.conversation_id),
-        up_to_sequence=move.up_to_sequence,
-        message_id=message_id,
-        user_id=str(move.user_id),
-        delivered_at=move.moved_at,
-    )
-
-
-def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the marks that moved since then, the newest of each person; registered with the event log.
-
-    In conversations larger than a body lists, only for those who got or read a message of the viewer.
-    """
-    of_mine = Message.objects.filter(
-        conversation_id=OuterRef("conversation_id"),
-        sender_id=viewer,
-        sequence__gt=OuterRef("from_sequence"),
-        sequence__lte=OuterRef("up_to_sequence"),
-    )
-    moves = with_newest_message(
-        ReceiptMove.objects.filter(conversation_id__in=conversation_ids, moved_at__gt=since).filter(
-            Q(conversation__participant_count__lte=LISTED_PARTICIPANTS) | Q(user_id=viewer) | Exists(of_mine)
-        ),
-        viewer,
-    )
-    newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves.order_by("id")}
-    found: list[Frame] = [receipt_frame(move) for move in newest.values()]
-    mine = [move for move in newest.values() if move.user_id == viewer and move.kind == Kind.READ]
-    if mine:
-        unread = unread_counts(viewer, [move.conversation_id for move in mine])
-        found += [
-            frames.ConversationRead(
-                conversation_id=str(move.conversation_id),
-                up_to_sequence=move.up_to_sequence,
-                unread_count=unread[move.conversation_id],
-            )
-            for move in mine
-            if move.conversation_id in unread
-        ]
-    return found
-
-
-def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the user's unread messages by conversation."""
-    places = Participant.objects.select_related("conversation").filter(
-        user_id=user_id, conversation_id__in=list(conversation_ids), left_at=None
-    )
-    return {place.conversation_id: place.unread_count(place.conversation.message_count) for place in places}
-
-
-def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:
-    """Return who wrote the messages above one sequence and up to another."""
-    senders = (
-        Message.objects.filter(conversation=conversation, sequence__gt=above, sequence__lte=up_to)
-        .exclude(sender=None)
-        .order_by()
-        .values_list("sender_id", flat=True)
-        .distinct()
-    )
-    return [str(sender_id) for sender_id in senders]

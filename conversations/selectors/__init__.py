@@ -1,0 +1,45 @@
+"""What is read of conversations, and the rules of who may see and do what in them."""
+
+from conversations.selectors.bodies import (
+    LISTED_PARTICIPANTS,
+    conversation_bodies,
+    conversation_body,
+    participant_body,
+)
+from conversations.selectors.lists import (
+    conversation_page,
+    participant_page,
+)
+from conversations.selectors.peers import (
+    peers_of,
+    shares_conversation,
+)
+from conversations.selectors.places import (
+    heads_of,
+    permissions,
+    place_in,
+    place_of,
+    places_now,
+)
+from conversations.selectors.rendering import (
+    render_events,
+    render_for_members,
+)
+
+__all__ = [
+    "LISTED_PARTICIPANTS",
+    "conversation_bodies",
+    "conversation_body",
+    "conversation_page",
+    "heads_of",
+    "participant_body",
+    "participant_page",
+    "peers_of",
+    "permissions",
+    "place_in",
+    "place_of",
+    "places_now",
+    "render_events",
+    "render_for_members",
+    "shares_conversation",
+]

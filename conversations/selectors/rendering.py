@@ -1,0 +1,82 @@
+"""How this app's own events look, live and in catch-up."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from django.db.models import Q
+
+from conversations import event_log, frames
+from conversations.models import Event, Participant
+from conversations.selectors.bodies import conversation_bodies, participant_body
+from realtime.frames import EventHidden, Frame
+
+_PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
+
+
+def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
+    """Render conversation and participant events as they stand now; registered with the event log."""
+    people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
+    own = {event.conversation_id for event in events if event.kind in event_log.PER_VIEWER_KINDS}
+    bodies: dict[UUID, frames.ConversationBody] = {}
+    if own:
+        if viewer is None:
+            raise RuntimeError("a conversation looks different to each viewer")
+        places = Participant.objects.select_related("conversation").filter(
+            conversation_id__in=own, user_id=viewer, left_at=None
+        )
+        shown = conversation_bodies(list(places), viewer)
+        bodies = {UUID(body.id): body for body in shown}
+    return {event.pk: _rendered(event, bodies, people) for event in events}
+
+
+def render_for_members(event: Event, user_ids: Collection[str]) -> dict[str, Frame]:
+    """Render a conversation event for those of the users who are in the conversation; three queries for all."""
+    places = list(
+        Participant.objects.select_related("conversation").filter(
+            conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
+        )
+    )
+    bodies = conversation_bodies(places, None)
+    return {
+        str(place.user_id): _rendered(event, {event.conversation_id: body}, {})
+        for place, body in zip(places, bodies, strict=True)
+    }
+
+
+def _named_in(events: Sequence[Event]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
+    """Return the participants that events are about, as they are now."""
+    users: dict[UUID, set[UUID]] = defaultdict(set)
+    for event in events:
+        if event.user_id is not None:
+            users[event.conversation_id].add(event.user_id)
+    wanted = Q(pk__in=[])
+    for conversation_id, user_ids in users.items():
+        wanted |= Q(conversation_id=conversation_id, user_id__in=user_ids)
+    places = Participant.objects.select_related("user").filter(wanted) if users else []
+    return {(place.conversation_id, place.user_id): participant_body(place) for place in places}
+
+
+def _rendered(
+    event: Event,
+    bodies: Mapping[UUID, frames.ConversationBody],
+    people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
+) -> Frame:
+    conversation_id, sequence = str(event.conversation_id), event.sequence
+    match event.kind:
+        case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
+            body = bodies.get(event.conversation_id)
+            if body is None:  # they left a moment ago
+                return EventHidden(conversation_id=conversation_id, sequence=sequence)
+            created = event.kind == Event.Kind.CONVERSATION_CREATED
+            of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
+            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
+        case Event.Kind.PARTICIPANT_REMOVED:
+            user_id = str(event.user_id)
+            return frames.ParticipantRemoved(conversation_id=conversation_id, sequence=sequence, user_id=user_id)
+        case _:
+            assert event.user_id is not None
+            added = event.kind == Event.Kind.PARTICIPANT_ADDED
+            of_participant = frames.ParticipantAdded if added else frames.ParticipantUpdated
+            participant = people[event.conversation_id, event.user_id]
+            return of_participant(conversation_id=conversation_id, sequence=sequence, participant=participant)

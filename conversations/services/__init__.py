@@ -1,0 +1,23 @@
+"""What changes conversations and who is in them. Every function is one transaction under the row lock."""
+
+from conversations.services.conversations import (
+    create_group,
+    start_direct,
+    update_conversation,
+)
+from conversations.services.membership import (
+    add_participants,
+    leave,
+    remove_participant,
+    update_participant,
+)
+
+__all__ = [
+    "add_participants",
+    "create_group",
+    "leave",
+    "remove_participant",
+    "start_direct",
+    "update_conversation",
+    "update_participant",
+]

@@ -1,0 +1,100 @@
+"""Beginning and changing conversations."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import event_log
+from conversations.errors import ConversationFull
+from conversations.models import Conversation, Event, Participant
+from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
+from realtime.errors import Invalid
+
+
+def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
+    """Find or create the one direct conversation of two people; return it and whether it is new.
+
+    :raises Invalid: the other is oneself or nobody active.
+    """
+    if other_id == user.id:
+        raise Invalid(participant_ids="a direct conversation needs another person")
+    key = ":".join(sorted((str(user.id), str(other_id))))
+    existing = Conversation.objects.filter(direct_key=key).first()
+    if existing is not None:
+        return existing, False
+    check_people([other_id], "participant_ids")
+    try:
+        with transaction.atomic():
+            return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
+    except IntegrityError:
+        # The other one was faster; the unique key left exactly one.
+        return Conversation.objects.get(direct_key=key), False
+
+
+def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = "") -> Conversation:
+    """Create a group of the user, its owner, and others.
+
+    :raises Invalid: somebody named is nobody active.
+    :raises ConversationFull: more people than a group may have.
+    """
+    others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
+    check_people(others, "participant_ids")
+    if len(others) + 1 > settings.LIMITS.group_participants:
+        raise ConversationFull(settings.LIMITS.group_participants)
+    with transaction.atomic():
+        conversation = _create(
+            Conversation.Type.GROUP, user, [user.id, *others], name=name.strip(), description=description.strip()
+        )
+        tell(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
+    return conversation
+
+
+def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[str, str]) -> None:
+    """Change a group's name, description or avatar.
+
+    :raises NotFound: not a conversation of this user.
+    :raises Forbidden: the user may not change it.
+    """
+    with transaction.atomic():
+        place = locked_place(user_id, conversation_id)
+        require(place, "update_conversation")
+        conversation = place.conversation
+        changes = {name: value.strip() for name, value in changes.items()}
+        changed = {name: value for name, value in changes.items() if getattr(conversation, name) != value}
+        if not changed:
+            return
+        for name, value in changed.items():
+            setattr(conversation, name, value)
+        conversation.save(update_fields=list(changed))
+        now = timezone.now()
+        event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
+        if "name" in changed:
+            tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
+
+
+def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) -> Conversation:
+    now = timezone.now()
+    conversation = Conversation.objects.create(
+        type=type,
+        created_by=user,
+        created_at=now,
+        updated_at=now,
+        last_activity_at=now,
+        participant_count=len(member_ids),
+        **fields,
+    )
+    places = []
+    for member_id in member_ids:
+        role = Role.OWNER if type == Conversation.Type.GROUP and member_id == user.id else Role.MEMBER
+        place = Participant(conversation=conversation, user_id=member_id)
+        take_place(place, role, now, history_from=1)
+        places.append(place)
+    Participant.objects.bulk_create(places)
+    entry = event_log.take(conversation, Event.Kind.CONVERSATION_CREATED, at=now, actor_id=user.id)
+    entry.joins = dict.fromkeys(member_ids, 1)
+    event_log.append([entry])
+    return conversation

@@ -1,0 +1,73 @@
+"""Steps that several services take inside their transactions."""
+
+import datetime
+from collections.abc import Sequence
+from uuid import UUID
+
+from accounts.selectors import active_users
+from conversations.models import Conversation, Participant
+from conversations.selectors import permissions, place_of
+from conversations.signals import MembershipChanged, membership_changed
+from realtime.errors import Forbidden, Invalid, NotFound
+
+Role = Participant.Role
+
+
+def locked_place(user_id: UUID, conversation_id: UUID) -> Participant:
+    """Lock the conversation, then return the member's place as it is under the lock.
+
+    :raises NotFound: as `place_of`.
+    """
+    conversation = Conversation.objects.select_for_update().filter(id=conversation_id).first()
+    if conversation is None:
+        raise NotFound("conversation")
+    place = place_of(user_id, conversation_id)
+    place.conversation = conversation
+    return place
+
+
+def require(place: Participant, permission: str) -> None:
+    """Check that the holder of a place may do something.
+
+    :raises Forbidden: they may not.
+    """
+    if permission not in permissions(place):
+        raise Forbidden(f"Your role does not include {permission}.")
+
+
+def check_people(user_ids: Sequence[UUID], field: str) -> None:
+    """Check that all of the ids are active people.
+
+    :raises Invalid: naming the request's field, when somebody is not.
+    """
+    missing = set(user_ids) - {person.id for person in active_users(user_ids)}
+    if missing:
+        raise Invalid(**{field: f"no such user: {', '.join(sorted(map(str, missing)))[:200]}"})
+
+
+def take_place(place: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:
+    """Make a place current: nothing before it counts as unread, delivered or read late."""
+    conversation = place.conversation
+    place.role = role
+    place.can_send_messages = True
+    place.joined_at = at
+    place.left_at = None
+    place.history_from = history_from
+    place.last_read_sequence = place.last_delivered_sequence = history_from - 1
+    place.read_message_count = conversation.message_count
+    place.read_sent_count = place.sent_count
+
+
+def tell(
+    conversation: Conversation,
+    event: str,
+    actor_id: UUID,
+    at: datetime.datetime,
+    *,
+    user_ids: list[UUID] | None = None,
+    name: str | None = None,
+) -> None:
+    """Tell the apps above what happened to a group, inside the transaction."""
+    if conversation.type == Conversation.Type.GROUP:
+        change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids or [], name=name)
+        membership_changed.send(sender=Conversation, change=change)

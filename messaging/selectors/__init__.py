@@ -1,0 +1,37 @@
+"""What is read of messages and receipts, and how messages look to a viewer."""
+
+from messaging.selectors.messages import (
+    Marks,
+    bodies_for,
+    history,
+    message_body,
+    messages_at,
+    own_message,
+    render_events,
+    visible_message,
+)
+from messaging.selectors.receipts import (
+    receipt_frame,
+    receipts_of,
+    receipts_since,
+    senders_between,
+    unread_counts,
+    with_newest_message,
+)
+
+__all__ = [
+    "Marks",
+    "bodies_for",
+    "history",
+    "message_body",
+    "messages_at",
+    "own_message",
+    "receipt_frame",
+    "receipts_of",
+    "receipts_since",
+    "render_events",
+    "senders_between",
+    "unread_counts",
+    "visible_message",
+    "with_newest_message",
+]

@@ -1,0 +1,115 @@
+"""What somebody wants to send, checked as far as it can be without the database."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from accounts.models import new_id
+from messaging.frames import Location, MessageDraft
+from messaging.models import Message
+from realtime.bodies import convert, encode
+from realtime.errors import DomainError, Invalid
+
+Type = Message.Type
+# Clients need not write the keys of an object in the same order twice.
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(slots=True)
+class Send:
+    """A message that somebody wants to send, checked as far as it can be without the database."""
+
+    conversation_id: UUID
+    sender_id: UUID
+    client_message_id: UUID
+    message_type: str = Type.TEXT
+    content: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    reply_to_id: UUID | None = None
+
+    @property
+    def digest(self) -> UUID:
+        """What a repetition of this send must agree in, as 128 bits."""
+        payload = (self.conversation_id, self.message_type, self.content, self.metadata, self.reply_to_id)
+        return UUID(bytes=hashlib.sha256(_encode_sorted(payload)).digest()[:16])
+
+
+def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID) -> Send:
+    """Check a draft and make it a send; a draft without a client_message_id gets one.
+
+    :raises Invalid: blank or too long text, a wrong location, metadata too deep or too large.
+    """
+    check_text(draft.content, blank_allowed=draft.message_type == "location")
+    metadata = draft.metadata
+    if draft.message_type == "location":
+        try:
+            convert(metadata, Location)
+        except DomainError as error:
+            raise Invalid(metadata=error.message) from error
+    if metadata:
+        _check_metadata(metadata)
+    most = settings.LIMITS.stored_message_bytes
+    if len(draft.content) * 4 > most or metadata:
+        size = len(draft.content.encode()) + (len(encode(metadata)) if metadata else 0)
+        if size > most:
+            raise Invalid(content=f"text and metadata together are larger than {most} bytes")
+    return Send(
+        conversation_id=conversation_id,
+        sender_id=sender_id,
+        client_message_id=draft.client_message_id or new_id(),
+        message_type=draft.message_type,
+        content=draft.content,
+        metadata=metadata,
+        reply_to_id=draft.reply_to_id,
+    )
+
+
+def check_text(content: str, *, blank_allowed: bool = False) -> None:
+    """Check the text of a message.
+
+    :raises Invalid: blank, too long in code points or bytes, or with a NUL in it.
+    """
+    if not blank_allowed and not content.strip():
+        raise Invalid(content="must not be blank")
+    if len(content) > settings.LIMITS.text_code_points:
+        raise Invalid(content=f"longer than {settings.LIMITS.text_code_points} code points")
+    if "\x00" in content:
+        raise Invalid(content="NUL is not allowed")
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    limits = settings.LIMITS
+    keys = 0
+    waiting: list[tuple[Any, int]] = [(metadata, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth > limits.json_depth:
+                raise Invalid(metadata=f"nested deeper than {limits.json_depth}")
+            inside: Iterable[Any] = value
+            if isinstance(value, dict):
+                keys += len(value)
+                if any("\x00" in key for key in value):
+                    raise Invalid(metadata="NUL is not allowed")
+                inside = value.values()
+            waiting += [(each, depth + 1) for each in inside]
+        elif isinstance(value, str):
+            if "\x00" in value:
+                raise Invalid(metadata="NUL is not allowed")
+        elif isinstance(value, int | float) and not _is_moderate(value):
+            raise Invalid(metadata="a number must be 0 or lie between 1e-12 and 2 to the 53rd, or the same below 0")
+    if keys > limits.json_keys:
+        raise Invalid(metadata=f"more than {limits.json_keys} keys")
+
+
+def _is_moderate(number: float) -> bool:
+    """Return whether a number keeps its value in every client and its size in PostgreSQL.
+
+    PostgreSQL writes all digits out: 1e308, five characters, would come back as 309.
+    """
+    return number == 0 or 1e-12 <= abs(number) <= 2**53

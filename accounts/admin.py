@@ -190,10 +190,10 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions = ("revoke",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeviceSession]:
         has_token = ExpressionWrapper(Q(token_hash__isnull=False), output_field=BooleanField())
         hidden = ("token_hash", "password_fingerprint")
-        sessions: QuerySet = super().get_queryset(request)
+        sessions: QuerySet[DeviceSession] = super().get_queryset(request)
         return sessions.annotate(has_token=has_token).defer(*hidden)
 
     @admin.display(description="bearer token", boolean=True)

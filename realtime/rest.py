@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
@@ -124,6 +124,8 @@ def _as_domain_error(error: Exception) -> DomainError:
             return DomainError("unsupported_media_type", "Send application/json.")
         case exceptions.NotAcceptable():
             return DomainError("not_acceptable", "The answer is application/json.")
+        case SuspiciousOperation():
+            return DomainError("malformed", "The request cannot be understood.")
         case exceptions.ParseError():
             return DomainError("malformed", str(error.detail))
         case _:

@@ -11,12 +11,13 @@ from django.urls import path
 
 http = get_asgi_application()
 
+from chatsite.body_limit import with_body_limit  # noqa: E402 - apps must be ready
 from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
 from realtime.consumer import refuse_path, socket_application  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": with_body_limit(http),
         "websocket": URLRouter(
             [
                 path("ws", socket_application),  # type: ignore[arg-type] # Channels routes ASGI applications so

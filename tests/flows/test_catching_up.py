@@ -153,6 +153,27 @@ async def test_events_during_a_sync_keep_their_order(people: People) -> None:
         assert fresh == list(range(2, 402))
 
 
+async def test_a_sync_of_one_conversation_swallows_nothing_of_another(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        one, two = await ana.talks_to(ben), await ana.gathers(ben)
+        done = asyncio.Event()
+        talking = asyncio.create_task(sends_until(done, ana, one))
+        for _ in range(50):
+            await ben.asks("sync", cursors={two["id"]: 1})
+        done.set()
+        last = await talking
+        await ben.receives("new_message", conversation=one, sequence=last)
+        assert [frame["sequence"] for frame in ben.heard("new_message", conversation=one)] == list(range(2, last + 1))
+
+
+async def sends_until(done: asyncio.Event, device: Device, conversation) -> int:
+    """Send one message after the other; return the sequence of the last."""
+    while True:
+        ack = await device.sends("on and on", to=conversation)
+        if done.is_set():
+            return ack["sequence"]
+
+
 async def test_pong_tells_whether_the_last_event_was_lost(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         one, two = await ana.talks_to(ben), await ana.gathers(ben)

@@ -356,10 +356,19 @@ def _comparable(body: Body, messages: list[Body]) -> Body:
     kept = {name: value for name, value in body.items() if name not in _NOT_COMPARED}
     if not body["name"] and body["type"] != "direct":
         del kept["display_name"]  # made up from the participants
-    kept["participants"] = {each["user_id"]: each for each in body["participants"]}
+    kept["participants"] = {each["user_id"]: _with_meant_marks(each, messages) for each in body["participants"]}
     kept["my_permissions"] = sorted(body["my_permissions"])
     kept["messages"] = messages
     return kept
+
+
+def _with_meant_marks(participant: Body, messages: list[Body]) -> Body:
+    """Show marks as the newest message that they cover: a viewer is not told of moves before their history start."""
+    covered = {
+        name: max((each["sequence"] for each in messages if each["sequence"] <= participant[name]), default=0)
+        for name in ("last_read_sequence", "last_delivered_sequence")
+    }
+    return {**participant, **covered}
 
 
 def _permissions(type: str, me: Body) -> list[str]:

@@ -4,16 +4,15 @@ Each person holds two replicas: one that was connected all the time and lives fr
 one that was away and catches up with `sync`. Neither may differ from what REST shows anew.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from tests.harness.replica import Replica
 from tests.harness.servers import PROFILES, Profile, Site
-from tests.properties.commands import COMMANDS, EVERY_COMMAND, Command, drawn, staged
+from tests.properties.commands import COMMANDS, DRAWN, EVERY_COMMAND, Command, drawn, plays_once, staged
 
 SharedSites = Callable[[Profile], Site]
 
@@ -57,12 +56,16 @@ def test_for_drawn_plays(shared_sites: SharedSites, profile: Profile) -> None:
     site = shared_sites(profile)
     done = 0
 
-    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    async def one(commands: Sequence[Command]) -> None:
+        nonlocal done
+        done += (await replay_equals_fetch(site, commands))[0]
+
+    @settings(DRAWN, max_examples=6)
     @given(drawn(most=36))
     def plays(commands: list[Command]) -> None:
-        nonlocal done
-        done += asyncio.run(replay_equals_fetch(site, commands))[0]
+        play(commands)
 
+    play = plays_once(one)
     with site.clean_logs():
         plays()
     assert done > 50, "too little was done to show anything"

@@ -367,7 +367,7 @@ STRANGE_PATHS = [
     b"/api/v1/users/search?q=\xff",
     b"/api/v1/users/search?q=%",
     b"/api/v1/users/search?%00=%00",
-    b"/api/v1/users/search?" + b"&".join(b"a%d=1" % number for number in range(900)),
+    b"/api/v1/users/search?" + b"&".join(b"a%d=1" % number for number in range(1_500)),
     b"/admin/%00",
     b"/admin/login/?next=%00",
     b"/admin/login/?next=//evil.example",
@@ -522,7 +522,17 @@ def raw_http(somebody: Somebody, lines: list[bytes], body: bytes = b"") -> Answe
             pass  # it hung up while it was being written to
     head, _, rest = received.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.") else 0
+    if b"transfer-encoding: chunked" in head.lower():
+        rest = b"".join(chunks(rest))
     return Answer(status, head, rest)
+
+
+def chunks(body: bytes) -> Iterator[bytes]:
+    """Yield the parts of a body that came in chunks."""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        yield body[: int(size, 16)]
+        body = body[int(size, 16) + 2 :]
 
 
 def looks_well(answer: Answer, *, json_wanted: bool = True) -> None:

@@ -287,7 +287,7 @@ class Device:
     async def says(self, type: str, **fields: Any) -> str:
         """Send a command without waiting; return its id."""
         number = fields.pop("id", None) or f"{self.name}-{next(self._ids)}"
-        await self.says_raw(json.dumps({"type": type, "id": number} | fields))
+        await self.says_raw(json.dumps({"type": type, "id": number} | fields, ensure_ascii=False))
         return str(number)
 
     async def asks(self, type: str, *, within: float = PATIENCE, **fields: Any) -> Frame:

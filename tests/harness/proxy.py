@@ -61,6 +61,7 @@ class Proxy:
     def silence(self, *directions: Direction) -> None:
         """Hold all bytes back (default: both directions); connections stay open, a black hole.
 
+        Nothing is read either, so a sender's buffers fill as behind a peer that has stopped reading.
         Held bytes flow after `heal()`, as after a partition that TCP outlives.
         """
         for direction in directions or ("up", "down"):
@@ -109,6 +110,7 @@ class Proxy:
 
         async def read() -> None:
             while True:
+                await self._flowing[direction].wait()
                 chunk = await reader.read(65536)
                 await queue.put((clock() + self.latency, chunk))
                 if not chunk:

@@ -19,7 +19,7 @@ from benchmarks import profiles, report
 from benchmarks.installation import Installation
 from benchmarks.peers import Invalid
 from benchmarks.result import Result
-from benchmarks.usage import memory_kib
+from benchmarks.usage import memory_kib, wait_until_quiet
 
 WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
 
@@ -43,6 +43,7 @@ def main(arguments: list[str]) -> int:
             for turn in range(options.repeat):
                 size = len(module.SIZES)
                 places = people[name][turn * size : (turn + 1) * size]
+                wait_until_quiet(options.quiet_within)
                 try:
                     result = _run(installation, module, places, profiling=profiling)
                 except Invalid as fault:
@@ -89,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", nargs="*", help="workloads, or `profile` and workloads")
     parser.add_argument("--server-url", help="a running server, on the stores that the environment names")
     parser.add_argument("--repeat", type=int, default=1, help="how often to run each workload")
+    parser.add_argument(
+        "--quiet-within", type=float, default=0, metavar="SECONDS", help="wait so long for a quiet machine"
+    )
     parser.add_argument("--output", type=Path, help="where to write the JSON")
     return parser
 

@@ -1,15 +1,19 @@
 """Where the server's time goes: py-spy's samples, folded by room and by function.
 
 py-spy attaches to the running server from outside, so the server is what it always is. That needs
-root, or `kernel.yama.ptrace_scope = 0`. Time in the kernel counts for the Python function that called.
+root, or `kernel.yama.ptrace_scope = 0`. A sample is taken of the thread that holds the interpreter lock:
+what is shown is the CPU budget that all threads of a process share. Time in the kernel counts for the
+Python function that called, unless that lets go of the lock (waiting for PostgreSQL does).
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,25 +58,28 @@ def recording(installation: Installation, name: str, *, wanted: bool) -> Iterato
         raise SystemExit("profiling needs py-spy: .venv/bin/python -m pip install py-spy")
     assert installation.server_pid is not None, "only a server that was started here can be profiled"
     file = temporary_folder("profile") / "samples"
+    begun = time.perf_counter()
     sampler = subprocess.Popen(
         [
-            program, "record", "--pid", str(installation.server_pid), "--subprocesses", "--threads", "--full-filenames",
-            "--nonblocking", "--rate", str(RATE), "--duration", "100000", "--format", "raw", "--output", str(file),
+            program, "record", "--pid", str(installation.server_pid), "--subprocesses", "--threads", "--gil",
+            "--full-filenames", "--nonblocking", "--rate", str(RATE), "--duration", "100000",
+            "--format", "raw", "--output", str(file),
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         yield
     finally:
-        sampler.send_signal(2)
+        seconds = time.perf_counter() - begun
+        sampler.send_signal(signal.SIGINT)
         _, complaints = sampler.communicate(timeout=30)
     if not file.exists():
         raise SystemExit(f"py-spy recorded nothing:\n{complaints}")
-    print(f"\n== {name}\n{folded(file.read_text())}\n", flush=True)
+    print(f"\n== {name}\n{folded(file.read_text(), seconds)}\n", flush=True)
 
 
-def folded(samples: str, most: int = 25) -> str:
-    """Return shares by thread, by room and by function of samples in py-spy's raw format."""
+def folded(samples: str, seconds: float, most: int = 25) -> str:
+    """Return shares by thread, by room and by function of samples in py-spy's raw format, taken in so many seconds."""
     threads: Counter[str] = Counter()
     rooms: Counter[str] = Counter()
     functions: Counter[str] = Counter()
@@ -96,7 +103,8 @@ def folded(samples: str, most: int = 25) -> str:
         ("function (itself)", functions, most),
         ("function (with callees)", inclusive, most),
     ]
-    return "\n".join(
+    held = f"the interpreter lock was held in {total / seconds / RATE:.0%} of {seconds * RATE:.0f} samples\n"
+    return held + "\n".join(
         f"-- by {title}\n" + "\n".join(f"{number / total:6.1%}  {name}" for name, number in counter.most_common(top))
         for title, counter, top in parts
     )

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from benchmarks.result import Result
 
+# CPU share of everything else on the machine above which a figure says little.
+NOISE = 0.15
 FOLDER = Path(__file__).parent / "results"
 _PACKAGES = ("Django", "uvicorn", "uvloop", "websockets", "channels", "channels-redis", "redis", "psycopg", "msgspec")
 
@@ -80,7 +82,7 @@ def _row(result: Result) -> tuple[str, ...]:
     shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares.items())
     return (
         result.title,
-        f"{_short(value)} {result.headline}",
+        f"{_short(value)} {result.headline}{' (noisy)' if result.shares.get('strangers', 0) > NOISE else ''}",
         judged(bar.first),
         judged(bar.target),
         _short(times.get("50_ms")),

@@ -55,6 +55,16 @@ def machine_cpu_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
+def wait_until_quiet(most_seconds: float) -> None:
+    """Wait until the machine does next to nothing for 1.5 s, at most that long."""
+    end = time.monotonic() + most_seconds
+    while time.monotonic() < end:
+        before = machine_cpu_seconds()
+        time.sleep(1.5)
+        if (machine_cpu_seconds() - before) / 1.5 < 0.12:
+            return
+
+
 class Stopwatch:
     """CPU used between `start` and `stop`, by name, as a share of one core.
 

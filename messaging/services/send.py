@@ -222,22 +222,20 @@ def _look_up(
 @cache
 def _find_places() -> str:
     """Return the statement for the places of senders who are in the conversation."""
-    return (
-        "SELECT p.id, p.conversation_id, p.user_id, p.can_send_messages, p.history_from, p.sent_count "  # noqa: S608
-        f"FROM {_KEYS.source} JOIN {Participant._meta.db_table} p "
-        "ON p.conversation_id = r.conversation_id AND p.user_id = r.sender_id WHERE p.left_at IS NULL"
+    found = _KEYS.looking_up(
+        Participant,
+        "t.conversation_id = r.conversation_id AND t.user_id = r.sender_id AND t.left_at IS NULL",
     )
+    columns = "t.id, t.conversation_id, t.user_id, t.can_send_messages, t.history_from, t.sent_count"
+    return f"SELECT {columns} FROM {found}"  # noqa: S608 - names of tables and columns only
 
 
 @cache
 def _find_known() -> str:
     """Return the statement for messages that have the sender and client_message_id of a send."""
-    return (
-        "SELECT m.sender_id, m.client_message_id, m.payload_digest, "  # noqa: S608
-        "m.id, m.conversation_id, m.sequence, m.created_at "
-        f"FROM {_KEYS.source} JOIN {Message._meta.db_table} m "
-        "ON m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id"
-    )
+    found = _KEYS.looking_up(Message, "t.sender_id = r.sender_id AND t.client_message_id = r.client_message_id")
+    columns = "t.sender_id, t.client_message_id, t.payload_digest, t.id, t.conversation_id, t.sequence, t.created_at"
+    return f"SELECT {columns} FROM {found}"  # noqa: S608 - names of tables and columns only
 
 
 def _quotable(sends: Sequence[Send]) -> dict[UUID, tuple[UUID, int]]:

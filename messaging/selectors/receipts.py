@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, places_now
@@ -43,16 +43,14 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
 def with_newest_message(moves: QuerySet[ReceiptMove], viewer: UUID | None = None) -> QuerySet[ReceiptMove]:
     """Add to each move `newest_message_id`, the newest message that it covers.
 
-    With a viewer, only moves that reach into what they may see, and only messages of that.
+    With a viewer, the newest of those that they may see: a mark may lie before their history start.
     """
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
     if viewer is not None:
         place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=viewer, left_at=None)
-        moves = moves.annotate(visible_from=Subquery(place.values("history_from"))).filter(
-            up_to_sequence__gte=F("visible_from")
-        )
+        moves = moves.annotate(visible_from=Subquery(place.values("history_from")))
         covered = covered.filter(sequence__gte=OuterRef("visible_from"))
     return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
 

@@ -18,7 +18,7 @@ def locked_place(user_id: UUID, conversation_id: UUID) -> Participant:
 
     :raises NotFound: as `place_of`.
     """
-    conversation = Conversation.objects.select_for_update().filter(id=conversation_id).first()
+    conversation = Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
     if conversation is None:
         raise NotFound("conversation")
     place = place_of(user_id, conversation_id)

@@ -106,7 +106,7 @@ def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = Fals
     :raises NotFound: as `visible_message`; also for a deleted one, unless that is wanted.
     """
     message, _ = visible_message(user_id, message_id)
-    conversation = Conversation.objects.select_for_update().get(id=message.conversation_id)
+    conversation = Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
     message, place = visible_message(user_id, message_id)
     place.conversation = conversation
     if message.deleted_at is not None and not deleted_too:

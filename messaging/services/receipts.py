@@ -1,10 +1,9 @@
 """Receipt marks: how far a person's devices got, and how far the person read. They only move forward.
 
-Like sends, receipts come as a batch that is one transaction. Only places are locked, in the order in
-which sends lock them.
+Like sends, receipts come as a batch. Only places are locked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,6 +22,8 @@ from realtime.errors import DomainError, Invalid, NotFound
 from realtime.items import Notice
 
 Kind = ReceiptMove.Kind
+# Conversation and person.
+PlaceKey = tuple[UUID, UUID]
 
 
 @dataclass(slots=True)
@@ -58,36 +59,56 @@ def set_mark(mark: Mark) -> None:
 
 
 def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
-    """Move marks in one transaction and answer each: None, or why it was refused. Reading implies delivery.
+    """Move marks and answer each: None, or why it was refused. Reading implies delivery.
 
+    All in one transaction, but for places that somebody else has locked: a send locks the places of its
+    senders in an order of its own, so nothing here waits for one place while it holds another. Those places
+    follow, each in a transaction of its own.
     Refused: a message or conversation that the user may not see (not_found), a sequence beyond the head (invalid).
     """
+    targets = _targets(marks)
+    results: list[DomainError | None] = [NotFound("message" if mark.message_id else "conversation") for mark in marks]
+    wanted: dict[PlaceKey, list[tuple[int, Mark, int]]] = {}
+    for position, (mark, target) in enumerate(zip(marks, targets, strict=True)):
+        if target is not None:
+            conversation_id, up_to = target
+            wanted.setdefault((conversation_id, mark.user_id), []).append((position, mark, up_to))
+    if wanted:
+        for place in _set(wanted, results, wait=len(wanted) == 1):
+            _set({place: wanted[place]}, results, wait=True)
+    return results
+
+
+def _set(
+    wanted: Mapping[PlaceKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
+) -> set[PlaceKey]:
+    """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
     with transaction.atomic():
-        targets = _targets(marks)
-        places, conversations = _locked_places(marks, targets)
+        places = _locked_places(wanted.keys(), wait=wait)
+        # Read after the lock: no message of one's own can come in between and make the counters disagree.
+        conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in places})
         steps: list[_Step] = []
-        results: list[DomainError | None] = []
-        touched: dict[int, Participant] = {}
-        for mark, target in zip(marks, targets, strict=True):
-            place = places.get((target[0], mark.user_id)) if target is not None else None
-            if target is None or place is None or (mark.message_id and target[1] < place.history_from):
-                results.append(NotFound("message" if mark.message_id else "conversation"))
-                continue
-            conversation, up_to = conversations[place.conversation_id], target[1]
-            if up_to > conversation.last_sequence:
-                results.append(Invalid(sequence="beyond the end of the conversation"))
-                continue
-            moved = _advance(place, conversation, mark.kind, up_to)
-            unread = place.unread_count(conversation.message_count)
-            steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
-            if moved:
-                touched[place.pk] = place
-            results.append(None)
+        touched: list[Participant] = []
+        for key, place in places.items():
+            conversation, before = conversations[place.conversation_id], len(steps)
+            for position, mark, up_to in wanted[key]:
+                if mark.message_id and up_to < place.history_from:
+                    continue
+                if up_to > conversation.last_sequence:
+                    results[position] = Invalid(sequence="beyond the end of the conversation")
+                    continue
+                moved = _advance(place, conversation, mark.kind, up_to)
+                unread = place.unread_count(conversation.message_count)
+                steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
+                results[position] = None
+            if len(steps) > before:
+                touched.append(place)
         if steps:
             ReceiptMove.objects.bulk_create([step.move for step in steps])
-            _save_marks(list(touched.values()))
+            _save_marks(touched)
             announce(_notices(steps))
-    return results
+    missing = wanted.keys() - places.keys()
+    return set() if wait or not missing else set(_members_among(missing))
 
 
 def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
@@ -106,18 +127,23 @@ def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
     return targets
 
 
-def _locked_places(
-    marks: Sequence[Mark], targets: Sequence[tuple[UUID, int] | None]
-) -> tuple[dict[tuple[UUID, UUID], Participant], dict[UUID, Conversation]]:
+def _locked_places(keys: Iterable[PlaceKey], *, wait: bool) -> dict[PlaceKey, Participant]:
+    """Lock the places of those who are members; without waiting only those that nobody has locked."""
+    rows = Participant.objects.select_for_update(skip_locked=not wait).filter(_any_of(keys), left_at=None)
+    return {(place.conversation_id, place.user_id): place for place in rows.order_by("conversation_id", "id")}
+
+
+def _members_among(keys: Iterable[PlaceKey]) -> Iterable[PlaceKey]:
+    """Return those of the places whose holders are members."""
+    rows = Participant.objects.filter(_any_of(keys), left_at=None).order_by()
+    return rows.values_list("conversation_id", "user_id")
+
+
+def _any_of(keys: Iterable[PlaceKey]) -> Q:
     wanted = Q(pk__in=[])
-    for mark, target in zip(marks, targets, strict=True):
-        if target is not None:
-            wanted |= Q(conversation_id=target[0], user_id=mark.user_id)
-    rows = Participant.objects.select_for_update().filter(wanted, left_at=None).order_by("conversation_id", "id")
-    places = {(place.conversation_id, place.user_id): place for place in rows}
-    # Read after the lock: no message of one's own can come in between and make the counters disagree.
-    conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in places})
-    return places, conversations
+    for conversation_id, user_id in keys:
+        wanted |= Q(conversation_id=conversation_id, user_id=user_id)
+    return wanted
 
 
 def _advance(place: Participant, conversation: Conversation, kind: str, up_to: int) -> list[ReceiptMove]:

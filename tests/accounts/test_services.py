@@ -210,6 +210,12 @@ class TestSessions:
         assert selectors.session_of_token(str(opened.token)) is None
         assert services.sign_in(username="ana", password=PASSWORD, address=HERE)
 
+    def test_none_counts_while_its_person_is_inactive_by_whatever_way(self, ana: User) -> None:
+        opened = services.open_session(user=ana)
+        User.objects.filter(id=ana.id).update(is_active=False)
+        assert selectors.session_of_token(str(opened.token)) is None
+        assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
+
     def test_all_end_when_the_password_changes_by_whatever_way(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         ana.set_password("another horse")

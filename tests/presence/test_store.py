@@ -1,5 +1,6 @@
 """What is shown of people, worked out from leases and choices: in memory and in Redis alike."""
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -158,9 +159,19 @@ def test_somebody_invisible_looks_gone_from_that_moment_whatever_they_do(store: 
     assert store.shown(["ana"])["ana"] == gone
 
 
-def test_of_several_processes_one_gets_each_end(private_redis: Any) -> None:
+def test_of_several_processes_one_gets_each_end(private_redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stores = [RedisStore(settings.REDIS_URL) for _ in range(4)]
     stores[0].keep([lease(f"user{number}", lasts=-1) for number in range(100)])
+    together = threading.Barrier(4)
+    for store in stores:
+        look = store._redis.zrangebyscore
+
+        def all_look_first(*args: Any, look: Any = look, **kwargs: Any) -> Any:
+            found = look(*args, **kwargs)
+            together.wait(10)
+            return found
+
+        monkeypatch.setattr(store._redis, "zrangebyscore", all_look_first)
     with ThreadPoolExecutor(4) as pool:
         ends = list(pool.map(lambda store: store.expired(), stores))
     assert sum(map(len, ends)) == 100

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from conversations import services
-from conversations.errors import ConversationFull, NotAParticipant
+from conversations.errors import ConversationFull
 from conversations.models import Conversation, Participant
 from conversations.selectors import conversation_body, permissions, place_of
 from messaging.integrity import faults
 from messaging.models import Message
-from realtime.errors import Forbidden, Invalid, NotFound
+from realtime.errors import Forbidden, Invalid
 from tests.conversations.team import Team
 from tests.making import group, people, person, place, read, say, unread
 
@@ -56,68 +56,6 @@ def test_a_full_group_takes_nobody(team: Team, limits: Callable[..., None]) -> N
     assert team.add("owner", "member") == [], "who is in already takes no room"
     with pytest.raises(ConversationFull):
         group(team.people["owner"], *people("a", "b", "c", "d"))
-
-
-# --- Rights -------------------------------------------------------------------------------
-
-EVERY_ACT: dict[str, tuple[Callable[[Team, str], Any], set[str]]] = {
-    "add": (lambda team, actor: team.add(actor, "stranger"), {"owner", "admin"}),
-    "remove a member": (lambda team, actor: team.remove(actor, "other"), {"owner", "admin"}),
-    "remove an admin": (lambda team, actor: team.remove(actor, "admin"), {"owner", "admin"}),  # admins may leave
-    "remove the owner": (lambda team, actor: team.remove(actor, "owner"), {"owner"}),  # the owner may leave
-    "rename": (lambda team, actor: team.rename(actor), {"owner", "admin"}),
-    "make an admin": (lambda team, actor: team.update(actor, "other", role="admin"), {"owner"}),
-    "make a member of an admin": (lambda team, actor: team.update(actor, "admin", role="member"), {"owner"}),
-    "hand over": (lambda team, actor: team.update(actor, "other", role="owner"), {"owner"}),
-    "mute a member": (lambda team, actor: team.update(actor, "other", can_send_messages=False), {"owner", "admin"}),
-    "mute an admin": (lambda team, actor: team.update(actor, "admin", can_send_messages=False), {"owner"}),
-    "mute the owner": (lambda team, actor: team.update(actor, "owner", can_send_messages=False), set()),
-    "leave": (lambda team, actor: team.leave(actor), {"owner", "admin", "member"}),
-}
-
-
-@pytest.mark.parametrize("actor", ["owner", "admin", "member"])
-@pytest.mark.parametrize("act", EVERY_ACT)
-def test_who_may_do_what(act: str, actor: str, team: Team) -> None:
-    do, allowed = EVERY_ACT[act]
-    before = team.log()
-    if actor in allowed:
-        do(team, actor)
-        assert len(team.log()) > len(before)
-    else:
-        with pytest.raises(Forbidden):
-            do(team, actor)
-        assert team.log() == before
-
-
-@pytest.mark.parametrize("act", EVERY_ACT)
-def test_a_stranger_learns_nothing(act: str, team: Team) -> None:
-    do, _ = EVERY_ACT[act]
-    with pytest.raises(NotFound):
-        do(team, "stranger")
-
-
-def test_permissions_say_what_the_services_allow(team: Team) -> None:
-    def of(name: str) -> set[str]:
-        return set(permissions(place_of(team.id(name), team.group.id)))
-
-    moderate = {"add_participants", "remove_participants", "update_conversation"}
-    assert of("owner") == {"send_messages", "leave", "change_roles", *moderate}
-    assert of("admin") == {"send_messages", "leave", *moderate}
-    assert of("member") == {"send_messages", "leave"}
-    team.update("admin", "member", can_send_messages=False)
-    assert of("member") == {"leave"}
-
-
-def test_who_is_not_in_it_is_named_as_such(team: Team) -> None:
-    for act in (lambda: team.remove("owner", "stranger"), lambda: team.update("owner", "stranger", role="admin")):
-        with pytest.raises(NotAParticipant):
-            act()
-
-
-def test_a_conversation_that_does_not_exist_is_like_one_of_strangers() -> None:
-    with pytest.raises(NotFound):
-        services.leave(user_id=person("ana").id, conversation_id=uuid.uuid4())
 
 
 # --- Ownership ----------------------------------------------------------------------------

@@ -21,6 +21,7 @@ async def test_what_follows_is_passed_on_at_once_and_never_twice(hub: Hub, log: 
     for _ in range(3):
         event = log.commit("c")
         hub.offer([event, event])
+        assert hub.topics["c"].filling is None
         await settled(hub)
     assert sequences(ana) == sequences(ben) == [2, 3, 4]
     assert log.reads == []

@@ -10,7 +10,7 @@ import operator
 import os
 import socket
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ from websockets.sync.client import ClientConnection, connect
 from chatsite import asyncapi  # which knows every registered command and frame
 from realtime import registry
 from tests.harness.people import PASSWORD
-from tests.harness.servers import Site
+from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.services import PROJECT, Services
 
 # Nothing here is about rates: they would hide what is.
@@ -51,17 +51,31 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 @pytest.fixture(scope="module")
-def fuzzed(services: Services) -> Iterator[Site]:
-    """A server for bad input alone; at the end of the module it runs and its log is clean."""
-    site = Site("embedded", services, limits=LIMITS)
-    site.start()
+def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
+    """A server of each profile for bad input alone; at the end of the module it runs and its log is clean."""
+    started: dict[Profile, Site] = {}
+
+    def start(profile: Profile) -> Site:
+        if profile not in started:
+            started[profile] = Site(profile, services, processes=1, limits=LIMITS)
+            started[profile].start()
+        return started[profile]
+
     try:
-        yield site
-        assert site.servers[0].running
-        assert site.servers[0].health("/health/ready")[0] == 200
-        site.is_free_of_tracebacks()
+        yield start
+        for site in started.values():
+            assert site.servers[0].running
+            assert site.servers[0].health("/health/ready")[0] == 200
+            site.is_free_of_tracebacks()
     finally:
-        site.stop()
+        for site in started.values():
+            site.stop()
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def fuzzed(request: pytest.FixtureRequest, fuzzed_sites: Callable[[Profile], Site]) -> Site:
+    """Each server: the databases differ in what they can hold."""
+    return fuzzed_sites(request.param)
 
 
 @dataclass
@@ -89,8 +103,9 @@ class Somebody:
 
 
 @pytest.fixture
-def somebody(fuzzed: Site) -> Somebody:
-    return Somebody(fuzzed.servers[0].http).signs_up()
+def somebody(fuzzed_sites: Callable[[Profile], Site]) -> Somebody:
+    """Somebody new for each operation, who may sign out and leave."""
+    return Somebody(fuzzed_sites("production").servers[0].http).signs_up()
 
 
 # --- Requests made from the OpenAPI file -----------------------------------------------------
@@ -706,7 +721,7 @@ def client(fuzzed: Site) -> Iterator[Client]:
 
 
 FUZZ = settings(
-    max_examples=EXAMPLES or 1_500,
+    max_examples=EXAMPLES or 800,
     deadline=None,
     derandomize=not EXAMPLES,
     database=None,

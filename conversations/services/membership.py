@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.selectors import active_users
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
@@ -29,7 +28,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
     :raises ConversationFull: it would have more people than it may.
     """
     wanted = list(dict.fromkeys(user_ids))
-    check_people(wanted, "user_ids")
+    people = check_people(wanted, "user_ids")
     with transaction.atomic():
         place = locked_place(user_id, conversation_id)
         require(place, "add_participants")
@@ -44,7 +43,6 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         if not coming:
             return []
         now = timezone.now()
-        people = {person.id: person for person in active_users(coming)}
         entries, places = [], []
         for each in coming:
             entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from uuid import UUID
 
+from accounts.models import User
 from accounts.selectors import active_users
 from conversations.models import Conversation, Participant
 from conversations.selectors import permissions, place_of
@@ -35,14 +36,16 @@ def require(place: Participant, permission: str) -> None:
         raise Forbidden(f"Your role does not include {permission}.")
 
 
-def check_people(user_ids: Sequence[UUID], field: str) -> None:
-    """Check that all of the ids are active people.
+def check_people(user_ids: Sequence[UUID], field: str) -> dict[UUID, User]:
+    """Check that all of the ids are active people, and return these.
 
     :raises Invalid: naming the request's field, when somebody is not.
     """
-    missing = set(user_ids) - {person.id for person in active_users(user_ids)}
+    people = {person.id: person for person in active_users(user_ids)}
+    missing = set(user_ids) - people.keys()
     if missing:
         raise Invalid(**{field: f"no such user: {', '.join(sorted(map(str, missing)))[:200]}"})
+    return people
 
 
 def take_place(place: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:

@@ -1,8 +1,13 @@
 """Fixtures of the contracts."""
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.contracts.bad_input import LIMITS, Somebody
+from tests.harness.servers import PROFILES, Profile, Site
+from tests.harness.services import Services
 
 if TYPE_CHECKING:
     from tests.contracts.world import World
@@ -15,3 +20,46 @@ def world(db: None) -> "World":
     from tests.contracts.world import make_world
 
     return make_world()
+
+
+# --- Bad input ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="package")
+def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
+    """A server of each profile for bad input alone; at the end it still runs, and well."""
+    started: dict[Profile, Site] = {}
+
+    def start(profile: Profile) -> Site:
+        if profile not in started:
+            started[profile] = Site(profile, services, processes=1, limits=LIMITS)
+            started[profile].start()
+        return started[profile]
+
+    try:
+        yield start
+        for site in started.values():
+            assert site.servers[0].running
+            assert site.servers[0].health("/health/ready")[0] == 200
+    finally:
+        for site in started.values():
+            site.stop()
+
+
+@pytest.fixture(scope="package", params=PROFILES)
+def fuzzed(request: pytest.FixtureRequest, fuzzed_sites: Callable[[Profile], Site]) -> Site:
+    """Each server: the databases differ in what they can hold."""
+    return fuzzed_sites(request.param)
+
+
+@pytest.fixture(scope="package")
+def regular(fuzzed: Site) -> Somebody:
+    """Somebody whom no request of these tests hurts."""
+    return Somebody(fuzzed.servers[0].http).signs_up()
+
+
+@pytest.fixture
+def watched(fuzzed: Site) -> Iterator[None]:
+    """Nothing that the test sends makes a server log a traceback."""
+    with fuzzed.clean_logs():
+        yield

@@ -1,6 +1,7 @@
 """The ASGI application: HTTP to Django, `/ws` to the socket, lifespan to start and drain."""
 
 import os
+import warnings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 os.environ.setdefault("CHATSITE_ROLE", "server")
@@ -8,6 +9,9 @@ os.environ.setdefault("CHATSITE_ROLE", "server")
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 from django.urls import path
+
+# WhiteNoise reads its files synchronously; they are small, and in the page cache.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 http = get_asgi_application()
 

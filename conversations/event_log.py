@@ -91,7 +91,8 @@ class Entry:
 
 def lock_heads(cursor: CursorWrapper, conversation_ids: Iterable[UUID]) -> Callable[[], dict[UUID, Head]]:
     """Ask for the row locks of conversations, in the order of their ids; return how to fetch their heads."""
-    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row meanwhile.
+    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     cursor.execute(
         "SELECT id, last_sequence, last_message_sequence, message_count, participant_count "  # noqa: S608
         f"FROM {Conversation._meta.db_table} WHERE {ids_in('id')} ORDER BY id{lock}",

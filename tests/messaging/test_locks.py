@@ -99,7 +99,6 @@ class SendUnderWay(threading.Thread):
         connection.close()
 
 
-@pytest.mark.xfail(reason="FOR UPDATE conflicts with the foreign keys of receipts", strict=True)
 def test_receipts_do_not_wait_for_a_send_that_is_being_written() -> None:
     users = people("ana", "ben")
     team = group(*users)

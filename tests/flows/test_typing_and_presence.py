@@ -36,9 +36,10 @@ async def test_typing_takes_no_sequence_and_is_not_repeated_to_the_typist(people
 async def test_typing_is_not_replayed_to_somebody_who_comes_later(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
+        phone = await ben.another_device("phone")
         await ben.disconnects()
         await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
-        await ana.asks("ping")
+        await phone.receives("typing", user=ana)  # so ben's server process has passed it on
         await ben.connects()
         await ben.asks("sync", cursors={conversation["id"]: 1})
         await ben.hears_everything_from(ana, in_=conversation)

@@ -164,12 +164,17 @@ class Site:
             self.database_url = services.fresh_database()
             environment = production_environment(self.database_url, self.redis)
         else:
+            # The stores are the profile's defaults, but said: a developer's `.env` may name others.
             environment = {
+                "CELERY_BROKER_URL": "memory://localhost/",
+                "CHATSITE_CRASH_POINT": "",
                 "CHATSITE_PROFILE": "embedded",
                 "CHATSITE_TESTING": "1",
                 "SECRET_KEY": token_hex(32),
                 "DATA_DIR": str(self.folder / "var"),
+                "DATABASE_URL": f"sqlite:///{self.folder / 'var' / 'chatsite.sqlite3'}",
                 "DEBUG": "false",
+                "REDIS_URL": "",
             }
             self._copy_embedded_template(environment)
         environment |= {"CHATSITE_LIMITS": json.dumps(self.limits)} | dict(settings or {})
@@ -182,7 +187,8 @@ class Site:
         if Site._embedded_template is None:
             template = temporary_folder("template") / "var"
             template.mkdir()
-            migrate({**environment, "DATA_DIR": str(template)})
+            stores = {"DATA_DIR": str(template), "DATABASE_URL": f"sqlite:///{template / 'chatsite.sqlite3'}"}
+            migrate({**environment, **stores})
             for file in template.glob("*.sqlite3"):  # fold the write-ahead log into the file
                 with sqlite3.connect(file) as database:
                     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

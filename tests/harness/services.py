@@ -5,6 +5,7 @@ on the machine already is neither used nor touched.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,32 +22,17 @@ from tests.harness import binaries
 from tests.harness.processes import Program, free_port, temporary_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Variables that choose where the product works and what it permits. None of them may leak
-# from the developer's shell or `.env` into a test.
-SETTINGS = (
-    "ALLOWED_HOSTS",
-    "ALLOWED_ORIGINS",
-    "CELERY_BROKER_URL",
-    "CHATSITE_CRASH_POINT",
-    "CHATSITE_LIMITS",
-    "CHATSITE_PROFILE",
-    "CHATSITE_ROLE",
-    "CHATSITE_TESTING",
-    "DATABASE_POOL_SIZE",
-    "DATABASE_THREADS",
-    "DATABASE_URL",
-    "DATA_DIR",
-    "DEBUG",
-    "DJANGO_SETTINGS_MODULE",
-    "HOST",
-    "LOG_LEVEL",
-    "PORT",
-    "REDIS_URL",
-    "SECRET_KEY",
-    "SIGN_UP_ENABLED",
-    "TRUSTED_PROXIES",
-    "WRITE_THREADS",
-)
+
+
+def _settings_of_the_product() -> frozenset[str]:
+    """Return the variables that the product reads: where it works, and what it permits."""
+    source = "".join(file.read_text() for file in (PROJECT / "chatsite").rglob("*.py"))
+    read = re.findall(r"env(?:iron)?(?:\.\w+\(|\[)\s*\"([A-Z_]+)\"", source)
+    return frozenset(read) | {"DJANGO_SETTINGS_MODULE"}
+
+
+# None of them may leak from the developer's shell or `.env` into a test.
+SETTINGS = _settings_of_the_product()
 
 
 class DidNotStart(Exception):

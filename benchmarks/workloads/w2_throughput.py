@@ -108,5 +108,10 @@ async def run(installation: Installation, places: Places) -> Result:
     acknowledged = [seconds for pair in pairs for seconds in pair.acknowledged]
     figures = {"messages_per_s": len(received) / watch.seconds}
     figures |= spread("received", received) | spread("acknowledged", acknowledged)
+    figures |= {
+        f"{name}_cpu_per_message_us": used / len(received) * 1e6
+        for name, used in watch.cpu.items()
+        if name in installation.pids
+    }
     title = f"throughput: {PAIRS} pairs, one message outstanding each, {SECONDS:.0f} s"
     return Result("w2", title, "messages_per_s", BAR, figures).measured_by(watch)

@@ -75,7 +75,7 @@ async def test_a_redis_that_forgets_everything_is_no_harm(starts_site: StartsSit
         conversation = await ana.talks_to(ben)
         site.redis.flush()
         await heard_within(2.5, ana, ben, conversation, "after the flush")
-        await ben.sends("me too", to=conversation)
+        await becomes_quick(ana, ben, conversation)
 
 
 async def test_a_session_ended_without_redis_is_silent_within_ten_seconds(starts_site: StartsSite) -> None:

@@ -68,9 +68,9 @@ class _Reaper:
 _reaper = _Reaper()
 
 
-def temporary_folder(name: str) -> Path:
+def temporary_folder(name: str, *, within: str | None = None) -> Path:
     """Make a folder that is gone when the test run is, however it ends."""
-    folder = Path(tempfile.mkdtemp(prefix=f"chatsite-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"chatsite-{name}-", dir=within))
     _reaper.tell("folder", folder)
     return folder
 

@@ -50,12 +50,12 @@ class PostgreSQL:
     user = "chatsite"
 
     def __init__(self) -> None:
-        self.folder = temporary_folder("postgresql")
+        # PostgreSQL refuses to run as root, and its account may not be able to enter root's TMPDIR.
+        self._account = _unprivileged_account() if os.geteuid() == 0 else None
+        self.folder = temporary_folder("postgresql", within="/tmp" if self._account else None)  # noqa: S108
         self.password = token_hex(16)
         self.port = 0
         self._program: Program | None = None
-        # PostgreSQL refuses to run as root.
-        self._account = _unprivileged_account() if os.geteuid() == 0 else None
 
     def start(self) -> None:
         """Create the cluster if there is none yet, start it and wait until it answers."""

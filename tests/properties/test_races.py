@@ -124,6 +124,7 @@ async def test_fifty_senders_leave_no_gap_while_their_connections_are_cut(site: 
                 assert cuts >= 5, "too little was cut"
                 assert len(sent) == SENDERS * EACH_SENDS
                 await watching.agrees()
+                assert watching.gaps == 0, "a live frame was missing"
         finally:
             for tunnel in tunnels:
                 await tunnel.__aexit__()

@@ -29,7 +29,7 @@ ROOMS = (
     ("SQL: psycopg", ("/psycopg/", "/psycopg_pool/", "/psycopg_binary/")),
     ("SQL: Django's ORM and backend", ("/django/db/",)),
     ("Redis and channel layer", ("/redis/", "/channels_redis/", "/channels/layers")),
-    ("ASGI: uvicorn and websockets", ("/uvicorn/", "/websockets/")),
+    ("ASGI: uvicorn and websockets", ("/uvicorn/", "/websockets/", "chatsite/server", "chatsite/asgi")),
     ("JSON and bodies", ("realtime/bodies",)),
     ("hub", ("realtime/hub", "realtime/items")),
     ("outbox", ("realtime/sockets",)),

@@ -36,6 +36,7 @@ async function start(user) {
   const receipts = createReceipts({ store, connection });
   const typing = createTyping({ connection });
   const history = createHistory({ store, api });
+  let signingOut = false;
   const app = { store, api, connection, outbox, history, typing, signOut, profileChanged };
 
   function onFrame(frame) {
@@ -60,6 +61,8 @@ async function start(user) {
   }
 
   async function onStop(code) {
+    // One's own sign-out closes the socket too: it goes on by itself.
+    if (signingOut) return;
     cache.close();
     if (code === REVOKED) await wipeEverything();
     endSession();
@@ -68,7 +71,13 @@ async function start(user) {
   }
 
   async function signOut() {
-    await api.logout();
+    signingOut = true;
+    try {
+      await api.logout();
+    } catch (error) {
+      signingOut = false;
+      throw error;
+    }
     connection.stop();
     cache.close();
     await wipeEverything();

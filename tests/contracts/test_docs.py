@@ -19,7 +19,11 @@ from django.core.management import get_commands
 
 from chatsite.limits import Limits
 from conversations.frames import ConversationBody
-from realtime import registry, sockets
+from realtime import (
+    consumer,  # noqa: F401 - registers the socket's own commands and frames
+    registry,
+    sockets,
+)
 from realtime.bodies import encode
 from realtime.commands import decode_command
 from realtime.errors import STATUS_OF_CODE

@@ -28,7 +28,7 @@ def _chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
-    pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    pytest.fail("no Chromium on this machine (Debian: apt-get install chromium)")
 
 
 @pytest.fixture

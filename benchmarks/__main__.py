@@ -16,8 +16,8 @@ from types import ModuleType
 import uvloop
 
 from benchmarks import profiles, report
+from benchmarks.clients import Invalid
 from benchmarks.installation import Installation
-from benchmarks.peers import Invalid
 from benchmarks.result import Result
 from benchmarks.usage import memory_kib, wait_until_quiet
 

@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 
-from benchmarks.peers import Invalid, Place
+from benchmarks.clients import Invalid, Place
 from tests.harness.processes import Program, temporary_folder
 from tests.harness.servers import Server
 from tests.harness.services import PROJECT, Services, bare_environment, migrate

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from benchmarks.clients import Client, Crowd, new_message_id
 from benchmarks.installation import Installation, Places
-from benchmarks.peers import Crowd, Peer, new_message_id
 from benchmarks.result import Bar, Result, spread
 from benchmarks.usage import Stopwatch
 
@@ -26,10 +26,10 @@ async def run(installation: Installation, places: Places) -> Result:
     received: list[float] = []
     acknowledged: list[float] = []
 
-    def on_message(_peer: Peer, message_id: str, now: float) -> None:
+    def on_message(_client: Client, message_id: str, now: float) -> None:
         received.append(now - sent[message_id])
 
-    def on_ack(_peer: Peer, message_id: str, now: float) -> None:
+    def on_ack(_client: Client, message_id: str, now: float) -> None:
         acknowledged.append(now - sent[message_id])
 
     receiver.on_message, sender.on_ack = on_message, on_ack

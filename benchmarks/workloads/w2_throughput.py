@@ -1,6 +1,6 @@
 """W2, throughput: 50 pairs, each with one message outstanding, 15 s.
 
-A message is done when it was acknowledged, received by the peer, and returned to its sender's own
+A message is done when it was acknowledged, received by the other of the pair, and returned to its sender's own
 socket; only then the pair sends the next.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from benchmarks.clients import Client, Crowd, new_message_id, within_patience
 from benchmarks.installation import Installation, Places
-from benchmarks.peers import Crowd, Peer, new_message_id, within_patience
 from benchmarks.result import Bar, Result, spread
 from benchmarks.usage import Stopwatch
 
@@ -24,7 +24,7 @@ BAR = Bar(first=3_200, target=8_000, at_least=True)
 class Pair:
     """A sender, a receiver, and the one message between them."""
 
-    def __init__(self, sender: Peer, receiver: Peer, faults: list[str]) -> None:
+    def __init__(self, sender: Client, receiver: Client, faults: list[str]) -> None:
         self.sender, self.receiver = sender, receiver
         self.sent = 0
         self.received: list[float] = []  # seconds from sending, one per message
@@ -57,12 +57,12 @@ class Pair:
         self._sent_at = time.perf_counter()
         self.sender.send_message(self._message_id)
 
-    def _on_ack(self, _peer: Peer, message_id: str, now: float) -> None:
+    def _on_ack(self, _client: Client, message_id: str, now: float) -> None:
         self.acknowledged.append(now - self._sent_at)
         self._count(message_id, now)
 
-    def _on_message(self, peer: Peer, message_id: str, now: float) -> None:
-        if peer is self.receiver:
+    def _on_message(self, client: Client, message_id: str, now: float) -> None:
+        if client is self.receiver:
             self.received.append(now - self._sent_at)
         self._count(message_id, now)
 
@@ -81,8 +81,8 @@ class Pair:
 async def run(installation: Installation, places: Places) -> Result:
     """Measure."""
     crowd = Crowd(installation.url)
-    peers = await crowd.connect([place for people in places for place in people])
-    pairs = [Pair(sender, receiver, crowd.faults) for sender, receiver in zip(peers[::2], peers[1::2], strict=True)]
+    clients = await crowd.connect([place for people in places for place in people])
+    pairs = [Pair(sender, receiver, crowd.faults) for sender, receiver in zip(clients[::2], clients[1::2], strict=True)]
     await crowd.settle()
 
     async def talk(seconds: float) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from benchmarks.clients import Client, Crowd, new_message_id, within_patience
 from benchmarks.installation import Installation, Places
-from benchmarks.peers import Crowd, Peer, new_message_id, within_patience
 from benchmarks.result import Bar, Result, spread
 from benchmarks.usage import Stopwatch
 
@@ -25,7 +25,7 @@ BAR = Bar(first=50_000, target=110_000, at_least=True)
 class Round:
     """One message on its way to everybody."""
 
-    def __init__(self, sender: Peer, receivers: list[Peer], faults: list[str]) -> None:
+    def __init__(self, sender: Client, receivers: list[Client], faults: list[str]) -> None:
         self.sender = sender
         self.first = self.last = self.own = 0.0  # seconds from sending
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -45,7 +45,7 @@ class Round:
         self._sent_at = time.perf_counter()
         self.sender.send_message(self._message_id)
 
-    def _on_message(self, _peer: Peer, message_id: str, now: float) -> None:
+    def _on_message(self, _client: Client, message_id: str, now: float) -> None:
         if message_id != self._message_id:
             self._faults.append("another message came than the one that was sent")
         if self._missing == self._receivers:
@@ -55,7 +55,7 @@ class Round:
             self.last = now - self._sent_at
             self._finish()
 
-    def _on_senders_side(self, _peer: Peer, message_id: str, now: float) -> None:
+    def _on_senders_side(self, _client: Client, message_id: str, now: float) -> None:
         if message_id != self._message_id:
             self._faults.append("the sender got another message or acknowledgement than its own")
         self._missing_here -= 1

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
+from benchmarks.clients import Crowd, Invalid
 from benchmarks.installation import Installation, Places
-from benchmarks.peers import Crowd, Invalid
 from benchmarks.result import Bar, Result
 from benchmarks.usage import Stopwatch, memory_kib
 

@@ -64,11 +64,11 @@ class Place:
     sequence: int  # of the newest event before the run
 
 
-class Peer(WebSocket):
+class Client(WebSocket):
     """One connection of one person in one conversation.
 
-    `on_message(peer, client_message_id, now)` is called for every new message, after its sequence
-    was found to follow the one before; `on_ack(peer, client_message_id, now)` for every acknowledgement.
+    `on_message(client, client_message_id, now)` is called for every new message, after its sequence
+    was found to follow the one before; `on_ack(client, client_message_id, now)` for every acknowledgement.
     """
 
     __slots__ = (
@@ -84,8 +84,8 @@ class Peer(WebSocket):
         self.messages = 0
         self.others = 0  # frames that are neither message nor acknowledgement
         self.leaving = False
-        self.on_message: Callable[[Peer, str, float], None] | None = None
-        self.on_ack: Callable[[Peer, str, float], None] | None = None
+        self.on_message: Callable[[Client, str, float], None] | None = None
+        self.on_ack: Callable[[Client, str, float], None] | None = None
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def send_message(self, client_message_id: str) -> None:
@@ -140,29 +140,31 @@ class Crowd:
         address = urlsplit(server_url)
         self._host, self._port = address.hostname or "127.0.0.1", address.port or 80
         self.faults: list[str] = []
-        self.peers: list[Peer] = []
+        self.clients: list[Client] = []
 
-    async def connect(self, places: Sequence[Place]) -> list[Peer]:
-        """Connect one peer per place, some at a time, and wait until all are signed in."""
+    async def connect(self, places: Sequence[Place]) -> list[Client]:
+        """Connect one client per place, some at a time, and wait until all are signed in."""
         turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
         loop = asyncio.get_running_loop()
 
-        async def one(place: Place) -> Peer:
+        async def one(place: Place) -> Client:
             async with turns:
                 host = f"{self._host}:{self._port}"
-                _, peer = await loop.create_connection(lambda: Peer(host, place, self.faults), self._host, self._port)
-                await peer.opened
-                await asyncio.wait_for(peer.connected, PATIENCE)
-                return peer
+                _, client = await loop.create_connection(
+                    lambda: Client(host, place, self.faults), self._host, self._port
+                )
+                await client.opened
+                await asyncio.wait_for(client.connected, PATIENCE)
+                return client
 
         arrived = await asyncio.gather(*map(one, places))
-        self.peers += arrived
+        self.clients += arrived
         return arrived
 
     async def settle(self, seconds: float = 0.3) -> None:
         """Wait until nothing was heard on any connection for that long."""
         heard = -1
-        while heard != (heard := sum(peer.bytes_received for peer in self.peers)):
+        while heard != (heard := sum(client.bytes_received for client in self.clients)):
             await asyncio.sleep(seconds)
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
@@ -176,15 +178,15 @@ class Crowd:
                 raise Invalid("; ".join(self.faults[:3]) or f"waited in vain for {what}")
             await asyncio.sleep(0.01)
 
-    async def check(self, expected: int, peers: Iterable[Peer]) -> None:
-        """Check that each of these peers heard exactly so many messages and nobody found a fault.
+    async def check(self, expected: int, clients: Iterable[Client]) -> None:
+        """Check that each of these clients heard exactly so many messages and nobody found a fault.
 
         :raises Invalid: otherwise.
         """
         await self.settle()
-        for peer in peers:
-            if peer.messages != expected:
-                self.faults.append(f"{expected} messages were sent, a peer heard {peer.messages}")
+        for client in clients:
+            if client.messages != expected:
+                self.faults.append(f"{expected} messages were sent, a client heard {client.messages}")
         self.assert_faultless()
 
     def assert_faultless(self) -> None:
@@ -197,9 +199,9 @@ class Crowd:
 
     async def leave(self) -> None:
         """Drop all connections."""
-        for peer in self.peers:
-            peer.leave()
-        self.peers = []
+        for client in self.clients:
+            client.leave()
+        self.clients = []
         await asyncio.sleep(0.1)
 
 

@@ -1,6 +1,7 @@
-"""A signed-in client: sends messages, checks that what it hears is complete, single and in order.
+"""Clients of a server under test: what workloads see of them, and the crowd that they are in.
 
-Lives here: what frames mean to a client. Not here: framing (`websocket`), what is measured (`workloads`).
+Lives here: what every server's client has in common. Not here: what it says on the wire (`chatsite_client` for
+our own server), what is measured (`workloads`).
 """
 
 from __future__ import annotations
@@ -9,153 +10,79 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from benchmarks.websocket import WebSocket
+if TYPE_CHECKING:
+    from benchmarks.subject import Subject
 
 TEXT = "Hello, this is a message of an ordinary length: see you at eight?"
 PATIENCE = 30.0  # seconds until something that never comes makes the run invalid
 CONNECTING_AT_ONCE = 50
-_clock = time.perf_counter
+clock = time.perf_counter
 
 
 class Invalid(Exception):
     """The server lost, doubled, reordered or refused something: the run counts for nothing."""
 
 
-class Body(msgspec.Struct):
-    """What a benchmark looks at in a message."""
+class Client:
+    """One signed-in connection of one person in one conversation. Subclasses speak a server's protocol.
 
-    client_message_id: str | None = None
-    content: str = ""
-
-
-class Frame(msgspec.Struct):
-    """What a benchmark looks at in any frame; other fields are not even decoded."""
-
-    type: str
-    conversation_id: str = ""
-    sequence: int = 0
-    client_message_id: str | None = None
-    message: Body | None = None
-
-
-_decoder = msgspec.json.Decoder(Frame)
-_last: tuple[bytes, Frame] = (b"", Frame(type=""))
-
-
-def decode(payload: bytes) -> Frame:
-    """Decode a frame; many receivers of the same bytes pay for one decoding and a comparison each."""
-    global _last
-    if payload != _last[0]:
-        _last = (payload, _decoder.decode(payload))
-    return _last[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A person's token and the one conversation that a workload gives them."""
-
-    token: str
-    conversation_id: str
-    sequence: int  # of the newest event before the run
-
-
-class Client(WebSocket):
-    """One connection of one person in one conversation.
-
-    `on_message(client, client_message_id, now)` is called for every new message, after its sequence
-    was found to follow the one before; `on_ack(client, client_message_id, now)` for every acknowledgement.
+    `on_message(client, message_id, now)` is called for every message, after the subclass found it to follow the
+    one before; `on_ack(client, message_id, now)` when a sender learns that its message is stored. What is wrong
+    goes to `faults`. `hears_itself`: a sender's messages come back to it as messages.
     """
 
-    __slots__ = (
-        "connected", "conversation_id", "faults", "leaving", "messages", "on_ack", "on_message", "others",
-        "sequence",
-    )  # fmt: skip
+    hears_itself = True
 
-    def __init__(self, host: str, place: Place, faults: list[str]) -> None:
-        super().__init__(host, "/ws", {"Authorization": f"Bearer {place.token}"})
-        self.conversation_id = place.conversation_id
-        self.sequence = place.sequence
+    def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         self.messages = 0
-        self.others = 0  # frames that are neither message nor acknowledgement
+        self.bytes_received = 0
         self.leaving = False
         self.on_message: Callable[[Client, str, float], None] | None = None
         self.on_ack: Callable[[Client, str, float], None] | None = None
-        self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def send_message(self, client_message_id: str) -> None:
-        """Send one text message."""
-        self.send_text(
-            b'{"type":"send_message","conversation_id":"%b","client_message_id":"%b","content":"%b"}'
-            % (self.conversation_id.encode(), client_message_id.encode(), TEXT.encode())
-        )
+    def send_message(self, message_id: str) -> None:
+        """Send `TEXT` under this identifier."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Drop the connection."""
+        raise NotImplementedError
 
     def leave(self) -> None:
-        """Drop the connection."""
+        """Drop the connection on purpose."""
         self.leaving = True
         self.close()
 
-    def on_text(self, payload: bytes) -> None:
-        now = _clock()
-        frame = decode(payload)
-        if frame.type == "new_message":
-            self._take_message(frame, now)
-        elif frame.type == "message_ack":
-            if self.on_ack is not None:
-                self.on_ack(self, frame.client_message_id or "", now)
-        elif frame.type == "connected":
-            self.connected.set_result(None)
-        elif frame.type in ("error", "reconnect"):
-            self.faults.append(payload.decode())
-        else:
-            self.others += 1
-
-    def on_close(self) -> None:
-        if not self.leaving:
-            self.faults.append(f"a socket was closed with {self.close_code}")
-            if not self.connected.done():
-                self.connected.set_exception(Invalid(self.faults[-1]))
-
-    def _take_message(self, frame: Frame, now: float) -> None:
-        if frame.sequence != self.sequence + 1 or frame.conversation_id != self.conversation_id:
-            self.faults.append(f"event {frame.sequence} came after {self.sequence}")
-        self.sequence = frame.sequence
+    def take_message(self, message_id: str, now: float) -> None:
+        """Count a message and tell the workload."""
         self.messages += 1
-        message = frame.message
-        if message is None or message.content != TEXT:
-            self.faults.append("a message came with another text")
-        elif self.on_message is not None:
-            self.on_message(self, message.client_message_id or "", now)
+        if self.on_message is not None:
+            self.on_message(self, message_id, now)
+
+    def take_ack(self, message_id: str, now: float) -> None:
+        """Tell the workload that a message is acknowledged."""
+        if self.on_ack is not None:
+            self.on_ack(self, message_id, now)
 
 
 class Crowd:
     """The connections of one workload, and the faults found on any of them."""
 
-    def __init__(self, server_url: str) -> None:
-        address = urlsplit(server_url)
-        self._host, self._port = address.hostname or "127.0.0.1", address.port or 80
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
         self.faults: list[str] = []
         self.clients: list[Client] = []
 
-    async def connect(self, places: Sequence[Place]) -> list[Client]:
+    async def connect(self, places: Sequence[Any]) -> list[Client]:
         """Connect one client per place, some at a time, and wait until all are signed in."""
         turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
-        loop = asyncio.get_running_loop()
 
-        async def one(place: Place) -> Client:
+        async def one(place: Any) -> Client:
             async with turns:
-                host = f"{self._host}:{self._port}"
-                _, client = await loop.create_connection(
-                    lambda: Client(host, place, self.faults), self._host, self._port
-                )
-                await client.opened
-                await asyncio.wait_for(client.connected, PATIENCE)
-                return client
+                return await asyncio.wait_for(self._subject.connect(place, self.faults), PATIENCE)
 
         arrived = await asyncio.gather(*map(one, places))
         self.clients += arrived
@@ -172,9 +99,9 @@ class Crowd:
 
         :raises Invalid: it did not come true in time, or a fault was found.
         """
-        end = _clock() + PATIENCE
+        end = clock() + PATIENCE
         while not condition():
-            if self.faults or _clock() > end:
+            if self.faults or clock() > end:
                 raise Invalid("; ".join(self.faults[:3]) or f"waited in vain for {what}")
             await asyncio.sleep(0.01)
 

@@ -6,13 +6,17 @@ names production stores already (`make bench` does), those are used; with `--ser
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
-from benchmarks.clients import Invalid, Place
+from benchmarks.chatsite_client import ChatsiteClient, Place
+from benchmarks.clients import Invalid
+from benchmarks.subject import Places
 from tests.harness.processes import Program, temporary_folder
 from tests.harness.servers import Server
 from tests.harness.services import PROJECT, Services, bare_environment, migrate
@@ -26,8 +30,6 @@ ROOM = {
     "logins_per_address": 1_000_000,
     "registrations_per_address_per_hour": 1_000_000,
 }
-
-Places = list[list[Place]]  # one list of people per conversation
 
 
 class Installation:
@@ -90,6 +92,16 @@ class Installation:
             except TimeoutError:
                 pass
         self._server = None
+
+    async def connect(self, place: Place, faults: list[str]) -> ChatsiteClient:
+        """Open a socket and wait until the server greets."""
+        address = urlsplit(self.url)
+        _, client = await asyncio.get_running_loop().create_connection(
+            lambda: ChatsiteClient(address.netloc, place, faults), address.hostname, address.port or 80
+        )
+        await client.opened
+        await client.connected
+        return client
 
     def assert_clean_log(self) -> None:
         """Check that the server logged no traceback.

@@ -1,7 +1,7 @@
 """A WebSocket client that costs the load generator as little as Python allows.
 
 Lives here: the upgrade, the framing of RFC 6455 as a client needs it, no extensions.
-Does not live here: what the frames mean (`clients`) and when they are sent (`workloads`).
+Does not live here: what the frames mean (`chatsite_client`) and when they are sent (`workloads`).
 
 Three things keep it light. It is an `asyncio.Protocol`, so no task or queue stands between the
 transport and `on_text`. The masking key is zero: the server unmasks all the same and does its full

@@ -6,8 +6,8 @@ import asyncio
 import time
 
 from benchmarks.clients import Client, Crowd, new_message_id
-from benchmarks.installation import Installation, Places
 from benchmarks.result import Bar, Result, spread
+from benchmarks.subject import Places, Subject
 from benchmarks.usage import Stopwatch
 
 SIZES = [2]
@@ -17,9 +17,9 @@ SPACING = 0.020  # seconds
 BAR = Bar(first=2.8, target=2.0, at_least=False)
 
 
-async def run(installation: Installation, places: Places) -> Result:
+async def run(subject: Subject, places: Places) -> Result:
     """Measure; the send times are fixed in advance, so a slow answer does not thin the load."""
-    crowd = Crowd(installation.url)
+    crowd = Crowd(subject)
     sender, receiver = await crowd.connect(places[0])
     await crowd.settle()
     sent: dict[str, float] = {}
@@ -47,11 +47,11 @@ async def run(installation: Installation, places: Places) -> Result:
     received.clear()
     acknowledged.clear()
     sent.clear()
-    watch = Stopwatch(installation.pids)
+    watch = Stopwatch(subject.pids)
     watch.start()
     await talk(MESSAGES)
     watch.stop()
-    await crowd.check(WARM_UP + MESSAGES, [sender, receiver])
+    await crowd.check(WARM_UP + MESSAGES, [sender, receiver] if sender.hears_itself else [receiver])
     await crowd.leave()
     figures = spread("received", received) | spread("acknowledged", acknowledged)
     title = f"latency: {MESSAGES} messages {SPACING * 1e3:.0f} ms apart, one to one"

@@ -10,8 +10,8 @@ import asyncio
 import time
 
 from benchmarks.clients import Client, Crowd, new_message_id, within_patience
-from benchmarks.installation import Installation, Places
 from benchmarks.result import Bar, Result, spread
+from benchmarks.subject import Places, Subject
 from benchmarks.usage import Stopwatch
 
 RECEIVERS = 500
@@ -40,7 +40,7 @@ class Round:
     def begin(self) -> None:
         """Send the next message; `done` is set when it has arrived everywhere."""
         self.done = asyncio.get_running_loop().create_future()
-        self._missing, self._missing_here = self._receivers, 2
+        self._missing, self._missing_here = self._receivers, 1 + self.sender.hears_itself
         self._message_id = new_message_id()
         self._sent_at = time.perf_counter()
         self.sender.send_message(self._message_id)
@@ -67,9 +67,9 @@ class Round:
             self.done.set_result(None)
 
 
-async def run(installation: Installation, places: Places) -> Result:
+async def run(subject: Subject, places: Places) -> Result:
     """Measure."""
-    crowd = Crowd(installation.url)
+    crowd = Crowd(subject)
     sender, *receivers = await crowd.connect(places[0])
     await crowd.settle()
     round_ = Round(sender, receivers, crowd.faults)
@@ -86,11 +86,11 @@ async def run(installation: Installation, places: Places) -> Result:
     await talk(WARM_UP)
     first.clear()
     last.clear()
-    watch = Stopwatch(installation.pids)
+    watch = Stopwatch(subject.pids)
     watch.start()
     await talk(MESSAGES)
     watch.stop()
-    await crowd.check(WARM_UP + MESSAGES, [sender, *receivers])
+    await crowd.check(WARM_UP + MESSAGES, crowd.clients if sender.hears_itself else receivers)
     await crowd.leave()
     figures = {"deliveries_per_s": MESSAGES * RECEIVERS / watch.seconds}
     figures |= spread("last_receiver", last) | spread("first_receiver", first)

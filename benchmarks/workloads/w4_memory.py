@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 
 from benchmarks.clients import Crowd, Invalid
-from benchmarks.installation import Installation, Places
 from benchmarks.result import Bar, Result
+from benchmarks.subject import Places, Subject
 from benchmarks.usage import Stopwatch, memory_kib
 
 CONNECTIONS = 2_000
@@ -21,25 +21,25 @@ IDLE_SECONDS = 5.0
 BAR = Bar(first=40.0, target=36.0, at_least=False)
 
 
-async def run(installation: Installation, places: Places) -> Result:
+async def run(subject: Subject, places: Places) -> Result:
     """Measure."""
-    pid = installation.server_pid
+    pid = subject.server_pid
     if pid is None:
         raise Invalid("W4 needs a server process of its own: the memory of a given server is out of sight")
     idle_kib = memory_kib(pid)
     people = [place for conversation in places for place in conversation]
-    crowd = Crowd(installation.url)
+    crowd = Crowd(subject)
     await crowd.connect(people[-WARM_UP:])
     await crowd.settle()
     await crowd.leave()
     await asyncio.sleep(1)
     before_kib = memory_kib(pid)
-    connecting = Stopwatch(installation.pids)
+    connecting = Stopwatch(subject.pids)
     connecting.start()
     await crowd.connect(people)
     await crowd.settle()
     connecting.stop()
-    watch = Stopwatch(installation.pids)
+    watch = Stopwatch(subject.pids)
     watch.start()
     await asyncio.sleep(IDLE_SECONDS)
     watch.stop()

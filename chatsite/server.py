@@ -10,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
 from django.conf import settings
 
+from chatsite.websocket_protocol import ReadyFrameProtocol
+
 
 def serve(host: str, port: int, processes: int) -> None:
     """Serve until a signal ends it."""
@@ -23,7 +25,7 @@ def serve(host: str, port: int, processes: int) -> None:
         workers=processes,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=ReadyFrameProtocol,
         ws_max_size=limits.frame_bytes,
         # Compression would double the memory of a connection.
         ws_per_message_deflate=False,

@@ -15,6 +15,7 @@ from realtime.errors import NotFound, TryAgain
 from realtime.items import Notice
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
+from realtime.wire import WireFrame
 
 log = logging.getLogger("chatsite.presence")
 
@@ -97,7 +98,7 @@ class Connections:
         known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in greeted})
         for socket in greeted:
             for text in known[socket.user_id]:
-                socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=True)
+                socket.deliver(WireFrame(text.encode()), droppable=True)
 
 
 class Typists:

@@ -32,6 +32,7 @@ from realtime.registry import Identity
 from realtime.sockets import Send, Socket
 from realtime.sweep import keep_process_running
 from realtime.threads import in_database_thread
+from realtime.wire import WRITE_EXTENSION, WireFrame
 
 log = logging.getLogger("chatsite.socket")
 
@@ -99,7 +100,8 @@ class Connection:
         except Refused as refusal:
             await self._close_unsigned(refusal)
             return
-        socket = Socket(self._send, self._abort(), identity, uuid.uuid4().hex)
+        write = self._scope.get("extensions", {}).get(WRITE_EXTENSION, {}).get("write")
+        socket = Socket(self._send, self._abort(), identity, uuid.uuid4().hex, write)
         try:
             await self._sign_in(socket)
             await self._serve_frames(socket)
@@ -252,8 +254,8 @@ class Connection:
             self._flood_since = now
         self._flooded_at = now
         error = DomainError("rate_limited", "Too many frames.", retry_after=wait)
-        text = bodies.encode(error_frame(error.body(), **ids_of(refused))).decode()
-        socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=True)
+        frame = bodies.encode(error_frame(error.body(), **ids_of(refused)))
+        socket.deliver(WireFrame(frame), droppable=True)
         if now - self._flood_since >= FLOOD_SECONDS:
             raise Refused(sockets.TOO_FAST)
 
@@ -290,8 +292,8 @@ class Connection:
     async def _close_unsigned(self, refusal: Refused) -> None:
         try:
             if refusal.error is not None:
-                text = bodies.encode(error_frame(refusal.error.body(), id=self._auth_id)).decode()
-                await self._send({"type": "websocket.send", "text": text})
+                frame = bodies.encode(error_frame(refusal.error.body(), id=self._auth_id))
+                await self._send(WireFrame(frame).message)
             await self._send({"type": "websocket.close", "code": refusal.code})
         except Exception:  # noqa: BLE001 - the client left meanwhile
             return

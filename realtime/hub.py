@@ -23,6 +23,7 @@ from realtime.items import Ended, Event, Item, Notice
 from realtime.registry import Attachment, LogEvent
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
+from realtime.wire import WireFrame
 
 log = logging.getLogger("chatsite.hub")
 
@@ -199,10 +200,10 @@ class Hub:
     def _notify(self, notice: Notice) -> None:
         if notice.row_id is not None and not self._first_time(notice.row_id):
             return
-        message, size = _message(notice.text)
+        frame = WireFrame(notice.text.encode())
         for socket in self._audience(notice):
             if socket.session_id != notice.except_session:
-                socket.deliver(message, size, droppable=notice.droppable)
+                socket.deliver(frame, droppable=notice.droppable)
 
     def _audience(self, notice: Notice) -> list[Socket]:
         if notice.conversation_id is None:
@@ -241,15 +242,15 @@ class Hub:
         if event.joins or event.leaves:
             topic.membership_changed_at = event.sequence
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
-        shared = _message(text) if text is not None else None
+        shared = WireFrame(text.encode()) if text is not None else None
         for socket, history_from in list(topic.members.items()):
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
-                socket.deliver_event(conversation_id, sequence, *_message(encode(hidden).decode()))
+                socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))
             elif shared is not None:
-                socket.deliver_event(conversation_id, sequence, *shared)
+                socket.deliver_event(conversation_id, sequence, shared)
             elif isinstance(event, LogEvent) and (own := event.texts.get(socket.user_id)) is not None:
-                socket.deliver_event(conversation_id, sequence, *_message(own))
+                socket.deliver_event(conversation_id, sequence, WireFrame(own.encode()))
             crash_point("mid_fanout")
         for user_id in event.leaves:
             for socket in self.users.get(user_id, ()):
@@ -305,12 +306,6 @@ class Hub:
     def _drop_early(self, topic: Topic, up_to: int) -> None:
         for sequence in [sequence for sequence in topic.early if sequence <= up_to]:
             del topic.early[sequence]
-
-
-def _message(text: str) -> tuple[dict[str, str], int]:
-    """Return the ASGI message of a frame, to be shared between sockets, and its size."""
-    size = len(text) if text.isascii() else len(text.encode())
-    return {"type": "websocket.send", "text": text}, size
 
 
 hub = Hub()

@@ -1,7 +1,7 @@
 """One signed-in socket: who it is, its bounded outbox, and what it holds back while it catches up.
 
-The fast case of a write costs no task and no queue: ASGI's `send` is stepped once, which on
-uvicorn writes to the transport at once. Only when the transport is full does the rest of that
+The fast case of a write costs no task and no queue: the server's `write` takes the ready frame, or, on a
+server without one, ASGI's `send` is stepped once. Only when the transport is full does the rest of that
 coroutine, and everything after it, wait in the outbox for a writer task.
 """
 
@@ -17,6 +17,7 @@ from django.conf import settings
 from realtime.bodies import encode
 from realtime.frames import Frame
 from realtime.registry import Identity
+from realtime.wire import WireFrame, WriteFrame
 
 if TYPE_CHECKING:
     from realtime.hub import Topic
@@ -53,6 +54,7 @@ class Socket:
         "_queue",
         "_room",
         "_send",
+        "_write",
         "_writer",
         "active_at",
         "connection_id",
@@ -62,19 +64,27 @@ class Socket:
         "topics",
     )
 
-    def __init__(self, send: Send, abort: Callable[[], object], identity: Identity, connection_id: str) -> None:
+    def __init__(
+        self,
+        send: Send,
+        abort: Callable[[], object],
+        identity: Identity,
+        connection_id: str,
+        write: WriteFrame | None = None,
+    ) -> None:
         self._send = send
+        self._write = write or _never
         self._abort = abort
         self.identity = identity
         self.connection_id = connection_id
         self.topics: dict[str, Topic] = {}
         self.heard_at = self.active_at = time.monotonic()
         self.stuck_since: float | None = None
-        self._queue: deque[tuple[dict[str, Any], int]] | None = None
+        self._queue: deque[WireFrame] | None = None
         self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
-        self._held: list[tuple[str, int, dict[str, Any], int]] | None = None
+        self._held: list[tuple[str, int, WireFrame]] | None = None
         self._room: asyncio.Event | None = None
 
     @property
@@ -96,35 +106,34 @@ class Socket:
 
     def send(self, frame: Frame) -> None:
         """Send one frame to this socket alone."""
-        data = encode(frame)
-        self.deliver({"type": "websocket.send", "text": data.decode()}, len(data))
+        self.deliver(WireFrame(encode(frame)))
 
-    def deliver(self, message: dict[str, Any], size: int, *, droppable: bool = False) -> None:
-        """Write a ready ASGI message, or queue it when the transport is full.
+    def deliver(self, frame: WireFrame, *, droppable: bool = False) -> None:
+        """Write a frame, or queue it when the transport is full.
 
-        `size` in bytes; `message` is shared between sockets and never changed. A droppable message is
-        given up once the outbox is half full; a full outbox closes the socket with 4410.
+        A droppable frame is given up once the outbox is half full; a full outbox closes the socket with 4410.
         """
         if self._closing:
             return
         if self._queue is None:
-            self._step(self._send(message), size)
+            if not self._write(frame.wire):
+                self._step(frame)
             return
         if droppable and self._half_full:
             return
         limits = settings.LIMITS
-        if len(self._queue) >= limits.outbox_frames or self._bytes + size > limits.outbox_bytes:
+        if len(self._queue) >= limits.outbox_frames or self._bytes + frame.size > limits.outbox_bytes:
             self.close(TOO_SLOW)
             return
-        self._queue.append((message, size))
-        self._bytes += size
+        self._queue.append(frame)
+        self._bytes += frame.size
 
-    def deliver_event(self, conversation_id: str, sequence: int, message: dict[str, Any], size: int) -> None:
+    def deliver_event(self, conversation_id: str, sequence: int, frame: WireFrame) -> None:
         """Deliver an event of the log, or hold it back while this socket catches up."""
         if self._held is None:
-            self.deliver(message, size)
+            self.deliver(frame)
             return
-        self._held.append((conversation_id, sequence, message, size))
+        self._held.append((conversation_id, sequence, frame))
         if len(self._held) > settings.LIMITS.outbox_frames * 4:
             self.close(TOO_SLOW)
 
@@ -141,8 +150,9 @@ class Socket:
             len(self._queue) * 2 >= limits.outbox_frames or self._bytes * 2 >= limits.outbox_bytes
         )
 
-    def _step(self, coroutine: Coroutine[Any, Any, None], size: int) -> None:
-        """Run ASGI's `send` up to its first wait; mostly that is its end."""
+    def _step(self, frame: WireFrame) -> None:
+        """Run ASGI's `send` up to its first wait; where the transport has room that is its end."""
+        coroutine = self._send(frame.message)
         try:
             waited_for = coroutine.send(None)
         except StopIteration:
@@ -151,11 +161,11 @@ class Socket:
             self._closing = True
             return
         self._queue = deque()
-        self._bytes = size
+        self._bytes = frame.size
         self.stuck_since = time.monotonic()
-        self._writer = asyncio.ensure_future(self._write(_Rest(coroutine, waited_for), size))
+        self._writer = asyncio.ensure_future(self._write_queued(_Rest(coroutine, waited_for), frame.size))
 
-    async def _write(self, writing: Awaitable[None], size: int) -> None:
+    async def _write_queued(self, writing: Awaitable[None], size: int) -> None:
         """Finish the frame that is being written, then write what is queued, in order, until nothing is."""
         assert self._queue is not None
         try:
@@ -167,8 +177,9 @@ class Socket:
                     self._room.set()
                 if not self._queue:
                     break
-                message, size = self._queue.popleft()
-                writing = self._send(message)
+                frame = self._queue.popleft()
+                size = frame.size
+                writing = self._send(frame.message)
         except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
             self._closing = True
         finally:
@@ -188,9 +199,9 @@ class Socket:
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
         held, self._held = self._held or [], None
-        for conversation_id, sequence, message, size in held:
+        for conversation_id, sequence, frame in held:
             if sequence > covered.get(conversation_id, 0):
-                self.deliver(message, size)
+                self.deliver(frame)
 
     # --- The end --------------------------------------------------------------------------
 
@@ -218,6 +229,11 @@ class Socket:
         self._closing = True
         if self._writer is not None:
             self._writer.cancel()
+
+
+def _never(_wire: bytes) -> bool:
+    """Write nothing: the way out of a server that offers only `send`."""
+    return False
 
 
 class _Rest:

@@ -7,19 +7,22 @@ import msgspec
 
 from realtime.registry import Identity
 from realtime.sockets import Socket
+from realtime.wire import WireFrame
 
 
 class Peer:
     """The other end: reads while it is open. `socket` is the product's own."""
 
-    def __init__(self, user_id: str = "ana", session_id: str | None = None) -> None:
+    def __init__(self, user_id: str = "ana", session_id: str | None = None, *, takes_frames: bool = False) -> None:
         self.sent: list[dict[str, Any]] = []
+        self.written: list[bytes] = []
         self.aborted = False
         self.broken = False
         self._reads = asyncio.Event()
         self._reads.set()
         identity = Identity(user_id=user_id, session_id=session_id or f"session of {user_id}")
-        self.socket = Socket(self._send, self._abort, identity, f"connection {id(self)}")
+        write = self._write if takes_frames else None
+        self.socket = Socket(self._send, self._abort, identity, f"connection {id(self)}", write)
 
     def stops_reading(self) -> None:
         self._reads.clear()
@@ -50,7 +53,7 @@ class Peer:
 
     def deliver(self, *texts: str, droppable: bool = False) -> None:
         for text in texts:
-            self.socket.deliver({"type": "websocket.send", "text": text}, len(text), droppable=droppable)
+            self.socket.deliver(WireFrame(text.encode()), droppable=droppable)
 
     async def closed(self) -> int | None:
         """Wait for the end; return the close code, or None when the connection was cut."""
@@ -64,6 +67,12 @@ class Peer:
         if self.broken:
             raise OSError("the peer is gone")
         self.sent.append(message)
+
+    def _write(self, frame: bytes) -> bool:
+        if not self._reads.is_set():
+            return False
+        self.written.append(frame)
+        return True
 
     def _abort(self) -> None:
         self.aborted = True

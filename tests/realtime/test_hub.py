@@ -27,11 +27,12 @@ async def test_what_follows_is_passed_on_at_once_and_never_twice(hub: Hub, log: 
     assert log.reads == []
 
 
-async def test_one_text_is_shared_by_all_sockets(hub: Hub, log: FakeLog, ana: Peer) -> None:
-    ben = Peer("ben")
+async def test_one_frame_is_made_for_all_sockets(hub: Hub, log: FakeLog) -> None:
+    ben, cleo = (Peer("ben", session, takes_frames=True) for session in ("laptop", "phone"))
     await hub.attach(ben.socket)
+    await hub.attach(cleo.socket)
     hub.offer([log.commit("c")])
-    assert ana.sent[0] is ben.sent[0]
+    assert ben.written[0] is cleo.written[0]
 
 
 async def test_what_comes_early_waits_for_what_lies_between(hub: Hub, log: FakeLog, ana: Peer) -> None:

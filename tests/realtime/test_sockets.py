@@ -4,9 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from realtime import sockets
 from realtime.frames import Reconnect
+from realtime.wire import WireFrame
 from tests.realtime.peers import Peer
 
 
@@ -157,12 +162,35 @@ async def test_what_is_forgotten_leaves_no_task_behind() -> None:
     assert peer.sent == []
 
 
+# --- Ready frames -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 300_000])
+def test_a_ready_frame_is_what_any_client_reads(size: int) -> None:
+    data = ("ä" * (size // 2) + "x" * (size % 2)).encode()
+    client = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN, max_size=None)
+    client.receive_data(WireFrame(data).wire)
+    (frame,) = client.events_received()
+    assert isinstance(frame, Frame)
+    assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, data)
+
+
+async def test_ready_frames_keep_their_order_with_those_that_had_to_wait() -> None:
+    peer = Peer(takes_frames=True)
+    peer.deliver("0", "1")
+    peer.stops_reading()
+    peer.deliver("2", "3")
+    await peer.reads(2)
+    peer.deliver("4")
+    assert peer.texts == ["2", "3"]
+    assert [frame[2:] for frame in peer.written] == [b"0", b"1", b"4"]
+
+
 # --- Catching up --------------------------------------------------------------------------
 
 
 def event(peer: Peer, conversation_id: str, sequence: int) -> None:
-    text = f"{conversation_id}{sequence}"
-    peer.socket.deliver_event(conversation_id, sequence, {"type": "websocket.send", "text": text}, len(text))
+    peer.socket.deliver_event(conversation_id, sequence, WireFrame(f"{conversation_id}{sequence}".encode()))
 
 
 async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_out() -> None:

@@ -1,0 +1,109 @@
+"""I4 and I5: numbers without gaps, and one order for everybody."""
+
+from tests.campaign.checker.verdict import Verdict
+from tests.campaign.evidence import Acked, Connected, EventRow, Evidence, Heard, History, Sent, SyncAsked
+
+
+def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
+    """I4: each log is 1..last, each snapshot a prefix that holds whatever was acknowledged before it began."""
+    verdict = Verdict("I4")
+    contents = evidence.contents
+    for conversation_id, head in contents.heads.items():
+        numbers = [event.sequence for event in contents.events.get(conversation_id, [])]
+        verdict.look(
+            numbers == list(range(1, head + 1)),
+            f"the log of {conversation_id} is not 1..{head}: {_first_break(numbers)}",
+        )
+    for row in contents.messages:
+        verdict.look(1 <= row.sequence <= contents.heads.get(row.conversation_id, 0), f"{row} lies beyond the head")
+    acks = sorted(
+        (entry.at, entry.conversation_id, entry.sequence)
+        for history in evidence.histories
+        for entry in history.entries
+        if isinstance(entry, Acked)
+    )
+    acknowledged: dict[str, int] = {}
+    position = 0
+    for snapshot in sorted(evidence.snapshots, key=lambda snapshot: snapshot.began):
+        while position < len(acks) and acks[position][0] < snapshot.began:
+            _, conversation_id, sequence = acks[position]
+            acknowledged[conversation_id] = max(acknowledged.get(conversation_id, 0), sequence)
+            position += 1
+        verdict.look(
+            snapshot.events == snapshot.highest == snapshot.head, f"a snapshot is not a prefix of the log: {snapshot}"
+        )
+        due = acknowledged.get(snapshot.conversation_id, 0)
+        verdict.look(snapshot.head >= due, f"{due} was acknowledged before this snapshot: {snapshot}")
+    for fault in evidence.integrity_faults:
+        verdict.blame(fault)
+    return verdict
+
+
+def everybody_sees_one_order(evidence: Evidence) -> Verdict:
+    """I5: a number means the same to all; a socket gets them in order; a sender's messages keep theirs."""
+    verdict = Verdict("I5")
+    logged = {
+        (conversation_id, event.sequence): event
+        for conversation_id, events in evidence.contents.events.items()
+        for event in events
+    }
+    for history in evidence.histories:
+        _look_at_frames(history, logged, verdict)
+        _look_at_sends(history, verdict)
+    return verdict
+
+
+def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], verdict: Verdict) -> None:
+    highest: dict[str, int] = {}
+    for entry in history.entries:
+        if isinstance(entry, Connected):
+            highest = {}
+        elif isinstance(entry, SyncAsked):
+            for conversation_id, cursor in entry.cursors.items():
+                if conversation_id in highest:
+                    highest[conversation_id] = min(highest[conversation_id], cursor)
+        elif isinstance(entry, Heard) and entry.frame.sequence:
+            frame = entry.frame
+            event = logged.get((frame.conversation_id, frame.sequence))
+            if event is None:
+                verdict.look(False, f"{history.device} heard of {frame}, which is not in the log")
+                continue
+            same = frame.type == "event_hidden" or (
+                frame.type == event.kind and (frame.message is None or frame.message.id == event.message_id)
+            )
+            verdict.look(same, f"{history.device} heard {frame} where the log has {event}")
+            before = highest.get(frame.conversation_id, 0)
+            verdict.look(
+                frame.sequence > before,
+                f"on a socket of {history.device} {frame.sequence} of {frame.conversation_id} came after {before}",
+            )
+            highest[frame.conversation_id] = frame.sequence
+
+
+def _look_at_sends(history: History, verdict: Verdict) -> None:
+    """Compare with what had been acknowledged to this device when it first sent the next message."""
+    acknowledged: dict[str, int] = {}
+    sent_after: dict[str, int] = {}
+    for entry in history.entries:
+        if isinstance(entry, Sent):
+            sent_after.setdefault(entry.client_message_id, acknowledged.get(entry.conversation_id, 0))
+        elif isinstance(entry, Acked):
+            before = sent_after.get(entry.client_message_id)
+            if before is None:
+                verdict.blame(f"{history.device} was acknowledged {entry.client_message_id}, which it never sent")
+                continue
+            # A repeated ack of an old message comes after newer ones; it says what the first one said.
+            if not entry.duplicate:
+                verdict.look(
+                    entry.sequence > before,
+                    f"{history.device} sent {entry.client_message_id} after {before} was acknowledged, "
+                    f"and it became {entry.sequence}",
+                )
+            acknowledged[entry.conversation_id] = max(acknowledged.get(entry.conversation_id, 0), entry.sequence)
+
+
+def _first_break(numbers: list[int]) -> str:
+    for expected, number in enumerate(numbers, 1):
+        if number != expected:
+            return f"{number} where {expected} was due"
+    return f"it ends with {len(numbers)}"

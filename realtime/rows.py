@@ -108,11 +108,9 @@ def as_uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
 
 
-def as_moment(value: Any) -> datetime.datetime:
-    """Return a fetched time as one; SQLite gives text in UTC."""
-    if isinstance(value, datetime.datetime):
-        return value
-    return datetime.datetime.fromisoformat(value).replace(tzinfo=datetime.UTC)
+def as_moment(value: datetime.datetime) -> datetime.datetime:
+    """Return a fetched time with its zone; SQLite gives times in UTC without one."""
+    return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
 
 
 def _in_sqlite(field: Any) -> str:

@@ -2,12 +2,12 @@
 
 import datetime
 from collections.abc import Collection, Iterable
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
+from django.http import parse_cookie
 from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
@@ -32,13 +32,11 @@ def session_of_id(session_id: str) -> DeviceSession | None:
 
 def session_of_cookie_header(header: str) -> DeviceSession | None:
     """Return the living session that the session cookie in a Cookie header names."""
-    try:
-        cookie = SimpleCookie(header).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
+    # As Django reads it: cookies of other applications, whatever their names, do not hide ours.
+    key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
+    if not key:
         return None
-    if cookie is None:
-        return None
-    store = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
     session_id = store.get(SESSION_KEY)
     return session_of_id(session_id) if session_id else None
 

@@ -90,9 +90,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Display name, else username."""
         return self.display_name or self.username
 
-    def get_short_name(self) -> str:
-        return self.shown_name
-
 
 class DeviceSession(models.Model):
     """One signed-in device of a user, by bearer token or by browser cookie.

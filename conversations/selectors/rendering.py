@@ -48,8 +48,8 @@ def _named_in(events: Sequence[Event]) -> dict[tuple[UUID, UUID], frames.Partici
     """Return the participants that events are about, as they are now."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
-        if event.user_id is not None:
-            users[event.conversation_id].add(event.user_id)
+        assert event.user_id is not None
+        users[event.conversation_id].add(event.user_id)
     wanted = Q(pk__in=[])
     for conversation_id, user_ids in users.items():
         wanted |= Q(conversation_id=conversation_id, user_id__in=user_ids)

@@ -71,6 +71,5 @@ def tell(
     name: str | None = None,
 ) -> None:
     """Tell the apps above what happened to a group, inside the transaction."""
-    if conversation.type == Conversation.Type.GROUP:
-        change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids or [], name=name)
-        membership_changed.send(sender=Conversation, change=change)
+    change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids or [], name=name)
+    membership_changed.send(sender=Conversation, change=change)

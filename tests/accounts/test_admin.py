@@ -183,3 +183,10 @@ def test_signing_in_to_the_admin_is_limited_like_every_sign_in(root: User, setti
     assert b"Too many attempts" in refused.content
     cache.clear()
     assert client.post(address, {"username": "ROOT", "password": "root-password"}).status_code == 302
+
+
+@pytest.mark.parametrize("username", ["", "nobody"])
+def test_nobody_signs_in_to_the_admin(username: str) -> None:
+    answer = Client().post(reverse("admin:login"), {"username": username, "password": "root-password"})
+    assert answer.status_code == 200
+    assert answer.context["form"].errors

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.utils import timezone
 
 from accounts import selectors, services
 from accounts.errors import TooManyAttempts, WrongCredentials
 from accounts.models import DeviceSession, User, token_hash
+from accounts.tasks import purge_sessions
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
 from tests.making import PASSWORD, at_once, person
 
@@ -166,6 +168,18 @@ def test_an_attempt_that_cannot_be_counted_is_refused_for_now() -> None:
 
 
 @pytest.mark.django_db
+def test_an_attempt_whose_window_ends_meanwhile_counts_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = cache.incr
+
+    def ends_first(key: str) -> int:
+        cache.delete(key)
+        return count(key)
+
+    monkeypatch.setattr(cache, "incr", ends_first)
+    assert sign_up("ana").username == "ana"
+
+
+@pytest.mark.django_db
 class TestSessions:
     @pytest.fixture
     def ana(self) -> User:
@@ -245,5 +259,13 @@ class TestSessions:
         services.open_session(user=ana)
         services.revoke_session(user_id=ana.id, session_id=young.id)
         DeviceSession.objects.filter(id=old.id).update(revoked_at=timezone.now() - datetime.timedelta(days=31))
-        assert services.purge_ended_sessions(older_than=datetime.timedelta(days=30)) == 1
+        purge_sessions()
         assert DeviceSession.objects.count() == 2
+        assert not DeviceSession.objects.filter(id=old.id).exists()
+
+    def test_a_browser_s_session_is_purged_when_it_ran_out(self) -> None:
+        for name, days in (("old", -1), ("young", 1)):
+            ends = timezone.now() + datetime.timedelta(days=days)
+            Session.objects.create(session_key=name, session_data="", expire_date=ends)
+        purge_sessions()
+        assert [session.session_key for session in Session.objects.all()] == ["young"]

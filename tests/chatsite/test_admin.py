@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from conversations.models import Conversation
+from conversations import services
+from conversations.models import Conversation, Participant
 from messaging.models import Message, ReceiptMove
 from messaging.services.change import delete_message_for_everyone
 from tests.making import direct, group, people, person, read, say
@@ -132,6 +133,17 @@ def test_rows_are_found_by_id_and_by_username(staff: Client, hostile: None) -> N
     assert found(Conversation, "ben") == 2
     assert found(Conversation, "script") == 1
     assert found(ReceiptMove, "ben") == ReceiptMove.objects.filter(user__username="ben").count()
+
+
+def test_participants_are_filtered_by_whether_they_are_there(staff: Client, hostile: None) -> None:
+    team = Conversation.objects.get(type="group")
+    services.leave(user_id=User.objects.get(username="ben").id, conversation_id=team.id)
+
+    def listed(**query: str) -> list[str]:
+        shown = staff.get(address(Participant, "changelist"), {"conversation__id__exact": str(team.id), **query})
+        return sorted(place.user.username for place in shown.context["cl"].result_list)
+
+    assert (listed(), listed(there="now"), listed(there="left")) == (["ana", "ben"], ["ana"], ["ben"])
 
 
 def test_a_conversation_links_to_everything_that_belongs_to_it(staff: Client, hostile: None) -> None:

@@ -17,6 +17,7 @@ from messaging.integrity import faults
 from messaging.models import ReceiptMove
 from messaging.services import receipts
 from messaging.services.receipts import Mark, set_mark, set_marks
+from messaging.socket import RecentReceipts
 from realtime.errors import DomainError, Invalid, NotFound
 from realtime.items import Notice
 from tests.making import direct, group, person, place, read, say, unread
@@ -223,6 +224,18 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     assert (own.user_ids, own.except_session) == ([str(ben.id)], "phone")
     assert frame(own)["unread_count"] == 2
     assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
+
+
+def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not(
+    talk: Conversation, ben: User, told: list[Notice]
+) -> None:
+    looks = RecentReceipts()
+    read(talk, ben, 2)
+    assert looks(lambda row: False) == [], "the first look only notes where the next ones begin"
+    told.clear()
+    read(talk, ben, 4)
+    assert looks(lambda row: False) == told
+    assert looks({notice.row_id for notice in told}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])

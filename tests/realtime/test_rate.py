@@ -1,9 +1,11 @@
 """Token buckets, and the origins that may use a cookie."""
 
+from collections import OrderedDict
 from typing import Any
 
 import pytest
 
+from messaging import rates
 from messaging.rates import message_wait
 from realtime import rate
 from realtime.origin import origin_is_allowed
@@ -45,6 +47,17 @@ def test_each_person_has_an_allowance_of_their_own(clock: Any, limits: Any) -> N
     assert [message_wait("rate-ana") for _ in range(2)] == [0, 0]
     assert message_wait("rate-ana") == pytest.approx(1)
     assert message_wait("rate-ben") == 0
+
+
+def test_who_wrote_longest_ago_is_forgotten_first(clock: Any, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits(messages_per_second=1, messages_burst=1)
+    monkeypatch.setattr(rates, "_buckets", OrderedDict())
+    monkeypatch.setattr(rates, "MOST_BUCKETS", 2)
+    for name in ("ana", "ben", "ana", "cleo"):
+        message_wait(name)
+    assert list(rates._buckets) == ["ana", "cleo"]
+    assert message_wait("ana") > 0
+    assert message_wait("ben") == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from conversations import frames, services
+from conversations.models import Event
+from conversations.selectors.rendering import render_events
+from conversations.socket import ConversationLog, sync
+from realtime.frames import EventHidden
+from realtime.threads import in_database_thread
+from tests.making import direct, group, people, say
+from tests.realtime.peers import Peer
+
+# --- Catch-up -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_threads")
+async def test_what_does_not_fit_in_one_answer_follows_before_the_end_is_said(limits: Callable[..., None]) -> None:
+    limits(catch_up_events=3, catch_up_events_total=4)
+
+    def talks() -> tuple[str, dict[Any, int]]:
+        ana, *others = people("ana", "ben", "cleo", "dan")
+        cursors = {}
+        for other in others:
+            talk = direct(ana, other)
+            for text in ("one", "two"):
+                say(talk, other, text)
+            cursors[talk.id] = 1
+        lost = direct(ana, people("eve")[0])
+        cursors[lost.id] = 7
+        return str(ana.id), cursors
+
+    ana_id, cursors = await in_database_thread(talks)
+    ana = Peer(ana_id)
+    await sync(ana.socket, frames.Sync(cursors=cursors, id="7"))
+    *events, complete = ana.frames
+    got = [(frame["conversation_id"], frame["message"]["content"]) for frame in events]
+    lost = list(cursors)[-1]
+    assert sorted(got) == sorted((str(id), text) for id in cursors if id != lost for text in ("one", "two"))
+    assert (complete["type"], complete["id"]) == ("sync_complete", "7")
+    assert complete["resync"] == [str(lost)]
+    assert complete["heads"] == {str(id): 3 if id != lost else 1 for id in cursors}
+
+
+# --- The log, as the hub reads it ---------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_coming_and_going_are_told_with_the_events_at_which_they_happen() -> None:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    team = group(ana, ben)
+    came = services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
+    services.leave(user_id=ben.id, conversation_id=team.id)
+    log = ConversationLog().read(str(team.id), after=0, viewers=[str(ana.id), str(ben.id)])
+    assert [event.sequence for event in log] == list(range(1, len(log) + 1))
+    joins = {event.sequence: event.joins for event in log if event.joins}
+    # Ben came with the first event, but is gone: whoever reads this late must not let him in.
+    assert joins == {1: {str(ana.id): 1}, came[0].history_from: {str(cleo.id): came[0].history_from}}
+    [(left, leaves)] = [(event, event.leaves) for event in log if event.leaves]
+    assert leaves == [str(ben.id)]
+    assert msgspec.json.decode(left.text or "")["type"] == "participant_removed"
+
+
+@pytest.mark.django_db
+def test_a_conversation_is_rendered_for_each_member_and_for_nobody_else() -> None:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    talk = direct(ana, ben)
+    [created] = ConversationLog().read(str(talk.id), after=0, viewers=[str(user.id) for user in (ana, ben, cleo)])
+    assert created.text is None
+    names = {user: msgspec.json.decode(text)["conversation"]["display_name"] for user, text in created.texts.items()}
+    assert names == {str(ana.id): "ben", str(ben.id): "ana"}
+
+
+@pytest.mark.django_db
+def test_a_conversation_that_was_left_a_moment_ago_is_hidden() -> None:
+    ana, ben = people("ana", "ben")
+    team = group(ana, ben)
+    services.leave(user_id=ben.id, conversation_id=team.id)
+    created = Event.objects.get(conversation=team, sequence=1)
+    hidden = EventHidden(conversation_id=str(team.id), sequence=1)
+    assert render_events([created], ben.id) == {created.pk: hidden}
+    with pytest.raises(RuntimeError, match="each viewer"):
+        render_events([created], None)

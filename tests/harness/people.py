@@ -276,13 +276,21 @@ class Device:
 
     async def says_raw(self, data: str | bytes) -> None:
         """Send a frame as it is: text for str, binary for bytes."""
-        assert self._socket is not None, f"{self} has no socket"
-        await self._socket.send(data)
+        await self._sends_raw(data)
 
     async def says_raw_text(self, data: bytes) -> None:
         """Send bytes as a text frame, whether they are UTF-8 or not."""
+        await self._sends_raw(data, text=True)
+
+    async def _sends_raw(self, data: str | bytes, *, text: bool | None = None) -> None:
         assert self._socket is not None, f"{self} has no socket"
-        await self._socket.send(data, text=True)
+        assert self._reader is not None
+        try:
+            await self._socket.send(data, text=text)
+        except ConnectionClosed:
+            # What came before the end is read first, and then `is_connected` says the same as this error.
+            await asyncio.wait([self._reader], timeout=PATIENCE)
+            raise
 
     async def says(self, type: str, **fields: Any) -> str:
         """Send a command without waiting; return its id."""

@@ -1,11 +1,29 @@
-"""A TCP proxy that misbehaves on demand: slow, cut, silent, or deaf in one direction."""
+"""A TCP proxy that misbehaves on demand: slow, cut, silent, or deaf in one direction.
+
+It stands between clients and servers, and between servers and their stores. Bytes pass from transport to
+transport, without a task or a queue, so that a load of thousands of frames a second can go through it.
+"""
 
 import asyncio
 import socket
 import struct
-from typing import Literal, Self
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, Self, cast
 
 Direction = Literal["up", "down"]  # up: towards the server; down: towards the client
+BOTH: tuple[Direction, Direction] = ("up", "down")
+
+
+class Filter:
+    """Sees, and may change, all that passes on one link; subclasses say what. The default changes nothing."""
+
+    def __init__(self, link: "Link") -> None:
+        self.link = link
+
+    def passes(self, data: bytes, direction: Direction) -> bytes:
+        """Return what is to be forwarded instead of these bytes; `link.write` may send the rest later."""
+        return data
 
 
 class Proxy:
@@ -15,43 +33,46 @@ class Proxy:
     The faults hold for open and for new connections alike, until `heal()`.
     """
 
-    def __init__(self, target_port: int, *, host: str = "127.0.0.1", latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        target_port: int,
+        *,
+        host: str = "127.0.0.1",
+        latency: float = 0.0,
+        filters: Callable[["Link"], Filter] | None = None,
+    ) -> None:
         self.target = (host, target_port)
         self.port = 0
         self.latency = latency  # seconds added to each direction
         self.accepted = 0
-        self._flowing: dict[Direction, asyncio.Event] = {"up": asyncio.Event(), "down": asyncio.Event()}
-        self._dropping: set[Direction] = set()
+        self.filters = filters
+        self.links: set[Link] = set()
+        self.silenced: set[Direction] = set()
+        self.dropping: set[Direction] = set()
         self._refusing = False
-        self._links: set[_Link] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        for event in self._flowing.values():
-            event.set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.get_running_loop().create_server(lambda: Link(self).client, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        ending = [link.task for link in self._links if link.task is not None]
         self.cut()
-        if ending:
-            await asyncio.wait(ending)
+        while self.links:
+            await asyncio.sleep(0.001)
 
     @property
     def open_connections(self) -> int:
         """How many connections are being forwarded now."""
-        return len(self._links)
+        return len(self.links)
 
     def cut(self) -> None:
         """Reset every open connection on both sides (RST), without a goodbye."""
-        for link in list(self._links):
-            link.abort()
-            if link.task is not None:
-                link.task.cancel()
+        for link in list(self.links):
+            link.cut()
 
     def refuse(self) -> None:
         """Cut, and reset every new connection too."""
@@ -64,85 +85,214 @@ class Proxy:
         Nothing is read either, so a sender's buffers fill as behind a peer that has stopped reading.
         Held bytes flow after `heal()`, as after a partition that TCP outlives.
         """
-        for direction in directions or ("up", "down"):
-            self._flowing[direction].clear()
+        self.silenced.update(directions or BOTH)
+        self._tell()
 
     def drop(self, *directions: Direction) -> None:
         """Swallow all bytes of the directions (default: both); what is swallowed is gone.
 
         A stream with a hole is of no use afterwards: `cut()` it before `heal()`.
         """
-        self._dropping.update(directions or ("up", "down"))
+        self.dropping.update(directions or BOTH)
 
     def heal(self) -> None:
         """End every fault."""
         self._refusing = False
-        self._dropping.clear()
-        for event in self._flowing.values():
-            event.set()
+        self.dropping.clear()
+        self.silenced.clear()
+        self._tell()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _tell(self) -> None:
+        for link in list(self.links):
+            link.silence_changed()
+
+    def admits(self, link: "Link") -> bool:
+        """Take a new connection in, or reset it."""
         self.accepted += 1
-        link = _Link(writer)
-        link.task = asyncio.create_task(self._forward(link, reader))
-        self._links.add(link)
-        # This task itself is never cancelled: the stream server would complain about it.
-        await asyncio.wait([link.task])
-        link.abort()
-        self._links.discard(link)
-
-    async def _forward(self, link: "_Link", reader: asyncio.StreamReader) -> None:
         if self._refusing:
+            return False
+        self.links.add(link)
+        return True
+
+
+class Link:
+    """One connection through a proxy: the client's end, and the server's once it is reached."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.client = _End(self, "up")
+        self.server = _End(self, "down")
+        self.bytes = 0  # that came, in both directions
+        self._filter = proxy.filters(self) if proxy.filters is not None else None
+        self._reaching: asyncio.Task[None] | None = None
+        self._over = False
+
+    def cut(self) -> None:
+        """Reset both sides."""
+        for end in (self.client, self.server):
+            end.reset()
+        self.ended()
+
+    def write(self, data: bytes, direction: Direction) -> None:
+        """Send bytes on, past the filter."""
+        (self.server if direction == "up" else self.client).write(data)
+
+    def silence_changed(self) -> None:
+        """Begin or end to hold bytes back, as the proxy says."""
+        if self._reaching is None and "up" not in self.proxy.silenced and not self._over:
+            self._reaching = asyncio.get_running_loop().create_task(self._reach())
+        for end in (self.client, self.server):
+            end.look_again()
+
+    def accepted(self) -> None:
+        """The client is there: find the server."""
+        if self.proxy.admits(self):
+            self.silence_changed()
+        else:
+            self._over = True
+            self.client.reset()
+
+    def came(self, data: bytes, end: "_End") -> None:
+        """Forward what came in at one end."""
+        self.bytes += len(data)
+        if end.direction in self.proxy.dropping:
             return
-        await self._flowing["up"].wait()
+        if self._filter is not None:
+            data = self._filter.passes(data, end.direction)
+        if data:
+            self.write(data, end.direction)
+
+    def other(self, end: "_End") -> "_End":
+        """Return the opposite end."""
+        return self.server if end is self.client else self.client
+
+    def ended(self) -> None:
+        """One side went away: so does the other."""
+        if self._over:
+            return
+        self._over = True
+        if self._reaching is not None:
+            self._reaching.cancel()
+        for end in (self.client, self.server):
+            end.close()
+        self.proxy.links.discard(self)
+
+    async def _reach(self) -> None:
         try:
-            up_reader, up_writer = await asyncio.open_connection(*self.target)
-            link.writers.append(up_writer)
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, up_writer, "up"))
-                pumps.create_task(self._pump(up_reader, link.writers[0], "down"))
-        except* OSError:
-            pass  # one side went away: so does the other
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
-        clock = asyncio.get_running_loop().time
-        queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
-
-        async def read() -> None:
-            while True:
-                await self._flowing[direction].wait()
-                chunk = await reader.read(65536)
-                await queue.put((clock() + self.latency, chunk))
-                if not chunk:
-                    return
-
-        async def write() -> None:
-            while True:
-                due, chunk = await queue.get()
-                if (early := due - clock()) > 0:
-                    await asyncio.sleep(early)
-                await self._flowing[direction].wait()
-                if not chunk:
-                    writer.write_eof()
-                    return
-                if direction not in self._dropping:
-                    writer.write(chunk)
-                    await writer.drain()
-
-        async with asyncio.TaskGroup() as both:
-            both.create_task(read())
-            both.create_task(write())
+            await asyncio.get_running_loop().create_connection(lambda: self.server, *self.proxy.target)
+        except OSError:
+            self.cut()
+        self.client.look_again()
 
 
-class _Link:
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self.writers = [writer]
+class _End(asyncio.Protocol):
+    """One end of a link. Reads towards `direction`, writes the other way, waits where it must."""
 
-    def abort(self) -> None:
-        for writer in self.writers:
-            if not writer.transport.is_closing():
-                connection: socket.socket = writer.get_extra_info("socket")
-                # Lingering for zero seconds makes close() send RST instead of FIN.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+    def __init__(self, link: Link, direction: Direction) -> None:
+        self.link = link
+        self.direction = direction
+        self._transport: asyncio.Transport | None = None
+        self._unwritten: deque[tuple[float, bytes]] = deque()  # (due, bytes); empty bytes are the end of the stream
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading = True
+        self._full = False  # this end's peer does not take what we write
+        self.has_ended = False  # the end of the stream was written to this end's peer
+
+    # --- asyncio.Protocol ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self.direction == "up":
+            self.link.accepted()
+        self.look_again()
+
+    def data_received(self, data: bytes) -> None:
+        self.link.came(data, self)
+
+    def eof_received(self) -> bool:
+        self.link.other(self).write(b"")
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.link.ended()
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self.link.other(self).look_again()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self.link.other(self).look_again()
+
+    # --- Towards the peer ---------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to this end's peer: at once, or when latency and silence let them."""
+        if not self._unwritten and self._transport is not None and not self.link.proxy.latency and not self._silenced:
+            self._put(data)
+            return
+        self._unwritten.append((asyncio.get_running_loop().time() + self.link.proxy.latency, data))
+        self._flush()
+
+    def look_again(self) -> None:
+        """Read or stop reading, and write what waits, as silence and the other end allow."""
+        self._flush()
+        if self._transport is None or self._transport.is_closing():
+            return
+        other = self.link.other(self)
+        wanted = self.direction not in self.link.proxy.silenced and other.is_there and not other._full
+        if wanted != self._reading:
+            self._reading = wanted
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+    def reset(self) -> None:
+        """End with RST instead of FIN: lingering for zero seconds makes close() do so."""
+        if self._transport is not None and not self._transport.is_closing():
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+
+    def close(self) -> None:
+        """End after what was written has gone out; what waits for latency is given up."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this end is connected."""
+        return self._transport is not None
+
+    @property
+    def _silenced(self) -> bool:
+        # What is written at the client's end flows down.
+        return ("down" if self.direction == "up" else "up") in self.link.proxy.silenced
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is None or self._silenced:
+            return
+        loop = asyncio.get_running_loop()
+        while self._unwritten:
+            due, data = self._unwritten[0]
+            if due > loop.time():
+                self._timer = loop.call_at(due, self._flush)
+                return
+            self._unwritten.popleft()
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
+        if data:
+            self._transport.write(data)
+        else:
+            self.has_ended = True
+            self._transport.write_eof()
+            if self.link.other(self).has_ended:
+                self.link.ended()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.harness.proxy import Proxy
+from tests.harness.proxy import Direction, Filter, Proxy
 
 
 @pytest.fixture
@@ -122,3 +122,61 @@ async def test_silence_meets_new_connections_too(echo: int) -> None:
         proxy.heal()
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_one_link_can_be_cut_without_the_others(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        first = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(*first, b"hello") == b"hello"
+        [link] = proxy.links
+        second = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(*second, b"hello") == b"hello"
+        link.cut()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(first[0].read(), 5)
+        assert await said_back(*second, b"still here") == b"still here"
+
+
+async def test_a_link_is_forgotten_when_both_sides_have_ended(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(reader, writer, b"hello") == b"hello"
+        assert proxy.open_connections == 1
+        writer.close()
+        async with asyncio.timeout(5):
+            while proxy.open_connections:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_filter_may_change_what_passes_and_send_more_later(echo: int) -> None:
+    class Shout(Filter):
+        def passes(self, data: bytes, direction: Direction) -> bytes:
+            if direction == "down":
+                asyncio.get_running_loop().call_later(0.01, self.link.write, b"!", "down")
+                return data.upper()
+            return data
+
+    async with Proxy(echo, filters=Shout) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+        assert await asyncio.wait_for(reader.readexactly(6), 5) == b"HELLO!"
+
+
+async def test_a_peer_that_does_not_read_stops_the_sender() -> None:
+    """Nothing is piled up in the proxy: what nobody reads fills the sender's own buffers."""
+    gone = asyncio.Event()
+
+    async def ignore(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        await gone.wait()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+        async with Proxy(server.sockets[0].getsockname()[1]) as proxy:
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            with pytest.raises(TimeoutError):
+                for _ in range(1000):
+                    writer.write(b"x" * 65536)
+                    await asyncio.wait_for(writer.drain(), 0.5)
+            writer.transport.abort()
+            gone.set()

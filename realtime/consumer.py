@@ -40,6 +40,8 @@ log = logging.getLogger("chatsite.socket")
 PROTOCOL = 1
 FLOOD_SECONDS = 10
 FLOOD_PAUSE_SECONDS = 2
+# How long a client may take to answer a close.
+CLOSE_SECONDS = 5
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 _unsigned: Counter[str] = Counter()
 
@@ -302,7 +304,7 @@ class Connection:
     async def _until_gone(self) -> None:
         """Read on until the client has answered the close, so that the close code reaches it."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 while (await self._receive())["type"] != "websocket.disconnect":
                     pass
         except TimeoutError:

@@ -32,9 +32,7 @@ class Drain:
         self.begun_at = time.monotonic()
 
     async def run(self) -> None:
-        """Refuse new sockets, let writes finish, tell every socket to reconnect, close with 1012, spread."""
-        if not self.begun:
-            self.begin()
+        """After `begin`: let writes finish, tell every socket to reconnect, close with 1012, spread."""
         ends_at = time.monotonic() + settings.LIMITS.drain_seconds
         mine = hub.all_sockets()
         log.info("draining %d sockets", len(mine))

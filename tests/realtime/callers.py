@@ -1,0 +1,99 @@
+"""Clients of the socket without a network: what they send and hear are ASGI messages."""
+
+import asyncio
+from typing import Any, Self
+
+import msgspec
+
+ANSWERS = {"websocket.http.response": {}}
+
+
+class Caller:
+    """One connection. `async with Caller(application, token=...)` asks for the upgrade, and hangs up at the end."""
+
+    def __init__(
+        self,
+        application: Any,
+        *,
+        path: str = "/ws",
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        extensions: dict[str, Any] = ANSWERS,
+    ) -> None:
+        given = {"authorization": f"Bearer {token}"} if token else {}
+        self.heard: list[dict[str, Any]] = []
+        self.broken = False
+        self._application = application
+        self._scope = {
+            "type": "websocket",
+            "path": path,
+            "headers": [(name.encode(), value.encode()) for name, value in (given | (headers or {})).items()],
+            "client": ("192.0.2.1", 50_000),
+            "extensions": extensions,
+        }
+        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._reads = asyncio.Event()
+        self._reads.set()
+
+    async def __aenter__(self) -> Self:
+        self.serving = asyncio.ensure_future(self._application(self._scope, self._said.get, self._hear))
+        self.says_raw({"type": "websocket.connect"})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.hangs_up()
+        await self.ended()
+
+    def says_raw(self, message: dict[str, Any]) -> None:
+        self._said.put_nowait(message)
+
+    def says(self, text: str) -> None:
+        self.says_raw({"type": "websocket.receive", "text": text})
+
+    def hangs_up(self) -> None:
+        self.says_raw({"type": "websocket.disconnect", "code": 1006})
+
+    def stops_reading(self) -> None:
+        self._reads.clear()
+
+    async def hears(self, type: str) -> dict[str, Any]:
+        """Wait for a frame of this type."""
+        async with asyncio.timeout(5):
+            while True:
+                for frame in self.frames:
+                    if frame["type"] == type:
+                        return frame
+                await asyncio.sleep(0.002)
+
+    async def is_closed(self) -> int | None:
+        """Wait for the close; return its code."""
+        async with asyncio.timeout(5):
+            while self.close_code is None:
+                await asyncio.sleep(0.002)
+        return self.close_code
+
+    async def is_denied(self) -> int:
+        """Wait for an answer instead of an upgrade; return its status."""
+        await self.ended()
+        [start, body] = self.heard
+        assert (start["type"], body["type"]) == ("websocket.http.response.start", "websocket.http.response.body")
+        return int(start["status"])
+
+    async def ended(self) -> None:
+        """Wait until the server is done with the connection."""
+        async with asyncio.timeout(5):
+            await asyncio.wait([self.serving])
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(each["text"]) for each in self.heard if each["type"] == "websocket.send"]
+
+    @property
+    def close_code(self) -> int | None:
+        return next((each["code"] for each in self.heard if each["type"] == "websocket.close"), None)
+
+    async def _hear(self, message: dict[str, Any]) -> None:
+        await self._reads.wait()
+        if self.broken:
+            raise OSError("the client is gone")
+        self.heard.append(message)

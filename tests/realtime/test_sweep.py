@@ -1,0 +1,121 @@
+"""What a process does periodically, and how it ends: silent and stuck sockets, failures, the drain."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from realtime import registry, sockets, sweep
+from realtime.drain import Drain
+from realtime.errors import TryAgain
+from realtime.frames import Ping
+from realtime.hub import hub
+from tests.realtime.logs import FakeLog
+from tests.realtime.peers import Peer
+
+
+@pytest.fixture
+async def ana(log: FakeLog) -> Peer:
+    """Ana's socket in this process's hub."""
+    peer = Peer("ana")
+    await hub.attach(peer.socket)
+    return peer
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays() -> Iterator[None]:
+    yield
+    for socket in hub.all_sockets():
+        hub.detach(socket)
+
+
+# --- Sockets ------------------------------------------------------------------------------
+
+
+async def test_who_was_silent_too_long_is_shown_out(ana: Peer, limits: Callable[..., None]) -> None:
+    limits(heartbeat_timeout_seconds=60)
+    ana.socket.heard_at -= 59
+    await sweep._look_at_sockets()
+    assert not ana.socket.closing
+    ana.socket.heard_at -= 2
+    await sweep._look_at_sockets()
+    assert await ana.closed() == sockets.HEARTBEAT_MISSED
+
+
+async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Callable[..., None]) -> None:
+    limits(outbox_stuck_seconds=10)
+    ana.stops_reading()
+    ana.deliver("unread")
+    await sweep._look_at_sockets()
+    assert not ana.socket.closing
+    assert ana.socket.stuck_since is not None
+    ana.socket.stuck_since -= 11
+    await sweep._look_at_sockets()
+    ana.reads_again()
+    assert await ana.closed() == sockets.TOO_SLOW
+
+
+# --- Failures -----------------------------------------------------------------------------
+
+
+async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -> None:
+    rounds = iter([TryAgain(), ZeroDivisionError(), None])
+    done = asyncio.Event()
+
+    async def work() -> None:
+        if error := next(rounds):
+            raise error
+        done.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(sweep._every(0, work))
+    await asyncio.wait_for(done.wait(), 5)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    logged = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert logged == [ZeroDivisionError], "a database that is away is no error"
+
+
+def test_a_command_is_registered_once() -> None:
+    with pytest.raises(RuntimeError, match="ping is registered twice"):
+        registry.register_command(Ping, lambda *_: None)
+    assert registry.commands["ping"][1].__module__ == "realtime.consumer"
+
+
+# --- Drain --------------------------------------------------------------------------------
+
+
+async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
+    drain = Drain()
+    drain.begin()
+    running = asyncio.ensure_future(drain.run())
+    assert await ana.closed() == sockets.RESTART
+    assert [frame["type"] for frame in ana.frames] == ["reconnect"]
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    hub.detach(ana.socket)
+    await asyncio.wait_for(running, 1)
+
+
+async def test_a_drain_waits_for_nobody_for_ever(ana: Peer, limits: Callable[..., None]) -> None:
+    limits(drain_seconds=0.2)
+    drain = Drain()
+    drain.begin()
+    await asyncio.wait_for(drain.run(), 2)
+    assert hub.users
+
+
+async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = True
+    monkeypatch.setattr(registry, "busy_checks", [lambda: writing])
+    drain = Drain()
+    drain.begin()
+    running = asyncio.ensure_future(drain.run())
+    await asyncio.sleep(0.1)
+    assert ana.close_code is None
+    writing = False
+    assert await ana.closed() == sockets.RESTART
+    hub.detach(ana.socket)
+    await asyncio.wait_for(running, 1)

@@ -77,7 +77,7 @@ def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.Message
 
 
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the marks that moved since then, the newest of each person; registered with the event log.
+    """Return frames for the marks that members moved since then, the newest of each; registered with the event log.
 
     In conversations larger than a body lists, only for those who got or read a message of the viewer.
     """
@@ -87,8 +87,12 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         sequence__gt=OuterRef("from_sequence"),
         sequence__lte=OuterRef("up_to_sequence"),
     )
+    # Who left is nobody's business: the viewer may never have been told that they were there.
+    here = Participant.objects.filter(
+        conversation_id=OuterRef("conversation_id"), user_id=OuterRef("user_id"), left_at=None
+    )
     moves = with_newest_message(
-        ReceiptMove.objects.filter(conversation_id__in=conversation_ids, moved_at__gt=since).filter(
+        ReceiptMove.objects.filter(Exists(here), conversation_id__in=conversation_ids, moved_at__gt=since).filter(
             Q(conversation__participant_count__lte=LISTED_PARTICIPANTS) | Q(user_id=viewer) | Exists(of_mine)
         ),
         viewer,

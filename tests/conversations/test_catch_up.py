@@ -177,6 +177,21 @@ def test_receipts_that_moved_since_come_along_the_newest_of_each_person(ana: Use
     assert [frame.unread_count for frame in mine if tag_of(type(frame)) == "conversation_read"] == [0]
 
 
+def test_receipts_of_somebody_who_left_do_not_come(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    team = group(ana, ben)
+    before = timezone.now()
+    read(team, ben)
+    services.leave(user_id=ben.id, conversation_id=team.id)
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
+    for viewer in (ana, cleo):
+        assert missed(viewer, since=before, team=(team, head(team))).receipts == []
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
+    read(team, ben)
+    found = missed(cleo, since=before, team=(team, head(team))).receipts
+    assert [frame.up_to_sequence for frame in found] == [head(team)] * 2
+
+
 @pytest.mark.parametrize("year", [1, 9999])
 def test_a_moment_at_an_end_of_the_calendar_is_a_moment(year: int, ana: User) -> None:
     talk = direct(ana, person("ben"))

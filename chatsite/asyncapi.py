@@ -41,9 +41,10 @@ ANSWERS = {"auth": ["connected"], "send_message": ["message_ack"], "sync": ["syn
 
 CLOSE_CODES = {
     sockets.RESTART: "The server goes away or cannot reach its database; come back after a random pause.",
+    sockets.PROTOCOL_ERROR: "A frame that breaks RFC 6455.",
     sockets.UNSUPPORTED_DATA: "A binary frame.",
     sockets.INVALID_TEXT: "A frame that is not UTF-8.",
-    sockets.TOO_BIG: "A frame above `frame_bytes` of the limits.",
+    sockets.TOO_BIG: "A frame above `frame_bytes` of the limits, or a text in too many parts.",
     sockets.INTERNAL_ERROR: "The server failed.",
     sockets.BAD_FRAMES: "Too many frames within a minute that were no valid commands.",
     sockets.NOT_SIGNED_IN: "Not signed in: no or no valid credential, or none in time. Ask the person to sign in.",
@@ -51,7 +52,7 @@ CLOSE_CODES = {
     sockets.HEARTBEAT_MISSED: "Nothing was heard from the client for too long.",
     sockets.REPLACED: "A newer connection of the same device session took over; do not reconnect by itself.",
     sockets.TOO_SLOW: "The client does not read what it is sent. Reconnect and catch up.",
-    sockets.TOO_FAST: "Too many frames for too long, or too many sockets of one user.",
+    sockets.TOO_FAST: "Too many frames for too long, too many pings or pongs, or too many sockets of one user.",
 }
 
 

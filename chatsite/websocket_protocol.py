@@ -1,16 +1,17 @@
-"""uvicorn's WebSocket protocol, and a short way out for frames that are ready.
+"""The WebSocket protocol of the server: a guarded way in, and a short way out for frames that are ready.
 
 Everything that is a rule of the protocol stays uvicorn's and websockets': the handshake, what comes in,
-pings, closing. A text frame to be written to 500 sockets is the same bytes for each, so it is made once.
+pings, closing; what they leave open to a hostile client is closed by `websocket_guard`. A text frame to be
+written to 500 sockets is the same bytes for each, so it is made once.
 """
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from chatsite.websocket_guard import GuardedProtocol
 from realtime.wire import WRITE_EXTENSION
 
 
-class ReadyFrameProtocol(WebSocketsSansIOProtocol):
+class ReadyFrameProtocol(GuardedProtocol):
     """Offers `realtime.wire.WRITE_EXTENSION` to the application."""
 
     def handle_connect(self, event: Request) -> None:
@@ -23,7 +24,7 @@ class ReadyFrameProtocol(WebSocketsSansIOProtocol):
 
     def write_frame(self, frame: bytes) -> bool:
         """Write a whole frame if `send` would neither wait nor refuse; only after the handshake."""
-        if self.close_sent or self.disconnected or not self.writable.is_set():
+        if self.close_sent or self.transport.is_closing() or not self.writable.is_set():
             return False
         self.transport.write(frame)
         return True

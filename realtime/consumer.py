@@ -40,7 +40,7 @@ log = logging.getLogger("chatsite.socket")
 PROTOCOL = 1
 FLOOD_SECONDS = 10
 FLOOD_PAUSE_SECONDS = 2
-# How long a client may take to answer a close.
+# How long a client may take to answer a close, and to read what is still on its way to it.
 CLOSE_SECONDS = 5
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 _unsigned: Counter[str] = Counter()
@@ -86,7 +86,15 @@ class Connection:
         self._auth_id: str | None = None
 
     async def serve(self) -> None:
-        """Take the connection through its states."""
+        """Take the connection through its states, and see to it that it ends."""
+        abort = self._abort()
+        try:
+            await self._serve(abort)
+        finally:
+            # A transport that is closed still waits until the client has read everything: for ever, if it never does.
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, abort)
+
+    async def _serve(self, abort: Callable[[], object]) -> None:
         if (await self._receive())["type"] != "websocket.connect":
             return
         if drain.begun:
@@ -103,7 +111,7 @@ class Connection:
             await self._close_unsigned(refusal)
             return
         write = self._scope.get("extensions", {}).get(WRITE_EXTENSION, {}).get("write")
-        socket = Socket(self._send, self._abort(), identity, uuid.uuid4().hex, write)
+        socket = Socket(self._send, abort, identity, uuid.uuid4().hex, write)
         try:
             await self._sign_in(socket)
             await self._serve_frames(socket)
@@ -293,13 +301,17 @@ class Connection:
 
     async def _close_unsigned(self, refusal: Refused) -> None:
         try:
-            if refusal.error is not None:
-                frame = bodies.encode(error_frame(refusal.error.body(), id=self._auth_id))
-                await self._send(WireFrame(frame).message)
-            await self._send({"type": "websocket.close", "code": refusal.code})
-        except Exception:  # noqa: BLE001 - the client left meanwhile
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._say_why(refusal)
+        except Exception:  # noqa: BLE001 - the client left meanwhile, or reads nothing
             return
         await self._until_gone()
+
+    async def _say_why(self, refusal: Refused) -> None:
+        if refusal.error is not None:
+            frame = bodies.encode(error_frame(refusal.error.body(), id=self._auth_id))
+            await self._send(WireFrame(frame).message)
+        await self._send({"type": "websocket.close", "code": refusal.code})
 
     async def _until_gone(self) -> None:
         """Read on until the client has answered the close, so that the close code reaches it."""

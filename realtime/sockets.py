@@ -36,6 +36,7 @@ INTERNAL_ERROR = 1011
 TOO_BIG = 1009
 INVALID_TEXT = 1007
 UNSUPPORTED_DATA = 1003
+PROTOCOL_ERROR = 1002
 
 
 # A task that nobody refers to may be collected before it ends.

@@ -1,6 +1,7 @@
 """Real server processes: started, watched, killed, and their logs read for tracebacks."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -129,6 +130,11 @@ class Server:
         with self.log_file.open("rb") as file:
             file.seek(since)
             return file.read().decode(errors="replace")
+
+    def resident_megabytes(self) -> float:
+        """Return how much memory the process takes now."""
+        pages = int(Path(f"/proc/{self.program.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def log_position(self) -> int:
         """Return where the log ends now."""

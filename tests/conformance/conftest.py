@@ -1,0 +1,79 @@
+"""One production server process for all cases; at the end it runs well and holds no connection."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.harness.people import PASSWORD
+from tests.harness.raw_socket import RawSocket, connections_at
+from tests.harness.servers import Server, Site
+from tests.harness.services import Services
+
+SECONDS_TO_SIGN_IN = 1
+LIMITS = {"auth_seconds": SECONDS_TO_SIGN_IN, "outbox_stuck_seconds": 2}
+Opens = Callable[..., RawSocket]
+
+
+@pytest.fixture(scope="package")
+def own_site(services: Services) -> Iterator[Site]:
+    """The server, watched: whatever was sent, it logged no traceback and let every connection go."""
+    site = Site("production", services, processes=1, limits=LIMITS)
+    site.start()
+    try:
+        yield site
+        server = site.servers[0]
+        assert server.health("/health/ready")[0] == 200
+        until = time.monotonic() + 10
+        while (held := connections_at(server.port)) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not held, f"{held} connections were never let go"
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def server(own_site: Site) -> Iterator[Server]:
+    """The server process; the test fails if it logs a traceback meanwhile."""
+    with own_site.clean_logs():
+        yield own_site.servers[0]
+
+
+@pytest.fixture(scope="package")
+def token(own_site: Site) -> str:
+    """A bearer token of somebody."""
+    answer = httpx.post(
+        f"{own_site.servers[0].http}/api/v1/auth/register",
+        json={"username": "somebody", "password": PASSWORD},
+        trust_env=False,
+    )
+    return str(answer.json()["token"])
+
+
+@pytest.fixture
+def devices(server: Server, token: str) -> list[str]:
+    """Tokens of five more devices of the same person."""
+    login = {"username": "somebody", "password": PASSWORD}
+    answers = [httpx.post(f"{server.http}/api/v1/auth/login", json=login, trust_env=False) for _ in range(5)]
+    return [answer.json()["token"] for answer in answers]
+
+
+@pytest.fixture
+def opens(server: Server, token: str) -> Iterator[Opens]:
+    """Opens signed-in sockets: `opens()`; that it is served shows that the one before did no harm."""
+    opened: list[RawSocket] = []
+
+    def open(**options: int) -> RawSocket:
+        opened.append(RawSocket(server.port, **options).upgrades(token))
+        return opened[-1]
+
+    yield open
+    for each in opened:
+        each.__exit__()
+
+
+@pytest.fixture
+def socket(opens: Opens) -> RawSocket:
+    """A signed-in socket."""
+    return opens()

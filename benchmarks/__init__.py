@@ -4,6 +4,7 @@
 shows where the server's time goes. `docs/benchmarks.md` says what is measured and how to read it.
 
     workloads/       one module per workload             clients   signed-in clients that check order, and crowds
+    runner           one run of one workload
     subject          what a workload knows of a server   usage     CPU seconds and memory of processes
     installation     Chatsite as such a subject          report    tables and JSON
     population       people, sessions, conversations     profiles  py-spy, folded by room

@@ -7,21 +7,15 @@ python -m benchmarks profile w2 [w3 ...]    run them under py-spy and print wher
 from __future__ import annotations
 
 import argparse
-import gc
-import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
-
-import uvloop
 
 from benchmarks import profiles, report
 from benchmarks.clients import Invalid
 from benchmarks.installation import Installation
 from benchmarks.result import Result
-from benchmarks.usage import memory_kib, wait_until_quiet
-
-WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
+from benchmarks.runner import WORKLOADS, run_workload, workload
+from benchmarks.usage import wait_until_quiet
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +26,10 @@ def main(arguments: list[str]) -> int:
     if unknown := set(names) - set(WORKLOADS):
         sys.stderr.write(f"unknown: {' '.join(sorted(unknown))}; there are {' '.join(WORKLOADS)}\n")
         return 2
-    modules = {name: _workload(name) for name in names}
+    modules = {name: workload(name) for name in names}
+    for module in modules.values():
+        if profiling and hasattr(module, "MESSAGES_TO_PROFILE"):
+            module.MESSAGES = module.MESSAGES_TO_PROFILE
     installation = Installation(options.server_url)
     results: list[Result] = []
     invalid = False
@@ -44,8 +41,9 @@ def main(arguments: list[str]) -> int:
                 size = len(module.SIZES)
                 places = people[name][turn * size : (turn + 1) * size]
                 wait_until_quiet(options.quiet_within)
+                watched = profiles.recording(installation, module.__name__, wanted=profiling)
                 try:
-                    result = _run(installation, module, places, profiling=profiling)
+                    result = run_workload(installation, module, places, watched=watched)
                 except Invalid as fault:
                     print(f"{name}: INVALID: {fault}", flush=True)
                     invalid = True
@@ -58,29 +56,6 @@ def main(arguments: list[str]) -> int:
         print("\n" + report.as_table(results))
         print(f"\nwritten to {report.write_json(results, options.output)}")
     return 1 if invalid else 0
-
-
-def _run(installation: Installation, module: ModuleType, places: list, *, profiling: bool) -> Result:
-    """Run one workload on a server process of its own."""
-    if profiling and hasattr(module, "MESSAGES_TO_PROFILE"):
-        module.MESSAGES = module.MESSAGES_TO_PROFILE
-    installation.fresh_server()
-    gc.collect()
-    gc.freeze()
-    gc.disable()  # a collection here would look like a slow server
-    try:
-        with profiles.recording(installation, module.__name__, wanted=profiling):
-            result: Result = uvloop.run(module.run(installation, places))
-    finally:
-        gc.enable()
-    if installation.server_pid is not None:
-        result.server_rss_mib = round(memory_kib(installation.server_pid, "Rss") / 1024, 1)
-    installation.assert_clean_log()
-    return result
-
-
-def _workload(name: str) -> ModuleType:
-    return importlib.import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
 
 
 def _parser() -> argparse.ArgumentParser:

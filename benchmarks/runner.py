@@ -1,0 +1,43 @@
+"""One run of one workload on one server, whoever asks for it."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
+
+import uvloop
+
+from benchmarks.result import Result
+from benchmarks.subject import Places, Subject
+from benchmarks.usage import memory_kib
+
+WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
+
+
+def workload(name: str) -> ModuleType:
+    """Return the module of a workload."""
+    return importlib.import_module(f"benchmarks.workloads.{WORKLOADS[name]}")
+
+
+def run_workload(
+    subject: Subject, module: ModuleType, places: Places, *, watched: AbstractContextManager[None] | None = None
+) -> Result:
+    """Run a workload on a server process of its own; `watched` is entered when that has started.
+
+    :raises Invalid: the server did something wrong, or logged that it did.
+    """
+    subject.fresh_server()
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a collection here would look like a slow server
+    try:
+        with watched or nullcontext():
+            result: Result = uvloop.run(module.run(subject, places))
+    finally:
+        gc.enable()
+    if subject.server_pid is not None:
+        result.server_rss_mib = round(memory_kib(subject.server_pid, "Rss") / 1024, 1)
+    subject.assert_clean_log()
+    return result

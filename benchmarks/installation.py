@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from benchmarks.chatsite_client import ChatsiteClient, Place
 from benchmarks.clients import Invalid
 from benchmarks.subject import Places
+from benchmarks.usage import allow_many_files
 from tests.harness.processes import Program, temporary_folder
 from tests.harness.servers import Server
 from tests.harness.services import PROJECT, Services, bare_environment, migrate
@@ -36,8 +36,7 @@ class Installation:
     """The stores, and the server process that a workload measures."""
 
     def __init__(self, server_url: str | None = None) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
+        allow_many_files()
         self._given_url = server_url
         self._services: Services | None = None
         self._server: Server | None = None

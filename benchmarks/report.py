@@ -6,12 +6,14 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.result import Result
+from tests.harness import binaries
 
 # CPU share of everything else on the machine above which a figure says little.
 NOISE = 0.15
@@ -23,6 +25,11 @@ def as_table(results: Sequence[Result]) -> str:
     """Return the results as a Markdown table; shares are of one core."""
     rows = [("workload", "figure", "first bar", "target", "median ms", "p99 ms", "CPU shares", "server RSS", "command")]
     rows += [_row(result) for result in results]
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the first of them the head, as a Markdown table."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -34,7 +41,7 @@ def as_table(results: Sequence[Result]) -> str:
 def details(results: Sequence[Result]) -> str:
     """Return every figure, one line per workload."""
     return "\n".join(
-        f"{result.workload}: " + ", ".join(f"{name} {_short(value)}" for name, value in result.figures.items())
+        f"{result.workload}: " + ", ".join(f"{name} {short(value)}" for name, value in result.figures.items())
         for result in results
     )
 
@@ -46,24 +53,44 @@ def write_json(results: Sequence[Result], file: Path | None = None) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "at": now.isoformat(timespec="seconds"),
-        "revision": _revision(),
-        "machine": {"cpus": os.cpu_count(), "processor": _processor(), "load_1min": os.getloadavg()[0]},
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "results": {
-            result.workload: {
-                "title": result.title,
-                "command": command(result),
-                "figures": {name: round(value, 3) for name, value in result.figures.items()},
-                "seconds": round(result.seconds, 3),
-                "cpu_shares": {name: round(share, 3) for name, share in result.shares.items()},
-                "server_rss_mib": result.server_rss_mib,
-            }
-            for result in results
-        },
+        "revision": revision(),
+        "machine": machine(),
+        "versions": versions(),
+        "results": {result.workload: {"command": command(result), **as_json(result)} for result in results},
     }
     file.write_text(json.dumps(content, indent=2) + "\n")
     return file
+
+
+def as_json(result: Result) -> dict[str, object]:
+    """Return a result as JSON can hold it."""
+    return {
+        "title": result.title,
+        "figures": {name: round(value, 3) for name, value in result.figures.items()},
+        "seconds": round(result.seconds, 3),
+        "cpu_shares": {name: round(share, 3) for name, share in result.shares.items()},
+        "server_rss_mib": result.server_rss_mib,
+    }
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "kernel": platform.release(),
+        "load_1min": os.getloadavg()[0],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return versions of what Chatsite runs on, by name."""
+    found = {"Python": platform.python_version()}
+    for name, program in (("PostgreSQL", binaries.postgresql()), ("Redis", binaries.redis())):
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        found[name] = re.search(r"\d+(\.\d+)+", said)[0]
+    return found | {name: _version(name) for name in _PACKAGES}
 
 
 def command(result: Result) -> str:
@@ -76,34 +103,34 @@ def _row(result: Result) -> tuple[str, ...]:
     sign = "≥" if bar.at_least else "≤"
 
     def judged(limit: float) -> str:
-        return f"{sign} {_short(limit)} {'yes' if bar.met(value, limit) else 'NO'}"
+        return f"{sign} {short(limit)} {'yes' if bar.met(value, limit) else 'NO'}"
 
-    times = {name.rpartition("_p")[2]: value for name, value in reversed(result.figures.items()) if "_p" in name}
     shares = ", ".join(f"{name} {share:.0%}" for name, share in result.shares.items())
     return (
         result.title,
-        f"{_short(value)} {result.headline}{' (noisy)' if result.shares.get('strangers', 0) > NOISE else ''}",
+        f"{short(value)} {result.headline}{' (noisy)' if result.shares.get('strangers', 0) > NOISE else ''}",
         judged(bar.first),
         judged(bar.target),
-        _short(times.get("50_ms")),
-        _short(times.get("99_ms")),
+        short(result.milliseconds(50)),
+        short(result.milliseconds(99)),
         shares,
         "" if result.server_rss_mib is None else f"{result.server_rss_mib:.0f} MiB",
         command(result),
     )
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
+    """Return a figure with the digits that mean something, "" for none."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _version(package: str) -> str | None:
+def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return None
+        return "missing"
 
 
 def _processor() -> str:
@@ -113,7 +140,8 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _revision() -> str | None:
+def revision() -> str | None:
+    """Return the commit of the working copy, marked if something was changed since."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=FOLDER.parent, capture_output=True, text=True, check=False
     )

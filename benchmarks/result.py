@@ -55,6 +55,10 @@ class Result:
         """The headline figure."""
         return self.figures[self.headline]
 
+    def milliseconds(self, percent: int) -> float | None:
+        """Return the first latency among the figures, its median (50) or p99 (99); None if there is none."""
+        return next((value for name, value in self.figures.items() if name.endswith(f"_p{percent}_ms")), None)
+
     def measured_by(self, watch: Stopwatch) -> Result:
         """Take over how long it took and who used the CPU."""
         self.seconds, self.shares = watch.seconds, watch.shares

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files, of this process and of what it starts, to what thousands of connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
 
 
 def tree(pid: int) -> list[int]:

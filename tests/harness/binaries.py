@@ -74,12 +74,21 @@ def prepare(names: Iterable[str] = ()) -> None:
             wanted.append(str(missing))
     if not packages:
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Missing("Please install " + " and ".join(wanted) + ".")
-    sys.stderr.write(f"Installing {', '.join(packages)} ...\n")
-    _install(packages)
+    install(packages, " and ".join(wanted))
     for name in names or _NEEDED:
         _NEEDED[name][0]()
+
+
+def install(packages: list[str], wanted: str) -> None:
+    """Install packages of Debian, without starting any service.
+
+    :param wanted: what they bring, for somebody who has to install them.
+    :raises Missing: they cannot be installed from here.
+    """
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Missing(f"Please install {wanted}.")
+    sys.stderr.write(f"Installing {', '.join(packages)} ...\n")
+    _install(packages)
 
 
 def _install(packages: list[str]) -> None:

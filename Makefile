@@ -2,6 +2,7 @@
 # make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
 # make lint     format, lint, types, import contracts
 # make bench    the workloads, on services of its own          ARGS="w1 w2" goes to benchmarks
+# make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
 #
 # Settings come from the environment, the command line (`make run PORT=9000`) or `.env`.
 
@@ -22,7 +23,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench clean venv
+.PHONY: help run test lint format bench bench-peers clean venv
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -50,8 +51,13 @@ bench: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
 	@$(PY) -m tests.harness run -- $(PY) -m benchmarks $(ARGS)
 
+bench-peers: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis
+	@$(PY) -m benchmarks.peers $(ARGS)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+		benchmarks/peers/.cache
 
 $(RUN_STAMP):
 	@$(MAKE) --no-print-directory venv

@@ -9,6 +9,7 @@ shows where the server's time goes. `docs/benchmarks.md` says what is measured a
     installation     Chatsite as such a subject          report    tables and JSON
     population       people, sessions, conversations     profiles  py-spy, folded by room
     chatsite_client  Chatsite's frames                   websocket a WebSocket client without weight
+    peers/           other servers as such subjects; `python -m benchmarks.peers` compares
 
 The generator is this process; PostgreSQL, Redis and the server are processes of their own.
 """

@@ -1,0 +1,82 @@
+"""Who takes part, in which order, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from benchmarks import report
+from benchmarks.installation import Installation
+from benchmarks.peers.ejabberd import Ejabberd, EjabberdAtItsBest
+from benchmarks.peers.prosody import Prosody, ProsodyFiles
+from benchmarks.peers.server import PeerServer
+from benchmarks.peers.synapse import Synapse
+from benchmarks.peers.tutorial import TutorialDaphne, TutorialUvicorn
+from benchmarks.result import Result
+from benchmarks.subject import Subject
+
+CHATSITE, REFERENCE = "chatsite", "ejabberd"
+# Synapse cannot take 50 messages a second in a room, and needs seconds for a message to 500.
+FEWER = {"w1": {"WARM_UP": 10, "MESSAGES": 60, "SPACING": 0.1}, "w3": {"WARM_UP": 2, "MESSAGES": 10}}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server that takes part.
+
+    `versions` installs what is missing and raises `Missing` if it cannot. `twice`: measured at both ends of the run,
+    so that it shows what the machine did meanwhile. `changes`: constants of workloads that are others for it.
+    """
+
+    name: str  # on the command line
+    title: str  # in the table
+    versions: Callable[[], dict[str, str]]
+    make: Callable[[], Subject]
+    twice: bool = False
+    leaves_out: tuple[str, ...] = ()
+    changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found out about a contender: results, or why there are none."""
+
+    contender: Contender
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+    results: dict[str, list[Result]] = field(default_factory=dict)
+    invalid: dict[str, str] = field(default_factory=dict)
+
+    def value(self, workload: str) -> float | None:
+        """Return the mean of the headline figure; None if it was not measured, or a run was invalid."""
+        results = self.results.get(workload)
+        return None if not results or workload in self.invalid else fmean(result.value for result in results)
+
+    def share(self, workload: str, name: str) -> float:
+        """Return the greatest share of one core that this process took; 0 if nothing was measured."""
+        return max((result.shares.get(name, 0.0) for result in self.results.get(workload, [])), default=0.0)
+
+
+def _peer(name: str, kind: type[PeerServer], **more: object) -> Contender:
+    return Contender(name, kind.title, kind.versions, kind, **more)
+
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        Contender(CHATSITE, "Chatsite", report.versions, Installation, twice=True),
+        _peer(REFERENCE, Ejabberd, twice=True),
+        _peer("ejabberd-best", EjabberdAtItsBest, leaves_out=("w4",)),
+        _peer("tutorial-daphne", TutorialDaphne),
+        _peer("tutorial-uvicorn", TutorialUvicorn),
+        _peer("prosody", Prosody),
+        _peer("prosody-files", ProsodyFiles),
+        _peer("synapse", Synapse, changes=FEWER),
+    )
+}
+
+
+def in_order(contenders: Sequence[Contender]) -> list[Contender]:
+    """Return who is measured when: all, then those who are measured twice, the other way round."""
+    return [*contenders, *(contender for contender in reversed(contenders) if contender.twice)]

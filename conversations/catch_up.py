@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from conversations import event_log, frames, selectors
 from conversations.errors import ResyncRequired
-from conversations.models import Event, Participant
+from conversations.models import Event
 from realtime.frames import EventHidden, Frame
 
 # A receipt that was committed just before the client's last look may have become visible just after it.
@@ -44,7 +44,8 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     """
     place = selectors.place_of(user_id, conversation_id)
     head = place.conversation.last_sequence
-    if not _can_continue(place, query.after):
+    held = selectors.Held(place.history_from, head)
+    if not held.can_continue(query.after):
         raise ResyncRequired
     events = list(
         Event.objects.filter(conversation_id=conversation_id, sequence__gt=query.after, sequence__lte=head).order_by(
@@ -52,7 +53,7 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
         )[: query.limit]
     )
     last = events[-1].sequence if events else query.after
-    shown = _seen_by(user_id, {conversation_id: place}, events)
+    shown = _seen_by(user_id, {conversation_id: held}, events)
     return frames.EventPage(events=shown, last_sequence=head, has_more=last < head)
 
 
@@ -62,16 +63,16 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
     A conversation without a cursor gives no events: its client does not hold it and loads it.
     """
     found = Missed(server_time=timezone.now())
-    places = {place.conversation_id: place for place in selectors.heads_of(user_id)}
-    found.heads = {str(id): place.conversation.last_sequence for id, place in places.items()}
+    all_held = selectors.heads_of(user_id)
+    found.heads = {str(id): held.last_sequence for id, held in all_held.items()}
     behind: dict[UUID, int] = {}
     room = settings.LIMITS.catch_up_events_total
     for conversation_id, cursor in cursors.items():
-        place = places.get(conversation_id)
-        if place is None or cursor == place.conversation.last_sequence:
+        held = all_held.get(conversation_id)
+        if held is None or cursor == held.last_sequence:
             continue
-        distance = place.conversation.last_sequence - cursor
-        if not _can_continue(place, cursor) or distance > settings.LIMITS.catch_up_events:
+        distance = held.last_sequence - cursor
+        if not held.can_continue(cursor) or distance > settings.LIMITS.catch_up_events:
             found.resync.append(str(conversation_id))
         elif distance <= room:
             behind[conversation_id] = cursor
@@ -79,27 +80,21 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
         else:
             found.remaining[conversation_id] = cursor
     above = [
-        event
-        for event in _events_above(behind)
-        if event.sequence <= places[event.conversation_id].conversation.last_sequence
+        event for event in _events_above(behind) if event.sequence <= all_held[event.conversation_id].last_sequence
     ]
-    for event, frame in zip(above, _seen_by(user_id, places, above), strict=True):
+    for event, frame in zip(above, _seen_by(user_id, all_held, above), strict=True):
         found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
-        held = [conversation_id for conversation_id in cursors if conversation_id in places]
+        asked_for = [conversation_id for conversation_id in cursors if conversation_id in all_held]
         # A client's clock may say anything; moments at the ends of the calendar cannot be computed with.
         moment = min(max(since, LONG_AGO), found.server_time)
-        found.receipts = event_log.receipts_since(user_id, held, moment - RECEIPTS_OVERLAP)
+        found.receipts = event_log.receipts_since(user_id, asked_for, moment - RECEIPTS_OVERLAP)
     return found
 
 
-def _can_continue(place: Participant, cursor: int) -> bool:
-    return place.history_from - 1 <= cursor <= place.conversation.last_sequence
-
-
-def _seen_by(user_id: UUID, places: Mapping[UUID, Participant], events: list[Event]) -> list[Frame]:
+def _seen_by(user_id: UUID, held: Mapping[UUID, selectors.Held], events: list[Event]) -> list[Frame]:
     """Render events of any conversations for a user; what lies before their history start is hidden."""
-    visible = [event for event in events if event.subject_sequence >= places[event.conversation_id].history_from]
+    visible = [event for event in events if event.subject_sequence >= held[event.conversation_id].history_from]
     shown = dict(zip((event.pk for event in visible), event_log.rendered(visible, user_id), strict=True))
     return [
         shown.get(event.pk) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
@@ -110,20 +105,23 @@ def _seen_by(user_id: UUID, places: Mapping[UUID, Participant], events: list[Eve
 def _events_above(cursors: Mapping[UUID, int]) -> list[Event]:
     """Return the events of many logs above their cursors, in one statement, log by log and in order.
 
-    The cursors travel as one JSON object, which both databases can join with.
+    The cursors travel as one JSON object, which both databases can join with. PostgreSQL cannot guess how little
+    lies above a cursor, and would read the whole table; told to look log by log it uses the index. No log gives
+    more than a catch-up may hold: `missed` asks for none that would.
     """
     if not cursors:
         return []
     table = Event._meta.db_table
+    # Nothing in the texts comes from outside: tables, casts and a limit only.
     if connection.vendor == "postgresql":
-        source, key, value = "jsonb_each_text(%s::jsonb)", "c.key::uuid", "c.value::bigint"
+        above = (
+            f"SELECT * FROM {table} WHERE conversation_id = c.key::uuid AND sequence > c.value::bigint "  # noqa: S608
+            f"ORDER BY sequence LIMIT {settings.LIMITS.catch_up_events}"
+        )
+        source = f"jsonb_each_text(%s::jsonb) AS c CROSS JOIN LATERAL ({above}) AS e"
         given = {str(id): cursor for id, cursor in cursors.items()}
     else:
-        source, key, value = "json_each(%s)", "c.key", "c.value"
+        source = f"json_each(%s) AS c JOIN {table} AS e ON e.conversation_id = c.key AND e.sequence > c.value"
         given = {id.hex: cursor for id, cursor in cursors.items()}
-    sql = (
-        # Nothing in the text comes from outside: tables and casts only.
-        f"SELECT e.* FROM {source} AS c JOIN {table} AS e ON e.conversation_id = {key} AND e.sequence > {value} "  # noqa: S608
-        "ORDER BY e.conversation_id, e.sequence"
-    )
+    sql = f"SELECT e.* FROM {source} ORDER BY e.conversation_id, e.sequence"  # noqa: S608
     return list(Event.objects.raw(sql, [json.dumps(given)]))

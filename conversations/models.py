@@ -87,7 +87,7 @@ class Participant(models.Model):
     read_sent_count = models.BigIntegerField(default=0)
 
     class Meta:
-        ordering = ("conversation", "id")
+        ordering = ("conversation_id", "id")
         constraints = (
             models.UniqueConstraint(fields=["conversation", "user"], name="one_place_per_person"),
             models.CheckConstraint(
@@ -128,7 +128,7 @@ class Event(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        ordering = ("conversation", "sequence")
+        ordering = ("conversation_id", "sequence")
         constraints = (
             models.UniqueConstraint(fields=["conversation", "sequence"], name="sequence_taken_once"),
             models.CheckConstraint(name="sequence_from_one", condition=Q(sequence__gte=1)),

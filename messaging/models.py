@@ -42,7 +42,7 @@ class Message(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("conversation", "-sequence")
+        ordering = ("conversation_id", "-sequence")
         constraints = (
             models.UniqueConstraint(fields=["conversation", "sequence"], name="one_message_per_sequence"),
             models.UniqueConstraint(fields=["sender", "client_message_id"], name="one_message_per_client_id"),
@@ -72,7 +72,7 @@ class ReceiptMove(models.Model):
     moved_at = models.DateTimeField()
 
     class Meta:
-        ordering = ("conversation", "id")
+        ordering = ("conversation_id", "id")
         indexes = (
             models.Index(fields=["conversation", "user", "kind", "up_to_sequence"], name="receipt_of_message"),
             models.Index(fields=["conversation", "moved_at"], name="receipts_since"),

@@ -103,6 +103,11 @@ def ids(values: Iterable[Any]) -> str:
     return encode(list(values)).decode()
 
 
+def one_id(value: UUID) -> Any:
+    """Return a UUID as the parameter for a comparison with one."""
+    return value if connection.features.has_native_uuid_field else value.hex
+
+
 def as_uuid(value: Any) -> UUID:
     """Return a fetched UUID as one; SQLite gives text."""
     return value if isinstance(value, UUID) else UUID(value)

@@ -15,6 +15,7 @@ from conversations.selectors.peers import (
     shares_conversation,
 )
 from conversations.selectors.places import (
+    Held,
     heads_of,
     permissions,
     place_in,
@@ -28,6 +29,7 @@ from conversations.selectors.rendering import (
 
 __all__ = [
     "LISTED_PARTICIPANTS",
+    "Held",
     "conversation_bodies",
     "conversation_body",
     "conversation_page",

@@ -1,12 +1,27 @@
 """Who is in a conversation, and what they may do in it."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Participant
 from realtime.errors import NotFound
+from realtime.rows import as_uuid, one_id
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The part of a log that a member may see: from their history start to its head."""
+
+    history_from: int
+    last_sequence: int
+
+    def can_continue(self, cursor: int) -> bool:
+        """Whether a client that has all up to a cursor can be given the rest."""
+        return self.history_from - 1 <= cursor <= self.last_sequence
 
 
 def place_of(user_id: UUID, conversation_id: UUID) -> Participant:
@@ -56,6 +71,14 @@ def permissions(place: Participant) -> list[str]:
     return [*may, "leave"]
 
 
-def heads_of(user_id: UUID) -> list[Participant]:
-    """Return all places of a user now, with their conversations."""
-    return list(Participant.objects.select_related("conversation").filter(user_id=user_id, left_at=None))
+def heads_of(user_id: UUID) -> dict[UUID, Held]:
+    """Return how far the logs of all conversations of a user reach now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.conversation_id, p.history_from, c.last_sequence "  # noqa: S608 - names of tables only
+            f"FROM {Participant._meta.db_table} AS p "
+            f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
+            "WHERE p.user_id = %s AND p.left_at IS NULL",
+            [one_id(user_id)],
+        )
+        return {as_uuid(id): Held(history_from, last_sequence) for id, history_from, last_sequence in cursor}

@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, places_now
@@ -12,6 +13,7 @@ from messaging import frames
 from messaging.models import Message, ReceiptMove
 from messaging.selectors.messages import visible_message
 from realtime.frames import Frame
+from realtime.rows import as_uuid, ids, ids_in, one_id
 
 Kind = ReceiptMove.Kind
 
@@ -40,25 +42,18 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
     ]
 
 
-def with_newest_message(moves: QuerySet[ReceiptMove], viewer: UUID | None = None) -> QuerySet[ReceiptMove]:
-    """Add to each move `newest_message_id`, the newest message that it covers.
-
-    With a viewer, the newest of those that they may see: a mark may lie before their history start.
-    """
+def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:
+    """Add to each move `newest_message_id`, the newest message that it covers."""
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
-    if viewer is not None:
-        place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=viewer, left_at=None)
-        moves = moves.annotate(visible_from=Subquery(place.values("history_from")))
-        covered = covered.filter(sequence__gte=OuterRef("visible_from"))
     return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
 
 
 def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.MessageRead:
     """Return the frame of a move that has its `newest_message_id`."""
     newest = move.newest_message_id  # type: ignore[attr-defined]
-    message_id = str(newest) if newest else None
+    message_id = str(as_uuid(newest)) if newest else None
     if move.kind == Kind.READ:
         return frames.MessageRead(
             conversation_id=str(move.conversation_id),
@@ -79,25 +74,34 @@ def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.Message
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
     """Return frames for the marks that members moved since then, the newest of each; registered with the event log.
 
+    Each names the newest message that it covers and the viewer may see: a mark may lie before their history start.
     In conversations larger than a body lists, only for those who got or read a message of the viewer.
     """
-    of_mine = Message.objects.filter(
-        conversation_id=OuterRef("conversation_id"),
-        sender_id=viewer,
-        sequence__gt=OuterRef("from_sequence"),
-        sequence__lte=OuterRef("up_to_sequence"),
-    )
+    me, messages, places = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
     # Who left is nobody's business: the viewer may never have been told that they were there.
-    here = Participant.objects.filter(
-        conversation_id=OuterRef("conversation_id"), user_id=OuterRef("user_id"), left_at=None
+    # Nothing in the text comes from outside: names of tables and columns, and a number.
+    moves = ReceiptMove.objects.raw(
+        f"""
+        SELECT m.*, (
+            SELECT x.id FROM {messages} AS x WHERE x.conversation_id = m.conversation_id
+            AND x.sequence BETWEEN p.history_from AND m.up_to_sequence ORDER BY x.sequence DESC LIMIT 1
+        ) AS newest_message_id
+        FROM {ReceiptMove._meta.db_table} AS m
+        JOIN {Conversation._meta.db_table} AS c ON c.id = m.conversation_id
+        JOIN {places} AS p ON p.conversation_id = m.conversation_id
+        JOIN {places} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
+        WHERE {ids_in("m.conversation_id")} AND m.moved_at > %s AND p.user_id = %s AND p.left_at IS NULL
+        AND here.left_at IS NULL AND (
+            c.participant_count <= {LISTED_PARTICIPANTS} OR m.user_id = %s OR EXISTS (
+                SELECT 1 FROM {messages} AS x WHERE x.conversation_id = m.conversation_id AND x.sender_id = %s
+                AND x.sequence > m.from_sequence AND x.sequence <= m.up_to_sequence
+            )
+        )
+        ORDER BY m.id
+        """,  # noqa: S608
+        [ids(conversation_ids), connection.ops.adapt_datetimefield_value(since), me, me, me],
     )
-    moves = with_newest_message(
-        ReceiptMove.objects.filter(Exists(here), conversation_id__in=conversation_ids, moved_at__gt=since).filter(
-            Q(conversation__participant_count__lte=LISTED_PARTICIPANTS) | Q(user_id=viewer) | Exists(of_mine)
-        ),
-        viewer,
-    )
-    newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves.order_by("id")}
+    newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves}
     found: list[Frame] = [receipt_frame(move) for move in newest.values()]
     mine = [move for move in newest.values() if move.user_id == viewer and move.kind == Kind.READ]
     if mine:

@@ -163,7 +163,7 @@ def test_a_page_costs_the_same_however_long_it_is(ana: User, django_assert_num_q
         talk = direct(ana, person(f"other{number}"))
         say(talk, ana)
     for limit in (2, 20):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             assert len(page(ana, limit=limit).results) == limit
 
 

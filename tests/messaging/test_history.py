@@ -112,5 +112,5 @@ def test_strangers_and_former_members_see_nothing(talk: Conversation, ana: User)
 
 def test_a_page_costs_the_same_at_any_size(talk: Conversation, ana: User, django_assert_num_queries: Any) -> None:
     for limit in (1, 9):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(3):
             sequences(ana, talk, limit=limit)

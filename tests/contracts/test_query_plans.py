@@ -1,0 +1,134 @@
+"""What reads look at does not grow with the tables: no statement touches more rows than a page is worth.
+
+On load data with one large conversation. A prepared statement is planned without its values after some calls, so
+each is also explained that way: then PostgreSQL reckons with an average conversation, and must still be right.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from psycopg import sql
+
+from accounts import selectors as account_selectors
+from accounts.models import User
+from accounts.services import open_session
+from chatsite.load_data import Plan, write
+from conversations import catch_up, selectors
+from conversations.frames import ConversationListQuery, EventsQuery
+from conversations.models import Conversation, Participant
+from messaging import selectors as message_selectors
+from messaging.frames import HistoryQuery
+from realtime import registry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MESSAGES, PEOPLE, CONVERSATIONS = 40_000, 200, 800
+PAGE = 50
+# A page, one more to know whether there are others, and what hangs on each of its rows.
+MOST_ROWS = 400
+
+
+class Reader:
+    """Somebody in the largest conversation, and what they ask for."""
+
+    def __init__(self) -> None:
+        self.large = Conversation.objects.order_by("-message_count")[0]
+        self.user = User.objects.get(id=Participant.objects.filter(conversation=self.large)[0].user_id)
+        self.token = open_session(user=self.user).token
+        self.heads = {id: held.last_sequence for id, held in selectors.heads_of(self.user.id).items()}
+        self.middle = self.large.last_sequence // 2
+
+    def signs_in(self) -> None:
+        assert account_selectors.session_of_token(str(self.token))
+
+    def is_attached(self) -> None:
+        assert len(registry.log().attachments(str(self.user.id))) == len(self.heads)
+
+    def opens_the_newest_page(self) -> None:
+        self._page(HistoryQuery())
+
+    def scrolls_back_in_the_middle(self) -> None:
+        self._page(HistoryQuery(before=self.middle))
+
+    def scrolls_on_in_the_middle(self) -> None:
+        self._page(HistoryQuery(after=self.middle))
+
+    def jumps_to_the_middle(self) -> None:
+        self._page(HistoryQuery(around=self.middle))
+
+    def lists_conversations(self) -> None:
+        assert selectors.conversation_page(self.user.id, ConversationListQuery()).results
+
+    def reads_a_page_of_events(self) -> None:
+        assert catch_up.events_page(self.user.id, self.large.id, EventsQuery(after=self.middle, limit=PAGE)).events
+
+    def catches_up(self) -> None:
+        cursors: dict[UUID, int] = {id: max(0, head - 2) for id, head in self.heads.items()}
+        assert catch_up.missed(self.user.id, cursors, timezone.now()).events
+
+    def _page(self, query: HistoryQuery) -> None:
+        assert len(message_selectors.history(self.user.id, self.large.id, query).results) == PAGE
+
+
+@pytest.fixture
+def reader() -> Reader:
+    write(Plan(MESSAGES, PEOPLE, CONVERSATIONS), lambda what, done, of: None)
+    return Reader()
+
+
+def test_no_statement_of_a_read_looks_at_more_than_it_shows(reader: Reader) -> None:
+    assert reader.large.message_count > MOST_ROWS * 3, "too small a conversation to tell"
+    asked = [name for name in vars(Reader) if not name.startswith("_")]
+    too_much = []
+    for name in asked:
+        for text, parameters in _statements_of(getattr(reader, name)):
+            for mode in ("force_custom_plan", "force_generic_plan"):
+                rows = _rows_looked_at(text, parameters, mode)
+                if rows > MOST_ROWS:
+                    too_much.append(f"{name}, {mode}: {rows} rows by {text[:300]}")
+    assert not too_much, "\n".join(too_much)
+
+
+def _statements_of(work: Callable[[], None]) -> list[tuple[str, Any]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(execute: Any, text: str, parameters: Any, many: bool, context: Any) -> Any:
+        seen.append((text, parameters))
+        return execute(text, parameters, many, context)
+
+    with connection.execute_wrapper(note):
+        work()
+    assert seen
+    return [(text, parameters) for text, parameters in seen if text.lstrip().startswith("SELECT")]
+
+
+def _rows_looked_at(text: str, parameters: Any, mode: str) -> float:
+    """Execute a statement as a prepared one; return how many rows its scans read, filtered ones included."""
+    names = [f"${number + 1}" for number in range(len(parameters or ()))]
+    values = ", ".join(sql.Literal(value).as_string(connection.connection) for value in parameters or ())
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET plan_cache_mode = {mode}")
+        cursor.execute(f"PREPARE looked_at AS {text % tuple(names)}")
+        try:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked_at{f'({values})' if values else ''}")
+            (plan,) = cursor.fetchone()
+        finally:
+            cursor.execute("DEALLOCATE looked_at")
+            cursor.execute("RESET plan_cache_mode")
+    found = plan if isinstance(plan, list) else json.loads(plan)
+    return sum(_rows_of(node) for node in _nodes(found[0]["Plan"]))
+
+
+def _rows_of(node: dict[str, Any]) -> float:
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return (node["Actual Rows"] + removed) * node["Actual Loops"] if "Relation Name" in node else 0
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from _nodes(inner)

@@ -49,7 +49,7 @@ format: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
-	@$(PY) -m tests.harness run -- $(PY) -m benchmarks $(ARGS)
+	@$(PY) -m benchmarks $(ARGS)
 
 bench-peers: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis

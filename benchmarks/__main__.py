@@ -1,7 +1,7 @@
 """The command line.
 
-python -m benchmarks [w1 w2 w3 w4]          run workloads (default: all) and print a table
-python -m benchmarks profile w2 [w3 ...]    run them under py-spy and print where the server's time goes
+python -m benchmarks [w1 w2 ... w6]         run workloads (default: all) and print a table
+python -m benchmarks profile w2 [w3 ...]    run those of w1 to w4 under py-spy and print where the server's time goes
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from benchmarks import profiles, report
 from benchmarks.clients import Invalid
 from benchmarks.installation import Installation
 from benchmarks.result import Result
-from benchmarks.runner import WORKLOADS, run_workload, workload
+from benchmarks.runner import OURS, WORKLOADS, run_ours, run_workload, workload
+from benchmarks.subject import Places
 from benchmarks.usage import wait_until_quiet
 
 
@@ -22,9 +23,9 @@ def main(arguments: list[str]) -> int:
     """Do what the arguments say; return the exit code."""
     options = _parser().parse_args(arguments)
     profiling = options.what[:1] == ["profile"]
-    names = options.what[profiling:] or list(WORKLOADS)
-    if unknown := set(names) - set(WORKLOADS):
-        sys.stderr.write(f"unknown: {' '.join(sorted(unknown))}; there are {' '.join(WORKLOADS)}\n")
+    names = options.what[profiling:] or [*WORKLOADS, *([] if profiling else OURS)]
+    if unknown := set(names) - set(WORKLOADS) - (set() if profiling else set(OURS)):
+        sys.stderr.write(f"unknown: {' '.join(sorted(unknown))}; there are {' '.join([*WORKLOADS, *OURS])}\n")
         return 2
     modules = {name: workload(name) for name in names}
     for module in modules.values():
@@ -35,27 +36,37 @@ def main(arguments: list[str]) -> int:
     invalid = False
     try:
         installation.start()
-        people = installation.populate({name: module.SIZES * options.repeat for name, module in modules.items()})
+        people = installation.populate(
+            {name: modules[name].SIZES * options.repeat for name in names if name in WORKLOADS}
+        )
         for name, module in modules.items():
             for turn in range(options.repeat):
-                size = len(module.SIZES)
-                places = people[name][turn * size : (turn + 1) * size]
+                places = _turn(people.get(name, []), turn, of=options.repeat)
                 wait_until_quiet(options.quiet_within)
                 watched = profiles.recording(installation, module.__name__, wanted=profiling)
                 try:
-                    result = run_workload(installation, module, places, watched=watched)
+                    if name in OURS:
+                        found = run_ours(installation, module)
+                    else:
+                        found = [run_workload(installation, module, places, watched=watched)]
                 except Invalid as fault:
                     print(f"{name}: INVALID: {fault}", flush=True)
                     invalid = True
                 else:
-                    results.append(result)
-                    print(report.details([result]), flush=True)
+                    results += found
+                    print(report.details(found), flush=True)
     finally:
         installation.stop()
     if results and not profiling:
         print("\n" + report.as_table(results))
         print(f"\nwritten to {report.write_json(results, options.output)}")
     return 1 if invalid else 0
+
+
+def _turn(places: Places, turn: int, *, of: int) -> Places:
+    """Return the conversations of one turn: each has its own."""
+    size = len(places) // of
+    return places[turn * size : (turn + 1) * size]
 
 
 def _parser() -> argparse.ArgumentParser:

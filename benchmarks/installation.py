@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.chatsite_client import ChatsiteClient, Place
@@ -19,7 +21,7 @@ from benchmarks.subject import Places
 from benchmarks.usage import allow_many_files
 from tests.harness.processes import Program, temporary_folder
 from tests.harness.servers import Server
-from tests.harness.services import PROJECT, Services, bare_environment, migrate
+from tests.harness.services import PROJECT, Services, bare_environment, manage, migrate
 
 # A benchmark is one long flood; what is measured is the server, not its patience.
 ROOM = {
@@ -39,6 +41,7 @@ class Installation:
         allow_many_files()
         self._given_url = server_url
         self._services: Services | None = None
+        self._own_database: str | None = None  # one beside that of `_services`
         self._server: Server | None = None
         self._wrapper: Program | None = None
         self.environment: dict[str, str] = {}
@@ -57,21 +60,51 @@ class Installation:
     def stop(self) -> None:
         """End everything that was started here."""
         self.stop_server()
-        if self._services is not None:
+        if self._own_database is not None:
+            assert self._services is not None
+            self._services.postgresql.drop_database(self._own_database)
+        elif self._services is not None:
             self._services.stop()
+
+    def beside(self) -> Installation:
+        """Return an installation on the same stores with an empty database of its own; its end drops that.
+
+        :raises Invalid: the stores were not started here.
+        """
+        if self._services is None:
+            raise Invalid("this needs databases of its own, and so stores that this run has started")
+        other = Installation()
+        address = self._services.fresh_database()
+        other._services, other._own_database = self._services, address.rpartition("/")[2]
+        other.environment = self.environment | {"DATABASE_URL": address}
+        return other
 
     def populate(self, wanted: dict[str, list[int]]) -> dict[str, Places]:
         """Create people and conversations: for each workload, conversations of these sizes."""
+        made = self.describes("benchmarks.population", json.dumps(wanted))
+        return {
+            workload: [[Place(**place) for place in people] for people in conversations]
+            for workload, conversations in made.items()
+        }
+
+    def describes(self, module: str, *arguments: str) -> Any:
+        """Run a program that fills the database, in a process of its own with Django, and return what it describes.
+
+        :raises RuntimeError: it failed.
+        """
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.population", json.dumps(wanted)],
+            [sys.executable, "-m", module, *arguments],
             cwd=PROJECT, env=bare_environment() | self.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"the people could not be created:\n{done.stderr}")
-        return {
-            workload: [[Place(**place) for place in people] for people in conversations]
-            for workload, conversations in json.loads(done.stdout).items()
-        }
+            raise RuntimeError(f"{module} failed:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    def generate_load_data(self, *options: str) -> None:
+        """Fill the empty database with as much as the options say."""
+        begun = time.monotonic()
+        manage(["generate_load_data", "--no-input", *options], self.environment, patience=3600)
+        print(f"generate_load_data {' '.join(options)}: {time.monotonic() - begun:.0f} s", flush=True)
 
     # --- The server -----------------------------------------------------------------------
 

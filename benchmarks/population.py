@@ -24,7 +24,7 @@ def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]
     from django.db import connection, transaction
 
     wanted = {**wanted, "history": [2] * HISTORY_PAIRS}
-    people = iter(_people(sum(sum(sizes) for sizes in wanted.values())))
+    people = iter(new_people(sum(sum(sizes) for sizes in wanted.values())))
     made = {}
     with transaction.atomic():
         for workload, sizes in wanted.items():
@@ -35,7 +35,7 @@ def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]
     return made
 
 
-def _people(count: int) -> list[tuple[object, str]]:
+def new_people(count: int) -> list[tuple[object, str]]:
     """Create so many people with one session each; return them with their tokens."""
     from django.contrib.auth.hashers import make_password
 

@@ -95,7 +95,8 @@ def versions() -> dict[str, str]:
 
 def command(result: Result) -> str:
     """Return what repeats this figure."""
-    return f'make bench ARGS="{result.workload}"'
+    workload, _, _part = result.workload.partition("_")
+    return f'make bench ARGS="{workload}"'
 
 
 def _row(result: Result) -> tuple[str, ...]:

@@ -31,15 +31,16 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a process tree, children that ended included (10 ms steps)."""
-    total = 0
+    """Return user and system time of a process tree; children that ended count in steps of 10 ms."""
+    total = 0.0
     for member in tree(pid):
         try:
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            # The process clock of another process, as clock_getcpuclockid(3) makes it.
+            total += time.clock_gettime(~member << 3 | 2) + sum(map(int, fields[13:15])) / _TICKS
         except OSError:
             continue
-        total += sum(map(int, fields[11:15]))
-    return total / _TICKS
+    return total
 
 
 def memory_kib(pid: int, kind: str = "Pss") -> int:

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             self._ask(plan)
         begun = time.monotonic()
         try:
-            write(plan, _Progress(self.stdout.write))
+            write(plan, _Progress(self.stdout))
         except NotEmpty as error:
             raise CommandError(
                 "There are people in this database already. Load data goes into an empty, migrated one."
@@ -64,8 +64,8 @@ class Command(BaseCommand):
 class _Progress:
     """Says every two seconds what is being written, how far that is, and at what rate."""
 
-    def __init__(self, say: Any) -> None:
-        self._say = say
+    def __init__(self, out: Any) -> None:
+        self._out = out
         self._what = ""
         self._begun = self._said = 0.0
 
@@ -77,4 +77,5 @@ class _Progress:
             self._said = now
             seconds = now - self._begun
             rate = f", {done / seconds:,.0f}/s" if seconds >= 1 else ""
-            self._say(f"{what}: {done:,} of {of:,} in {seconds:.0f} s{rate}")
+            self._out.write(f"{what}: {done:,} of {of:,} in {seconds:.0f} s{rate}")
+            self._out.flush()

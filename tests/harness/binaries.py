@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from playwright._impl._driver import compute_driver_executable
+
 
 class Missing(Exception):
     """A program is not installed; the text says what to install."""
@@ -48,6 +50,11 @@ def chromium() -> Path:
         if name and (found := shutil.which(name)):
             return Path(found)
     raise Missing("Chromium (Debian: chromium)")
+
+
+def node() -> Path:
+    """Return the path of Node: the one inside Playwright, which the tests require anyway, at a pinned version."""
+    return Path(compute_driver_executable()[0])
 
 
 _NEEDED: dict[str, tuple[Callable[[], Path], str]] = {

@@ -184,3 +184,15 @@ test("a refused message is kept with its reason and can be revived", () => {
 test("an unknown action is refused loudly", () => {
   assert.throws(() => reduce(initialState(), { type: "teleported" }), /unknown action/);
 });
+
+test("what I read elsewhere is counted by the server where the history is not held, told of the mark before or not", () => {
+  const room = { last_sequence: 5, unread_count: 5 };
+  const told = { conversation_id: ROOM, up_to_sequence: 3 };
+  const count = frame({ type: "conversation_read", ...told, unread_count: 2 });
+  const mark = frame({ type: "message_read", ...told, reader_id: ANA });
+  for (const frames of [[count], [mark, count], [count, mark], [mark, count, mark, count]]) {
+    assert.equal(run(withRoom(room), ...frames).conversations[ROOM].unread_count, 2);
+  }
+  const older = frame({ type: "conversation_read", ...told, up_to_sequence: 2, unread_count: 3 });
+  assert.equal(run(withRoom(room), mark, count, older).conversations[ROOM].unread_count, 2);
+});

@@ -38,9 +38,15 @@ export function raiseWatermark(conversation, userId, field, sequence) {
   return { ...conversation, participants };
 }
 
-/** Return the conversation with my own read mark raised and the unread count that follows. */
+/**
+ * Return the conversation with my own read mark raised and the unread count that follows.
+ *
+ * The server tells a move on another device twice, first the mark and then the count: a `given` count is
+ * taken for a mark that stands there already, too.
+ */
 export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) {
-  if (sequence <= conversation.me.last_read_sequence) return conversation;
+  const mark = conversation.me.last_read_sequence;
+  if (sequence < mark || (sequence === mark && given === undefined)) return conversation;
   return {
     ...conversation,
     me: { ...conversation.me, last_read_sequence: sequence },

@@ -1,5 +1,6 @@
 # make run      everything on one port, with demo people; needs Python 3.11+ only
 # make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
+# make machine  500 random stories against a plain model        STORIES=50 tells fewer
 # make lint     format, lint, types, import contracts
 # make bench    the workloads, on services of its own          ARGS="w1 w2" goes to benchmarks
 # make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
@@ -23,7 +24,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-peers clean venv
+.PHONY: help run test machine lint format bench bench-peers clean venv
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -36,6 +37,10 @@ run: $(RUN_STAMP)
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
 	@$(PY) -m pytest $(ARGS)
+
+machine: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis
+	@MACHINE_STORIES=$(or $(STORIES),500) $(PY) -m pytest tests/machine $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .

@@ -22,17 +22,17 @@ def limits(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def database_threads() -> Iterator[None]:
-    """For tests whose code works in the pool of database threads: closes these threads' connections at the end."""
+    """For tests whose code works in the pools of database threads: closes these threads' connections at the end."""
     yield
     from django.db import connections
 
-    from realtime.threads import _pool
+    from realtime.threads import _pool, _write_pool
 
-    together = threading.Barrier(max(1, len(_pool._threads)))
-
-    def close() -> None:
+    def close(together: threading.Barrier) -> None:
         together.wait(10)
         connections.close_all()
 
-    for done in [_pool.submit(close) for _ in range(together.parties)]:
-        done.result(10)
+    for pool in (_pool, _write_pool):
+        together = threading.Barrier(max(1, len(pool._threads)))
+        for done in [pool.submit(close, together) for _ in range(together.parties)]:
+            done.result(10)

@@ -42,9 +42,7 @@ class Replica:
         self._settled: dict[str, asyncio.Future[Frame]] = {}
 
     async def __aenter__(self) -> Self:
-        self._since = (await self.device.connects())["server_time"]
-        for body in await self.device.lists_conversations():
-            await self._load(body["id"])
+        await self.begins(await self.device.connects())
         self._follow()
         return self
 
@@ -52,6 +50,26 @@ class Replica:
         await self._unfollow()
 
     # --- What a test asks of it -------------------------------------------------------------
+
+    async def begins(self, connected: Frame) -> None:
+        """Load everything anew, given the frame with which a new socket began."""
+        self._since = connected["server_time"]
+        self.conversations.clear()
+        for body in await self.device.lists_conversations():
+            await self._load(body["id"])
+
+    def cursors(self) -> Body:
+        """Return the fields of a `sync` that brings what this misses."""
+        fields: Body = {"cursors": {id: each.cursor for id, each in self.conversations.items()}}
+        return fields | ({"since": self._since} if self._since else {})
+
+    def kept(self) -> Any:
+        """Return what a client writes to disk, to be given to `restores`."""
+        return self.conversations, self._since
+
+    def restores(self, kept: Any) -> None:
+        """Know what was once `kept`, and nothing that came later."""
+        self.conversations, self._since = deepcopy(kept)
 
     async def reconnects(self, *, via: Proxy | None = None, server: Any = None) -> None:
         """Connect again, as after any cut, and catch up."""
@@ -62,9 +80,7 @@ class Replica:
 
     async def catches_up(self) -> Frame:
         """Send `sync` and wait until everything that it brought is applied."""
-        cursors = {id: each.cursor for id, each in self.conversations.items()}
-        fields = {"since": self._since} if self._since else {}
-        return await self._asks("sync", cursors=cursors, **fields)
+        return await self._asks("sync", **self.cursors())
 
     async def checks_tail(self) -> bool:
         """Send `ping`, compare the heads in `pong` with one's own, catch up if they differ.

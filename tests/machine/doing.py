@@ -1,0 +1,127 @@
+"""Things that people do: each is done with the model and with the server, which must agree on what comes of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.harness.people import Refused
+from tests.machine import views
+from tests.machine.client import MachineDevice
+from tests.machine.facts import Shown
+from tests.machine.rights import Refusal
+from tests.machine.world import World, assert_same
+
+
+async def asks(
+    world: World, actor: MachineDevice, verb: Callable[[], Any], method: str, path: str, body: Any = None, **query: Any
+) -> Any:
+    """Do a thing with the model and over REST; both do it or refuse it with the same code.
+
+    Return the model's result and the server's answer, or None for a refusal.
+    """
+    wanted, result = result_of(world, actor, verb)
+    status, answer = await actor.device.request(method, path, body, query=query)
+    got = answer["code"] if status >= 400 else None
+    assert got == wanted, f"{method} {path} {body or query}: {status} {answer}, where the model says {wanted}"
+    return (result, answer, status) if wanted is None else None
+
+
+def result_of(world: World, actor: MachineDevice, verb: Callable[[], Any]) -> tuple[str | None, Any]:
+    """Do a thing with the model; return its refusal's code, or None and what came of it."""
+    try:
+        world.model.who(actor.key)
+        result = verb()
+        world.tally["done"] += 1
+        return None, result
+    except Refusal as refusal:
+        world.tally[f"refused: {refusal.code}"] += 1
+        return refusal.code, None
+
+
+async def sends(
+    world: World, actor: MachineDevice, label: str, client_id: str, said: Shown, body: dict[str, Any], *, socket: bool
+) -> None:
+    """Send a message, over REST or the socket."""
+    if socket:
+        answer: Any
+        try:
+            answer = await actor.device.asks("send_message", **body)
+        except Refused as refusal:
+            answer = refusal
+        agrees_on_ack(world, actor, answer, label, client_id, said)
+        return
+    verb = lambda: world.model.send(actor.person, label, client_id, said)  # noqa: E731
+    sent = await asks(world, actor, verb, "POST", "/messages", body)
+    if sent:
+        (sequence, again), answer, status = sent
+        assert status == (200 if again else 201)
+        talk = world.model.conversations[label]
+        wanted = views.message(talk, talk.messages[sequence], actor.person)
+        assert_same(world.words.message(answer), wanted, "the message sent")
+
+
+def agrees_on_ack(world: World, actor: MachineDevice, answer: Any, label: str, client_id: str, said: Shown) -> None:
+    """Send with the model what was sent over the socket, and compare the answer."""
+    wanted, result = result_of(world, actor, lambda: world.model.send(actor.person, label, client_id, said))
+    if isinstance(answer, Refused):
+        assert answer.code == wanted, f"{answer}, where the model says {wanted} {result}"
+        return
+    if isinstance(answer, BaseException):
+        raise answer
+    assert wanted is None, f"{answer}, where the model says {wanted}"
+    assert answer["type"] == "message_ack", answer
+    got = (answer["client_message_id"], answer["conversation_id"], answer["sequence"], "duplicate" in answer)
+    assert got == (client_id, world.words.id_of_conversation(label), *result), f"{answer}, model: {result}"
+    known = world.words.messages.setdefault(answer["message_id"], (label, result[0]))
+    assert known == (label, result[0]), f"{answer} is the id of {known}"
+
+
+async def marks_message(world: World, actor: MachineDevice, kind: str, label: str, sequence: int, id: str) -> None:
+    """Say over REST how far one got."""
+
+    def verb() -> None:
+        world.model.mark_message(actor.person, kind, label, sequence, actor.key)
+
+    await asks(world, actor, verb, "POST", f"/messages/{id}/{kind}")
+    await _shows_as_read(world, actor, kind, label, sequence)
+
+
+async def marks(world: World, actor: MachineDevice, kind: str, label: str, sequence: int) -> None:
+    """Say over the socket how far one got; only a refusal is answered."""
+    wanted, _ = result_of(world, actor, lambda: world.model.mark(actor.person, kind, label, sequence, actor.key))
+    type = "read_receipt" if kind == "read" else "delivery_receipt"
+    number = await actor.device.says(type, conversation_id=world.words.id_of_conversation(label), sequence=sequence)
+    if wanted is not None:
+        answer = await actor.device.hears(lambda frame: frame.get("id") == number, f"the refusal of {type}")
+        assert answer.get("code") == wanted, answer
+    else:
+        await _shows_as_read(world, actor, kind, label, sequence)
+
+
+async def _shows_as_read(world: World, actor: MachineDevice, kind: str, label: str, sequence: int) -> None:
+    """Let the web client know what was read on its screen: the server tells the count to other devices only."""
+    place = world.model.conversations[label].places.get(actor.person)
+    if actor.is_connected and kind == "read" and place is not None and place.read == sequence:
+        id = world.words.id_of_conversation(label)
+        await world.turns([world.job(actor, "read", id=id, sequence=sequence)])
+        await world.turns([world.job(actor, "confirm", id=id, sequence=sequence)])
+
+
+async def begins_one(world: World, actor: MachineDevice, verb: Callable[[], str], body: dict[str, Any]) -> None:
+    """Begin a conversation, or find the direct one that is there."""
+    before = set(world.model.conversations)
+    begun = await asks(world, actor, verb, "POST", "/conversations", body)
+    if begun:
+        label, answer, status = begun
+        assert status == (200 if label in before else 201)
+        assert world.words.conversations.setdefault(answer["id"], label) == label
+        talk = world.model.conversations[label]
+        assert_same(world.words.conversation(answer), views.body(talk, actor.person), "the conversation begun")
+
+
+async def revokes(world: World, actor: MachineDevice, ended: MachineDevice) -> None:
+    """End a session: its socket closes, and nothing more is answered to it."""
+    was_connected = ended.is_connected
+    verb = lambda: world.model.revoke(world.model.who(actor.key), ended.key)  # noqa: E731
+    revoked = await asks(world, actor, verb, "DELETE", f"/auth/sessions/{ended.device.session_id}")
+    if revoked and was_connected:
+        await ended.device.is_closed(4403, within=1)

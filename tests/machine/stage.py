@@ -1,0 +1,169 @@
+"""The stage of the stories: who begins, and how a step is drawn and taken.
+
+Numbers in a step choose among what there is and are taken modulo its number; messages are counted from the newest.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.machine import connecting, doing, looks
+from tests.machine.client import MachineDevice
+from tests.machine.facts import Shown
+from tests.machine.web import WebClients
+from tests.machine.world import PEOPLE, World, unknown_id
+
+WHO = st.sampled_from(range(6))
+WHERE = st.sampled_from((0, 0, 0, 1, 1, 2, 3))
+WHICH = st.sampled_from(range(10))
+# Whether somebody acts who has the right to, or anybody.
+RIGHTLY = st.sampled_from((True, True, False))
+
+# Every kind of step with what it draws, as often as it is to come up.
+STEPS: list[tuple[str, dict[str, st.SearchStrategy[Any]]]] = []
+Step = Callable[..., None]
+
+
+def step(times: int = 1, **draws: st.SearchStrategy[Any]) -> Callable[[Step], Step]:
+    """Let a method be drawn. Rules of Hypothesis would not do: it leaves out many of them in each story."""
+
+    def register(method: Step) -> Step:
+        STEPS.extend([(method.__name__, draws)] * times)
+        return method
+
+    return register
+
+
+class Stage(RuleBasedStateMachine):
+    """One story. `loop` and `web` outlive it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, web: WebClients, tally: Counter[str]) -> None:
+        super().__init__()
+        self._loop = loop
+        self._web = web
+        self._tally = tally
+        self._broken = True
+        self._sends = 0
+
+    # --- The stage ------------------------------------------------------------------------
+
+    @initialize()
+    def begins(self) -> None:
+        self.world = World(self._web, self._tally)
+        self._steps(self.world.begins())
+        ana, ben, _, dan = self.world.devices
+        for device in (ana, ben, dan):
+            self._steps(connecting.connects(self.world, device))
+        self._begin_group(ana, ["ben", "cleo"], "Trip")
+        self._begin_direct(ana, "ben")
+        said = {"content": "before", "message_type": "text", "metadata": {}, "reply_to": None}
+        for number in range(6):
+            self._send(self.world.devices[number % 3], self._label(0), self._fresh_id(), said, socket=False)
+        self._broken = False
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            if not self._broken:
+                self._steps(self._looks_at_everything())
+        finally:
+            self._loop.run_until_complete(self.world.ends())
+
+    async def _looks_at_everything(self) -> None:
+        for name in PEOPLE:
+            if (device := self._device_of(name)) is not None:
+                await looks.at_everything(self.world, device)
+        for device in self.world.devices:
+            if device.is_connected:
+                await self.world.web_agrees(device)
+                self._tally["lost"] += device.lost
+
+    def _steps(self, *steps: Coroutine[Any, Any, Any]) -> None:
+        """Take steps; the last leaves nothing unsaid."""
+        before, self._broken = self._broken, True
+        for each in steps:
+            self._loop.run_until_complete(each)
+        self._loop.run_until_complete(self.world.spreads())
+        self._tally["steps"] += 1
+        self._broken = before
+
+    @rule(drawn=st.deferred(lambda: _any_step()))
+    def takes(self, drawn: tuple[str, dict[str, Any]]) -> None:
+        name, draws = drawn
+        self._tally[name] += 1
+        getattr(self, name)(**draws)
+
+    # --- Choosing -------------------------------------------------------------------------
+
+    @property
+    def _living(self) -> list[MachineDevice]:
+        return [each for each in self.world.devices if self.world.model.sessions[each.key][1]]
+
+    def _device(self, number: int) -> MachineDevice:
+        return self.world.devices[number % len(self.world.devices)]
+
+    def _sender_or_any(self, who: int, label: str, sequence: int, rightly: bool) -> MachineDevice:
+        message = self.world.model.conversations[label].messages.get(sequence)
+        return self._device_of(message.sender if rightly and message else None) or self._device(who)
+
+    def _owner_or_any(self, who: int, label: str, rightly: bool) -> MachineDevice:
+        places = self.world.model.conversations[label].places
+        owners = [name for name, place in places.items() if place.here and place.role == "owner"]
+        return self._device_of(next(iter(owners), None) if rightly else None) or self._device(who)
+
+    def _device_of(self, name: str | None) -> MachineDevice | None:
+        return next((each for each in self._living if each.person == name), None)
+
+    def _label(self, number: int) -> str:
+        labels = list(self.world.model.conversations)
+        return labels[number % len(labels)]
+
+    def _message(self, where: int, number: int) -> tuple[str, int, str]:
+        """Return conversation, sequence and id of a message, which somebody may not see."""
+        label = self._label(where)
+        sequences = sorted(self.world.model.conversations[label].messages, reverse=True)
+        if not sequences:
+            return label, 1, unknown_id()
+        sequence = sequences[number % len(sequences)]
+        return label, sequence, self.world.words.id_of_message(label, sequence) or unknown_id()
+
+    def _send(self, device: MachineDevice, label: str, client_id: str, said: Shown, *, socket: bool) -> None:
+        body = {"conversation_id": self.world.words.id_of_conversation(label), "client_message_id": client_id}
+        body |= {name: said[name] for name in ("content", "message_type", "metadata")}
+        if said["reply_to"] is not None:
+            body["reply_to_id"] = self.world.words.id_of_message(*said["reply_to"])
+        self._steps(
+            doing.sends(self.world, device, label, client_id, said, body, socket=socket and device.is_connected)
+        )
+
+    def _fresh_id(self) -> str:
+        self._sends += 1
+        return str(UUID(int=self._sends))
+
+    def _conversation_path(self, label: str) -> str:
+        return f"/conversations/{self.world.words.id_of_conversation(label)}"
+
+    def _participant_path(self, label: str, name: str) -> str:
+        return f"{self._conversation_path(label)}/participants/{self.world.words.id_of_person(name)}"
+
+    def _begin_group(self, device: MachineDevice, others: list[str], name: str) -> None:
+        body = {"type": "group", "name": name, "participant_ids": [self.world.words.id_of_person(o) for o in others]}
+        self._steps(
+            doing.begins_one(self.world, device, lambda: self.world.model.open_group(device.person, others, name), body)
+        )
+
+    def _begin_direct(self, device: MachineDevice, other: str) -> None:
+        body = {"type": "direct", "participant_ids": [self.world.words.id_of_person(other)]}
+        self._steps(
+            doing.begins_one(self.world, device, lambda: self.world.model.open_direct(device.person, other)[0], body)
+        )
+
+
+def _any_step() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    return st.sampled_from(STEPS).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.fixed_dictionaries(kind[1])))

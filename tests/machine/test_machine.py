@@ -1,0 +1,73 @@
+"""Random stories, told to the server on PostgreSQL and to the plain model: they never differ.
+
+After every step: the answer or refusal is the model's; every open socket heard exactly the frames that its person
+may see, in order; the heads in a pong are the model's; the reference client, and the web client's reducer under
+Node, show what the model shows. In the end everybody looks at everything over REST.
+
+The stories of the suite are always the same. `make machine` tells many others.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.machine.web import WebClients
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
+STORIES = int(os.environ.get("MACHINE_STORIES", "0"))
+IN_THE_SUITE = 20
+
+
+@pytest.fixture
+def web() -> Iterator[WebClients]:
+    clients = WebClients()
+    yield clients
+    clients.stop()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The event loop of the server that this process is."""
+    from tests.machine.local import close_connections, stop_server
+
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.run_until_complete(stop_server())
+    close_connections()
+    loop.close()
+
+
+# A story takes two seconds, on a busy machine five. Shrinking one that failed takes up to five minutes, and is
+# left to `make machine`.
+@pytest.mark.timeout(STORIES * 10 + 400 if STORIES else 300)
+def test_the_server_does_what_the_model_does(
+    loop: asyncio.AbstractEventLoop, web: WebClients, limits: Callable[..., None]
+) -> None:
+    from messaging.integrity import faults
+    from tests.machine.machine import Machine
+    from tests.machine.stage import STEPS
+
+    limits(messages_per_second=1e6, messages_burst=1e6, frames_per_second=1e6, frames_burst=1e6)
+    tally: Counter[str] = Counter()
+    told = settings(
+        max_examples=STORIES or IN_THE_SUITE,
+        stateful_step_count=40,
+        derandomize=not STORIES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if STORIES else [Phase.generate],
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
+    run_state_machine_as_test(lambda: Machine(loop, web, tally), settings=told)
+    assert list(faults()) == []
+    missing = {name for name, _ in STEPS} - tally.keys()
+    assert not missing, f"too little happened: {missing} of {tally}"
+    assert tally["done"] > 100, tally
+    assert tally["lost"] > 10, tally

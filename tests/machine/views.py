@@ -1,0 +1,193 @@
+"""What the model's people must see: the readings of the plain model."""
+
+from tests.machine.facts import Conversation, Event, MarkNews, Message, Place, Shown
+from tests.machine.model import Model
+from tests.machine.rights import Refusal, may
+
+
+def listed(model: Model, viewer: str, *, unread: bool = False) -> list[str]:
+    """Return the labels of a person's conversations, newest message first."""
+    mine = [talk for talk in model.conversations.values() if viewer in talk.members()]
+    if unread:
+        mine = [talk for talk in mine if unread_count(talk, viewer)]
+    return [talk.label for talk in sorted(mine, key=lambda talk: talk.stirred, reverse=True)]
+
+
+def heads(model: Model, viewer: str) -> dict[str, int]:
+    """Return the newest sequence of each of a person's conversations."""
+    return {label: model.conversations[label].head for label in listed(model, viewer)}
+
+
+def unread_count(talk: Conversation, viewer: str) -> int:
+    """Return how many messages of others lie above the read mark; deleted ones count, the system's do not."""
+    read = talk.places[viewer].read
+    return sum(each.sender not in (None, viewer) and each.sequence > read for each in talk.messages.values())
+
+
+def visible(talk: Conversation, viewer: str) -> list[Message]:
+    """Return the messages that a member may see, oldest first."""
+    return [talk.messages[sequence] for sequence in sorted(talk.messages) if sequence >= talk.places[viewer].start]
+
+
+def body(talk: Conversation, viewer: str, *, live: bool = False) -> Shown:
+    """Return the conversation as a member sees it. Live frames say `sent` of every message."""
+    me, members = talk.places[viewer], talk.members()
+    last = visible(talk, viewer)[-1:]
+    return {
+        "label": talk.label,
+        "type": talk.type,
+        "name": talk.name,
+        "display_name": talk.name or ", ".join(each for each in members if each != viewer) or "Empty group",
+        "description": talk.description,
+        "creator": talk.creator,
+        "head": talk.head,
+        "last_message": message(talk, last[0], viewer, live=live) if last else None,
+        "count": len(members),
+        "members": {name: place(talk.places[name]) for name in members},
+        "unread": unread_count(talk, viewer),
+        "me": {"role": me.role, "read": me.read},
+        "may": sorted(may(talk.type, me)),
+    }
+
+
+def place(place: Place) -> Shown:
+    """Return a place as members see it."""
+    return {"role": place.role, "may_write": place.may_write, "read": place.read, "delivered": place.delivered}
+
+
+def message(talk: Conversation, message: Message, viewer: str, *, live: bool = False) -> Shown:
+    """Return a message as a person sees it."""
+    return {
+        "conversation": talk.label,
+        "sequence": message.sequence,
+        "sender": message.sender,
+        "type": message.type,
+        "content": message.content,
+        "metadata": message.metadata,
+        "reply_to": message.reply_to,
+        "client_id": message.client_id,
+        "edited": message.edited,
+        "deleted": message.deleted,
+        "status": "sent" if live else status(talk, message, viewer),
+    }
+
+
+def status(talk: Conversation, message: Message, viewer: str) -> str:
+    """Return sent, delivered or read: by all others for one's own message, else by oneself."""
+    members = talk.members()
+    if viewer not in members:
+        return "sent"
+    watched = [name for name in members if name != viewer] if message.sender == viewer else [viewer]
+    if watched and all(talk.places[name].read >= message.sequence for name in watched):
+        return "read"
+    if watched and all(talk.places[name].delivered >= message.sequence for name in watched):
+        return "delivered"
+    return "sent"
+
+
+def page(
+    model: Model, viewer: str, label: str, *, before: int | None = None, after: int | None = None, limit: int
+) -> tuple[list[Shown], bool]:
+    """Return a page of the history, newest first, and whether there is more in its direction."""
+    talk = _member(model, viewer, label)
+    found = visible(talk, viewer)
+    if after is not None:
+        found = [each for each in found if each.sequence > after]
+        shown = found[:limit]
+    else:
+        found = [each for each in found if before is None or each.sequence < before]
+        shown = found[-limit:]
+    return [message(talk, each, viewer) for each in reversed(shown)], len(found) > limit
+
+
+def events(model: Model, viewer: str, label: str, after: int) -> list[Shown]:
+    """Return the log above a cursor, rendered with the rights of now.
+
+    :raises Refusal: not_found, or resync_required where it cannot be given.
+    """
+    talk = _member(model, viewer, label)
+    if not talk.places[viewer].start - 1 <= after <= talk.head:
+        raise Refusal("resync_required")
+    return [frame(talk, event, viewer) for event in talk.log[after:]]
+
+
+def receipts(model: Model, viewer: str, label: str, sequence: int) -> dict[str, dict[str, bool]]:
+    """Return who got and read a message: its sender is left out, and who may not see it."""
+    talk = _member(model, viewer, label)
+    if sequence not in talk.messages or sequence < talk.places[viewer].start:
+        raise Refusal("not_found")
+    others = [name for name in talk.members() if name != talk.messages[sequence].sender]
+    return {
+        name: {"delivered": talk.places[name].delivered >= sequence, "read": talk.places[name].read >= sequence}
+        for name in others
+        if talk.places[name].start <= sequence
+    }
+
+
+def frame(talk: Conversation, event: Event, viewer: str, *, live: bool = False) -> Shown:
+    """Return the frame of an event as a viewer gets it."""
+    shown: Shown = {"conversation": talk.label, "sequence": event.sequence}
+    if event.subject < talk.places[viewer].start:
+        return {"type": "event_hidden", **shown}
+    shown = {"type": event.kind, **shown}
+    match event.kind:
+        case "new_message" | "message_updated" | "message_deleted":
+            return shown | {"message": message(talk, talk.messages[event.subject], viewer, live=live)}
+        case "conversation_created" | "conversation_updated":
+            return shown | {"body": body(talk, viewer, live=live)}
+        case "participant_removed":
+            return shown | {"person": event.person}
+        case _:
+            assert event.person is not None
+            return shown | {"person": event.person, "place": place(talk.places[event.person])}
+
+
+def mark_frames(news: MarkNews, viewer: str, session: str, unread: int) -> list[Shown]:
+    """Return the frames of a move for one device of a viewer."""
+    found = []
+    if viewer in news.audience:
+        found.append(
+            {
+                "type": f"message_{news.kind}",
+                "conversation": news.conversation,
+                "up_to": news.up_to,
+                "newest": news.newest,
+                "person": news.person,
+            }
+        )
+    if news.kind == "read" and viewer == news.person and session != news.session:
+        found.append(
+            {
+                "type": "conversation_read",
+                "conversation": news.conversation,
+                "up_to": news.up_to,
+                "unread": unread,
+            }
+        )
+    return found
+
+
+def as_clients_know(body: Shown, talk: Conversation, viewer: str) -> Shown:
+    """Return a body without what no frame tells a client.
+
+    Marks show the newest message that they cover: clients are not told live of moves before their history start.
+    And the name that is made up for a nameless group is not told anew when people come and go.
+    """
+    sequences = [each.sequence for each in visible(talk, viewer)]
+
+    def covered(mark: int) -> int:
+        return max((sequence for sequence in sequences if sequence <= mark), default=0)
+
+    members = {
+        name: place | {"read": covered(place["read"]), "delivered": covered(place["delivered"])}
+        for name, place in body["members"].items()
+    }
+    made_up = talk.type == "group" and not talk.name
+    return body | {"members": members, "display_name": None if made_up else body["display_name"]}
+
+
+def _member(model: Model, viewer: str, label: str) -> Conversation:
+    talk = model.conversations.get(label)
+    if talk is None or viewer not in talk.members():
+        raise Refusal("not_found")
+    return talk

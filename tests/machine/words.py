@@ -1,0 +1,144 @@
+"""From the words of the server to those of the model: ids become names, labels and sequences.
+
+On the way it is checked that what may never change does not: the id and time of a message, the time somebody
+came. An id that was never heard of fails with a KeyError.
+"""
+
+from typing import Any
+
+from tests.machine.facts import Shown
+
+Body = dict[str, Any]
+
+
+class Words:
+    """Who is who on the server."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, str] = {}
+        self.conversations: dict[str, str] = {}
+        self.messages: dict[str, tuple[str, int]] = {}
+        self._forever: dict[tuple[Any, ...], Any] = {}
+
+    def id_of_person(self, name: str) -> str:
+        """Return the id of a person."""
+        return next(id for id, known in self.people.items() if known == name)
+
+    def id_of_conversation(self, label: str) -> str:
+        """Return the id of a conversation."""
+        return next(id for id, known in self.conversations.items() if known == label)
+
+    def id_of_message(self, label: str, sequence: int) -> str | None:
+        """Return the id of a message that somebody has seen."""
+        return next((id for id, known in self.messages.items() if known == (label, sequence)), None)
+
+    def conversation(self, body: Body) -> Shown:
+        """Return a conversation body as `views.body` shows it."""
+        label = self.conversations[body["id"]]
+        self._stays(("begun", label), (body["created_at"], body["created_by"]))
+        assert body["mention_count"] == 0, body
+        assert body["settings"] == {}, body
+        assert body["avatar_url"] == "", body
+        return {
+            "label": label,
+            "type": body["type"],
+            "name": body["name"],
+            "display_name": body["display_name"],
+            "description": body["description"],
+            "creator": self.people[body["created_by"]],
+            "head": body["last_sequence"],
+            "last_message": self.message(body["last_message"]) if body["last_message"] else None,
+            "count": body["participant_count"],
+            "members": {self.people[each["user_id"]]: self.place(each) for each in body["participants"]},
+            "unread": body["unread_count"],
+            "me": {"role": body["me"]["role"], "read": body["me"]["last_read_sequence"]},
+            "may": sorted(body["my_permissions"]),
+        }
+
+    def place(self, body: Body) -> Shown:
+        """Return a participant as `views.place` shows it."""
+        assert body["display_name"] == self.people[body["user_id"]], body
+        return {
+            "role": body["role"],
+            "may_write": body["can_send_messages"],
+            "read": body["last_read_sequence"],
+            "delivered": body["last_delivered_sequence"],
+        }
+
+    def message(self, body: Body) -> Shown:
+        """Return a message body as `views.message` shows it."""
+        where = (self.conversations[body["conversation_id"]], body["sequence"])
+        self._stays(("message", where), (body["id"], body["created_at"]))
+        assert self.messages.setdefault(body["id"], where) == where, f"{where} and {self.messages[body['id']]} are one"
+        assert body["mentions"] == body["attachments"] == body["reactions"] == [], body
+        return {
+            "conversation": where[0],
+            "sequence": where[1],
+            "sender": self._person(body["sender_user_id"]),
+            "type": body["message_type"],
+            "content": body["content"],
+            "metadata": self._note(body["metadata"]) if body["message_type"] == "system" else body["metadata"],
+            "reply_to": self.messages[body["reply_to_id"]][1] if body["reply_to_id"] else None,
+            "client_id": body["client_message_id"],
+            "edited": body["edited_at"] is not None,
+            "deleted": body["deleted_at"] is not None,
+            "status": body["status"],
+        }
+
+    def frame(self, frame: Body) -> Shown:
+        """Return the frame of an event as `views.frame` shows it, or of a mark as `views.mark_frames` does."""
+        shown: Shown = {"type": frame["type"], "conversation": self.conversations[frame["conversation_id"]]}
+        match frame["type"]:
+            case "message_delivered" | "message_read":
+                newest = self.messages[frame["message_id"]] if frame["message_id"] else (None, None)
+                person = frame.get("reader_id") or frame["user_id"]
+                return shown | {
+                    "up_to": frame["up_to_sequence"],
+                    "newest": newest[1],
+                    "person": self.people[person],
+                }
+            case "conversation_read":
+                return shown | {"up_to": frame["up_to_sequence"], "unread": frame["unread_count"]}
+        shown["sequence"] = frame["sequence"]
+        match frame["type"]:
+            case "new_message" | "message_updated" | "message_deleted":
+                shown["message"] = self.message(frame["message"])
+            case "conversation_created" | "conversation_updated":
+                shown["body"] = self.conversation(frame["conversation"])
+            case "participant_removed":
+                shown["person"] = self.people[frame["user_id"]]
+            case "participant_added" | "participant_updated":
+                shown["person"] = self.people[frame["participant"]["user_id"]]
+                shown["place"] = self.place(frame["participant"])
+            case other:
+                assert other == "event_hidden", frame
+        return shown
+
+    def heads(self, heads: dict[str, int]) -> dict[str, int]:
+        """Return heads by label."""
+        return {self.conversations[id]: head for id, head in heads.items()}
+
+    def receipts(self, receipts: list[Body]) -> dict[str, dict[str, bool]]:
+        """Return receipts as `views.receipts` shows them."""
+        return {
+            self.people[each["user_id"]]: {
+                "delivered": each["delivered_at"] is not None,
+                "read": each["read_at"] is not None,
+            }
+            for each in receipts
+        }
+
+    def _note(self, metadata: Body) -> Shown:
+        note: Shown = {"event": metadata["event"], "actor": self.people[metadata["actor_user_id"]]}
+        if "user_ids" in metadata:
+            note["people"] = [self.people[id] for id in metadata["user_ids"]]
+            note["count"] = metadata["user_count"]
+        if "name" in metadata:
+            note["name"] = metadata["name"]
+        return note
+
+    def _person(self, id: str | None) -> str | None:
+        return self.people[id] if id else None
+
+    def _stays(self, what: tuple[Any, ...], value: Any) -> None:
+        assert self._forever.setdefault(what, value) == value, f"{what} was {self._forever[what]}, now {value}"

@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
 from django.conf import settings
 
+from chatsite.http_guard import GuardedHttpProtocol
 from chatsite.websocket_protocol import ReadyFrameProtocol
 
 
@@ -24,7 +25,7 @@ def serve(host: str, port: int, processes: int) -> None:
         port=port,
         workers=processes,
         loop="uvloop",
-        http="httptools",
+        http=GuardedHttpProtocol,
         ws=ReadyFrameProtocol,
         ws_max_size=limits.frame_bytes,
         # Compression would double the memory of a connection.

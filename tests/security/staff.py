@@ -1,0 +1,55 @@
+"""Somebody of the staff at the admin of a running server, with forms as a browser sends them."""
+
+from typing import Any, Self
+
+import httpx
+
+from tests.harness.people import PASSWORD, Device
+
+USERS = "/admin/accounts/user/"
+SESSIONS = "/admin/accounts/devicesession/"
+
+
+class Staff:
+    """A person who was given all rights, past the server."""
+
+    def __init__(self, person: Device) -> None:
+        self.person = person
+        self._browser = httpx.AsyncClient(base_url=person.server.http, trust_env=False, timeout=30)
+
+    async def __aenter__(self) -> Self:
+        rights = "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1"
+        self.person.site.rows(rights, self.person.id)
+        await self._browser.get("/admin/login/")
+        await self.fills("/admin/login/", username=self.person.username, password=PASSWORD, next="/admin/")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._browser.aclose()
+        await self.person.leaves()
+
+    async def opens(self, path: str) -> str:
+        """Return a page."""
+        answer = await self._browser.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        return answer.text
+
+    async def fills(self, path: str, **fields: Any) -> None:
+        """Send a form, which must be accepted."""
+        token = self._browser.cookies["csrftoken"]
+        answer = await self._browser.post(path, data=fields | {"csrfmiddlewaretoken": token})
+        assert answer.status_code == 302, (path, answer.status_code, answer.text[:2000])
+
+    async def acts(self, action: str, user: Device) -> None:
+        """Choose an action for somebody in the list of people."""
+        await self.fills(USERS, action=action, _selected_action=user.id)
+
+    async def revokes_newest_session_of(self, user: Device) -> None:
+        """Choose the action in the list of device sessions."""
+        newest = max(session["id"] for session in (await user.gets("/auth/sessions"))["results"])
+        await self.fills(SESSIONS, action="revoke", _selected_action=newest)
+
+    async def gives_password(self, user: Device, password: str) -> None:
+        """Give somebody a new password."""
+        form = {"usable_password": "true", "password1": password, "password2": password, "set-password": ""}
+        await self.fills(f"{USERS}{user.id}/password/", **form)

@@ -203,6 +203,7 @@ if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 SECURE_ONLY = not EMBEDDED and not TESTING
+SESSION_ENGINE = "accounts.browser_sessions"
 SESSION_COOKIE_SECURE = SECURE_ONLY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -1,0 +1,113 @@
+"""5 and 27: credentials and texts stand in no log, not even at DEBUG and when things fail; credentials in no
+table, no key and no queue; and none is taken from an address.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.harness.people import PASSWORD, Device, People
+from tests.harness.servers import Profile, Site
+from tests.security.stores import everything_in
+
+GUESS = "a-password-that-somebody-mistyped"
+TEXT = "words-that-only-two-people-share"
+
+
+async def use_everything(site: Site, people: People) -> dict[str, str]:
+    """Sign in, talk, fail and be refused in every way that touches a credential; return the secrets by name."""
+    ana, ben = await people.signs_up("ana"), await people.signs_up("ben", server=site.servers[-1])
+    secrets = {"password": PASSWORD, "mistyped password": GUESS, "text": TEXT}
+    secrets |= {"ana's token": ana.token, "ben's token": ben.token, "secret key": site.environment["SECRET_KEY"]}
+    api = f"{ana.server.http}/api/v1"
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        login = {"username": ana.username, "password": PASSWORD}
+        await browser.post(f"{api}/auth/login", json=login | {"cookie": True})
+        await browser.get(f"{ana.server.http}/")
+        secrets["cookie"] = browser.cookies["sessionid"]
+        await browser.post(f"{api}/auth/login", json=login | {"password": GUESS})
+        await browser.post(f"{api}/auth/login", content=json.dumps(login | {"password": GUESS})[:-1])
+        await browser.post(f"{api}/auth/login", json=login | {"password": [GUESS]})
+        await browser.post(f"{api}/auth/register", json={"username": "x", "password": GUESS, "token": ana.token})
+        await browser.get(f"{api}/users/me", headers={"Authorization": f"Bearer {ana.token}x"})
+        await browser.get(f"{api}/users/me", headers={"Authorization": f"Basic {ana.token}"})
+        await browser.patch(f"{api}/users/me", json={"about": "forged"})  # without the CSRF token
+        page = await browser.get(f"{ana.server.http}/admin/login/")
+        crumb = {"csrfmiddlewaretoken": page.cookies.get("csrftoken") or browser.cookies["csrftoken"]}
+        await browser.post(
+            f"{ana.server.http}/admin/login/", data={"username": ana.username, "password": GUESS} | crumb
+        )
+        await browser.get(f"{ana.server.http}/nowhere", headers={"Cookie": f"sessionid={secrets['cookie']}"})
+    for frame in (
+        {"type": "auth", "token": ana.token, "colour": "red"},
+        {"type": "auth", "token": [ana.token]},
+        {"type": "ping", "token": ana.token},
+    ):
+        await first_frame(ana, json.dumps(frame))
+    await first_frame(ana, json.dumps({"type": "auth", "token": ana.token})[:-1])
+    await ana.connects(auth="frame")
+    await ben.connects()
+    conversation = await ana.talks_to(ben)
+    await ana.sends(TEXT, to=conversation)
+    await ben.receives("new_message", content=TEXT)
+    for broken in (f'{{"type": "send_message", "content": "{TEXT}"', f'{{"type": "{TEXT}"}}', f'{{"x": "{TEXT}"}}'):
+        await ana.says_raw(broken)
+        await ana.receives("error")
+    await ana.hears_error_of("auth", token=ana.token)
+    await asyncio.gather(ana.leaves(), ben.leaves())
+    return secrets
+
+
+async def first_frame(device: Device, text: str) -> None:
+    await device.opens_socket(auth=None)
+    try:
+        await device.says_raw(text)
+    except ConnectionClosed:
+        pass
+    await device.is_closed(4401)
+
+
+def leaked(secrets: dict[str, str], text: str) -> list[str]:
+    return [name for name, secret in secrets.items() if secret in text]
+
+
+async def test_no_secret_is_kept_or_logged(starts_site: Callable[..., Site], profile: Profile) -> None:
+    site = starts_site(profile, settings={"LOG_LEVEL": "DEBUG"})
+    secrets = await use_everything(site, People(site))
+    kept = everything_in(site)
+    assert secrets.pop("text") in kept, "the stores were looked through"
+    assert leaked(secrets, kept) == []
+    logs = "".join(server.log() for server in site.servers)
+    assert "DEBUG" in logs
+    assert leaked(secrets | {"text": TEXT}, logs) == []
+    if site.redis is not None:
+        await stores_go_away(site)
+        logs = "".join(server.log() for server in site.servers)
+        assert leaked(secrets | {"database password": site.database_url}, logs) == []
+
+
+async def stores_go_away(site: Site) -> None:
+    """Let requests fail for want of Redis."""
+    ana = await People(site).signs_up("late")
+    assert site.redis is not None
+    site.redis.stop()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        body = {"username": ana.username, "password": PASSWORD}
+        answer = await client.post(f"{ana.server.http}/api/v1/auth/login", json=body)
+        assert answer.status_code == 503
+        assert PASSWORD not in answer.text
+    await ana.leaves()
+
+
+@pytest.mark.parametrize("name", ["token", "access_token", "auth", "authorization", "sessionid", "jwt", "key"])
+async def test_a_credential_in_an_address_signs_nobody_in(people: People, name: str) -> None:
+    """Addresses end up in the logs of proxies and in histories."""
+    async with people("ana", connected=False) as (ana,):
+        for path in ("/users/me", "/conversations"):
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.get(f"{ana.server.http}/api/v1{path}", params={name: ana.token})
+            assert answer.status_code in (400, 401)

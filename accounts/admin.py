@@ -114,10 +114,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return (*self.readonly_fields, "is_staff", "is_superuser", "groups", "user_permissions")
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
-        """Save; who is switched off here loses every session, as with the action."""
+        """Save; who is switched off or on here loses every session, as with the actions."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
-            if change and not obj.is_active:
+            if change and (not obj.is_active or "is_active" in form.changed_data):
                 services.revoke_all_sessions(user_id=obj.pk)
 
     @admin.action(description="Deactivate: end all sessions, no sign-in", permissions=["change"])

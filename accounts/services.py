@@ -125,8 +125,13 @@ def deactivate_user(*, user_id: UUID) -> None:
 
 
 def reactivate_user(*, user_id: UUID) -> None:
-    """Let a person sign in again; the sessions from before stay ended."""
-    User.objects.filter(id=user_id).update(is_active=True)
+    """Let a person sign in again; the sessions from before stay ended.
+
+    All of them: also one of a sign-in that was under way while the person was deactivated.
+    """
+    with transaction.atomic():
+        revoke_all_sessions(user_id=user_id)
+        User.objects.filter(id=user_id).update(is_active=True)
 
 
 def update_profile(*, user: User, changes: dict[str, str]) -> User:

@@ -1,0 +1,66 @@
+"""16: somebody is deactivated while their requests are under way: some go through before it, none after it."""
+
+import asyncio
+import time
+
+from tests.harness.people import Device, People, Refused
+from tests.harness.servers import Site
+from tests.security.staff import Staff
+
+
+async def posts_without_end(device: Device, conversation: str, outcomes: list[tuple[float, int]]) -> None:
+    """Send over REST; note when each request was begun, and its status."""
+    while True:
+        begun = time.monotonic()
+        status, _ = await device.request("POST", "/messages", {"conversation_id": conversation, "content": "x"})
+        outcomes.append((begun, status))
+        if status == 401:
+            return
+
+
+async def test_what_begins_after_the_deactivation_is_refused(production: Site, staff: Staff) -> None:
+    async with People(production)("ben", "ana") as (ben, ana):
+        conversation = (await ben.talks_to(ana))["id"]
+        outcomes: list[tuple[float, int]] = []
+        elsewhere = ana.twin(server=production.servers[0])
+        posting = [
+            asyncio.create_task(posts_without_end(device, conversation, outcomes)) for device in (ana, elsewhere) * 4
+        ]
+        await asyncio.sleep(0.3)
+        await staff.acts("deactivate", ana)
+        deactivated = time.monotonic()
+        await asyncio.wait_for(asyncio.gather(*posting), 10)
+        assert {status for _, status in outcomes} <= {201, 401}, "neither half done nor failed"
+        assert {status for begun, status in outcomes if begun > deactivated} <= {401}
+        written = [status for _, status in outcomes].count(201)
+        assert written > 5, "nothing was in flight"
+        texts = [each for each in await ben.history(conversation) if each["sender_user_id"] == ana.id]
+        assert len(texts) == written, "what was answered is there, and nothing else"
+        await ana.is_closed(4403, within=1)
+
+
+async def test_a_sign_in_that_was_under_way_opens_nothing(production: Site, staff: Staff) -> None:
+    async with People(production)("ana", connected=False) as (ana,):
+        tokens: list[str] = []
+
+        async def signs_in() -> None:
+            while True:
+                try:
+                    tokens.append((await ana.another_device(connected=False)).token)
+                except AssertionError:  # 401
+                    return
+
+        signing_in = [asyncio.create_task(signs_in()) for _ in range(4)]
+        await asyncio.sleep(0.2)
+        await staff.acts("deactivate", ana)
+        await asyncio.wait_for(asyncio.gather(*signing_in), 10)
+        await staff.acts("reactivate", ana)
+        assert tokens
+        for token in tokens:
+            ana.token = token
+            try:
+                await ana.gets("/users/me")
+            except Refused as refusal:
+                assert refusal.status == 401
+            else:
+                raise AssertionError("a session from before the deactivation lives again")

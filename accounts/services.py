@@ -170,5 +170,6 @@ def _save_with_unique_names(user: User, *, fields: list[str] | None = None) -> N
         with transaction.atomic():
             user.save(update_fields=fields)
     except IntegrityError as error:
-        field = "email" if "email" in str(error) else "username"
+        # The first line names the constraint; the rest may quote the values.
+        field = "email" if "email" in str(error).splitlines()[0] else "username"
         raise DomainError("conflict", f"This {field} is taken.", fields={field: "taken"}) from error

@@ -58,6 +58,12 @@ class TestSigningUp:
         assert refused.value.code == "conflict"
         assert set(refused.value.fields or ()) == {"email" if "email" in taken else "username"}
 
+    def test_the_name_that_is_taken_is_said_to_be_taken_whatever_it_is(self) -> None:
+        sign_up("email")
+        with pytest.raises(DomainError) as refused:
+            sign_up("EMAIL")
+        assert set(refused.value.fields or ()) == {"username"}
+
     def test_many_may_have_no_email_address(self) -> None:
         assert sign_up("ana").email == sign_up("ben").email == ""
 

@@ -139,8 +139,11 @@ def update_profile(*, user: User, changes: dict[str, str]) -> User:
 
     :raises Invalid: the e-mail address is none.
     :raises DomainError: conflict when it is taken.
+    :raises TooManyAttempts: it was to be changed too often; a refusal tells who is here.
     """
     if "email" in changes:
+        most = settings.LIMITS.email_changes_per_account_per_hour
+        count_attempt("email", str(user.pk), most=most, window_seconds=HOUR)
         changes = changes | {"email": _checked_email(changes["email"])}
     for name, value in changes.items():
         setattr(user, name, value.strip())

@@ -37,6 +37,7 @@ class Limits:
     logins_per_address: int = 100
     login_window_seconds: int = 15 * 60
     registrations_per_address_per_hour: int = 60
+    email_changes_per_account_per_hour: int = 10
 
     page_size: int = 50
     page_size_max: int = 200

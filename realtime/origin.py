@@ -9,7 +9,8 @@ from django.http.request import split_domain_port, validate_host
 def origin_is_allowed(origin: str | None, host: str | None) -> bool:
     """Return whether a page of `origin` is one of ours: listed in ALLOWED_ORIGINS, or served by this very host.
 
-    A missing Origin is refused: browsers always send one, and whoever is no browser has a bearer token.
+    A missing Origin is refused: browsers always send one, and whoever is no browser has a bearer token. Where the
+    cookie travels over TLS only, so must the page have come: anybody on the way can write a page of plain http.
     """
     if not origin:
         return False
@@ -20,7 +21,8 @@ def origin_is_allowed(origin: str | None, host: str | None) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or not host or parts.netloc != host.lower():
+    schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
+    if parts.scheme not in schemes or not host or parts.netloc != host.lower():
         return False
     domain, _ = split_domain_port(host.lower())
     return validate_host(domain, settings.ALLOWED_HOSTS)

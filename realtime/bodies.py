@@ -28,6 +28,8 @@ _PATH = re.compile(r"^(?P<why>.*?)(?: - at (?:`key` in )?`(?:key in )?\$(?P<path
 # A struct's own check says the field first: "message_id: give either ..."
 _OWN_CHECK = re.compile(r"^(?P<path>[a-z_]+): (?P<why>.*)$", re.DOTALL)
 _NAMED = re.compile(r"field `(?P<name>[^`]*)`")
+# What was wrong may be quoted in the refusal, but not all of it.
+MOST_QUOTED = 200
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -69,6 +71,12 @@ def invalid(error: msgspec.ValidationError) -> DomainError:
         path = f"{path}.{named['name']}" if path else named["name"]
     elif own := _OWN_CHECK.match(why):
         path, why = own["path"], own["why"]
+    path, why = brief(path), brief(why)
     if not path:
         return DomainError("malformed", f"{why}.")
     return DomainError("invalid", f"{path}: {why}", fields={path: why})
+
+
+def brief(text: str) -> str:
+    """Return a text as it may stand in a refusal."""
+    return text if len(text) <= MOST_QUOTED else text[:MOST_QUOTED] + "…"

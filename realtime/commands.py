@@ -26,6 +26,7 @@ def decode_command(text: str) -> bodies.Request:
     except msgspec.ValidationError as error:
         why = str(error)
         if why.endswith("`$.type`") or why == "Object missing required field `type`":
+            why = bodies.brief(why)
             raise DomainError("unknown_type", f"type: {why}", fields={"type": why}) from error
         raise bodies.invalid(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

@@ -119,7 +119,9 @@ if "sqlite" in _database["ENGINE"]:
         # A reader that becomes a writer cannot wait in SQLite; starting as a writer can.
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+        # What was deleted is overwritten in the file.
+        "PRAGMA secure_delete=ON;",
     }
 else:
     _timeouts = (

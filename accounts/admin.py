@@ -16,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest
+from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
@@ -214,6 +215,9 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
 
 admin.site.unregister(Group)
 admin.site.login_form = LimitedAuthenticationForm
+# Django lets browsers keep these pages, which say who is signed in.
+admin.site.password_change = never_cache(admin.site.password_change)  # type: ignore[method-assign]
+admin.site.password_change_done = never_cache(admin.site.password_change_done)  # type: ignore[method-assign]
 
 
 @admin.register(Group)

@@ -54,6 +54,6 @@ async def _refuse(receive: Receive, send: Send, most: int) -> None:
         if message["type"] != "http.request" or not message.get("more_body"):
             break
     error = DomainError("too_large", f"A body has at most {most} bytes.")
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": encode(error.body())})

@@ -132,4 +132,4 @@ def _as_domain_error(error: Exception) -> DomainError:
 
 def plain_error(request: HttpRequest, error: DomainError) -> JsonResponse:
     """Error body outside of REST framework's views: unknown addresses and the like."""
-    return JsonResponse(error.body(), status=error.status)
+    return JsonResponse(error.body(), status=error.status, headers={"Cache-Control": "no-store"})

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from weakref import WeakSet
 
 from django.conf import settings
 
@@ -15,6 +16,7 @@ from realtime import registry, sockets
 from realtime.door import door
 from realtime.errors import TryAgain
 from realtime.hub import hub
+from realtime.sockets import Socket
 from realtime.threads import in_database_thread
 
 log = logging.getLogger("chatsite.sweep")
@@ -23,6 +25,8 @@ TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
 
+# Sockets whose session was looked at since they came: a revocation may have overtaken their signing in.
+_seen: WeakSet[Socket] = WeakSet()
 _tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
 
@@ -37,6 +41,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(TICK_SECONDS, _run_ticks)),
         loop.create_task(_every(RECENT_SECONDS, _find_lost_wake_ups)),
         loop.create_task(_every(SESSIONS_SECONDS, _close_ended_sessions)),
+        loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
     ]
 
 
@@ -81,7 +86,17 @@ async def _find_lost_wake_ups() -> None:
 
 async def _close_ended_sessions() -> None:
     """Close the sockets of revoked sessions whose announcement was lost."""
-    mine = hub.all_sockets()
+    await _close_ended(hub.all_sockets())
+
+
+async def _look_at_newcomers() -> None:
+    """Close the sockets of sessions that were revoked between being recognised and being attached to the hub."""
+    newcomers = [socket for socket in hub.all_sockets() if socket not in _seen]
+    await _close_ended(newcomers)
+    _seen.update(newcomers)
+
+
+async def _close_ended(mine: list[Socket]) -> None:
     if not mine:
         return
     ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine}))

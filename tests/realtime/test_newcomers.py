@@ -1,0 +1,57 @@
+"""A session that is revoked while its socket signs in: no announcement finds the socket, a look does."""
+
+from collections.abc import Collection, Iterator
+
+import pytest
+
+from realtime import registry, sockets, sweep
+from realtime.hub import hub
+from tests.realtime.logs import FakeLog
+from tests.realtime.peers import Peer
+
+
+class Revocations:
+    """Who recognises credentials, for whom these sessions have ended; notes what it is asked."""
+
+    def __init__(self, *ended: str) -> None:
+        self.ended_sessions = set(ended)
+        self.asked: list[set[str]] = []
+
+    def by_token(self, token: str) -> None: ...
+
+    def by_cookie(self, cookie_header: str) -> None: ...
+
+    def ended(self, session_ids: Collection[str]) -> Collection[str]:
+        self.asked.append(set(session_ids))
+        return self.ended_sessions & set(session_ids)
+
+
+@pytest.fixture
+def revocations() -> Iterator[Revocations]:
+    before, mine = registry._authenticator[:], Revocations("session of ana")
+    registry.register_authenticator(mine)
+    yield mine
+    registry._authenticator[:] = before
+    for socket in hub.all_sockets():
+        hub.detach(socket)
+
+
+async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:
+    ana, ben = Peer("ana"), Peer("ben")
+    await hub.attach(ana.socket)
+    await hub.attach(ben.socket)
+    await sweep._look_at_newcomers()
+    assert await ana.closed() == sockets.REVOKED
+    assert not ben.socket.closing
+
+
+async def test_nobody_is_a_newcomer_twice(log: FakeLog, revocations: Revocations) -> None:
+    ben = Peer("ben")
+    await hub.attach(ben.socket)
+    for _ in range(3):
+        await sweep._look_at_newcomers()
+    assert revocations.asked == [{"session of ben"}]
+
+
+def test_the_next_tick_is_soon_enough() -> None:
+    assert sweep.TICK_SECONDS <= 0.5

@@ -80,6 +80,13 @@ class RawSocket:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         return int(status.split(" ")[1]), headers
 
+    def answer_to(self, request: bytes) -> tuple[int, str]:
+        """Send a request, read until the server hangs up, and return status and text; status 0 without an answer."""
+        self.sends(request)
+        self.reads_to_the_end()
+        status = self._buffer.split(b" ", 2)[1] if self._buffer.startswith(b"HTTP/1.") else b"0"
+        return int(status), self._buffer.decode("latin-1")
+
     def upgrades(self, token: str | None = None) -> "RawSocket":
         """Open the socket in the usual way, signed in with a token or not at all."""
         extra = {"Authorization": f"Bearer {token}"} if token is not None else {}

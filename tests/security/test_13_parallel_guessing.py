@@ -1,0 +1,51 @@
+"""13: guesses made at once, at two processes and at two doors, are counted together."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+
+from tests.harness.people import PASSWORD, People
+from tests.harness.servers import Site
+
+MOST = 6
+
+
+async def test_guesses_at_once_are_all_counted(starts_site: Callable[..., Site]) -> None:
+    # One window for the whole test: another begins in the year 2033.
+    site = starts_site("production", limits={"logins_per_account": MOST, "login_window_seconds": 10**9})
+    ana = await People(site).signs_up("ana")
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        pages = [await client.get(f"{server.http}/admin/login/") for server in site.servers]
+        crumbs = [page.cookies["csrftoken"] for page in pages]
+
+        async def by_rest(number: int) -> str:
+            server = site.servers[number % 2]
+            # Another case, another address before a proxy that is believed: the account is the same.
+            username = ana.username.upper() if number % 3 else ana.username
+            answer = await client.post(
+                f"{server.http}/api/v1/auth/login",
+                json={"username": username, "password": f"guess {number}"},
+                headers={"X-Forwarded-For": f"192.0.2.{number}"},
+            )
+            return {401: "guessed", 429: "refused"}[answer.status_code]
+
+        async def by_admin(number: int) -> str:
+            server, crumb = site.servers[number % 2], crumbs[number % 2]
+            answer = await client.post(
+                f"{server.http}/admin/login/",
+                data={"username": ana.username, "password": f"guess {number}", "csrfmiddlewaretoken": crumb},
+                headers={"Cookie": f"csrftoken={crumb}"},
+            )
+            return "refused" if "Too many attempts" in answer.text else "guessed"
+
+        outcomes = await asyncio.gather(*(by_rest(number) if number % 4 else by_admin(number) for number in range(40)))
+        assert Counter(outcomes) == {"guessed": MOST, "refused": 40 - MOST}
+        for password in (PASSWORD, "wrong"):  # not even the right one, which a guesser would notice
+            answer = await client.post(
+                f"{site.servers[0].http}/api/v1/auth/login", json={"username": ana.username, "password": password}
+            )
+            assert answer.status_code == 429
+            assert int(answer.headers["Retry-After"]) > 0
+    await ana.leaves()

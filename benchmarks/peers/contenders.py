@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from benchmarks import report
 from benchmarks.installation import Installation
@@ -16,9 +17,17 @@ from benchmarks.peers.tutorial import TutorialDaphne, TutorialUvicorn
 from benchmarks.result import Result
 from benchmarks.subject import Subject
 
+COMPARED = ("w1", "w2", "w3", "w4")
 CHATSITE, REFERENCE = "chatsite", "ejabberd"
 # Synapse cannot take 50 messages a second in a room, and needs seconds for a message to 500.
 FEWER = {"w1": {"WARM_UP": 10, "MESSAGES": 60, "SPACING": 0.1}, "w3": {"WARM_UP": 2, "MESSAGES": 10}}
+# Enough to see that everything works, too little to measure anything.
+BRIEF: dict[str, dict[str, Any]] = {
+    "w1": {"WARM_UP": 2, "MESSAGES": 10, "SPACING": 0.1},
+    "w2": {"PAIRS": 3, "SIZES": [2] * 3, "SECONDS": 1.0, "WARM_UP_SECONDS": 0.2},
+    "w3": {"RECEIVERS": 12, "SIZES": [13], "MESSAGES": 3, "WARM_UP": 2},
+    "w4": {"CONNECTIONS": 40, "SIZES": [2] * 20, "WARM_UP": 4, "IDLE_SECONDS": 0.5},
+}
 
 
 @dataclass(frozen=True, slots=True)

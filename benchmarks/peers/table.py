@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.peers.contenders import CHATSITE, REFERENCE, Outcome
+from benchmarks.peers.contenders import CHATSITE, COMPARED, REFERENCE, Outcome
 from benchmarks.report import NOISE, markdown, short
 from benchmarks.result import Result
-from benchmarks.runner import WORKLOADS
 
 UNITS = {"w1": "W1 p50 ms", "w2": "W2 messages/s", "w3": "W3 deliveries/s", "w4": "W4 KiB/connection"}
 FULL = 0.9  # of a core: with so much the load generator is at its own limit
@@ -21,15 +20,13 @@ BEGIN, END = "<!-- make bench-peers: begin -->", "<!-- make bench-peers: end -->
 def comparison(outcomes: Sequence[Outcome]) -> str:
     """Return the one table: figures, how many times that Chatsite's is, and who used the processor."""
     own = next((outcome for outcome in outcomes if outcome.contender.name == CHATSITE), None)
-    heads = [cell for workload in WORKLOADS for cell in (UNITS[workload], "ratio")]
+    heads = [cell for workload in COMPARED for cell in (UNITS[workload], "ratio")]
     rows = [("server", *heads, "generator's CPU, W1 to W4", "strangers' CPU, W1 to W4")]
     for outcome in outcomes:
         if outcome.missing:
             rows.append((outcome.contender.title, f"missing: {outcome.missing}", *[""] * (len(heads) + 1)))
             continue
-        cells = [
-            cell for workload in WORKLOADS for cell in (_figure(outcome, workload), _ratio(own, outcome, workload))
-        ]
+        cells = [cell for workload in COMPARED for cell in (_figure(outcome, workload), _ratio(own, outcome, workload))]
         rows.append((outcome.contender.title, *cells, _shares(outcome, "generator"), _shares(outcome, "strangers")))
     return markdown(rows)
 
@@ -132,7 +129,7 @@ def _ratio(own: Outcome | None, outcome: Outcome, workload: str) -> str:
 
 def _shares(outcome: Outcome, name: str) -> str:
     return " / ".join(
-        f"{outcome.share(workload, name):.0%}" if workload in outcome.results else "-" for workload in WORKLOADS
+        f"{outcome.share(workload, name):.0%}" if workload in outcome.results else "-" for workload in COMPARED
     )
 
 

@@ -139,6 +139,26 @@ async def test_what_is_wrong_is_a_fault(bad: bytes, fault: str) -> None:
         assert any(fault in found for found in faults), faults
 
 
+async def test_what_many_receive_is_told_apart_from_what_came_before() -> None:
+    def to(user: str, message_id: str) -> bytes:
+        return message(message_id).replace(b"to='a@localhost/b'", b"to='%b@localhost/b'" % user.encode())
+
+    heard: list[str] = []
+    people = [in_a_pair() for _ in range(3)]
+    for message_id in ("m-1", "m-2", "m-3"):
+        for (client, _, faults), name in zip(people, "abc", strict=True):
+            client.on_message = lambda _client, message_id, _now: heard.append(message_id)
+            client.data_received(to(name, message_id))
+            assert not faults
+    assert heard == ["m-1"] * 3 + ["m-2"] * 3 + ["m-3"] * 3
+    (first, _, faults), (second, _, _) = people[:2]
+    second.data_received(to("b", "m-5"))
+    first.data_received(to("a", "m-4") + to("a", "m-5"))
+    first.data_received(to("a", "m-5"))
+    assert first.messages == 6
+    assert faults == ["m-5 came after m-5"]
+
+
 async def test_a_message_within_another_is_not_heard() -> None:
     client, _, faults = in_a_pair()
     for part in (b"<message from='a@localhost'><sent><forwarded>", message("m-1"), b"</forwarded></sent></message>"):

@@ -47,10 +47,11 @@ def main(arguments: list[str]) -> int:
         _measure(outcomes[contender.name], options.workloads, brief=options.brief)
     found = list(outcomes.values())
     now = datetime.datetime.now(datetime.UTC)
-    text = table.section(found, "make bench-peers", f"{now:%Y-%m-%d}")
+    command = f'make bench-peers ARGS="{" ".join(arguments)}"' if arguments else "make bench-peers"
+    text = table.section(found, command, f"{now:%Y-%m-%d}")
     print(f"\n{text}\n\nwritten to {_write_json(found, now, options.output)}")
     complete = set(options.workloads) == set(COMPARED) and len(found) == len(CONTENDERS) and not options.brief
-    if complete and not outcomes[CHATSITE].invalid:
+    if options.write or (complete and not outcomes[CHATSITE].invalid):
         table.write_section(text, DOCUMENT)
         print(f"and to {DOCUMENT.relative_to(PROJECT)}")
     return 1 if any(outcome.invalid for outcome in found) else 0
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet-within", type=float, default=0, metavar="SECONDS", help="wait so long for a quiet machine"
     )
+    parser.add_argument("--write", action="store_true", help="write the document, even if this is only a part of it")
     parser.add_argument("--output", type=Path, help="where to write the JSON")
     return parser
 

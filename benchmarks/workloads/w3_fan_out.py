@@ -18,7 +18,7 @@ RECEIVERS = 500
 SIZES = [RECEIVERS + 1]
 MESSAGES = 100
 MESSAGES_TO_PROFILE = 1_500
-WARM_UP = 20
+WARM_UP = 50  # a pool of ten connections prepares its statements one by one
 BAR = Bar(first=50_000, target=110_000, at_least=True)
 
 

@@ -14,6 +14,7 @@ from benchmarks.peers.prosody import Prosody, ProsodyFiles
 from benchmarks.peers.server import PeerServer
 from benchmarks.peers.synapse import Synapse
 from benchmarks.peers.tutorial import TutorialDaphne, TutorialUvicorn
+from benchmarks.report import NOISE
 from benchmarks.result import Result
 from benchmarks.subject import Subject
 
@@ -57,14 +58,19 @@ class Outcome:
     results: dict[str, list[Result]] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
 
+    def counted(self, workload: str) -> list[Result]:
+        """Return the runs that count: those beside few strangers, or all if there is none; none if one was invalid."""
+        results = [] if workload in self.invalid else self.results.get(workload, [])
+        return [result for result in results if result.shares.get("strangers", 0.0) <= NOISE] or results
+
     def value(self, workload: str) -> float | None:
-        """Return the mean of the headline figure; None if it was not measured, or a run was invalid."""
-        results = self.results.get(workload)
-        return None if not results or workload in self.invalid else fmean(result.value for result in results)
+        """Return the mean of the headline figure; None if there is none that counts."""
+        results = self.counted(workload)
+        return fmean(result.value for result in results) if results else None
 
     def share(self, workload: str, name: str) -> float:
-        """Return the greatest share of one core that this process took; 0 if nothing was measured."""
-        return max((result.shares.get(name, 0.0) for result in self.results.get(workload, [])), default=0.0)
+        """Return the greatest share of one core that this process took; 0 if nothing counts."""
+        return max((result.shares.get(name, 0.0) for result in self.counted(workload)), default=0.0)
 
 
 def _peer(name: str, kind: type[PeerServer], **more: object) -> Contender:

@@ -115,7 +115,7 @@ def _figure(outcome: Outcome, workload: str) -> str:
     value = outcome.value(workload)
     if value is None:
         return ""
-    results = [result.value for result in outcome.results[workload]]
+    results = [result.value for result in outcome.counted(workload)]
     spread = f" ({short(min(results))} to {short(max(results))})" if len(results) > 1 else ""
     limit = " †" if outcome.share(workload, "generator") > FULL else ""
     noisy = " noisy" if outcome.share(workload, "strangers") > NOISE else ""

@@ -44,6 +44,12 @@ def test_figures_that_are_not_the_servers_are_marked() -> None:
     assert cells(table.comparison([peer]))[1][1:5] == ["3 noisy", "", "2,000 †", ""]
 
 
+def test_a_run_beside_strangers_counts_only_if_there_is_no_other() -> None:
+    peer = outcome("ejabberd", w1=[result("w1", 3.0), result("w1", 9.0, strangers=0.5)])
+    assert cells(table.comparison([peer]))[1][1:3] == ["3", ""]
+    assert cells(table.comparison([peer]))[1][-1] == "0% / - / - / -"
+
+
 def test_an_invalid_run_spoils_its_figure_and_its_ratio() -> None:
     own = outcome("chatsite", w1=[result("w1", 1.0)])
     peer = outcome("ejabberd", w1=[result("w1", 3.0)])

@@ -20,7 +20,7 @@ from tests.machine.web import WebClients
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 STORIES = int(os.environ.get("MACHINE_STORIES", "0"))
-IN_THE_SUITE = 20
+IN_THE_SUITE = 30
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-# A story takes two seconds, on a busy machine five. Shrinking one that failed takes up to five minutes, and is
+# A story takes one second, on a busy machine five. Shrinking one that failed takes up to five minutes, and is
 # left to `make machine`.
 @pytest.mark.timeout(STORIES * 10 + 400 if STORIES else 300)
 def test_the_server_does_what_the_model_does(

@@ -195,9 +195,11 @@ class World:
         return next(each for each in self.devices if each.key == key)
 
     def job(self, device: MachineDevice, do: str, **more: Any) -> Job:
+        """Return a job for a device's web client."""
         return {"client": device.key, "do": do, **more}
 
     def user(self, device: MachineDevice) -> dict[str, Any]:
+        """Return a person as their web client knows them from signing in."""
         return {"id": device.device.id, "username": device.device.username, "display_name": device.person}
 
 

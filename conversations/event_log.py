@@ -12,14 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from conversations.models import Conversation, Event
 from realtime import items
 from realtime.bodies import encode
 from realtime.door import announce
 from realtime.frames import Frame
-from realtime.rows import Columns, as_uuid, ids, ids_in
+from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
 Renderer = Callable[[Sequence[Event], UUID | None], dict[int, Frame]]
@@ -89,16 +88,25 @@ class Entry:
     leaves: list[UUID] = field(default_factory=list)
 
 
-def lock_heads(cursor: CursorWrapper, conversation_ids: Iterable[UUID]) -> Callable[[], dict[UUID, Head]]:
-    """Ask for the row locks of conversations, in the order of their ids; return how to fetch their heads."""
-    # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row meanwhile.
-    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
-    cursor.execute(
+def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool = True) -> Statement:
+    """Return the statement that locks conversations, in the order of their ids, and reads their heads (`heads_in`).
+
+    Without `wait` those that somebody else has locked are left out.
+    """
+    lock = ""
+    if connection.features.has_select_for_update:
+        # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row.
+        lock = " FOR NO KEY UPDATE" if wait else " FOR NO KEY UPDATE SKIP LOCKED"
+    return Statement(
         "SELECT id, last_sequence, last_message_sequence, message_count, participant_count "  # noqa: S608
         f"FROM {Conversation._meta.db_table} WHERE {ids_in('id')} ORDER BY id{lock}",
         [ids(conversation_ids)],
     )
-    return lambda: {head.id: head for head in (Head(as_uuid(id), *counters) for id, *counters in cursor)}
+
+
+def heads_in(rows: Iterable[Sequence[Any]]) -> dict[UUID, Head]:
+    """Return what `locking_heads` found."""
+    return {head.id: head for head in (Head(as_uuid(id), *counters) for id, *counters in rows)}
 
 
 def take(
@@ -136,7 +144,13 @@ def take(
 
 def append(entries: Sequence[Entry]) -> None:
     """Write entries and their conversations' counters, and announce them after the commit."""
-    _EVENTS.insert(
+    execute(appending(entries))
+    announce(announcements(entries))
+
+
+def appending(entries: Sequence[Entry]) -> list[Statement]:
+    """Return the statements that write entries and their conversations' counters."""
+    events = _EVENTS.insert(
         (
             entry.head.id,
             entry.sequence,
@@ -149,7 +163,7 @@ def append(entries: Sequence[Entry]) -> None:
         )
         for entry in entries
     )
-    _HEADS.update(
+    heads = _HEADS.update(
         (
             head.id,
             head.last_sequence,
@@ -161,7 +175,22 @@ def append(entries: Sequence[Entry]) -> None:
         )
         for head in {entry.head.id: entry.head for entry in entries}.values()
     )
-    announce([_announcement(entry) for entry in entries])
+    return [events, heads]
+
+
+def announcements(entries: Sequence[Entry]) -> list[items.Event]:
+    """Return what is to be announced of entries once they are committed."""
+    return [
+        items.Event(
+            conversation_id=str(entry.head.id),
+            sequence=entry.sequence,
+            text=encode(entry.frame).decode() if entry.frame is not None else None,
+            subject_sequence=entry.subject_sequence,
+            joins={str(user_id): start for user_id, start in entry.joins.items()},
+            leaves=[str(user_id) for user_id in entry.leaves],
+        )
+        for entry in entries
+    ]
 
 
 def register_renderer(kinds: Iterable[str], renderer: Renderer) -> None:
@@ -200,14 +229,3 @@ def rendered(events: Sequence[Event], viewer: UUID | None) -> list[Frame]:
     for renderer, group in by_renderer.items():
         frames |= renderer(group, viewer)
     return [frames[event.pk] for event in events]
-
-
-def _announcement(entry: Entry) -> items.Event:
-    return items.Event(
-        conversation_id=str(entry.head.id),
-        sequence=entry.sequence,
-        text=encode(entry.frame).decode() if entry.frame is not None else None,
-        subject_sequence=entry.subject_sequence,
-        joins={str(user_id): start for user_id, start in entry.joins.items()},
-        leaves=[str(user_id) for user_id in entry.leaves],
-    )

@@ -117,8 +117,11 @@ class Event(models.Model):
         PARTICIPANT_REMOVED = "participant_removed"
         PARTICIPANT_UPDATED = "participant_updated"
 
-    # The unique constraint begins with it; an index of its own would only cost.
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events", db_index=False)
+    # The unique constraint begins with it; an index of its own would only cost. What the database would check again
+    # holds by the row lock under which events are written (decision 0014).
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
+    )
     sequence = models.BigIntegerField()
     kind = models.CharField(max_length=32, choices=Kind.choices)
     subject_sequence = models.BigIntegerField(help_text="Sequence of the message that changed, else the event's own.")

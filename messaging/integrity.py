@@ -17,6 +17,7 @@ SYSTEM = Message.Type.SYSTEM
 def faults() -> Iterator[str]:
     """Yield a sentence for everything that is wrong; nothing when all is well."""
     checks: list[Callable[[], Iterator[str]]] = [
+        _nothing_without_its_owner,
         _logs_without_gaps,
         _heads,
         _messages_and_their_events,
@@ -28,6 +29,18 @@ def faults() -> Iterator[str]:
     ]
     for check in checks:
         yield from check()
+
+
+def _nothing_without_its_owner() -> Iterator[str]:
+    """What the hot tables have no foreign-key constraints for."""
+    conversation = Conversation.objects.filter(id=OuterRef("conversation_id"))
+    for event in Event.objects.filter(~Exists(conversation)):
+        yield f"event {event.pk}: no conversation {event.conversation_id}"
+    for message in Message.objects.filter(~Exists(conversation)):
+        yield f"message {message.pk}: no conversation {message.conversation_id}"
+    place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=OuterRef("sender_id"))
+    for message in Message.objects.filter(~Exists(place), sender_id__isnull=False):
+        yield f"message {message.pk}: sender {message.sender_id} was never in its conversation"
 
 
 def _logs_without_gaps() -> Iterator[str]:

@@ -20,8 +20,11 @@ class Message(models.Model):
         SYSTEM = "system"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # Unique constraints begin with conversation and sender; indexes of their own would only cost.
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    # Unique constraints begin with conversation and sender; indexes of their own would only cost. What the database
+    # would check again holds by the locked conversation and the sender's place in it (decision 0014).
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False, db_constraint=False
+    )
     sequence = models.BigIntegerField()
     sender = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -30,6 +33,7 @@ class Message(models.Model):
         on_delete=models.PROTECT,
         related_name="messages",
         db_index=False,
+        db_constraint=False,
     )
     client_message_id = models.UUIDField(null=True, editable=False)
     message_type = models.CharField(max_length=16, choices=Type.choices)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Max
 
 from conversations import event_log
@@ -16,18 +17,20 @@ from messaging.rates import message_wait
 from messaging.selectors import unread_counts, with_newest_message
 from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
-from messaging.services.send import Sent, send_messages
+from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
 from realtime.crash import crash_point
 from realtime.errors import DomainError
 from realtime.frames import error_frame
 from realtime.items import Notice
 from realtime.lanes import Lanes
+from realtime.pipelined_lane import PipelinedLane
 from realtime.sockets import Socket
 
 OVERLAP_SECONDS = 8.0
 
-_sends: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
+_by_threads: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
+_sends = PipelinedLane(SENDING, _by_threads) if connection.vendor == "postgresql" else _by_threads
 _marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
 
 

@@ -33,16 +33,17 @@ RECEIVE_RETRY_SECONDS = 0.5
 
 def announce(items: Sequence[Item]) -> None:
     """Announce items after the surrounding transaction has committed; nothing if it does not."""
-    transaction.on_commit(lambda: _committed(items))
+    transaction.on_commit(lambda: announce_committed(items))
+
+
+def announce_committed(items: Sequence[Item]) -> None:
+    """Announce items whose transaction has committed, however it was driven."""
+    crash_point("after_commit")
+    door.pass_on(items)
 
 
 def announce_now_without_commit(items: Sequence[Item]) -> None:
     """Announce items that no transaction stands behind: typing, presence, the end of a socket."""
-    door.pass_on(items)
-
-
-def _committed(items: Sequence[Item]) -> None:
-    crash_point("after_commit")
     door.pass_on(items)
 
 

@@ -1,19 +1,29 @@
-"""Set-based statements for the hot paths: many rows as one JSON parameter, many statements per round trip.
+"""Set-based statements for the hot paths: many rows as parameters of one statement.
 
-The text of a statement does not depend on the number of rows, so PostgreSQL parses it once; both databases
-can take rows out of JSON. For everything that is not hot, the ORM is right.
+The text of a statement does not depend on the number of rows, so PostgreSQL plans it once. It takes each
+column as an array, SQLite the rows as JSON. For everything that is not hot, the ORM is right.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
 from realtime.bodies import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The text of a statement, with `%s` for each parameter, and the parameters as PostgreSQL reads them in text."""
+
+    text: str
+    parameters: Sequence[str] = ()
 
 
 @contextmanager
@@ -31,75 +41,88 @@ def pipelined() -> Iterator[None]:
         yield
 
 
+def execute(statements: Iterable[Statement]) -> None:
+    """Execute statements on Django's connection, one after the other."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement.text, statement.parameters)
+
+
 class Columns:
-    """Some columns of a model, to insert or update many rows of at once. The first one is the key of updates."""
+    """Some columns of a model, to insert, update or look up many rows of at once. Updates go by the first one."""
 
     def __init__(self, model: type[models.Model], *names: str) -> None:
         self._table = model._meta.db_table
-        self._fields = [model._meta.get_field(name) for name in names]
-        self._columns = [str(field.column) for field in self._fields]  # type: ignore[union-attr]
+        self._fields = [_stored(model._meta.get_field(name)) for name in names]
+        self._columns = [str(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
+        self._texts = [_text_in_array(field) for field in self._fields]
 
-    def insert(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows, given as values in the order of the columns."""
-        self._execute(self._insert_statement, rows)
+    def insert(self, rows: Iterable[Sequence[Any]]) -> Statement:
+        """Return the statement that inserts rows, given as values in the order of the columns."""
+        return Statement(self._insert_text, self.parameters(rows))
 
-    def update(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Update by key, given as rows whose first value is the key."""
-        self._execute(self._update_statement, rows)
+    def update(self, rows: Iterable[Sequence[Any]]) -> Statement:
+        """Return the statement that updates by key, given rows whose first value is the key."""
+        return Statement(self._update_text, self.parameters(rows))
 
-    def _execute(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [self.parameter(rows)])
-
-    def parameter(self, rows: Iterable[Sequence[Any]]) -> str:
-        """Return rows as the JSON parameter that `source` reads."""
-        columns = self._columns
-        return encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
+    def parameters(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """Return rows, at least one, as the parameters that `source` reads."""
+        if connection.vendor == "postgresql":
+            return [
+                "{" + ",".join([text(value) if value is not None else "NULL" for value in values]) + "}"
+                for text, values in zip(self._texts, zip(*rows, strict=True), strict=True)
+            ]
+        return [encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode()]
 
     @cached_property
-    def _insert_statement(self) -> str:
+    def _insert_text(self) -> str:
         columns = ", ".join(self._columns)
         # Nothing in the text comes from outside: names of tables and columns only.
         return f"INSERT INTO {self._table} ({columns}) SELECT {columns} FROM {self.source}"  # noqa: S608
 
     @cached_property
-    def _update_statement(self) -> str:
+    def _update_text(self) -> str:
         key, *others = self._columns
         assignments = ", ".join(f"{column} = r.{column}" for column in others)
         return f"UPDATE {self._table} SET {assignments} FROM {self.source} WHERE {self._table}.{key} = r.{key}"  # noqa: S608
 
-    def looking_up(self, model: type[models.Model], condition: str) -> str:
-        """Return the rows (r) joined with the one row of a model's table (t) that fits each, if there is one.
-
-        PostgreSQL guesses the number of rows in a JSON text, and would read a whole table rather than look up
-        a few; told to look up row by row it uses the index, whatever it guesses.
-        """
-        table = model._meta.db_table
-        if connection.vendor == "postgresql":
-            found = f"SELECT * FROM {table} t WHERE {condition} LIMIT 1"  # noqa: S608 - as above
-            return f"{self.source} CROSS JOIN LATERAL ({found}) AS t"
-        return f"{self.source} JOIN {table} AS t ON {condition}"
-
     @cached_property
     def source(self) -> str:
-        """The rows of a JSON parameter (`parameter`) as a table called r."""
+        """The rows of the parameters as a table called r, with their numbers from 1 on as a last column n."""
         if connection.vendor == "postgresql":
-            types = ", ".join(f"{field.column} {field.db_type(connection)}" for field in self._fields)  # type: ignore[union-attr]
-            types = types.replace(" GENERATED BY DEFAULT AS IDENTITY", "")
-            return f"jsonb_to_recordset(%s::jsonb) AS r({types})"
-        values = ", ".join(f"{_in_sqlite(field)} AS {field.column}" for field in self._fields)  # type: ignore[union-attr]
-        return f"(SELECT {values} FROM json_each(%s)) AS r"  # noqa: S608
+            arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in self._fields)
+            return f"unnest({arrays}) WITH ORDINALITY AS r({', '.join(self._columns)}, n)"
+        values = ", ".join(
+            f"{_in_sqlite(field, column)} AS {column}"
+            for field, column in zip(self._fields, self._columns, strict=True)
+        )
+        return f"(SELECT {values}, key + 1 AS n FROM json_each(%s)) AS r"  # noqa: S608
+
+
+def matching(model: type[models.Model], alias: str, condition: str) -> str:
+    """Return the join of rows r with the one row of a model's table, called `alias`, that fits each, or NULLs.
+
+    PostgreSQL guesses the number of rows in an array, and might read a whole table rather than look up a few;
+    told to look up row by row it uses the index, whatever it guesses.
+    """
+    table = model._meta.db_table
+    if connection.vendor == "postgresql":
+        found = f"SELECT * FROM {table} AS {alias} WHERE {condition} LIMIT 1"  # noqa: S608 - names only
+        return f"LEFT JOIN LATERAL ({found}) AS {alias} ON TRUE"
+    return f"LEFT JOIN {table} AS {alias} ON {condition}"
 
 
 def ids_in(column: str) -> str:
-    """Return a condition that a UUID column is one of those in a JSON array parameter (`ids`)."""
+    """Return a condition that a UUID column is one of those in a parameter (`ids`)."""
     if connection.vendor == "postgresql":
-        return f"{column} = ANY(ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)::uuid))"
+        return f"{column} = ANY(%s::uuid[])"
     return f"{column} IN (SELECT replace(value, '-', '') FROM json_each(%s))"  # noqa: S608
 
 
-def ids(values: Iterable[Any]) -> str:
+def ids(values: Iterable[UUID]) -> str:
     """Return the parameter for `ids_in`."""
+    if connection.vendor == "postgresql":
+        return "{" + ",".join([value.hex for value in values]) + "}"
     return encode(list(values)).decode()
 
 
@@ -118,10 +141,38 @@ def as_moment(value: datetime.datetime) -> datetime.datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
 
 
-def _in_sqlite(field: Any) -> str:
+def _stored(field: Any) -> Any:
+    """Return the field that says how a value is stored: for a foreign key the one that it refers to."""
+    return field.target_field if isinstance(field, models.ForeignKey) else field
+
+
+def _text_in_array(field: Any) -> Callable[[Any], str]:
+    """Return what makes a value of a field the text of an element in PostgreSQL's array syntax."""
+    if isinstance(field, models.UUIDField):
+        return attrgetter("hex")
+    if isinstance(field, models.IntegerField):
+        return str
+    if isinstance(field, models.DateTimeField):
+        return _moment
+    if isinstance(field, models.JSONField):
+        return lambda value: _quoted(encode(value).decode())
+    return _quoted
+
+
+@lru_cache(maxsize=64)
+def _moment(moment: datetime.datetime) -> str:
+    # One batch has one time, in several columns of all its rows.
+    return f'"{moment.isoformat()}"'
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _in_sqlite(field: Any, column: str) -> str:
     """Return how a value in JSON becomes what Django stores in SQLite."""
-    value = f"json_extract(value, '$.{field.column}')"
-    if isinstance(field, models.UUIDField | models.ForeignKey):
+    value = f"json_extract(value, '$.{column}')"
+    if isinstance(field, models.UUIDField):
         return f"replace({value}, '-', '')"
     if isinstance(field, models.DateTimeField):
         return f"replace(replace({value}, 'T', ' '), 'Z', '')"

@@ -14,7 +14,7 @@ from messaging import frames
 from messaging.models import Message
 from realtime.errors import Invalid, NotFound
 from realtime.frames import Frame
-from realtime.rows import Columns, as_uuid, ids, ids_in, one_id
+from realtime.rows import Columns, as_uuid, ids, ids_in, matching, one_id
 
 _PLACES = Columns(Message, "conversation", "sequence")
 
@@ -139,9 +139,10 @@ def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) ->
 
 def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
     """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
-    found = _PLACES.looking_up(Message, "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
+    message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
-    messages = list(Message.objects.raw(f"SELECT t.* FROM {found}", [_PLACES.parameter(places)]))  # noqa: S608
+    found = f"SELECT t.* FROM {_PLACES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
+    messages = list(Message.objects.raw(found, _PLACES.parameters(places)))
     shown = _shown(messages, viewer)
     return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
 
@@ -153,7 +154,7 @@ def _shown(messages: Sequence[Message], viewer: UUID | None) -> list[frames.Mess
 
 def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
     """Render message events as the messages are now; registered with the event log."""
-    table, wanted = Message._meta.db_table, {event.message_id for event in events}
+    table, wanted = Message._meta.db_table, {event.message_id for event in events if event.message_id is not None}
     messages = list(Message.objects.raw(f"SELECT * FROM {table} WHERE {ids_in('id')}", [ids(wanted)]))  # noqa: S608
     shown = _shown(messages, viewer)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}

@@ -10,12 +10,10 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import new_id
-from messaging.frames import Location, MessageDraft
-from messaging.models import Message
+from messaging.frames import Location, MessageDraft, Type
 from realtime.bodies import convert, encode
 from realtime.errors import DomainError, Invalid
 
-Type = Message.Type
 # Clients need not write the keys of an object in the same order twice.
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -27,7 +25,7 @@ class Send:
     conversation_id: UUID
     sender_id: UUID
     client_message_id: UUID
-    message_type: str = Type.TEXT
+    message_type: Type = "text"
     content: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     reply_to_id: UUID | None = None

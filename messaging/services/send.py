@@ -1,32 +1,36 @@
 """The one way in which messages are written: a batch, in one transaction.
 
 A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
-A batch, however large, is two round trips to PostgreSQL: lock the conversations, read the senders'
-places and look for repetitions; insert messages and events, update counters and commit.
+A batch, however large, is two round trips to PostgreSQL: lock the conversations and read all that is known of
+each send; insert messages and events, update counters and commit.
 """
 
 import datetime
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
+from accounts.models import new_id
 from conversations import event_log
 from conversations.models import Event, Participant
+from messaging import frames
 from messaging.errors import IdempotencyConflict
-from messaging.frames import NewMessage
 from messaging.models import Message
-from messaging.selectors import message_body
 from messaging.services.drafts import Send
+from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from realtime.rows import Columns, as_moment, as_uuid, pipelined
+from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
 
-_MESSAGE_COLUMNS = (
+_MESSAGES = Columns(
+    Message,
     "id",
     "conversation",
     "sequence",
@@ -39,9 +43,7 @@ _MESSAGE_COLUMNS = (
     "payload_digest",
     "created_at",
 )
-_MESSAGES = Columns(Message, *_MESSAGE_COLUMNS)
-_MESSAGE_VALUES = [Message._meta.get_field(name).attname for name in _MESSAGE_COLUMNS]  # type: ignore[union-attr]
-_KEYS = Columns(Message, "conversation", "sender", "client_message_id")
+_KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id")
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
@@ -63,19 +65,26 @@ class _Place:
     """What sending needs of a participant."""
 
     id: int
-    conversation_id: UUID
-    user_id: UUID
     can_send_messages: bool
     history_from: int
     sent_count: int
 
 
 @dataclass(slots=True)
-class _Known:
+class _Original:
     """A message that was sent before, and the digest of what it said; None once it was deleted."""
 
     sent: Sent
     digest: UUID | None
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known of one send: the sender's place, what the same send wrote before, where the quoted message is."""
+
+    place: _Place | None
+    original: _Original | None
+    quoted: tuple[UUID, int] | None
 
 
 def send_message(send: Send) -> Sent:
@@ -118,142 +127,154 @@ def send_messages(sends: Sequence[Send]) -> list[Sent | DomainError]:
 def _written(sends: Sequence[Send]) -> list[Sent | DomainError]:
     for _ in range(TRIES):
         try:
-            with pipelined(), transaction.atomic():
-                return _write(sends)
+            return [answer or TryAgain() for answer in transacted(SENDING, sends)]
         except IntegrityError:
             continue
     return [TryAgain()] * len(sends)
 
 
-def _write(sends: Sequence[Send]) -> list[Sent | DomainError]:
-    heads, places, known, quoted = _look_up(sends)
+def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
+    """Return how to lock the conversations, and how to read, under the locks, what is known of each send."""
+    keys = [(send.conversation_id, send.sender_id, send.client_message_id, send.reply_to_id) for send in sends]
+    return [
+        event_log.locking_heads({send.conversation_id for send in sends}, wait=wait),
+        Statement(_find_facts(), _KEYS.parameters(keys)),
+    ]
+
+
+def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
+    """Take sequences for the sends that may be written, and refuse the others."""
+    crash_point("after_lock")
+    locked, known = found
+    heads = event_log.heads_in(locked)
     now = timezone.now()
-    results: list[Sent | DomainError] = []
-    messages: list[Message] = []
+    decision: Decision[Sent] = Decision([])
+    messages: list[tuple[Any, ...]] = []
     entries: list[event_log.Entry] = []
     senders: dict[int, _Place] = {}
-    for send in sends:
+    # A batch may hold a send twice: the second is a repetition of the first.
+    originals: dict[tuple[UUID, UUID], _Original] = {}
+    for send, facts in zip(sends, _facts(known), strict=True):
         key = (send.sender_id, send.client_message_id)
-        original = known.get(key)
+        original = facts.original or originals.get(key)
         if original is not None:
             same = original.sent.conversation_id == send.conversation_id and original.digest in (None, send.digest)
-            results.append(original.sent if same else IdempotencyConflict())
+            decision.answers.append(replace(original.sent, duplicate=True) if same else IdempotencyConflict())
             continue
-        place = places.get((send.conversation_id, send.sender_id))
-        refusal = _refusal(send, place, quoted)
-        if refusal is not None or place is None:
-            results.append(refusal or NotFound("conversation"))
+        head = heads.get(send.conversation_id)
+        if facts.place is not None and head is None:
+            decision.answers.append(None)
             continue
-        message = Message(
-            conversation_id=send.conversation_id,
-            sender_id=send.sender_id,
-            client_message_id=send.client_message_id,
-            message_type=send.message_type,
-            content=send.content,
-            metadata=send.metadata,
-            reply_to_id=send.reply_to_id,
-            payload_digest=send.digest,
-            created_at=now,
-        )
+        refusal = _refusal(send, facts)
+        if refusal is not None or facts.place is None or head is None:
+            decision.answers.append(refusal or NotFound("conversation"))
+            continue
+        place = senders.setdefault(facts.place.id, facts.place)
+        place.sent_count += 1
+        sent = Sent(new_id(), send.conversation_id, head.last_sequence + 1, now, duplicate=False)
         entry = event_log.take(
-            heads[send.conversation_id],
+            head,
             Event.Kind.NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
-            message_id=message.id,
+            message_id=sent.message_id,
             counts_as_unread=True,
         )
-        message.sequence = entry.sequence
-        entry.frame = NewMessage(
-            conversation_id=str(send.conversation_id), sequence=message.sequence, message=message_body(message)
+        entry.frame = _frame(send, sent)
+        digest = send.digest
+        originals[key] = _Original(sent, digest)
+        messages.append(
+            (
+                sent.message_id,
+                send.conversation_id,
+                sent.sequence,
+                send.sender_id,
+                send.client_message_id,
+                send.message_type,
+                send.content,
+                send.metadata,
+                send.reply_to_id,
+                digest,
+                now,
+            )
         )
-        place.sent_count += 1
-        sent = Sent(message.id, send.conversation_id, message.sequence, now, duplicate=False)
-        known[key] = _Known(replace(sent, duplicate=True), message.payload_digest)
-        messages.append(message)
         entries.append(entry)
-        senders[place.id] = place
-        results.append(sent)
+        decision.answers.append(sent)
     if messages:
-        _MESSAGES.insert([getattr(message, name) for name in _MESSAGE_VALUES] for message in messages)
-        crash_point("after_insert")
-        event_log.append(entries)
-        _SENT_COUNTS.update((place.id, place.sent_count) for place in senders.values())
-    crash_point("before_commit")
-    return results
+        decision.writes = [
+            _MESSAGES.insert(messages),
+            *event_log.appending(entries),
+            _SENT_COUNTS.update([(place.id, place.sent_count) for place in senders.values()]),
+        ]
+        decision.announcements = [*event_log.announcements(entries)]
+    return decision
 
 
-def _look_up(
-    sends: Sequence[Send],
-) -> tuple[
-    dict[UUID, event_log.Head],
-    dict[tuple[UUID, UUID], _Place],
-    dict[tuple[UUID, UUID], _Known],
-    dict[UUID, tuple[UUID, int]],
-]:
-    """Lock the conversations; return their heads, the senders' places, what was sent before, and what is quoted.
-
-    All that comes after the lock in one round trip, and sees what was committed until the lock was had.
-    """
-    wanted = _KEYS.parameter((send.conversation_id, send.sender_id, send.client_message_id) for send in sends)
-    with connection.cursor() as locking, connection.cursor() as placing, connection.cursor() as knowing:
-        heads = event_log.lock_heads(locking, {send.conversation_id for send in sends})
-        placing.execute(_find_places(), [wanted])
-        knowing.execute(_find_known(), [wanted])
-        found_heads = heads()
-        crash_point("after_lock")
-        places = {
-            (place.conversation_id, place.user_id): place
-            for place in (
-                _Place(id, as_uuid(conversation_id), as_uuid(user_id), *rest)
-                for id, conversation_id, user_id, *rest in placing
-            )
-        }
-        known = {
-            (as_uuid(sender_id), as_uuid(client_id)): _Known(
-                Sent(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), duplicate=True),
-                as_uuid(digest) if digest is not None else None,
-            )
-            for sender_id, client_id, digest, id, conversation_id, sequence, created_at in knowing
-        }
-    return found_heads, places, known, _quotable(sends)
+SENDING = BatchWrite(_reads, _decide)
 
 
 @cache
-def _find_places() -> str:
-    """Return the statement for the places of senders who are in the conversation."""
-    found = _KEYS.looking_up(
-        Participant,
-        "t.conversation_id = r.conversation_id AND t.user_id = r.sender_id AND t.left_at IS NULL",
+def _find_facts() -> str:
+    """Return the statement for what is known of sends, one row for each."""
+    place = matching(
+        Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.sender_id AND p.left_at IS NULL"
     )
-    columns = "t.id, t.conversation_id, t.user_id, t.can_send_messages, t.history_from, t.sent_count"
-    return f"SELECT {columns} FROM {found}"  # noqa: S608 - names of tables and columns only
+    original = matching(Message, "m", "m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id")
+    quoted = matching(Message, "q", "q.id = r.reply_to_id")
+    return (
+        "SELECT r.n, p.id, p.can_send_messages, p.history_from, p.sent_count, "  # noqa: S608 - names only
+        "m.id, m.conversation_id, m.sequence, m.created_at, m.payload_digest, q.conversation_id, q.sequence "
+        f"FROM {_KEYS.source} {place} {original} {quoted}"
+    )
 
 
-@cache
-def _find_known() -> str:
-    """Return the statement for messages that have the sender and client_message_id of a send."""
-    found = _KEYS.looking_up(Message, "t.sender_id = r.sender_id AND t.client_message_id = r.client_message_id")
-    columns = "t.sender_id, t.client_message_id, t.payload_digest, t.id, t.conversation_id, t.sequence, t.created_at"
-    return f"SELECT {columns} FROM {found}"  # noqa: S608 - names of tables and columns only
+def _facts(rows: Sequence[Sequence[Any]]) -> Iterator[_Facts]:
+    """Read what `_find_facts` found, in the order of the sends."""
+    for row in sorted(rows, key=itemgetter(0)):
+        _, place_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
+        yield _Facts(
+            place=_Place(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
+            original=_original(*original) if original[0] is not None else None,
+            quoted=(as_uuid(quoted_in), quoted_sequence) if quoted_in is not None else None,
+        )
 
 
-def _quotable(sends: Sequence[Send]) -> dict[UUID, tuple[UUID, int]]:
-    """Return where the messages are that the batch replies to."""
-    quoted = {send.reply_to_id for send in sends if send.reply_to_id is not None}
-    if not quoted:
-        return {}
-    rows = Message.objects.filter(id__in=quoted).values_list("id", "conversation_id", "sequence")
-    return {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
+def _original(id: Any, conversation_id: Any, sequence: int, created_at: Any, digest: Any) -> _Original:
+    sent = Sent(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), duplicate=True)
+    return _Original(sent, as_uuid(digest) if digest is not None else None)
 
 
-def _refusal(send: Send, place: _Place | None, quoted: dict[UUID, tuple[UUID, int]]) -> DomainError | None:
-    if place is None:
+def _refusal(send: Send, facts: _Facts) -> DomainError | None:
+    if facts.place is None:
         return NotFound("conversation")
-    if not place.can_send_messages:
+    if not facts.place.can_send_messages:
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
-        conversation_id, sequence = quoted.get(send.reply_to_id, (None, 0))
-        if conversation_id != send.conversation_id or sequence < place.history_from:
+        conversation_id, sequence = facts.quoted or (None, 0)
+        if conversation_id != send.conversation_id or sequence < facts.place.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None
+
+
+def _frame(send: Send, sent: Sent) -> frames.NewMessage:
+    """Return a new message as everybody sees it."""
+    conversation_id = str(send.conversation_id)
+    return frames.NewMessage(
+        conversation_id=conversation_id,
+        sequence=sent.sequence,
+        message=frames.MessageBody(
+            id=str(sent.message_id),
+            client_message_id=str(send.client_message_id),
+            conversation_id=conversation_id,
+            sequence=sent.sequence,
+            sender_user_id=str(send.sender_id),
+            message_type=send.message_type,
+            content=send.content,
+            metadata=send.metadata,
+            reply_to_id=str(send.reply_to_id) if send.reply_to_id is not None else None,
+            status="sent",
+            created_at=sent.created_at,
+            edited_at=None,
+            deleted_at=None,
+        ),
+    )

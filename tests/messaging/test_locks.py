@@ -93,7 +93,8 @@ class SendUnderWay(threading.Thread):
 
     def run(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
-            event_log.lock_heads(cursor, [self._team.id])()
+            locking = event_log.locking_heads([self._team.id])
+            cursor.execute(locking.text, locking.parameters)
             self.has_the_lock.set()
             self.may_go_on.wait(10)
         connection.close()

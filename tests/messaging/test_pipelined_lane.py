@@ -1,0 +1,302 @@
+"""The lane on the event loop: the ordinary case by a pipeline, what is hindered by threads, nothing lost or doubled."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import User
+from conversations import event_log
+from conversations.models import Conversation, Participant
+from messaging.errors import IdempotencyConflict
+from messaging.integrity import faults
+from messaging.models import Message
+from messaging.services.drafts import Send
+from messaging.services.send import SENDING, Sent, send_message, send_messages
+from realtime import pipeline
+from realtime.errors import DomainError
+from realtime.lanes import Lanes
+from realtime.pipelined_lane import PipelinedLane
+from tests.making import direct, draft, people
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
+
+
+class Desk:
+    """Takes sends to a lane and keeps the answers; counts what went by threads."""
+
+    def __init__(self) -> None:
+        self.by_threads: list[Send] = []
+        self.lane = PipelinedLane(SENDING, Lanes(self._send_by_thread, count=2))
+        self.threads_may_go_on = threading.Event()
+        self.threads_may_go_on.set()
+        self.answers: dict[uuid.UUID, Sent | DomainError] = {}
+        self._submitted = 0
+
+    async def opens(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.lane._pipeline.ready:
+                await asyncio.sleep(0.01)
+
+    def submit(self, *sends: Send) -> None:
+        for send in sends:
+            self._submitted += 1
+            self.lane.submit(send.conversation_id, send, lambda answer, send=send: self._answered(send, answer))
+
+    async def answered(self, number: int | None = None) -> None:
+        async with asyncio.timeout(20):
+            while len(self.answers) < (self._submitted if number is None else number):
+                await asyncio.sleep(0.005)
+
+    def _answered(self, send: Send, answer: Sent | DomainError) -> None:
+        assert send.client_message_id not in self.answers, "answered once"
+        self.answers[send.client_message_id] = answer
+
+    def _send_by_thread(self, sends: Sequence[Send]) -> Sequence[Sent | DomainError]:
+        self.by_threads += sends
+        assert self.threads_may_go_on.wait(10)
+        return send_messages(sends)
+
+
+class Holder(threading.Thread):
+    """Somebody else who has locked a row, until told to let go."""
+
+    def __init__(self, locks: Callable[[], Any]) -> None:
+        super().__init__()
+        self.has_the_lock, self.may_go_on = threading.Event(), threading.Event()
+        self._locks = locks
+
+    def run(self) -> None:
+        with transaction.atomic():
+            self._locks()
+            self.has_the_lock.set()
+            self.may_go_on.wait(10)
+        connection.close()
+
+
+def holding(*conversations: Conversation) -> Holder:
+    locking = event_log.locking_heads([conversation.id for conversation in conversations])
+
+    def lock() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(locking.text, locking.parameters)
+
+    return started(Holder(lock))
+
+
+def started(holder: Holder) -> Holder:
+    holder.start()
+    assert holder.has_the_lock.wait(10)
+    return holder
+
+
+def run(scenario: Callable[[Desk], Awaitable[None]]) -> Desk:
+    desk = Desk()
+
+    async def play() -> None:
+        await desk.opens()
+        try:
+            await scenario(desk)
+        finally:
+            desk.lane.close()
+
+    asyncio.run(play())
+    assert list(faults()) == []
+    return desk
+
+
+def contents(talk: Conversation) -> list[str]:
+    return list(talk.messages.order_by("sequence").values_list("content", flat=True))
+
+
+@pytest.fixture
+def team() -> list[User]:
+    return people("ana", "ben", "cleo")
+
+
+@pytest.fixture
+def talk(team: list[User]) -> Conversation:
+    return direct(team[0], team[1])
+
+
+@pytest.fixture
+def other_talk(team: list[User]) -> Conversation:
+    return direct(team[0], team[2])
+
+
+@pytest.fixture
+def holders() -> Iterator[list[Holder]]:
+    held: list[Holder] = []
+    yield held
+    for holder in held:
+        holder.may_go_on.set()
+        holder.join()
+
+
+def test_what_nobody_hinders_needs_no_thread(talk: Conversation, other_talk: Conversation, team: list[User]) -> None:
+    sends = [draft(each, team[0], f"{number}") for number in range(200) for each in (talk, other_talk)]
+
+    async def scenario(desk: Desk) -> None:
+        desk.submit(*sends)
+        await desk.answered()
+        assert desk.lane.idle
+
+    desk = run(scenario)
+    assert desk.by_threads == []
+    assert contents(talk) == contents(other_talk) == [f"{number}" for number in range(200)]
+    for send in sends:
+        answer = desk.answers[send.client_message_id]
+        assert isinstance(answer, Sent)
+        assert Message.objects.get(id=answer.message_id).content == send.content
+
+
+def test_a_repetition_and_a_refusal_are_answered_like_everywhere(talk: Conversation, team: list[User]) -> None:
+    known = draft(talk, team[0], "known")
+    original = send_message(known)
+    other = Send(talk.id, team[0].id, known.client_message_id, content="other")
+    stranger = draft(talk, team[2])
+
+    async def scenario(desk: Desk) -> None:
+        desk.submit(known)
+        await desk.answered()
+        assert desk.answers.pop(known.client_message_id) == Sent(
+            original.message_id, talk.id, original.sequence, original.created_at, duplicate=True
+        )
+        desk.submit(other, stranger)
+        await desk.answered(2)
+        assert isinstance(desk.answers[other.client_message_id], IdempotencyConflict)
+        refusal = desk.answers[stranger.client_message_id]
+        assert isinstance(refusal, DomainError)
+        assert refusal.code == "not_found"
+
+    assert run(scenario).by_threads == []
+
+
+def test_a_locked_conversation_waits_by_itself_and_keeps_its_order(
+    talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder]
+) -> None:
+    holders.append(holding(talk))
+    held = [draft(talk, team[0], f"{number}") for number in range(6)]
+    free = [draft(other_talk, team[0], f"{number}") for number in range(6)]
+
+    async def scenario(desk: Desk) -> None:
+        desk.threads_may_go_on.clear()
+        desk.submit(*held[:2], *free[:3])
+        await desk.answered(3)
+        desk.submit(held[2], *free[3:], held[3])
+        await desk.answered(6)
+        assert set(desk.answers) == {send.client_message_id for send in free}
+        assert not desk.lane.idle
+        holders[0].may_go_on.set()
+        await asyncio.to_thread(holders[0].join)
+        desk.submit(*held[4:])
+        await asyncio.sleep(0.2)
+        desk.threads_may_go_on.set()
+        await desk.answered()
+        known_to_threads = len(desk.by_threads)
+        desk.submit(last := draft(talk, team[0], "last"))
+        await desk.answered()
+        assert len(desk.by_threads) == known_to_threads, "nothing hinders it any more"
+        assert isinstance(desk.answers[last.client_message_id], Sent)
+
+    desk = run(scenario)
+    assert contents(talk) == [*(f"{number}" for number in range(6)), "last"]
+    assert {send.conversation_id for send in desk.by_threads} == {talk.id}
+
+
+def test_a_message_that_somebody_else_commits_at_the_same_moment_is_one(
+    talk: Conversation, team: list[User], holders: list[Holder]
+) -> None:
+    send = draft(talk, team[0], "once")
+
+    def write_first() -> None:
+        # Under the lock of another conversation: nothing but the unique constraint stands between the two.
+        Message.objects.create(
+            conversation=direct(team[1], team[2]),
+            sequence=77,
+            sender=team[0],
+            client_message_id=send.client_message_id,
+            message_type="text",
+            created_at=talk.created_at,
+        )
+
+    holders.append(started(Holder(write_first)))
+
+    async def scenario(desk: Desk) -> None:
+        desk.submit(send)
+        await asyncio.sleep(0.2)
+        assert not desk.answers, "it waits for what the other does"
+        holders[0].may_go_on.set()
+        await desk.answered()
+
+    desk = Desk()
+
+    async def play() -> None:
+        await desk.opens()
+        await scenario(desk)
+        desk.lane.close()
+
+    asyncio.run(play())
+    assert isinstance(desk.answers[send.client_message_id], IdempotencyConflict)
+    assert desk.by_threads == [send]
+    assert Message.objects.filter(client_message_id=send.client_message_id).count() == 1
+
+
+def test_a_cut_connection_costs_nothing_but_time(talk: Conversation, team: list[User]) -> None:
+    sends = [draft(talk, team[0], f"{number}") for number in range(60)]
+
+    def cut(libpq: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [libpq.backend_pid])
+        connection.close()
+
+    async def scenario(desk: Desk) -> None:
+        for start in range(0, 60, 20):
+            desk.submit(*sends[start : start + 10])
+            await asyncio.to_thread(cut, desk.lane._pipeline._libpq)
+            desk.submit(*sends[start + 10 : start + 20])
+            await desk.answered()
+            await desk.opens()
+            desk.submit(whole := draft(talk, team[1], "between"))
+            await desk.answered()
+            assert isinstance(desk.answers[whole.client_message_id], Sent)
+
+    desk = run(scenario)
+    assert all(isinstance(answer, Sent) for answer in desk.answers.values())
+    assert [text for text in contents(talk) if text != "between"] == [f"{number}" for number in range(60)]
+
+
+def test_a_database_that_does_not_answer_is_given_up(
+    talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(pipeline, "WRITE_SECONDS", 0.3)
+    place = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    send = draft(talk, team[0], "patient")
+
+    async def scenario(desk: Desk) -> None:
+        desk.submit(send)
+        while not desk.by_threads:
+            await asyncio.sleep(0.01)
+        holders[0].may_go_on.set()
+        await desk.answered()
+        await desk.opens()
+
+    desk = run(scenario)
+    assert isinstance(desk.answers[send.client_message_id], Sent)
+    assert contents(talk) == ["patient"]
+
+
+def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation, team: list[User]) -> None:
+    sends = [draft(talk, team[0], f'{number}\\"{{,}}\n€' + "x" * 9_000) for number in range(128)]
+
+    async def scenario(desk: Desk) -> None:
+        desk.submit(*sends)
+        await desk.answered()
+
+    assert run(scenario).by_threads == []
+    assert contents(talk) == [send.content for send in sends]

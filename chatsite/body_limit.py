@@ -23,15 +23,17 @@ def with_body_limit(application: Application) -> Application:
         most = settings.LIMITS.body_bytes
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:
-            await _refuse(receive, send, most)
+            await _refuse(receive, send, most, more_body=True)
             return
         received = 0
+        more_body = True
         answered = False
 
         async def counted_receive() -> dict[str, Any]:
-            nonlocal received
+            nonlocal received, more_body
             message = await receive()
             received += len(message.get("body", b""))
+            more_body = message.get("more_body", False)
             # To the application it looks as if the client had left.
             return message if received <= most else {"type": "http.disconnect"}
 
@@ -42,17 +44,17 @@ def with_body_limit(application: Application) -> Application:
 
         await application(scope, counted_receive, noted_send)
         if received > most and not answered:
-            await _refuse(receive, send, most)
+            await _refuse(receive, send, most, more_body=more_body)
 
     return limited
 
 
-async def _refuse(receive: Receive, send: Send, most: int) -> None:
+async def _refuse(receive: Receive, send: Send, most: int, *, more_body: bool) -> None:
     # A client that is cut off while it still writes does not get to read the answer; so some more is read.
     for _ in range(READ_AFTERWARDS):
-        message = await receive()
-        if message["type"] != "http.request" or not message.get("more_body"):
+        if not more_body:
             break
+        more_body = (await receive()).get("more_body", False)
     error = DomainError("too_large", f"A body has at most {most} bytes.")
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

@@ -6,13 +6,14 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection
 
 from accounts.models import User
 from conversations.models import Conversation
 from messaging.errors import IdempotencyConflict
 from messaging.integrity import faults
 from messaging.models import Message
+from messaging.services import send as send_module
 from messaging.services.send import Sent, send_message, send_messages
 from realtime.errors import DomainError, TryAgain
 from tests.making import direct, draft, people, person
@@ -70,6 +71,23 @@ def test_a_batch_costs_the_same_however_large(
             send_messages([draft(talk, ana) for _ in range(size)])
 
 
+def test_a_batch_that_collides_again_and_again_is_put_off(
+    talk: Conversation, ana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def collides(sends: object) -> None:
+        tries.append(sends)
+        raise IntegrityError
+
+    with monkeypatch.context() as colliding:
+        colliding.setattr(send_module, "_write", collides)
+        results = send_messages([draft(talk, ana), draft(talk, ana)])
+    assert outcomes(results) == ["try_again", "try_again"]
+    assert len(tries) == send_module.TRIES
+    assert isinstance(send_message(draft(talk, ana)), Sent)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
@@ -91,6 +109,8 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 200")
         results = send_messages([draft(held, ana), draft(free, ana)])
+        with pytest.raises(OperationalError):
+            send_messages([draft(held, ana), draft(held, ana)])
     finally:
         done.set()
         holder.join()

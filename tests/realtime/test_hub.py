@@ -6,6 +6,7 @@ import random
 import pytest
 from django.db import OperationalError
 
+from realtime import hub as hub_module
 from realtime import sockets
 from realtime.hub import Hub
 from realtime.items import Ended, Notice
@@ -101,9 +102,10 @@ async def test_what_is_about_the_time_before_somebody_came_is_hidden_from_them(
     assert "type" not in ana.frames[1]
 
 
-async def test_a_database_that_fails_loses_nothing(hub: Hub, log: FakeLog, ana: Peer) -> None:
+@pytest.mark.parametrize("error", [OperationalError("away"), ZeroDivisionError("a bug")])
+async def test_a_database_that_fails_loses_nothing(error: Exception, hub: Hub, log: FakeLog, ana: Peer) -> None:
     def fail() -> None:
-        raise OperationalError("away")
+        raise error
 
     log.before_answering = fail
     log.commit("c")
@@ -125,6 +127,32 @@ async def test_what_arrives_during_the_last_look_at_the_log_is_not_forgotten(hub
     gate.let_through()
     await settled(hub)
     assert sequences(ana) == [2, 3, 4, 5]
+
+
+async def test_what_arrives_during_a_look_at_the_log_and_is_found_by_it_comes_once(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    two, _, four = (log.commit("c") for _ in range(3))
+    gate = Gate(log)
+    hub.offer([four])
+    await reached(gate)  # the look has found all three
+    hub.offer([two])
+    assert sequences(ana) == [2]
+    gate.let_through()
+    await settled(hub)
+    assert sequences(ana) == [2, 3, 4]
+
+
+async def test_what_was_rendered_for_some_members_reaches_these(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    ben = Peer("ben")
+    await hub.attach(ben.socket)
+    wake_up = log.commit("c", rendered=False)
+    del log.events["c"][-1].texts["ben"]  # he left a moment ago, which the log will say next
+    hub.offer([wake_up])
+    await settled(hub)
+    assert (sequences(ana), sequences(ben)) == ([2], [])
+    hub.offer([log.commit("c")])
+    assert sequences(ana) == [2, 3]
 
 
 # --- Notices and ends ---------------------------------------------------------------------
@@ -150,6 +178,16 @@ async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana:
             hub.offer([notice])
         for peer in (ana, tablet, ben, stranger):
             assert peer.texts.count(f'{{"n":{number}}}') == (peer in expected)
+
+
+async def test_of_the_rows_that_were_told_the_oldest_are_forgotten_first(
+    hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "SEEN_ROWS", 2)
+    for row in (1, 2, 1, 3):
+        hub.offer([Notice(f'{{"n":{row}}}', conversation_id="c", row_id=row)])
+    assert [frame["n"] for frame in ana.frames] == [1, 2, 3]
+    assert [hub.has_seen(row) for row in (1, 2, 3)] == [False, True, True]
 
 
 async def test_an_end_closes_the_sockets_it_means(hub: Hub, log: FakeLog) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from realtime.hub import Hub
 from realtime.items import Notice
+from realtime.registry import Recent
 from tests.realtime.logs import FakeLog, Gate, reached, settled, until
 from tests.realtime.peers import Peer, sequences
 
@@ -109,6 +110,14 @@ async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -
     await asyncio.wait_for(signing_in, 5)
     hub.offer([log.commit("c")])
     assert sequences(cleo) == [2, 3]
+
+
+async def test_a_joining_that_was_undone_before_it_was_read_lets_nobody_in(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    log.commit("d", joins=["ben"])
+    hub.offer_recent(Recent(heads={"d": 1}, joins={"d": {"ana": 1}}))
+    await settled(hub)
+    assert "d" not in hub.topics
+    assert ana.frames == []
 
 
 async def test_who_has_gone_leaves_nothing_behind(hub: Hub, log: FakeLog, ana: Peer) -> None:

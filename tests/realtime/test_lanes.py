@@ -145,6 +145,14 @@ async def test_an_answer_that_fails_does_not_keep_the_others_from_theirs(
     assert await lanes.run("a", ("a", 3)) == 30
 
 
+def test_a_write_that_outlives_its_event_loop_ends_quietly(writer: Writer) -> None:
+    [lane] = Lanes(writer, count=1)._lanes
+    loop = asyncio.new_event_loop()
+    loop.close()
+    lane._run([(("a", 1), lambda _: None)], loop)
+    assert writer.batches == [[("a", 1)]]
+
+
 async def test_who_stops_waiting_does_not_stop_the_write(writer: Writer) -> None:
     lanes = Lanes(writer, count=1)
     writer.hold()

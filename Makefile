@@ -1,6 +1,7 @@
 # make run      everything on one port, with demo people; needs Python 3.11+ only
 # make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
 # make machine  500 random stories against a plain model        STORIES=50 tells fewer
+# make coverage the suite with its lines and branches measured, and the bar for the core
 # make lint     format, lint, types, import contracts
 # make bench    the workloads, on services of its own          ARGS="w1 w2" goes to benchmarks
 # make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
@@ -24,7 +25,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine lint format bench bench-peers clean venv
+.PHONY: help run test machine coverage lint format bench bench-peers clean venv
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -41,6 +42,10 @@ test: $(DEV_STAMP)
 machine: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
 	@MACHINE_STORIES=$(or $(STORIES),500) $(PY) -m pytest tests/machine $(ARGS)
+
+coverage: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare
+	@$(PY) -m tests.coverage $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .
@@ -61,7 +66,7 @@ bench-peers: $(DEV_STAMP)
 	@$(PY) -m benchmarks.peers $(ARGS)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
 		benchmarks/peers/.cache
 
 $(RUN_STAMP):

@@ -76,12 +76,12 @@ def test_a_batch_that_collides_again_and_again_is_put_off(
 ) -> None:
     tries = []
 
-    def collides(sends: object) -> None:
+    def collides(_: object, sends: object) -> None:
         tries.append(sends)
         raise IntegrityError
 
     with monkeypatch.context() as colliding:
-        colliding.setattr(send_module, "_write", collides)
+        colliding.setattr(send_module, "transacted", collides)
         results = send_messages([draft(talk, ana), draft(talk, ana)])
     assert outcomes(results) == ["try_again", "try_again"]
     assert len(tries) == send_module.TRIES

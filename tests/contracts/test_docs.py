@@ -232,6 +232,7 @@ async def test_the_example_client_comes_back(starts_site: Callable[..., Site]) -
             await ben.connects()
             await ben.sends("After", to=conversation)
             await _prints(client, "After")
+            await ben.receives("new_message", content="While nobody was there")
             history = [message["content"] for message in await ben.history(conversation)]
             assert sorted(history) == ["After", "Before", "While nobody was there"]
 

@@ -2,13 +2,13 @@
 
 import os
 import warnings
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 os.environ.setdefault("CHATSITE_ROLE", "server")
 
-from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.routing import ProtocolTypeRouter
 from django import setup
-from django.urls import path
 
 # WhiteNoise reads its files synchronously; they are small, and in the page cache.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
@@ -18,18 +18,13 @@ setup(set_prefix=False)
 from chatsite.body_limit import with_body_limit  # noqa: E402 - apps must be ready
 from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
 from chatsite.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
-from realtime.consumer import refuse_path, socket_application  # noqa: E402
+from realtime.consumer import Receive, refuse_path, socket_application  # noqa: E402
+from realtime.sockets import Send  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": with_body_limit(OneHopHandler()),
-        "websocket": URLRouter(
-            [
-                path("ws", socket_application),  # type: ignore[arg-type] # Channels routes ASGI applications so
-                path("<path:path>", refuse_path),  # type: ignore[arg-type]
-                path("", refuse_path),  # type: ignore[arg-type]
-            ]
-        ),
-        "lifespan": lifespan,
-    }
-)
+
+async def sockets(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Serve upgrades at /ws and nowhere else."""
+    await (socket_application if scope["path"] == "/ws" else refuse_path)(scope, receive, send)
+
+
+application = ProtocolTypeRouter({"http": with_body_limit(OneHopHandler()), "websocket": sockets, "lifespan": lifespan})

@@ -6,11 +6,11 @@ client that does not read, control frames and parts of messages without number.
 """
 
 from django.conf import settings
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
+from chatsite.lean_protocol import LeanProtocol
 from realtime.rate import Bucket
 from realtime.sockets import TOO_FAST
 
@@ -23,7 +23,7 @@ MOST_PARTS = 1024
 NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class GuardedProtocol(WebSocketsSansIOProtocol):
+class GuardedProtocol(LeanProtocol):
     """One connection, from the request for an upgrade on."""
 
     _control_frames: Bucket | None = None

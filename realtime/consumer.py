@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -80,7 +80,8 @@ class Connection:
         self._send = send
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._frame_bucket = Bucket(settings.LIMITS.frames_per_second, settings.LIMITS.frames_burst)
-        self._bad_frames: deque[float] = deque()
+        # When frames came that were no commands; most clients never send one.
+        self._bad_frames: list[float] = []
         self._flood_since = self._flooded_at = 0.0
         # The `id` of the auth frame, for the answer to it.
         self._auth_id: str | None = None
@@ -110,6 +111,7 @@ class Connection:
         except Refused as refusal:
             await self._close_unsigned(refusal)
             return
+        self._forget_headers()
         write = self._scope.get("extensions", {}).get(WRITE_EXTENSION, {}).get("write")
         socket = Socket(self._send, abort, identity, uuid.uuid4().hex, write)
         try:
@@ -254,7 +256,7 @@ class Connection:
         now = time.monotonic()
         self._bad_frames.append(now)
         while self._bad_frames[0] < now - 60:
-            self._bad_frames.popleft()
+            del self._bad_frames[0]
         if len(self._bad_frames) > settings.LIMITS.bad_frames_per_minute:
             raise Refused(sockets.BAD_FRAMES)
 
@@ -330,6 +332,11 @@ class Connection:
         task = asyncio.current_task()
         assert task is not None
         return task.cancel
+
+    def _forget_headers(self) -> None:
+        """Let go of what was only needed to find out who asks: two KiB for as long as the connection lives."""
+        self._headers.clear()
+        self._scope["headers"].clear()
 
     def _header(self, name: bytes) -> str:
         return self._headers.get(name, b"").decode("latin-1")

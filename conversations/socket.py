@@ -1,11 +1,13 @@
 """Conversations on the socket: catch-up, and the log as the hub reads it."""
 
+import asyncio
 import datetime
 import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from itertools import chain
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
@@ -18,6 +20,9 @@ from realtime.sockets import Socket
 from realtime.threads import in_database_thread
 
 PAGE = 200
+# Of a herd that comes back at once, so many read at a time: the interpreter is also needed by those who chat.
+CATCH_UPS_AT_ONCE = 2
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 # Longer than any transaction may live (statement and idle time-outs), so that none is overlooked.
 OVERLAP_SECONDS = 8.0
 
@@ -49,7 +54,9 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
 
 
 async def _missed(socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> catch_up.Missed:
-    return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
+    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
+    async with turns:
+        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
 
 
 class ConversationLog:

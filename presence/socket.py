@@ -23,6 +23,7 @@ log = logging.getLogger("chatsite.presence")
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 20.0
 LOOK_SECONDS = 2.0
+TOLD_AT_ONCE = 50
 
 
 class Connections:
@@ -90,15 +91,19 @@ class Connections:
             log.warning("presence could not be told: %s", type(error).__name__)
 
     async def _tell(self, introduced: set[str], greeted: list[Socket]) -> None:
-        """Tell peers how these people are, and new clients how their peers are."""
-        if introduced:
-            await in_database_thread(services.introduce, introduced)
-        if not greeted:
-            return
-        known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in greeted})
-        for socket in greeted:
-            for text in known[socket.user_id]:
-                socket.deliver(WireFrame(text.encode()), droppable=True)
+        """Tell peers how these people are, and new clients how their peers are; some at a time.
+
+        After a restart everybody is new at once: told in one go, the event loop would stand still for seconds.
+        """
+        people = list(introduced)
+        for start in range(0, len(people), TOLD_AT_ONCE):
+            await in_database_thread(services.introduce, people[start : start + TOLD_AT_ONCE])
+        for start in range(0, len(greeted), TOLD_AT_ONCE):
+            some = greeted[start : start + TOLD_AT_ONCE]
+            known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in some})
+            for socket in some:
+                for text in known[socket.user_id]:
+                    socket.deliver(WireFrame(text.encode()), droppable=True)
 
 
 class Typists:

@@ -1,6 +1,7 @@
 """uvicorn with the options that the product relies on. Run by `manage.py serve`."""
 
 import os
+import resource
 import sys
 
 import uvicorn
@@ -14,8 +15,15 @@ from chatsite.http_guard import GuardedHttpProtocol
 from chatsite.websocket_protocol import ReadyFrameProtocol
 
 
+def allow_many_files() -> None:
+    """Raise the limit of open files, one per socket, to what the system allows; its default is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def serve(host: str, port: int, processes: int) -> None:
     """Serve until a signal ends it."""
+    allow_many_files()
     sys.stdout.write(f"Chatsite at http://{host}:{port} (Ctrl-C ends it)\n")
     sys.stdout.flush()
     limits = settings.LIMITS

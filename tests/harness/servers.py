@@ -43,10 +43,11 @@ _UNWANTED = re.compile(r"Traceback \(most recent call last\)|never awaited|was n
 
 
 class Server:
-    """One `manage.py serve` process. A restart takes the same port."""
+    """One `manage.py serve`, of one process or several. A restart takes the same port."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, processes: int = 1) -> None:
         self.name = name
+        self.processes = processes
         self.port = free_port()
         self.environment = dict(environment)
         self.log_file = folder / f"{name}.log"
@@ -67,7 +68,7 @@ class Server:
         environment = bare_environment() | self.environment | settings
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._program = Program(
-            [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+            [sys.executable, "manage.py", "serve", "--port", str(self.port), "--processes", str(self.processes)],
             log=self.log_file,
             environment=environment,
             folder=PROJECT,

@@ -4,6 +4,8 @@
 # make coverage the suite with its lines and branches measured, and the bar for the core
 # make lint     format, lint, types, import contracts
 # make bench    the workloads, on services of its own          ARGS="w1 w2" goes to benchmarks
+# make bench-plots   messages/s and p99 as connections, members, processes, conversations grow (15 minutes)
+# make soak     5,000 connections for ten minutes, then beside hostile ones     ARGS="--seconds 60"
 # make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
 #
 # Settings come from the environment, the command line (`make run PORT=9000`) or `.env`.
@@ -25,7 +27,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine coverage lint format bench bench-peers clean venv
+.PHONY: help run test machine coverage lint format bench bench-plots soak bench-peers clean venv
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -60,6 +62,15 @@ format: $(DEV_STAMP)
 bench: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-plots: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis
+	@$(PY) -m benchmarks.curves measure $(ARGS)
+	@$(PY) -m benchmarks.curves draw
+
+soak: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis
+	@$(PY) -m benchmarks.soak $(ARGS)
 
 bench-peers: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis

@@ -82,10 +82,11 @@ class Installation:
     def populate(self, wanted: dict[str, list[int]]) -> dict[str, Places]:
         """Create people and conversations: for each workload, conversations of these sizes."""
         made = self.describes("benchmarks.population", json.dumps(wanted))
-        return {
-            workload: [[Place(**place) for place in people] for people in conversations]
-            for workload, conversations in made.items()
-        }
+        return {workload: self.as_places(conversations) for workload, conversations in made.items()}
+
+    def as_places(self, conversations: list[list[dict[str, Any]]]) -> Places:
+        """Return described people as places."""
+        return [[Place(**place) for place in people] for people in conversations]
 
     def describes(self, module: str, *arguments: str) -> Any:
         """Run a program that fills the database, in a process of its own with Django, and return what it describes.
@@ -108,13 +109,13 @@ class Installation:
 
     # --- The server -----------------------------------------------------------------------
 
-    def fresh_server(self, **settings: str) -> None:
-        """Start a new server process, so that no workload inherits the heap of another."""
+    def fresh_server(self, *, processes: int = 1) -> None:
+        """Start a new server process (or several on one port), so that no workload inherits the heap of another."""
         if self._given_url:
             return
         self.stop_server()
-        self._server = Server("bench", self.environment, temporary_folder("bench"))
-        self._server.start(**settings)
+        self._server = Server("bench", self.environment, temporary_folder("bench"), processes=processes)
+        self._server.start()
 
     def stop_server(self) -> None:
         """End the server process, if it was started here."""

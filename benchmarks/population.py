@@ -19,7 +19,7 @@ import sys
 HISTORY_PAIRS, HISTORY_ROUNDS = 50, 200
 
 
-def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]]]:
+def main(wanted: dict[str, list[int]], beside: int = 0) -> dict[str, list[list[dict[str, object]]]]:
     """Make everything and describe it."""
     from django.db import connection, transaction
 
@@ -28,7 +28,10 @@ def main(wanted: dict[str, list[int]]) -> dict[str, list[list[dict[str, object]]
     made = {}
     with transaction.atomic():
         for workload, sizes in wanted.items():
-            made[workload] = [_conversation([next(people) for _ in range(size)]) for size in sizes]
+            crowds = [[next(people) for _ in range(size)] for size in sizes]
+            made[workload] = [new_conversation(crowd) for crowd in crowds]
+            if beside and workload == "talking":
+                _add_conversations(crowds, beside)
     _write_history(made.pop("history"))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # as autovacuum does within a minute
@@ -60,7 +63,7 @@ def new_people(count: int) -> list[tuple[object, str]]:
     return list(zip(users, tokens, strict=True))
 
 
-def _conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
+def new_conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
     """Create one conversation of these people; return each one's place in it."""
     from conversations.services import create_group, start_direct
 
@@ -74,6 +77,38 @@ def _conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
         {"token": token, "conversation_id": str(conversation.id), "sequence": conversation.last_sequence}
         for _, token in people
     ]
+
+
+def _add_conversations(crowds: list[list[tuple[object, str]]], count: int) -> None:
+    """Put each crowd into so many more, silent groups, set by set, as `create_group` would have made them."""
+    from django.utils import timezone
+
+    from conversations.models import Conversation, Event, Participant
+
+    now = timezone.now()
+    for crowd in crowds:
+        people = [person for person, _ in crowd]
+        groups = Conversation.objects.bulk_create(
+            Conversation(
+                type="group", name=f"Group {number}", created_by=people[0], created_at=now, updated_at=now,
+                last_activity_at=now, last_sequence=1, participant_count=len(people),
+            )
+            for number in range(count)
+        )  # fmt: skip
+        Participant.objects.bulk_create(
+            Participant(
+                conversation=group, user=person, role="owner" if person is people[0] else "member", joined_at=now
+            )
+            for group in groups
+            for person in people
+        )
+        Event.objects.bulk_create(
+            Event(
+                conversation=group, sequence=1, kind=Event.Kind.CONVERSATION_CREATED, subject_sequence=1,
+                actor_id=people[0].id, created_at=now,
+            )
+            for group in groups
+        )  # fmt: skip
 
 
 def _write_history(conversations: list[list[dict[str, object]]]) -> None:
@@ -109,4 +144,4 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    json.dump(main(json.loads(sys.argv[1])), sys.stdout)
+    json.dump(main(json.loads(sys.argv[1]), *map(int, sys.argv[2:])), sys.stdout)

@@ -96,7 +96,7 @@ def versions() -> dict[str, str]:
 def command(result: Result) -> str:
     """Return what repeats this figure."""
     workload, _, _part = result.workload.partition("_")
-    return f'make bench ARGS="{workload}"'
+    return "make soak" if workload == "soak" else f'make bench ARGS="{workload}"'
 
 
 def _row(result: Result) -> tuple[str, ...]:

@@ -11,10 +11,15 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def allow_many_files() -> None:
-    """Raise the limit of open files, of this process and of what it starts, to what thousands of connections need."""
+def allow_many_files(needed: int = 0) -> None:
+    """Let this process, and so those that it starts, have one file for each of many connections.
+
+    :raises SystemExit: the system does not allow so many.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16_384)), hard))
+    if needed > hard != resource.RLIM_INFINITY:
+        raise SystemExit(f"this takes {needed} open files, and `ulimit -Hn` allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed, min(hard, 16_384)), hard))
 
 
 def tree(pid: int) -> list[int]:

@@ -1,0 +1,176 @@
+"""Load held: many connections and a steady flow of messages for minutes, every message checked; then the hostile part.
+
+`python -m benchmarks.soak [--seconds 600] [--connections 5000] [--messages-per-second 500] [--rounds 5]`
+
+All connections belong to direct pairs. Each message must be acknowledged, received once, in order. The memory of the
+server (PSS) is read every few seconds; its slope is that of the least-squares line over the second half, when
+caches and pools are full. Then, for rounds that take turns, the same flow runs alone and beside 100 hostile clients
+(`benchmarks.hostile`): what these change for the others is the median of the rounds' p99 with and without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import report
+from benchmarks.chatting import Chat
+from benchmarks.clients import Crowd, Invalid
+from benchmarks.hostile import KINDS, harass
+from benchmarks.installation import Installation
+from benchmarks.result import Bar, Result
+from benchmarks.subject import Places
+from benchmarks.usage import Stopwatch, allow_many_files, memory_kib
+
+HOSTILE = 100
+SAMPLE_SECONDS = 5.0
+WARM_UP_SECONDS = 10.0
+ROUND_SECONDS = 15.0
+HEARTBEAT_SECONDS = 25.0
+GROWTH_BAR = Bar(first=1.0, target=1.0, at_least=False)  # MiB per minute in a process of about 300
+HOSTILE_BAR = Bar(first=1.1, target=1.1, at_least=False)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit code."""
+    options = _parser().parse_args(arguments)
+    installation = Installation()
+    try:
+        allow_many_files(options.connections + 1_000)
+        installation.start()
+        installation.environment["CHATSITE_LIMITS"] = "{}"  # the product's own: hostile clients are to meet them
+        sizes = {"soak": [2] * (options.connections // 2), "hostile": [2] * (HOSTILE // 2)}
+        places = installation.populate(sizes)
+        installation.fresh_server()
+        gc.collect()
+        gc.freeze()
+        results = uvloop.run(_soak(installation, places["soak"], places["hostile"], options))
+        installation.assert_clean_log()
+    except Invalid as fault:
+        print(f"soak: INVALID: {fault}", flush=True)
+        return 1
+    finally:
+        installation.stop()
+    print(report.details(results) + "\n\n" + report.as_table(results))
+    print(f"\nwritten to {report.write_json(results, options.output)}")
+    return 0 if all(result.bar.met(result.value, result.bar.target) for result in results) else 1
+
+
+async def _soak(
+    installation: Installation, pairs: Places, hostile: Places, options: argparse.Namespace
+) -> list[Result]:
+    crowd = Crowd(installation)
+    people = await crowd.connect([place for pair in pairs for place in pair])
+    await crowd.settle()
+    chat = Chat(crowd, list(zip(people[::2], people[1::2], strict=True)), options.messages_per_second)
+    beating = asyncio.ensure_future(_heartbeats(people))
+    chat.begin()
+    await asyncio.sleep(WARM_UP_SECONDS)
+    results = [await _held(installation, chat, options)]
+    if options.rounds:
+        results.append(await _beside_hostile(installation, chat, hostile, options.rounds))
+    await chat.end()
+    beating.cancel()
+    await crowd.leave()
+    results[0].figures["messages"] = chat.sent
+    return results
+
+
+async def _held(installation: Installation, chat: Chat, options: argparse.Namespace) -> Result:
+    """Let the flow run, and look at the server's memory."""
+    pid = installation.server_pid
+    assert pid is not None
+    watch = Stopwatch(installation.pids)
+    watch.start()
+    chat.mark()
+    begun = time.perf_counter()
+    samples: list[tuple[float, float]] = []  # seconds, MiB
+    while (now := time.perf_counter() - begun) < options.seconds:
+        samples.append((now, memory_kib(pid) / 1024))
+        await asyncio.sleep(min(SAMPLE_SECONDS, options.seconds - now))
+        if chat.failed:
+            break
+    samples.append((time.perf_counter() - begun, memory_kib(pid) / 1024))
+    watch.stop()
+    second_half = samples[len(samples) // 2 :]
+    slope = statistics.linear_regression(*zip(*second_half, strict=True)).slope if len(second_half) > 1 else 0.0
+    figures = {
+        "growth_mib_per_minute": slope * 60,
+        "process_mib_first": samples[0][1],
+        "process_mib_last": samples[-1][1],
+        "process_mib_most": max(mib for _, mib in samples),
+        "messages_per_s": len(chat.acknowledged) / watch.seconds,
+    } | chat.figures("flow")
+    title = (
+        f"load held: {options.connections:,} connections, {options.messages_per_second} messages/s, "
+        f"{options.seconds:.0f} s"
+    )
+    return Result("soak", title, "growth_mib_per_minute", GROWTH_BAR, figures).measured_by(watch)
+
+
+async def _beside_hostile(installation: Installation, chat: Chat, hostile: Places, rounds: int) -> Result:
+    """Let the flow run alone and beside hostile clients, in turns."""
+    tokens = [place.token for pair in hostile for place in pair]
+    watch = Stopwatch(installation.pids)
+    watch.start()
+    alone: list[dict[str, float]] = []
+    beside: list[dict[str, float]] = []
+    for _ in range(rounds):
+        alone.append(await _stretch(chat))
+        tasks = [
+            asyncio.ensure_future(harass(KINDS[number % len(KINDS)], installation.url, token))
+            for number, token in enumerate(tokens)
+        ]
+        await asyncio.sleep(2)
+        beside.append(await _stretch(chat))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(2)
+    watch.stop()
+    figures = {"p99_ratio": _median(beside, "flow_received_p99_ms") / _median(alone, "flow_received_p99_ms")}
+    for name in alone[0]:
+        figures |= {f"alone_{name}": _median(alone, name), f"beside_{name}": _median(beside, name)}
+    kinds = ", ".join(kind.__name__.replace("_", " ") for kind in KINDS)
+    title = f"beside {HOSTILE} hostile clients ({kinds}), {rounds} rounds each"
+    return Result("soak_hostile", title, "p99_ratio", HOSTILE_BAR, figures).measured_by(watch)
+
+
+async def _stretch(chat: Chat) -> dict[str, float]:
+    chat.mark()
+    await asyncio.sleep(ROUND_SECONDS)
+    return chat.figures("flow")
+
+
+async def _heartbeats(people: Sequence[object]) -> None:
+    """Let every client ping as the protocol asks, spread over the interval."""
+    while True:
+        for client in people:
+            client.send_text(b'{"type":"ping"}')  # type: ignore[attr-defined]
+            await asyncio.sleep(HEARTBEAT_SECONDS / len(people))
+
+
+def _median(stretches: Sequence[dict[str, float]], name: str) -> float:
+    return statistics.median(stretch[name] for stretch in stretches)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--connections", type=int, default=5_000)
+    parser.add_argument("--messages-per-second", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=5, help="with and without hostile clients; 0: leave that out")
+    parser.add_argument("--output", type=Path, help="where to write the JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

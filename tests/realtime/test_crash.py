@@ -1,0 +1,31 @@
+"""A crash point ends the process at the named place, at the named pass, and nowhere else."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness.services import PROJECT
+
+SCRIPT = """
+import sys
+from django.conf import settings
+settings.configure(CRASH_POINT=sys.argv[1])
+from realtime.crash import crash_point
+for number in range(1, 6):
+    crash_point("elsewhere")
+    print(number, flush=True)
+    crash_point("after_lock")
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "reached", "ended"),
+    [("after_lock", 1, -signal.SIGKILL), ("after_lock@3", 3, -signal.SIGKILL), ("after_lock@6", 5, 0), ("", 5, 0)],
+)
+def test_a_process_dies_at_its_pass(setting: str, reached: int, ended: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, setting], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split(), done.returncode) == ([str(number) for number in range(1, reached + 1)], ended)

@@ -14,7 +14,9 @@ from realtime.hub import hub
 
 log = logging.getLogger("chatsite.drain")
 
-# Clients come back at a random time within this span, so that the next process is not overrun.
+# Clients come back at a random time, so that the next process is not overrun: at most so many a second on
+# average, but all within so many seconds.
+RETURNS_PER_SECOND = 200
 RETURN_WITHIN_SECONDS = 5.0
 SPREAD_SECONDS = 2.0
 
@@ -38,8 +40,9 @@ class Drain:
         log.info("draining %d sockets", len(mine))
         random.shuffle(mine)
         pause = min(SPREAD_SECONDS, len(mine) * 0.005) / max(len(mine), 1)
+        longest = min(RETURN_WITHIN_SECONDS, 0.1 + len(mine) / RETURNS_PER_SECOND)
         for socket in mine:
-            socket.send(Reconnect(retry_after=round(random.uniform(0.2, RETURN_WITHIN_SECONDS), 2)))  # noqa: S311 - spreads, hides nothing
+            socket.send(Reconnect(retry_after=round(random.uniform(0.05, longest), 2)))  # noqa: S311 - spreads, hides nothing
         while any(busy() for busy in registry.busy_checks) and time.monotonic() < ends_at:
             await asyncio.sleep(0.02)
         await door.drained()

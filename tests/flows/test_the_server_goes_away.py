@@ -26,7 +26,7 @@ async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: Star
         server = ana.server
         server.program.send_signal(signal.SIGTERM)
         told = await ana.receives("reconnect", within=30)
-        assert told["retry_after"] > 0
+        assert 0 < told["retry_after"] < 0.5, "a few clients need not be spread over seconds"
         await ana.is_closed(1012, within=30)
         assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(server.start)

@@ -7,6 +7,7 @@
 # make bench-plots   messages/s and p99 as connections, members, processes, conversations grow (15 minutes)
 # make soak     5,000 connections for ten minutes, then beside hostile ones     ARGS="--seconds 60"
 # make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
+# make campaign load and faults for an hour, and a report      SEED=7 MINUTES=10 MESSAGES=100000 FAULTS=300
 #
 # Settings come from the environment, the command line (`make run PORT=9000`) or `.env`.
 
@@ -27,7 +28,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine coverage lint format bench bench-plots soak bench-peers clean venv
+.PHONY: help run test machine coverage lint format bench bench-plots soak bench-peers clean venv campaign
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -75,6 +76,12 @@ soak: $(DEV_STAMP)
 bench-peers: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
 	@$(PY) -m benchmarks.peers $(ARGS)
+
+campaign: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis libfaketime
+	@$(PY) -m tests.campaign $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(REPORT),--report $(REPORT))
 
 clean:
 	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \

@@ -52,7 +52,9 @@ class Frame(msgspec.Struct, gc=False, frozen=True):
     code: str = ""
     id: str | None = None
     retry_after: float | None = None
+    heads: dict[str, int] | None = None
     resync: list[str] | None = None
+    heartbeat_interval: float = 0.0
     server_time: str = ""
 
 
@@ -120,6 +122,13 @@ class SyncAsked(msgspec.Struct, frozen=True):
     cursors: dict[str, int]
 
 
+class SyncRefused(msgspec.Struct, gc=False, frozen=True):
+    """A sync was answered with an error."""
+
+    at: float
+    socket: int
+
+
 class Synced(msgspec.Struct, frozen=True):
     """`sync_complete` came; `cursors` are the device's own after all that came before it."""
 
@@ -140,7 +149,7 @@ class Loaded(msgspec.Struct, frozen=True):
     texts: dict[str, str]
 
 
-Entry = Connected | Closed | Sent | Acked | Refused | Heard | SyncAsked | Synced | Loaded
+Entry = Connected | Closed | Sent | Acked | Refused | Heard | SyncAsked | SyncRefused | Synced | Loaded
 
 
 @dataclass
@@ -152,6 +161,10 @@ class Held:
     messages: dict[int, tuple[str, str]] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
     marks: dict[str, tuple[int, int]] = field(default_factory=dict)  # user -> (delivered, read)
+
+    def copy(self) -> Held:
+        """Return the same for another device."""
+        return Held(self.cursor, self.floor, dict(self.messages), set(self.members), dict(self.marks))
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The harness from a shell.
 
-python -m tests.harness prepare [postgresql redis chromium]   install what is missing
+python -m tests.harness prepare [postgresql redis chromium libfaketime]   install what is missing
 python -m tests.harness run -- COMMAND ...                     run it on private services
 """
 

@@ -57,10 +57,22 @@ def node() -> Path:
     return Path(compute_driver_executable()[0])
 
 
+def libfaketime() -> Path:
+    """Return the path of the library that shows a program another time.
+
+    :raises Missing: it is not installed.
+    """
+    for folder in ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib"):
+        for found in Path(folder).glob("**/faketime/libfaketimeMT.so.1"):
+            return found
+    raise Missing("libfaketime (Debian: libfaketime)")
+
+
 _NEEDED: dict[str, tuple[Callable[[], Path], str]] = {
     "postgresql": (postgresql, "postgresql"),
     "redis": (redis, "redis-server"),
     "chromium": (chromium, "chromium"),
+    "libfaketime": (libfaketime, "libfaketime"),
 }
 
 

@@ -266,6 +266,16 @@ class _End(asyncio.Protocol):
         return self._transport is not None
 
     @property
+    def peer(self) -> tuple[str, int] | None:
+        """The address at the other side of this end's connection; None when it is not connected."""
+        return None if self._transport is None else self._transport.get_extra_info("peername")
+
+    @property
+    def local_port(self) -> int | None:
+        """The proxy's own port on this end's connection; None when it is not connected."""
+        return None if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
+
+    @property
     def _silenced(self) -> bool:
         # What is written at the client's end flows down.
         return ("down" if self.direction == "up" else "up") in self.link.proxy.silenced

@@ -49,10 +49,11 @@ class PostgreSQL:
 
     user = "chatsite"
 
-    def __init__(self) -> None:
+    def __init__(self, *, folder: Path | None = None, settings: str = "") -> None:
         # PostgreSQL refuses to run as root, and its account may not be able to enter root's TMPDIR.
         self._account = _unprivileged_account() if os.geteuid() == 0 else None
-        self.folder = temporary_folder("postgresql", within="/tmp" if self._account else None)  # noqa: S108
+        self.folder = folder or temporary_folder("postgresql", within="/tmp" if self._account else None)  # noqa: S108
+        self._settings = settings  # lines for postgresql.conf
         self.password = token_hex(16)
         self.port = 0
         self._program: Program | None = None
@@ -137,8 +138,12 @@ class PostgreSQL:
                 "fsync = on\n"
                 "synchronous_commit = on\n"
                 "full_page_writes = on\n"
-                "log_min_messages = warning\n"
+                "log_min_messages = warning\n" + self._settings
             )
+
+    def accepts_within(self, patience: float) -> bool:
+        """Wait until it answers again by itself, as after a crash of one of its processes; return whether it does."""
+        return _answers(self.program, self._accepts, patience=patience)
 
     def _accepts(self) -> bool:
         try:
@@ -215,8 +220,8 @@ class Services:
 
     template = "chatsite_template"
 
-    def __init__(self) -> None:
-        self.postgresql = PostgreSQL()
+    def __init__(self, postgresql: PostgreSQL | None = None) -> None:
+        self.postgresql = postgresql or PostgreSQL()
         self.redis = Redis()
         self._template_exists = False
         self._databases = 0

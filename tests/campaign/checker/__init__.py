@@ -29,10 +29,11 @@ CHECKS: tuple[Callable[[Evidence], Verdict], ...] = (
     revoked_are_silent,
     replay_equals_rows,
     marks_only_rise,
-    deleted_texts_are_gone,
 )
 
-__all__ = ["CHECKS", "Verdict", "check"]
+__all__ = ["CHECKS", "Verdict", "check", "deleted_texts_are_gone"]
+
+# `deleted_texts_are_gone` (I12) is asked once, at the end of a run: `last_questions`.
 
 
 def check(evidence: Evidence) -> list[Verdict]:

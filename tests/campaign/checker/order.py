@@ -1,7 +1,9 @@
 """I4 and I5: numbers without gaps, and one order for everybody."""
 
+from collections import defaultdict, deque
+
 from tests.campaign.checker.verdict import Verdict
-from tests.campaign.evidence import Acked, Connected, EventRow, Evidence, Heard, History, Sent, SyncAsked
+from tests.campaign.evidence import Acked, EventRow, Evidence, Heard, History, Sent, SyncAsked, Synced, SyncRefused
 
 
 def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
@@ -54,14 +56,19 @@ def everybody_sees_one_order(evidence: Evidence) -> Verdict:
 
 
 def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], verdict: Verdict) -> None:
-    highest: dict[str, int] = {}
+    """What comes for the first time on a socket comes in order; repetitions are allowed, and ignored by devices.
+
+    While a sync is under way what it brings may be lower than what came live before: it follows the cursor.
+    """
+    came: dict[tuple[int, str], set[int]] = defaultdict(set)  # (socket, conversation) -> numbers
+    highest: dict[tuple[int, str], int] = defaultdict(int)
+    under_way: dict[int, deque[dict[str, int]]] = defaultdict(deque)  # socket -> cursors of each sync, in order
     for entry in history.entries:
-        if isinstance(entry, Connected):
-            highest = {}
-        elif isinstance(entry, SyncAsked):
-            for conversation_id, cursor in entry.cursors.items():
-                if conversation_id in highest:
-                    highest[conversation_id] = min(highest[conversation_id], cursor)
+        if isinstance(entry, SyncAsked):
+            under_way[entry.socket].append(entry.cursors)
+        elif isinstance(entry, Synced | SyncRefused):
+            if under_way[entry.socket]:
+                under_way[entry.socket].popleft()
         elif isinstance(entry, Heard) and entry.frame.sequence:
             frame = entry.frame
             event = logged.get((frame.conversation_id, frame.sequence))
@@ -72,12 +79,20 @@ def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], v
                 frame.type == event.kind and (frame.message is None or frame.message.id == event.message_id)
             )
             verdict.look(same, f"{history.device} heard {frame} where the log has {event}")
-            before = highest.get(frame.conversation_id, 0)
-            verdict.look(
-                frame.sequence > before,
-                f"on a socket of {history.device} {frame.sequence} of {frame.conversation_id} came after {before}",
+            key = (entry.socket, frame.conversation_id)
+            if frame.sequence in came[key]:
+                continue
+            before = frame.sequence - 1
+            follows = under_way[entry.socket] and (
+                before in came[key] or before == under_way[entry.socket][0].get(frame.conversation_id)
             )
-            highest[frame.conversation_id] = frame.sequence
+            verdict.look(
+                frame.sequence > highest[key] or bool(follows),
+                f"on a socket of {history.device} {frame.sequence} of {frame.conversation_id} came first "
+                f"after {highest[key]}",
+            )
+            came[key].add(frame.sequence)
+            highest[key] = max(highest[key], frame.sequence)
 
 
 def _look_at_sends(history: History, verdict: Verdict) -> None:

@@ -30,18 +30,19 @@ def nobody_sees_too_much(evidence: Evidence) -> Verdict:
 
 
 def _look_at_memberships(history: History, windows: Windows, verdict: Verdict) -> None:
-    removed: set[str] = set()  # conversations, on the present socket
+    removed: set[tuple[int, str]] = set()  # (socket, conversation)
     for entry in history.entries:
-        if isinstance(entry, Connected):
-            removed = set()
         if not isinstance(entry, Heard):
             continue
         frame = entry.frame
         conversation_id = frame.conversation_id
+        here = (entry.socket, conversation_id)
+        if not conversation_id:
+            continue  # presence, which is about people
         if not frame.sequence:
             # Receipts and typing carry no number; but who was never a member hears none, nor does who was removed.
             verdict.look(
-                bool(windows.get((conversation_id, history.user_id))) and conversation_id not in removed,
+                bool(windows.get((conversation_id, history.user_id))) and here not in removed,
                 f"{history.device} heard {frame} of a conversation that it is not in",
             )
             continue
@@ -55,12 +56,10 @@ def _look_at_memberships(history: History, windows: Windows, verdict: Verdict) -
             f"{history.device} heard {frame}, about what lies before its history start {window.first}",
         )
         if frame.type == "participant_added" and frame.participant and frame.participant.user_id == history.user_id:
-            removed.discard(conversation_id)
-        verdict.look(
-            conversation_id not in removed, f"{history.device} heard {frame} after it had heard of its removal"
-        )
+            removed.discard(here)
+        verdict.look(here not in removed, f"{history.device} heard {frame} after it had heard of its removal")
         if frame.type == "participant_removed" and frame.user_id == history.user_id:
-            removed.add(conversation_id)
+            removed.add(here)
 
 
 def _look_for_the_deleted(

@@ -1,0 +1,98 @@
+"""Server processes die: with SIGKILL at every crash point and at any other moment, and with SIGTERM one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from time import monotonic
+
+from tests.campaign.device import Device
+from tests.campaign.stage import Stage
+from tests.campaign.world import Process
+from tests.harness.services import DidNotStart
+
+# Where a process may die, and within how many passes it does: some are passed per frame or delivery.
+POINTS = {
+    "parsed": 60,
+    "after_lock": 30,
+    "after_insert": 30,
+    "before_commit": 30,
+    "after_commit": 30,
+    "before_ack": 60,
+    "before_publish": 30,
+    "mid_fanout": 200,
+}
+RECOVERY = "kill -9: clients re-attached and caught up"
+COME = 8  # devices that come to the process which is about to die
+
+
+async def kill_at(stage: Stage, points: list[str]) -> None:
+    """Let one process die at these crash points, one after the other, under load."""
+    process = stage.dice.choice(stage.world.processes)
+    await kill_at_random(stage, process, restart=False)
+    for point in points:
+        passes = stage.dice.randint(1, POINTS[point])
+        # It may be found, and die, before we see it ready: then there is only its end to look at.
+        with suppress(DidNotStart):
+            await process.starts(CHATSITE_CRASH_POINT=f"{point}@{passes}")
+        stage.bring(process, COME)
+        here: list[Device] = []
+        until = monotonic() + 15
+        while process.server.running and monotonic() < until:
+            here = stage.devices_at(process) or here
+            await asyncio.sleep(0.005)
+        died_at = monotonic()
+        if process.server.running:
+            stage.book.missed(f"kill -9 at {point}")
+            await process.is_killed()
+            continue
+        if process.server.program.exit_code != -signal.SIGKILL:
+            stage.book.wrong.append(f"a process ended by itself with {process.server.program.exit_code}")
+        stage.book.struck(f"kill -9 at {point}")
+        stage.measures.add(RECOVERY, await stage.recoveries(here, died_at), p95=5.0, most=15.0)
+    await _comes_back(stage, process)
+
+
+async def kill_at_random(stage: Stage, process: Process | None = None, *, restart: bool = True) -> None:
+    """Kill a process at whatever it does."""
+    process = process or stage.dice.choice(stage.world.processes)
+    here = stage.devices_at(process)
+    await process.is_killed()
+    died_at = monotonic()
+    stage.book.struck("kill -9 at random")
+    stage.measures.add(RECOVERY, await stage.recoveries(here, died_at), p95=5.0, most=15.0)
+    if restart:
+        await _comes_back(stage, process)
+
+
+async def _comes_back(stage: Stage, process: Process) -> None:
+    begun = monotonic()
+    await process.starts()
+    stage.measures.add("a killed process starts again, without repair", [monotonic() - begun])
+    stage.bring(process, len(stage.active()) // len(stage.world.processes))
+
+
+async def rolling(stage: Stage) -> None:
+    """End every process with SIGTERM and start it again, one after the other, under load."""
+    async with stage.calm():
+        for process in stage.world.processes:
+            begun = monotonic()
+            here = stage.devices_at(process)
+            code = await asyncio.to_thread(process.server.terminate)
+            gone = monotonic()
+            if code not in (0, -signal.SIGTERM):
+                stage.book.wrong.append(f"SIGTERM ended a process with {code}")
+            stage.book.struck("SIGTERM, rolling")
+            stage.measures.add("SIGTERM: process gone", [gone - begun], most=30.0)
+            stage.measures.add("SIGTERM: clients re-attached and caught up", await stage.recoveries(here, begun))
+            ended = monotonic()
+            await process.starts()
+            stage.measures.add("SIGTERM: written until acknowledged, all clients", stage.waits(begun, ended), p99=1.0)
+            stage.measures.add(
+                "SIGTERM: messages sent more than once", [stage.repeated(begun, ended)], unit="messages", most=0
+            )
+            for codes in stage.refusals(begun, ended):
+                stage.book.details[f"SIGTERM: sends answered with {codes}"] += 1
+            stage.bring(process, len(stage.active()) // len(stage.world.processes))
+            await stage.all_caught_up(stage.active())

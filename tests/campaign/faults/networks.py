@@ -1,0 +1,63 @@
+"""The network between clients and servers: connections cut one by one, and a part of the world gone silent."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+from tests.campaign.device import Device
+from tests.campaign.evidence import Closed
+from tests.campaign.stage import Stage
+
+
+def cut_connection(stage: Stage) -> Device | None:
+    """Reset the connection of one device on both sides; return whose it was."""
+    device = stage.dice.choice(stage.active())
+    ports = {id(way): way for way in device.ways}
+    wire = device.wire
+    if wire is None or not wire.is_open or wire.transport is None:
+        stage.book.missed("connection reset")
+        return None
+    mine = wire.transport.get_extra_info("sockname")
+    for way in ports.values():
+        for link in way.links:
+            if link.client.peer == mine:
+                device.caught_up.clear()
+                link.cut()
+                stage.book.struck("connection reset")
+                return device
+    stage.book.missed("connection reset")
+    return None
+
+
+async def silent_partition(stage: Stage) -> None:
+    """Let one network fall silent, longer than clients and servers take to notice; then heal it."""
+    doings = stage.episode.doings
+    doings.may_revoke = False
+    await asyncio.sleep(1.5)  # until the last revocation is through
+    number = stage.dice.randrange(len(stage.world.networks))
+    ways = stage.world.networks[number]
+    here = [device for device in stage.active() if device.ways is ways]
+    connected = [device for device in here if device.caught_up.is_set()]
+    heartbeat = connected[0].heartbeat if connected else 30.0
+    begun = monotonic()
+    for way in ways:
+        way.silence()
+    try:
+        await asyncio.sleep(2 * heartbeat + stage.dice.uniform(2, 6))
+    finally:
+        for way in ways:
+            way.heal()
+    healed = monotonic()
+    noticed = []
+    for device in connected:
+        closes = [entry.at for entry in device.history.entries[-200:] if isinstance(entry, Closed) and entry.at > begun]
+        noticed.append((closes[0] if closes else healed) - begun)
+    if any(seconds < healed - begun for seconds in noticed):
+        stage.book.struck("silent partition")
+        stage.book.details["connections that a partition ended"] += len(noticed)
+    else:
+        stage.book.missed("silent partition")
+    stage.measures.add("silent partition: noticed", noticed, most=2 * heartbeat)
+    stage.measures.add("silent partition: caught up after it healed", await stage.recoveries(here, healed), most=5.0)
+    doings.may_revoke = True

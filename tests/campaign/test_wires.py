@@ -1,0 +1,109 @@
+"""What stands on the wires does what it says: wake-ups are mangled and nothing else, a COMMIT is cut in two ways."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.campaign.faults.database import Scissors
+from tests.campaign.faults.doorbell import Doorbell, value_end
+from tests.harness.proxy import Proxy
+
+WAKE_UP = b"*3\r\n$7\r\nmessage\r\n$5\r\nitems\r\n$8\r\nring %d\r\n"
+SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$5\r\nitems\r\n:1\r\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"+OK\r\n", b":7\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$4\r\na\r\nb\r\n", b"*-1\r\n", b"*0\r\n",
+        b"*2\r\n*1\r\n+a\r\n$2\r\nbb\r\n", b"%1\r\n+key\r\n:1\r\n", b">3\r\n+a\r\n+b\r\n+c\r\n", SUBSCRIBED,
+    ],
+)  # fmt: skip
+def test_a_value_ends_where_it_ends_and_not_before(value: bytes) -> None:
+    assert value_end(value + b"+next\r\n", 0) == len(value)
+    for short in range(len(value)):
+        assert value_end(value[:short], 0) is None
+
+
+@asynccontextmanager
+async def saying(*chunks: bytes) -> AsyncIterator[int]:
+    """A server that says these chunks, a moment apart, to whoever comes."""
+
+    async def say(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for chunk in chunks:
+            writer.write(chunk)
+            await asyncio.sleep(0.002)
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def heard(port: int, seconds: float) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    found = b""
+    try:
+        async with asyncio.timeout(seconds):
+            while chunk := await reader.read(65536):
+                found += chunk
+    except TimeoutError:
+        pass
+    writer.transport.abort()
+    return found
+
+
+async def test_wake_ups_are_dropped_doubled_and_reordered_and_replies_are_not() -> None:
+    numbers = range(100, 400)
+    stream = SUBSCRIBED + b"".join((WAKE_UP % number) + b"+PONG\r\n" for number in numbers)
+    pieces = [stream[at : at + 97] for at in range(0, len(stream), 97)]
+    doorbell = Doorbell(random.Random(3))
+    doorbell.rate = 0.3
+    async with saying(*pieces) as port, Proxy(port, filters=doorbell.filter) as proxy:
+        got = await heard(proxy.port, 2.5)
+    assert got.startswith(SUBSCRIBED)
+    assert got.count(b"+PONG\r\n") == len(numbers)
+    rung = [int(part[:3]) for part in got.split(b"ring ")[1:]]
+    assert set(rung) <= set(numbers)
+    assert len(set(numbers) - set(rung)) == doorbell.counts["dropped"] > 0
+    assert len(rung) - len(set(rung)) == doorbell.counts["doubled"] > 0
+    assert doorbell.counts["reordered"] > 0
+    assert rung != sorted(rung)
+    assert b"".join(sorted(got.replace(b"+PONG\r\n", b"").split(b"*3\r\n"))).count(b"message") == len(rung)
+
+
+async def test_a_doorbell_that_is_not_mangled_passes_everything() -> None:
+    stream = SUBSCRIBED + b"".join(WAKE_UP % number for number in range(100, 150))
+    async with saying(stream) as port, Proxy(port, filters=Doorbell(random.Random(1)).filter) as proxy:
+        assert await heard(proxy.port, 0.5) == stream
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int) -> None:
+    arrived = b""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        try:
+            while chunk := await reader.read(1024):
+                arrived += chunk
+                writer.write(b"done")
+        except ConnectionError:
+            pass
+        writer.close()
+
+    scissors = Scissors(random.Random(seed))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        async with Proxy(server.sockets[0].getsockname()[1], filters=scissors.filter) as proxy:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(b"BEGIN")
+            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
+            writer.write(b"COMMIT")  # closed scissors cut nothing
+            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
+            scissors.open = 1
+            writer.write(b"COMMIT again")
+            with pytest.raises(ConnectionResetError):
+                await asyncio.wait_for(reader.readexactly(1), 5)
+            [how] = scissors.counts
+            assert (b"again" in arrived) is (how == "after")

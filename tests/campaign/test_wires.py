@@ -79,8 +79,20 @@ async def test_a_doorbell_that_is_not_mangled_passes_everything() -> None:
         assert await heard(proxy.port, 0.5) == stream
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int) -> None:
+def said(kind: bytes, body: bytes) -> bytes:
+    """A message to PostgreSQL."""
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+TLS, STARTUP = said(b"", (80877103).to_bytes(4, "big")), said(b"", (196608).to_bytes(4, "big") + b"user\0ana\0\0")
+PREPARED = said(b"P", b"batch_7\0COMMIT\0\0\0") + said(b"P", b"batch_8\0SELECT\0\0\0")
+SIMPLE, EXECUTED = said(b"Q", b"COMMIT\0"), said(b"B", b"\0batch_7\0\0\0\0\0\0\0")
+HARMLESS = said(b"Q", b"SELECT 'COMMIT'\0") + said(b"B", b"\0batch_8\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize("commit", [SIMPLE, EXECUTED], ids=["simple", "prepared"])
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int, commit: bytes) -> None:
     arrived = b""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,13 +109,14 @@ async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int) -> None
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         async with Proxy(server.sockets[0].getsockname()[1], filters=scissors.filter) as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            writer.write(b"BEGIN")
-            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
-            writer.write(b"COMMIT")  # closed scissors cut nothing
-            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
-            scissors.open = 1
-            writer.write(b"COMMIT again")
+            for message in (TLS, STARTUP, PREPARED, commit, HARMLESS):  # closed scissors cut nothing
+                scissors.open = int(message is HARMLESS)  # nor do open ones what is no COMMIT
+                for piece in (message[:7], message[7:]):
+                    writer.write(piece)
+                    assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
+            before = arrived
+            writer.write(commit)
             with pytest.raises(ConnectionResetError):
                 await asyncio.wait_for(reader.readexactly(1), 5)
             [how] = scissors.counts
-            assert (b"again" in arrived) is (how == "after")
+            assert arrived == (before + commit if how == "after" else before)

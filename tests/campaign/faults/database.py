@@ -14,6 +14,7 @@ from tests.campaign.stage import Stage
 from tests.campaign.world import Process
 from tests.harness.proxy import Direction, Filter, Link
 
+STARTUP = (196608).to_bytes(4, "big")  # version 3.0 of the protocol; before it a client may ask for TLS
 EXPECTED = frozenset({"try_again", "rate_limited"})
 
 
@@ -40,15 +41,20 @@ class Scissors:
 
 
 class _Commits(Filter):
+    """Follows what a client says to PostgreSQL as far as it takes to know a COMMIT, be it prepared or not."""
+
     def __init__(self, link: Link, scissors: Scissors) -> None:
         super().__init__(link)
         self._scissors = scissors
         self._deaf = False
+        self._started = False  # the messages before that carry no type
+        self._rest = b""
+        self._names: set[bytes] = set()  # of prepared COMMITs
 
     def passes(self, data: bytes, direction: Direction) -> bytes:
         if self._deaf:
             return b""  # the answer to the COMMIT, which nobody will hear
-        if direction == "up" and b"COMMIT" in data:
+        if direction == "up" and self._commits(data):
             how = self._scissors.cuts()
             if how == "before":
                 self.link.cut()
@@ -58,6 +64,30 @@ class _Commits(Filter):
                 self._deaf = True
                 asyncio.get_running_loop().call_later(0.05, self.link.cut)
         return data
+
+    def _commits(self, data: bytes) -> bool:
+        """Take in what was said; return whether a COMMIT was among it."""
+        data, found, at = self._rest + data, False, 0
+        while True:
+            head = 1 if self._started else 0
+            if len(data) - at < head + 4:
+                break
+            end = at + head + int.from_bytes(data[at + head : at + head + 4], "big")
+            if end > len(data):
+                break
+            kind, body = data[at : at + head], data[at + head + 4 : end]
+            if not head:
+                self._started = body[:4] == STARTUP
+            elif kind == b"Q":
+                found |= body == b"COMMIT\0"
+            elif kind == b"P":
+                name, query, _ = body.split(b"\0", 2)
+                (self._names.add if query == b"COMMIT" else self._names.discard)(name)
+            elif kind == b"B":
+                found |= body.split(b"\0", 2)[1] in self._names
+            at = end
+        self._rest = data[at:]
+        return found
 
 
 async def restart(stage: Stage, *, crash: bool) -> None:

@@ -1,0 +1,20 @@
+"""What the server does to its process before it serves."""
+
+import subprocess
+import sys
+
+from tests.harness.services import PROJECT
+
+LOWERED = """
+import resource
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+from chatsite.server import allow_many_files
+allow_many_files()
+print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
+"""
+
+
+def test_it_opens_as_many_sockets_as_the_system_allows() -> None:
+    done = subprocess.run([sys.executable, "-c", LOWERED], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -39,6 +39,8 @@ class Pipeline:
     def __init__(self) -> None:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._libpq: pq.abc.PGconn | None = None
+        # Kept, because a connection that is lost does not say its number any more.
+        self._socket = -1
         self._opening: asyncio.Task[None] | None = None
         # The prepared statements of this connection, by their texts.
         self._names: dict[str, bytes] = {}
@@ -122,12 +124,12 @@ class Pipeline:
     def _flush(self) -> None:
         assert self._libpq is not None
         if self._libpq.flush():
-            asyncio.get_running_loop().add_writer(self._libpq.socket, self._flush_rest)
+            asyncio.get_running_loop().add_writer(self._socket, self._flush_rest)
 
     def _flush_rest(self) -> None:
         assert self._libpq is not None
         if not self._libpq.flush():
-            asyncio.get_running_loop().remove_writer(self._libpq.socket)
+            asyncio.get_running_loop().remove_writer(self._socket)
 
     def _on_readable(self) -> None:
         """Take what came; when the trip is complete, hand it over."""
@@ -187,15 +189,16 @@ class Pipeline:
             self._connection, self._libpq = opened, opened.pgconn
             self._names, self._queued, self._results, self._arrival = {}, [], [], None
             self._libpq.enter_pipeline_mode()
-            asyncio.get_running_loop().add_reader(self._libpq.socket, self._on_readable)
+            self._socket = self._libpq.socket
+            asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
     def close(self) -> None:
         """Give up the connection; `ready` opens a new one."""
         libpq, self._libpq = self._libpq, None
         if libpq is not None:
             loop = asyncio.get_running_loop()
-            loop.remove_reader(libpq.socket)
-            loop.remove_writer(libpq.socket)
+            loop.remove_reader(self._socket)
+            loop.remove_writer(self._socket)
             libpq.finish()
 
 

@@ -1,7 +1,10 @@
 """The lane on the event loop: the ordinary case by a pipeline, what is hindered by threads, nothing lost or doubled."""
 
 import asyncio
+import os
+import socket
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -295,8 +298,68 @@ def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation
     sends = [draft(talk, team[0], f'{number}\\"{{,}}\n€' + "x" * 9_000) for number in range(128)]
 
     async def scenario(desk: Desk) -> None:
+        with socket.socket(fileno=os.dup(desk.lane._pipeline._libpq.socket)) as wire:  # type: ignore[union-attr]
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         desk.submit(*sends)
         await desk.answered()
 
     assert run(scenario).by_threads == []
     assert contents(talk) == [send.content for send in sends]
+
+
+def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
+    talk: Conversation, team: list[User], holders: list[Holder]
+) -> None:
+    place = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    send = draft(talk, team[0], "cut off")
+
+    def cut(backend: int) -> None:
+        with connection.cursor() as cursor:
+            waiting = "SELECT pid FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            while not cursor.execute(waiting, [backend]).fetchall():
+                time.sleep(0.01)
+            cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+        connection.close()
+
+    async def scenario(desk: Desk) -> None:
+        libpq = desk.lane._pipeline._libpq
+        assert libpq is not None
+        desk.submit(send)
+        await asyncio.to_thread(cut, libpq.backend_pid)
+        async with asyncio.timeout(pipeline.WRITE_SECONDS / 2):
+            while not desk.by_threads:
+                await asyncio.sleep(0.01)
+        holders[0].may_go_on.set()
+        await desk.answered()
+
+    assert isinstance(run(scenario).answers[send.client_message_id], Sent)
+    assert contents(talk) == ["cut off"]
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_dropped(talk: Conversation, team: list[User]) -> None:
+    async def scenario(desk: Desk) -> None:
+        asked = asyncio.get_running_loop().create_future()
+        asked.cancel()
+        desk.lane._pipeline._arrive(asked)
+        desk.submit(draft(talk, team[0], "next"))
+        await desk.answered()
+
+    assert run(scenario).by_threads == []
+    assert contents(talk) == ["next"]
+
+
+def test_an_answer_that_cannot_be_given_keeps_nobody_else_from_theirs(
+    talk: Conversation, team: list[User], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> None:
+        raise RuntimeError("the socket is gone")
+
+    async def scenario(desk: Desk) -> None:
+        desk.lane.submit(talk.id, draft(talk, team[0], "one"), fails)
+        desk.submit(draft(talk, team[0], "two"))
+        await desk.answered()
+
+    run(scenario)
+    assert contents(talk) == ["one", "two"]
+    assert "an answer could not be given" in caplog.text

@@ -2,6 +2,7 @@
 # make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
 # make machine  500 random stories against a plain model        STORIES=50 tells fewer
 # make coverage the suite with its lines and branches measured, and the bar for the core
+# make mutation small mistakes in the core, to see whether tests notice   ARGS="--every 10" takes a sample
 # make lint     format, lint, types, import contracts
 # make bench    the workloads, on services of its own          ARGS="w1 w2" goes to benchmarks
 # make bench-plots   messages/s and p99 as connections, members, processes, conversations grow (15 minutes)
@@ -28,7 +29,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine coverage lint format bench bench-plots soak bench-peers clean venv campaign
+.PHONY: help run test machine coverage mutation lint format bench bench-plots soak bench-peers clean venv campaign
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -49,6 +50,10 @@ machine: $(DEV_STAMP)
 coverage: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
 	@$(PY) -m tests.coverage $(ARGS)
+
+mutation: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis
+	@$(PY) -m tests.mutation $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .

@@ -14,14 +14,16 @@ _SERVICES = pytest.StashKey[harness_services.Services]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start PostgreSQL and Redis, and point every setting of this process at them."""
+    """Start PostgreSQL and Redis, unless some were given, and point every setting of this process at them."""
     if "django.conf" in sys.modules and sys.modules["django.conf"].settings.configured:
         pytest.exit("Django's settings were loaded before the tests' services started: unset DJANGO_SETTINGS_MODULE")
-    services = harness_services.Services()
-    try:
-        services.start()
-    except Missing as missing:
-        pytest.exit(f"{missing}\n`make test` installs what it can.", returncode=2)
+    services = _given(config)
+    if services is None:
+        services = harness_services.Services()
+        try:
+            services.start()
+        except Missing as missing:
+            pytest.exit(f"{missing}\n`make test` installs what it can.", returncode=2)
     config.stash[_SERVICES] = services
     for name in harness_services.SETTINGS:
         os.environ.pop(name, None)
@@ -33,8 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     services = config.stash.get(_SERVICES, None)
-    if services is not None:
+    if services is not None and services is not _given(config):
         services.stop()
+
+
+def _given(config: pytest.Config) -> harness_services.Services | None:
+    """Return services that run already: whoever calls pytest may pass them as a plugin."""
+    plugins = config.pluginmanager.get_plugins()
+    return next((plugin for plugin in plugins if isinstance(plugin, harness_services.Services)), None)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,100 @@
+"""What the types of requests and commands let in, at their bounds, and what is absent when nothing is said."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import realtime.consumer  # noqa: F401 - registers the commands of the ground floor
+from conversations.frames import ConversationListQuery, EventsQuery
+from messaging.frames import HistoryQuery, Location, ReadReceipt
+from realtime.bodies import convert, decode
+from realtime.commands import decode_command, ids_of
+from realtime.errors import DomainError
+from realtime.frames import Ping
+
+ID, OTHER = str(uuid4()), str(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "fits"),
+    [(90, 180, True), (-90, -180, True), (90.5, 0, False), (-90.5, 0, False), (0, 180.5, False), (0, -180.5, False)],
+)
+def test_a_place_lies_on_earth(latitude: float, longitude: float, fits: bool) -> None:
+    text = json.dumps({"latitude": latitude, "longitude": longitude})
+    if fits:
+        assert decode(text, Location).label == ""
+        return
+    with pytest.raises(DomainError, match="itude"):
+        decode(text, Location)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fits"),
+    [
+        ({"message_id": ID}, True),
+        ({"conversation_id": ID, "sequence": 0}, True),
+        ({}, False),
+        ({"conversation_id": ID}, False),
+        ({"sequence": 1}, False),
+        ({"message_id": ID, "sequence": 1}, False),
+        ({"message_id": ID, "conversation_id": OTHER}, False),
+        ({"message_id": ID, "conversation_id": OTHER, "sequence": 1}, False),
+    ],
+)
+def test_a_receipt_names_a_message_or_a_sequence_of_a_conversation(fields: dict[str, Any], fits: bool) -> None:
+    text = json.dumps({"type": "read_receipt", **fields})
+    if fits:
+        receipt = decode(text, ReadReceipt)
+        named = {name: getattr(receipt, name) for name in ("message_id", "conversation_id", "sequence")}
+        assert (
+            json.loads(json.dumps({name: value for name, value in named.items() if value is not None}, default=str))
+            == fields
+        )
+        return
+    with pytest.raises(DomainError) as refused:
+        decode(text, ReadReceipt)
+    assert set(refused.value.fields or {}) == {"message_id"}
+
+
+def test_without_a_word_a_query_asks_for_everything_from_the_beginning() -> None:
+    assert convert({}, EventsQuery).after == 0
+    assert convert({"after": "7"}, EventsQuery).after == 7
+    listed = convert({}, ConversationListQuery)
+    assert (listed.cursor, listed.unread, listed.archived, listed.q) == (None, False, False, "")
+    for name in ("before", "after", "around"):
+        assert getattr(convert({}, HistoryQuery), name) is None
+        assert getattr(convert({name: "7"}, HistoryQuery), name) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "fields"),
+    [
+        ('{"type": "dance"}', "unknown_type", {"type"}),
+        ("{}", "unknown_type", {"type"}),
+        ('{"type": "ping", "colour": "red"}', "invalid", {"colour"}),
+        ('{"type": "ping", "id": 7}', "invalid", {"id"}),
+        ("[]", "malformed", set()),
+        ('{"type":', "malformed", set()),
+        ("[" * 5_000, "malformed", set()),
+        ('"\ud800"', "malformed", set()),
+    ],
+)
+def test_what_is_no_command_says_why(text: str, code: str, fields: set[str]) -> None:
+    with pytest.raises(DomainError) as refused:
+        decode_command(text)
+    assert (refused.value.code, set(refused.value.fields or {})) == (code, fields)
+
+
+def test_a_refused_frame_is_told_by_the_ids_that_can_be_read() -> None:
+    assert decode_command('{"type": "ping", "id": "7"}') == Ping(id="7")
+    longest = "x" * 128
+    for text, id, client_message_id in (
+        (f'{{"id": "{longest}", "client_message_id": "m"}}', longest, "m"),
+        (f'{{"id": "{longest}x", "client_message_id": 5}}', None, None),
+        ('{"id": 7}', None, None),
+        ('["id"]', None, None),
+        ("nonsense", None, None),
+    ):
+        assert ids_of(text) == {"id": id, "client_message_id": client_message_id}

@@ -1,0 +1,124 @@
+"""Try every change of the chosen modules, and say which ones no test noticed.
+
+python -m tests.mutation [THEME or MODULE ...]     try them, by default all; one process for each CPU
+python -m tests.mutation --every 10 [...]          a sample: every tenth change
+python -m tests.mutation report                    the table again, of what was tried last
+
+What was found is kept in tests/artifacts/mutation, a file for each module.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tests.harness.services import PROJECT
+from tests.mutation.mutants import mutants
+from tests.mutation.targets import THEMES
+from tests.mutation.trial import KILLED, SURVIVED, TIMED_OUT, Bench, source_of
+
+RESULTS = PROJECT / "tests" / "artifacts" / "mutation"
+# A change that makes its tests so many times slower, and slower than this, has made them hang.
+TIMES, LEAST_SECONDS = 4, 10.0
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the arguments say; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--every", type=int, default=1)
+    options = parser.parse_args(arguments)
+    if options.names != ["report"]:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        if not all(_in_parallel(list(_chosen(options.names)), options.every, os.cpu_count() or 1)):
+            return 1
+    _report()
+    return 0
+
+
+def _chosen(names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for theme, modules in THEMES.items():
+        for module, tests in modules.items():
+            if not names or theme in names or module in names:
+                yield module, tests
+
+
+def _in_parallel(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, count: int) -> list[bool]:
+    """Share the changes among so many processes; return which of these ended well."""
+    children = []
+    for share in range(count):
+        child = os.fork()
+        if not child:
+            ended_well = False
+            try:
+                _try_all(chosen, every, share, count)
+                ended_well = True
+            finally:
+                os._exit(not ended_well)
+        children.append(child)
+    return [os.waitpid(child, 0)[1] == 0 for child in children]
+
+
+def _try_all(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, share: int, count: int) -> None:
+    bench = Bench()
+    try:
+        for module, tests in chosen:
+            _try_module(bench, module, tests, every, share, count)
+    finally:
+        bench.stop()
+
+
+def _try_module(bench: Bench, module: str, tests: Sequence[str], every: int, share: int, count: int) -> None:
+    """Try this process's share of a module's changes, and write down each outcome."""
+    begun = time.monotonic()
+    if bench.run(tests, 300) != SURVIVED:
+        raise RuntimeError(f"the tests of {module} fail without any change:\n{bench.last_words()}")
+    patience = max(LEAST_SECONDS, TIMES * (time.monotonic() - begun))
+    file = source_of(module)
+    found = []
+    for number, mutant in enumerate(mutants(file.read_text(), str(file))):
+        if number % every or number // every % count != share:
+            continue
+        outcome = bench.run(tests, patience, module=module, code=mutant.code)
+        found.append({"line": mutant.line, "before": mutant.before, "after": mutant.after, "outcome": outcome})
+        if outcome == SURVIVED:
+            sys.stdout.write(f"{module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}\n")
+            sys.stdout.flush()
+    for stale in RESULTS.glob(f"{module}.*-of-*.json"):
+        if not stale.name.endswith(f"-of-{count}.json"):
+            stale.unlink(missing_ok=True)
+    (RESULTS / f"{module}.{share}-of-{count}.json").write_text(json.dumps(found, indent=1))
+
+
+def _report() -> None:
+    """Print a table of all that was tried, a row for each module and one for each theme."""
+    sys.stdout.write("\n| module | mutants | killed | survived | timed out | noticed |\n|---|---|---|---|---|---|\n")
+    everything: Counter[str] = Counter()
+    for theme, modules in THEMES.items():
+        of_theme: Counter[str] = Counter()
+        for module in modules:
+            outcomes = Counter(
+                each["outcome"]
+                for file in RESULTS.glob(f"{module}.*-of-*.json")
+                for each in json.loads(file.read_text())
+            )
+            _row(module, outcomes)
+            of_theme += outcomes
+        _row(f"**{theme}**", of_theme)
+        everything += of_theme
+    _row("**all**", everything)
+
+
+def _row(name: str, outcomes: Counter[str]) -> None:
+    total = outcomes.total()
+    if total:
+        noticed = 100 * (total - outcomes[SURVIVED]) / total
+        numbers = " | ".join(str(outcomes[outcome]) for outcome in (KILLED, SURVIVED, TIMED_OUT))
+        sys.stdout.write(f"| {name} | {total} | {numbers} | {noticed:.1f} % |\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

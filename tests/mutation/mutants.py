@@ -1,0 +1,243 @@
+"""The mistakes: what may be changed in a module, one change at a time.
+
+Not changed is what no test of behaviour should see: annotations that nothing reads at run time, documentation,
+sentences for people and for logs, and the points at which tests may crash the process.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+
+# The first is the nearest mistake. The others say the contrary, which a whole condition does anyway when it is
+# taken for true and for false.
+COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop] | None, type[ast.cmpop]]] = {
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (None, ast.NotEq),
+    ast.NotEq: (None, ast.Eq),
+    ast.Is: (None, ast.IsNot),
+    ast.IsNot: (None, ast.Is),
+    ast.In: (None, ast.NotIn),
+    ast.NotIn: (None, ast.In),
+}
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+}
+OPPOSITES = {"filter": "exclude", "exclude": "filter", "any": "all", "all": "any", "min": "max", "max": "min"}
+# Methods that give back their object a little changed, and can be left out.
+REFINEMENTS = frozenset({"strip", "lower", "upper", "rstrip", "lstrip", "order_by", "distinct", "select_for_update"})
+# What is called for people, type checkers or tests only, and what is assigned for Python itself.
+UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast"})
+UNSEEN_NAMES = frozenset({"__slots__", "__all__"})
+UNSEEN_KEYWORDS = frozenset({"kw_only", "extra_json_schema", "verbose_name", "help_text"})
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed module: where, how a line read and how it reads now, and the code to run."""
+
+    line: int
+    before: str
+    after: str
+    code: CodeType
+
+
+def mutants(source: str, filename: str) -> Iterator[Mutant]:
+    """Yield every change of a module, in the order of its lines."""
+    tree = ast.parse(source)
+    for place in _places(tree, None, read_at_run_time=True):
+        for replacement in _replacements(place):
+            ast.fix_missing_locations(ast.copy_location(replacement, place.statement))
+            before = ast.unparse(place.statement)
+            place.put(replacement)
+            after = ast.unparse(replacement if place.node is place.statement else place.statement)
+            code = compile(tree, filename, "exec")
+            place.put(place.node)
+            yield Mutant(place.line, *_first_difference(before, after), code)
+
+
+# --- Where --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A node in the tree, and the statement that it is part of."""
+
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: ast.AST
+    statement: ast.stmt
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether this decides what is done, as a whole."""
+        return self.field in ("test", "ifs") and not isinstance(self.parent, ast.While)
+
+    @property
+    def line(self) -> int:
+        return int(getattr(self.node, "lineno", self.statement.lineno))
+
+    def put(self, node: ast.AST) -> None:
+        """Let another node stand here."""
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
+def _places(parent: ast.AST, statement: ast.stmt | None, *, read_at_run_time: bool) -> Iterator[_Place]:
+    """Yield the places below a node. Annotations of a class that msgspec reads count; of others they do not."""
+    if isinstance(parent, ast.ClassDef):
+        read_at_run_time = not any("dataclass" in ast.unparse(decorator) for decorator in parent.decorator_list)
+    elif isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef):
+        read_at_run_time = False
+    for field, value in ast.iter_fields(parent):
+        if field in ("decorator_list", "bases", "returns", "type_params"):
+            continue
+        if field == "annotation" and not (read_at_run_time and isinstance(parent, ast.AnnAssign)):
+            continue
+        for index, node in enumerate(value) if isinstance(value, list) else ((None, value),):
+            if not isinstance(node, ast.AST) or _is_unseen(node):
+                continue
+            around = node if isinstance(node, ast.stmt) else statement
+            if around is not None:
+                yield _Place(parent, field, index, node, around)
+            yield from _places(node, around, read_at_run_time=read_at_run_time)
+
+
+def _is_unseen(node: ast.AST) -> bool:
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.JoinedStr() | ast.Assert():
+            return True
+        case ast.Expr(value=ast.Constant()):  # documentation
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in UNSEEN_NAMES
+        case ast.keyword(arg=name):
+            return name in UNSEEN_KEYWORDS
+        case ast.Expr(value=ast.Call() as call) | (ast.Call() as call):
+            names = {part.id for part in ast.walk(call.func) if isinstance(part, ast.Name)}
+            names |= {call.func.attr} if isinstance(call.func, ast.Attribute) else set()
+            return bool(names & UNSEEN_CALLS)
+    return False
+
+
+# --- What instead -------------------------------------------------------------------------
+
+
+def _replacements(place: _Place) -> Iterator[ast.AST]:
+    """Yield what may stand in a node's place."""
+    node = place.node
+    if isinstance(node, ast.stmt):
+        yield from _other_statements(node)
+        return
+    match node:
+        case ast.Constant(value=value):
+            yield from map(ast.Constant, _other_values(value))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            for index, op in enumerate(ops):
+                near, contrary = COMPARISONS[type(op)]
+                for other in (near, None if place.is_condition else contrary):
+                    if other is not None:
+                        yield ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], others)
+        case ast.BoolOp(op=op, values=values):
+            for index in range(len(values)):
+                rest = values[:index] + values[index + 1 :]
+                yield ast.BoolOp(op, rest) if len(rest) > 1 else rest[0]
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield operand
+        case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Mod() | ast.Pow(), right=right):
+            yield left
+            yield right
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+            yield ast.BinOp(left, ARITHMETIC[type(op)](), right)
+        case ast.IfExp(body=body, orelse=orelse):
+            yield body
+            yield orelse
+        case ast.comprehension(ifs=ifs) if ifs:
+            for index in range(len(ifs)):
+                yield ast.comprehension(node.target, node.iter, ifs[:index] + ifs[index + 1 :], node.is_async)
+        case ast.Set(elts=elements) if len(elements) > 1:
+            for index in range(len(elements)):
+                yield ast.Set(elements[:index] + elements[index + 1 :])
+        case ast.Call():
+            yield from _other_calls(node)
+
+
+def _other_values(value: object) -> Iterator[object]:
+    match value:
+        case bool():
+            yield not value
+        case int() | float():
+            yield value + 1
+        case str() if " AND " in value:  # a condition in SQL
+            parts = value.split(" AND ")
+            yield from (" AND ".join(parts[:index] + parts[index + 1 :]) for index in range(len(parts)))
+        case str() if " " not in value:  # no sentence for people
+            yield f"other{value}"
+
+
+def _other_calls(call: ast.Call) -> Iterator[ast.AST]:
+    for index, keyword in enumerate(call.keywords):
+        if keyword.arg is not None and keyword.arg not in UNSEEN_KEYWORDS:
+            yield ast.Call(call.func, call.args, call.keywords[:index] + call.keywords[index + 1 :])
+    match call.func:
+        case ast.Attribute(value=value, attr=name, ctx=context):
+            if name in REFINEMENTS:
+                yield value
+            if name in OPPOSITES:
+                yield ast.Call(ast.Attribute(value, OPPOSITES[name], context), call.args, call.keywords)
+        case ast.Name(id=name, ctx=context) if name in OPPOSITES:
+            yield ast.Call(ast.Name(OPPOSITES[name], context), call.args, call.keywords)
+
+
+def _other_statements(node: ast.stmt) -> Iterator[ast.stmt]:
+    match node:
+        case ast.Expr(value=ast.Call() | ast.Await() | ast.Yield()) | ast.Raise() | ast.Delete():
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript(), *_]) | ast.AugAssign():
+            yield ast.Pass()
+        case ast.Continue():
+            yield ast.Break()
+            yield ast.Pass()
+        case ast.Break():
+            yield ast.Continue()
+        case ast.Return(value=None):
+            yield ast.Pass()
+        case ast.Return(value=value) if not isinstance(value, ast.Constant):
+            yield ast.Return(ast.Constant(None))
+        case ast.If() | ast.While():
+            if not isinstance(node.test, ast.Constant):
+                for always in (True, False):
+                    if always and isinstance(node, ast.While):
+                        continue
+                    yield type(node)(test=ast.Constant(always), body=node.body, orelse=node.orelse)
+        case ast.With(items=items, body=body):
+            for index, item in enumerate(items):
+                rest = items[:index] + items[index + 1 :]
+                if item.optional_vars is None:
+                    yield ast.With(items=rest, body=body) if rest else ast.If(ast.Constant(True), body, [])
+        case ast.ClassDef(keywords=keywords):
+            for index, keyword in enumerate(keywords):
+                if keyword.arg not in UNSEEN_KEYWORDS:
+                    yield ast.ClassDef(
+                        node.name, node.bases, keywords[:index] + keywords[index + 1 :], node.body, node.decorator_list
+                    )
+
+
+def _first_difference(before: str, after: str) -> tuple[str, str]:
+    """Return the first line that two statements do not share, of each."""
+    lines = before.splitlines() or [""], after.splitlines() or [""]
+    for old, new in zip(*lines, strict=False):
+        if old != new:
+            return old.strip(), new.strip()
+    return lines[0][-1].strip(), lines[1][-1].strip()

@@ -1,0 +1,42 @@
+"""Which modules are changed, by theme, and which tests should notice: fast ones, in this process."""
+
+MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "tests/messaging/test_drafts.py")
+GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
+CALLERS = ("tests/accounts/test_authentication.py", "tests/accounts/test_services.py")
+FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
+CHECKER = ("tests/campaign/test_checker.py",)
+
+# Theme -> module -> tests; those that notice most come first.
+THEMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "rights": {
+        "accounts.authentication": CALLERS,
+        "accounts.selectors": (*CALLERS, "tests/accounts/test_profiles.py"),
+        "accounts.socket": CALLERS,
+        "conversations.selectors.places": (*GROUPS, "tests/conversations/test_catch_up.py"),
+        "conversations.services.membership": GROUPS,
+        "conversations.services.steps": GROUPS,
+        "messaging.services.change": ("tests/messaging/test_change.py",),
+        "realtime.origin": ("tests/realtime/test_rate.py",),
+    },
+    "sequence": {
+        "conversations.event_log": (*MESSAGES, *GROUPS, "tests/conversations/test_catch_up.py"),
+        "messaging.services.send": (*MESSAGES, "tests/messaging/test_pipelined_lane.py"),
+    },
+    "idempotency": {
+        "messaging.services.drafts": MESSAGES,
+    },
+    "frames": {
+        "accounts.frames": FRAMES,
+        "conversations.frames": FRAMES,
+        "messaging.frames": FRAMES,
+        "presence.frames": FRAMES,
+        "realtime.bodies": FRAMES,
+        "realtime.commands": FRAMES,
+        "realtime.frames": FRAMES,
+        "realtime.wire": FRAMES,
+    },
+    "checker": {
+        f"tests.campaign.checker.{name}": CHECKER
+        for name in ("messages", "order", "receipts", "state", "verdict", "visibility", "windows")
+    },
+}

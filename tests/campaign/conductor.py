@@ -186,6 +186,8 @@ class Conductor:
                 with suppress(asyncio.CancelledError):
                     await drizzling
             outcome = await episode.judged()
+            last_words = episode.doings.last_words(episode.disturbed)
+            stage.measures.add("session revoked: last frame", last_words, p95=1.0)
         self.result.outcomes.append(outcome)
         for verdict in outcome.verdicts:
             self._judge(verdict)

@@ -14,9 +14,10 @@ from typing import Any
 
 from tests.campaign.crowd import Crowd, Group, Person
 from tests.campaign.device import Device
-from tests.campaign.evidence import Acked, Change, Membership, Outcome, Peek, Revocation, Sent
+from tests.campaign.evidence import Acked, Change, Heard, Membership, Outcome, Peek, Revocation, Sent
 
 TRIES = 20
+SILENT_WITHIN = 10.0  # seconds after its revocation a device must hear nothing; 1 s where wake-ups work
 LOOK_BACK = 400  # entries of a history, in which something to edit or delete is looked for
 # Seconds between two of a kind, on average, in a crowd of fifty.
 RECEIPT, CHANGE, MEMBERSHIP, PEEK, REVOCATION = 0.06, 0.6, 2.0, 1.0, 8.0
@@ -175,13 +176,16 @@ class Doings:
         if outcome == "done":
             self.revoked.append((monotonic(), lost))
 
-    def revocations(self, disturbed: list[tuple[float, float]]) -> list[Revocation]:
-        """Return the revocations with the time that each had: 10 s where the doorbell did not work, else 1 s."""
+    def revocations(self) -> list[Revocation]:
+        """Return the revocations, with the time that each has at most, whatever fails meanwhile."""
+        return [Revocation(at, device.name, SILENT_WITHIN) for at, device in self.revoked]
+
+    def last_words(self, disturbed: list[tuple[float, float]]) -> list[float]:
+        """Return how long each revoked device went on hearing, of those whose wake-up nothing hindered."""
         return [
-            Revocation(
-                at, device.name, 10.0 if any(begun - 1.5 < at < ended + 1.5 for begun, ended in disturbed) else 1.0
-            )
+            max([0.0, *(entry.at - at for entry in device.history.entries[-LOOK_BACK:] if isinstance(entry, Heard))])
             for at, device in self.revoked
+            if not any(begun - 1.5 < at < ended + 1.5 for begun, ended in disturbed)
         ]
 
 

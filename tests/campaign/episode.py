@@ -129,7 +129,7 @@ class Episode:
             changes=self.doings.changes,
             memberships=self.doings.memberships,
             peeks=self.doings.peeks,
-            revocations=self.doings.revocations(self.disturbed),
+            revocations=self.doings.revocations(),
             snapshots=self.observer.snapshots,
         )
 

@@ -24,7 +24,7 @@ MEANINGS = {
     "I5": "all devices see one order; a sender's messages keep theirs",
     "I6": "after `sync_complete` a device holds the log that it may see",
     "I8": "no frame or answer shows what the viewer may not see",
-    "I9": "a revoked session's sockets are silent within 1 s (10 s without Redis)",
+    "I9": "a revoked session's sockets are silent within 10 s, whatever fails; 1 s else: see above",
     "I10": "state before + events = state after",
     "I11": "receipts only rise, and are members' own",
     "I12": "a deleted text is in no table, key or log",

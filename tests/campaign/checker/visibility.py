@@ -147,7 +147,8 @@ def revoked_are_silent(evidence: Evidence) -> Verdict:
         ]
         verdict.look(
             not late,
-            f"{revocation.device} heard {len(late)} frames later than {revocation.within} s after its revocation",
+            f"{revocation.device} heard {len(late)} frames later than {revocation.within:g} s after its revocation, "
+            f"the last {max((entry.at for entry in late), default=0.0) - revocation.at:.1f} s after it",
         )
     return verdict
 

@@ -15,7 +15,8 @@ from tests.campaign.world import Process
 from tests.harness.proxy import Direction, Filter, Link
 
 STARTUP = (196608).to_bytes(4, "big")  # version 3.0 of the protocol; before it a client may ask for TLS
-EXPECTED = frozenset({"try_again", "rate_limited"})
+# Whoever was removed from a group meanwhile is told so.
+EXPECTED = frozenset({"try_again", "rate_limited", "not_found"})
 
 
 class Scissors:

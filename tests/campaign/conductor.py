@@ -229,7 +229,7 @@ class Conductor:
             try:
                 await asyncio.to_thread(_migrated, services)
                 async with self._world(services) as world:
-                    await self._episode(world, "disk", 0.0, iter([("disk full", disk.full_disk)]))
+                    await self._episode(world, "disk", 1.0, iter([("disk full", disk.full_disk)]))
             finally:
                 await asyncio.to_thread(services.stop)
 

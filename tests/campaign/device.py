@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -83,6 +84,7 @@ class Device:
         self._since: str | None = None
         self._retry_after: float | None = None
         self._ended = asyncio.Event()
+        self._network_is_back = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._syncing_since: float | None = None
         self._heard_at = self._pinged_at = 0.0
@@ -125,7 +127,9 @@ class Device:
                 failures = 0 if self.caught_up_at > begun and monotonic() - begun > HELD_FOR_A_WHILE else failures
                 wait = self._dice.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**failures))
                 failures += 1
-            await asyncio.sleep(wait)
+            self._network_is_back.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._network_is_back.wait(), wait)
 
     async def _connect(self) -> None:
         """Try the processes one after the other, as a client tries the addresses of a name.
@@ -161,6 +165,10 @@ class Device:
             wire.close()
             raise
         self._heard_at = self._pinged_at = monotonic()
+
+    def network_is_back(self) -> None:
+        """Try to connect at once instead of waiting on, as when the system says that the network is back."""
+        self._network_is_back.set()
 
     def drop_connection(self) -> None:
         """Lose the connection without a goodbye, as by a change of networks; the device comes back by itself."""

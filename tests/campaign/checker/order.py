@@ -3,7 +3,18 @@
 from collections import defaultdict, deque
 
 from tests.campaign.checker.verdict import Verdict
-from tests.campaign.evidence import Acked, EventRow, Evidence, Heard, History, Sent, SyncAsked, Synced, SyncRefused
+from tests.campaign.evidence import (
+    Acked,
+    Connected,
+    EventRow,
+    Evidence,
+    Heard,
+    History,
+    Sent,
+    SyncAsked,
+    Synced,
+    SyncRefused,
+)
 
 
 def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
@@ -63,7 +74,7 @@ def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], v
     came: dict[tuple[int, str], set[int]] = defaultdict(set)  # (socket, conversation) -> numbers
     highest: dict[tuple[int, str], int] = defaultdict(int)
     under_way: dict[int, deque[dict[str, int]]] = defaultdict(deque)  # socket -> cursors of each sync, in order
-    for entry in history.entries:
+    for position, entry in enumerate(history.entries):
         if isinstance(entry, SyncAsked):
             under_way[entry.socket].append(entry.cursors)
         elif isinstance(entry, Synced | SyncRefused):
@@ -86,13 +97,30 @@ def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], v
             follows = under_way[entry.socket] and (
                 before in came[key] or before == under_way[entry.socket][0].get(frame.conversation_id)
             )
-            verdict.look(
-                frame.sequence > highest[key] or bool(follows),
-                f"on a socket of {history.device} {frame.sequence} of {frame.conversation_id} came first "
-                f"after {highest[key]}",
-            )
+            right = frame.sequence > highest[key] or bool(follows)
+            verdict.look(right, "" if right else _out_of_order(history, position, highest[key]))
             came[key].add(frame.sequence)
             highest[key] = max(highest[key], frame.sequence)
+
+
+def _out_of_order(history: History, position: int, highest: int) -> str:
+    """Say what came too late, and what the device heard and asked about that conversation just before."""
+    entry = history.entries[position]
+    assert isinstance(entry, Heard)
+    conversation_id, before = entry.frame.conversation_id, []
+    for each in history.entries[max(0, position - 3000) : position]:
+        if isinstance(each, Heard) and each.frame.conversation_id == conversation_id and each.frame.sequence:
+            before.append(f"{each.frame.type} {each.frame.sequence} on {each.socket} at {each.at:.3f}")
+        elif isinstance(each, SyncAsked):
+            before.append(f"sync from {each.cursors.get(conversation_id)} on {each.socket} at {each.at:.3f}")
+        elif isinstance(each, Synced):
+            before.append(f"synced to {each.heads.get(conversation_id)} on {each.socket} at {each.at:.3f}")
+        elif isinstance(each, Connected | SyncRefused):
+            before.append(f"{type(each).__name__} {each.socket} at {each.at:.3f}")
+    return (
+        f"on socket {entry.socket} of {history.device} {entry.frame.type} {entry.frame.sequence} of {conversation_id} "
+        f"came first after {highest}, at {entry.at:.3f}; before it: {'; '.join(before[-15:])}"
+    )
 
 
 def _look_at_sends(history: History, verdict: Verdict) -> None:

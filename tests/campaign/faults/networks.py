@@ -48,6 +48,8 @@ async def silent_partition(stage: Stage) -> None:
     finally:
         for way in ways:
             way.heal()
+    for device in here:
+        device.network_is_back()
     healed = monotonic()
     noticed = []
     for device in connected:

@@ -68,9 +68,8 @@ class ConversationLog:
 
     def attachments(self, user_id: str) -> list[Attachment]:
         """Return all conversations of a user, in one snapshot."""
-        places = Participant.objects.filter(user_id=user_id, left_at=None)
-        rows = places.values_list("conversation_id", "conversation__last_sequence", "history_from")
-        return [Attachment(str(id), last_sequence, history_from) for id, last_sequence, history_from in rows]
+        heads = selectors.heads_of(UUID(user_id))
+        return [Attachment(str(id), held.last_sequence, held.history_from) for id, held in heads.items()]
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""

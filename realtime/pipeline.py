@@ -7,6 +7,7 @@ Only for batch writes, one at a time; for everything else Django's connections a
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ class Pipeline:
     def __init__(self) -> None:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._libpq: pq.abc.PGconn | None = None
-        # Kept, because a connection that is lost does not say its number any more.
+        # A duplicate of libpq's, which libpq closes when the connection is lost: what the loop watches is ours to close.
         self._socket = -1
         self._opening: asyncio.Task[None] | None = None
         # The prepared statements of this connection, by their texts.
@@ -189,7 +190,7 @@ class Pipeline:
             self._connection, self._libpq = opened, opened.pgconn
             self._names, self._queued, self._results, self._arrival = {}, [], [], None
             self._libpq.enter_pipeline_mode()
-            self._socket = self._libpq.socket
+            self._socket = os.dup(self._libpq.socket)
             asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
     def close(self) -> None:
@@ -199,6 +200,7 @@ class Pipeline:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._socket)
             loop.remove_writer(self._socket)
+            os.close(self._socket)
             libpq.finish()
 
 

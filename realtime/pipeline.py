@@ -40,7 +40,7 @@ class Pipeline:
     def __init__(self) -> None:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._libpq: pq.abc.PGconn | None = None
-        # A duplicate of libpq's, which libpq closes when the connection is lost: what the loop watches is ours to close.
+        # A duplicate of libpq's: what the loop watches is ours to close, also when libpq has lost the connection.
         self._socket = -1
         self._opening: asyncio.Task[None] | None = None
         # The prepared statements of this connection, by their texts.

@@ -1,7 +1,7 @@
 """One device of the machine: its socket, the weather on the way, and the clients that follow its frames."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from tests.harness.people import Frame
@@ -25,7 +25,7 @@ class MachineDevice:
         self.web_synced = False  # the web client has asked for what it misses
         self.kept: dict[str, Any] | None = None  # what the reference client once wrote to disk
         self.fates: deque[str] = deque()
-        self.lost = 0
+        self.met: Counter[str] = Counter()  # fates that struck, and how often
         self._late: list[Frame] = []
         self._position = 0
 
@@ -75,11 +75,13 @@ class MachineDevice:
             fate = self.fates.popleft() if self.fates and is_told(frame) else "arrives"
             if fate == "lost":
                 self.intact = False
-                self.lost += 1
+                self.met["lost"] += 1
                 continue
             if fate == "late" and frame["type"] not in MARKS:
                 self._late.append(frame)
                 continue
+            self.met["late"] += len(self._late)
+            self.met["twice"] += fate == "twice"
             # A mark overtakes nothing: an unread count is that of the moment.
             overtaken, self._late = self._late, []
             copies = [frame, frame] if fate == "twice" else [frame]

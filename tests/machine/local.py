@@ -18,8 +18,10 @@ from django.test import Client
 from accounts.models import User
 from accounts.services import open_session
 from chatsite.asgi import application
+from messaging.socket import _sends
 from realtime import sweep
 from realtime.door import door
+from realtime.pipelined_lane import PipelinedLane
 from tests.harness.people import Device, Person
 
 # Requests take turns on one thread with one database connection, as the steps of the machine do.
@@ -125,6 +127,8 @@ async def stop_server() -> None:
     for task in sweep._tasks.pop(asyncio.get_running_loop()):
         task.cancel()
     await door.drained()
+    assert isinstance(_sends, PipelinedLane)
+    _sends.close()
     assert door._receiver is not None
     door._receiver.cancel()
     door._loop = None

@@ -12,9 +12,11 @@ from tests.machine.world import World, assert_same
 async def at_everything(world: World, device: MachineDevice) -> None:
     """Look at the list and at the whole of every conversation, those of others included."""
     await at_the_list(world, device)
-    for label in world.model.conversations:
+    cursors = {label: views.first_cursor(talk, device.person) for label, talk in world.model.conversations.items()}
+    for label, cursor in cursors.items():
         await at_history(world, device, label, limit=200)
-        await at_events(world, device, label, after=0, limit=1000)
+        await at_events(world, device, label, after=cursor, limit=1000)
+    await at_a_catch_up(world, device, cursors, since=None)
 
 
 async def at_the_list(world: World, device: MachineDevice, *, unread: bool = False, limit: int = 200) -> None:

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from tests.machine import connecting, doing, looks
 from tests.machine.gathering import Gathering
-from tests.machine.stage import WHERE, WHICH, WHO, step
+from tests.machine.stage import RIGHTLY, WHERE, WHICH, WHO, step
 from tests.machine.talking import Talking
 from tests.machine.world import PEOPLE
 
-FATES = st.lists(st.sampled_from(("arrives", "lost", "twice", "late")), min_size=1, max_size=6)
+FATES = st.lists(st.sampled_from(("lost", "twice", "late", "arrives")), min_size=2, max_size=6)
 
 
 class Machine(Talking, Gathering):
@@ -26,25 +26,27 @@ class Machine(Talking, Gathering):
         elif device in self._living:
             self._steps(connecting.connects(self.world, device))
 
-    @step(name=st.sampled_from(PEOPLE))
+    @step(2, name=st.sampled_from(PEOPLE))
     def signs_in(self, name: str) -> None:
         if len(self.world.devices) < 6:
             self._steps(self.world.signs_in(name))
 
-    @step(who=WHO, which=WHO)
-    def revokes(self, who: int, which: int) -> None:
+    @step(2, who=WHO, rightly=RIGHTLY, which=WHO)
+    def revokes(self, who: int, rightly: bool, which: int) -> None:
         if len(self._living) > 4:
-            self._steps(doing.revokes(self.world, self._device(who), self._device(which)))
+            ended = self._device(which)
+            actor = (self._device_of(ended.person) if rightly else None) or self._device(who)
+            self._steps(doing.revokes(self.world, actor, ended))
 
-    @step(3, who=WHO, fates=FATES)
+    @step(6, who=WHO, fates=FATES)
     def weather_turns_bad(self, who: int, fates: list[str]) -> None:
         """The next frames of a device are lost, doubled, or overtaken by later ones."""
-        self._device(who).fates.extend(fates)
+        if (device := self._listener(who)) is not None:
+            device.fates.extend(fates)
 
-    @step(who=WHO)
+    @step(3, who=WHO)
     def checks_tail(self, who: int) -> None:
-        device = self._device(who)
-        if device.is_connected:
+        if (device := self._listener(who)) is not None:
             self._steps(connecting.checks_tail(self.world, device))
 
     @step(who=WHO)

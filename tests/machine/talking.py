@@ -16,7 +16,7 @@ PLACE = {"latitude": 52.5, "longitude": 13.25}
 class Talking(Stage):
     """What people say and read."""
 
-    @step(5, who=WHO, where=WHERE, text=TEXT, place=st.booleans(), socket=st.booleans())
+    @step(7, who=WHO, where=WHERE, text=TEXT, place=st.booleans(), socket=st.booleans())
     def sends(self, who: int, where: int, text: str, place: bool, socket: bool) -> None:
         said = {"content": text, "message_type": "text", "metadata": {}, "reply_to": None}
         if place:
@@ -30,7 +30,7 @@ class Talking(Stage):
             said = {"content": "re", "message_type": "text", "metadata": {}, "reply_to": (label, sequence)}
             self._send(self._device(who), self._label(where), self._fresh_id(), said, socket=socket)
 
-    @step(2, who=WHO, which=WHICH, other=st.sampled_from(("", "", "words", "place", "sender")), socket=st.booleans())
+    @step(3, who=WHO, which=WHICH, other=st.sampled_from(("", "words", "place", "sender")), socket=st.booleans())
     def sends_again(self, who: int, which: int, other: str, socket: bool) -> None:
         """Repeat a send, as it was, or with something else under its id."""
         model = self.world.model

@@ -67,7 +67,7 @@ def test_the_server_does_what_the_model_does(
     )
     run_state_machine_as_test(lambda: Machine(loop, web, tally), settings=told)
     assert list(faults()) == []
-    missing = {name for name, _ in STEPS} - tally.keys()
+    missing = {name for name, *_ in STEPS} - tally.keys()
     assert not missing, f"too little happened: {missing} of {tally}"
     assert tally["done"] > 100, tally
-    assert tally["lost"] > 10, tally
+    assert min(tally["lost"], tally["twice"], tally["late"]) > 20, tally

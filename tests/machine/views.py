@@ -111,6 +111,11 @@ def events(model: Model, viewer: str, label: str, after: int) -> list[Shown]:
     return [frame(talk, event, viewer) for event in talk.log[after:]]
 
 
+def first_cursor(talk: Conversation, viewer: str) -> int:
+    """Return the lowest cursor that a person can catch up from: nothing that they may see lies below it."""
+    return talk.places[viewer].start - 1 if viewer in talk.places else 0
+
+
 def receipts(model: Model, viewer: str, label: str, sequence: int) -> dict[str, dict[str, bool]]:
     """Return who got and read a message: its sender is left out, and who may not see it."""
     talk = _member(model, viewer, label)

@@ -165,6 +165,7 @@ export function createReplica({ store, connection, api, surroundings = globalThi
 
   async function refreshRights(id) {
     working.add(`rights ${id}`);
+    const asked = store.state.stale[id];
     let conversation = null;
     try {
       conversation = await api.conversation(id);
@@ -172,7 +173,8 @@ export function createReplica({ store, connection, api, surroundings = globalThi
       // The rights shown stay as they were; the server refuses what is no longer allowed.
     }
     working.delete(`rights ${id}`);
-    store.dispatch({ type: "rights_loaded", id, conversation });
+    store.dispatch({ type: "rights_loaded", id, asked, conversation });
+    repairAll(store.state);
   }
 
   function repairAll(state) {

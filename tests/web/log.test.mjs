@@ -158,10 +158,13 @@ test("participants come, change and go", () => {
     frame({ type: "participant_updated", conversation_id: ROOM, sequence: 2, participant: participant(ANA, { role: "admin" }) }),
   );
   assert.equal(state.conversations[ROOM].participants[0].role, "admin");
-  assert.equal(state.stale[ROOM], true);
+  assert.equal(state.stale[ROOM], 2);
+  const early = { type: "rights_loaded", id: ROOM, asked: 1, conversation: conversation() };
+  assert.equal(run(state, early).stale[ROOM], 2, "asked before the change: asked for again");
   state = run(state, {
     type: "rights_loaded",
     id: ROOM,
+    asked: 2,
     conversation: conversation({ me: { role: "admin" }, my_permissions: ["add_participants"] }),
   });
   assert.deepEqual(state.conversations[ROOM].my_permissions, ["add_participants"]);

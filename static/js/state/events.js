@@ -98,7 +98,7 @@ function participantPut(state, frame) {
   return {
     ...next,
     people: putPeople(state.people, [participant]),
-    stale: aboutMe ? { ...state.stale, [conversation.id]: true } : state.stale,
+    stale: aboutMe ? { ...state.stale, [conversation.id]: frame.sequence } : state.stale,
   };
 }
 

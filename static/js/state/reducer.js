@@ -19,7 +19,7 @@ export const KEPT_MESSAGES = 80;
  * Return the state of a client that knows nothing.
  * - link: connecting | updating | online | waiting | parked (another tab has the connection)
  * - since: server time of the last completed sync; complete: the list was loaded once
- * - repairs: {id: {kind, held}}, see log.js; stale: conversations whose rights must be asked again
+ * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights must be asked again
  * - reads: {id: sequence} read here, not yet known to have reached the server
  * - quotes: {message_id: message | null} quoted messages outside the held history
  */
@@ -72,8 +72,9 @@ const ACTIONS = {
   range_lost: (state, { id }) => openRepair(state, id, "load", []),
   conversation_loaded: (state, { conversation }) => receiveBody(state, conversation),
   conversation_missing: (state, { id }) => dropConversation(state, id),
-  rights_loaded: (state, { id, conversation }) => {
-    const { [id]: _done, ...stale } = state.stale;
+  rights_loaded: (state, { id, asked, conversation }) => {
+    const { [id]: wanted, ...others } = state.stale;
+    const stale = wanted === asked ? others : state.stale;
     const held = state.conversations[id];
     if (!held || !conversation) return { ...state, stale };
     const { my_permissions, me } = conversation;

@@ -26,6 +26,8 @@ class MachineDevice:
         self.kept: dict[str, Any] | None = None  # what the reference client once wrote to disk
         self.fates: deque[str] = deque()
         self.met: Counter[str] = Counter()  # fates that struck, and how often
+        self.slow = 0  # so many answers over REST come after what happens next
+        self.answers: list[dict[str, Any]] = []  # jobs of the web client that are under way for longer
         self._late: list[Frame] = []
         self._position = 0
 
@@ -87,6 +89,11 @@ class MachineDevice:
             copies = [frame, frame] if fate == "twice" else [frame]
             arrived += [*overtaken, *copies] if frame["type"] in MARKS else [*copies, *overtaken]
         return arrived
+
+    def take_answers(self) -> list[dict[str, Any]]:
+        """Return the answers that were slow; they come now."""
+        taken, self.answers = self.answers, []
+        return taken
 
     @property
     def waits(self) -> bool:

@@ -23,6 +23,7 @@ async def connects(world: World, device: MachineDevice) -> None:
 
 async def disconnects(world: World, device: MachineDevice) -> None:
     """Cut the connection."""
+    await world.comes_to_rest(device)
     await device.device.vanishes()
     await world.turns([world.job(device, "link", link="waiting")])
 
@@ -41,6 +42,7 @@ async def checks_tail(world: World, device: MachineDevice) -> None:
 
     Then no event is missing. Marks, which have no number, are there if the clients did catch up.
     """
+    await world.comes_to_rest(device)
     frames, pong = await device.hears(0)
     device.web_synced = False
     cursors = device.replica.cursors()

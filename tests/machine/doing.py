@@ -102,6 +102,7 @@ async def _shows_as_read(world: World, actor: MachineDevice, kind: str, label: s
     place = world.model.conversations[label].places.get(actor.person)
     if actor.is_connected and kind == "read" and place is not None and place.read == sequence:
         id = world.words.id_of_conversation(label)
+        await world.comes_to_rest(actor)
         await world.turns([world.job(actor, "read", id=id, sequence=sequence)])
         await world.turns([world.job(actor, "confirm", id=id, sequence=sequence)])
 

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from tests.machine import doing
-from tests.machine.stage import RIGHTLY, WHERE, WHO, Stage, step
+from tests.machine.stage import BY, WHERE, WHO, Stage, step
 from tests.machine.world import PEOPLE
 
 
@@ -20,31 +20,31 @@ class Gathering(Stage):
 
     @step(
         who=WHO,
-        rightly=RIGHTLY,
+        by=BY,
         where=WHERE,
         field=st.sampled_from(("name", "description")),
         text=st.sampled_from(("", "A", " B ")),
     )
-    def updates(self, who: int, rightly: bool, where: int, field: str, text: str) -> None:
+    def updates(self, who: int, by: str, where: int, field: str, text: str) -> None:
         label = self._label(where)
-        device = self._owner_or_any(who, label, rightly)
+        device = self._acting(who, label, by)
         verb = lambda: self.world.model.update(device.person, label, {field: text})  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "PATCH", self._conversation_path(label), {field: text}))
 
-    @step(3, who=WHO, rightly=RIGHTLY, where=WHERE, people=st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3))
-    def adds(self, who: int, rightly: bool, where: int, people: list[str]) -> None:
+    @step(3, who=WHO, by=BY, where=WHERE, people=st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3))
+    def adds(self, who: int, by: str, where: int, people: list[str]) -> None:
         label = self._label(where)
-        device = self._owner_or_any(who, label, rightly)
+        device = self._acting(who, label, by)
         body = {"user_ids": [self.world.words.id_of_person(name) for name in people]}
         verb = lambda: self.world.model.add(device.person, label, people)  # noqa: E731
         self._steps(
             doing.asks(self.world, device, verb, "POST", f"{self._conversation_path(label)}/participants", body)
         )
 
-    @step(2, who=WHO, rightly=RIGHTLY, where=WHERE, other=st.sampled_from(PEOPLE))
-    def removes(self, who: int, rightly: bool, where: int, other: str) -> None:
+    @step(2, who=WHO, by=BY, where=WHERE, other=st.sampled_from(PEOPLE))
+    def removes(self, who: int, by: str, where: int, other: str) -> None:
         label = self._label(where)
-        device = self._owner_or_any(who, label, rightly)
+        device = self._acting(who, label, by)
         verb = lambda: self.world.model.remove(device.person, label, other)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "DELETE", self._participant_path(label, other)))
 
@@ -57,18 +57,15 @@ class Gathering(Stage):
     @step(
         3,
         who=WHO,
-        rightly=RIGHTLY,
+        by=BY,
         where=WHERE,
         other=st.sampled_from(PEOPLE),
         role=st.sampled_from((None, "admin", "member", "owner")),
         may_write=st.sampled_from((None, True, False)),
     )
     def changes_a_place(
-        self, who: int, rightly: bool, where: int, other: str, role: str | None, may_write: bool | None
+        self, who: int, by: str, where: int, other: str, role: str | None, may_write: bool | None
     ) -> None:
         label = self._label(where)
-        device = self._owner_or_any(who, label, rightly)
-        changes = {"role": role, "can_send_messages": may_write}
-        body = {name: value for name, value in changes.items() if value is not None}
-        verb = lambda: self.world.model.update_place(device.person, label, other, role, may_write)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "PATCH", self._participant_path(label, other), body))
+        device = self._acting(who, label, by)
+        self._change_place(device, label, other, role, may_write)

@@ -44,6 +44,12 @@ class Machine(Talking, Gathering):
         if (device := self._listener(who)) is not None:
             device.fates.extend(fates)
 
+    @step(2, who=WHO)
+    def answers_turn_slow(self, who: int) -> None:
+        """The next answers over REST come to the web client after what happens next."""
+        if (device := self._listener(who)) is not None:
+            device.slow += 3
+
     @step(3, who=WHO)
     def checks_tail(self, who: int) -> None:
         if (device := self._listener(who)) is not None:

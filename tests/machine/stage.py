@@ -23,6 +23,8 @@ WHERE = st.sampled_from((0, 0, 0, 1, 1, 2, 3))
 WHICH = st.sampled_from(range(10))
 # Whether somebody acts who has the right to, or anybody.
 RIGHTLY = st.booleans()
+# In which role somebody acts, if there is one.
+BY = st.sampled_from(("owner", "admin", "anybody"))
 
 # Every kind of step with what it draws, as often as it is to come up.
 STEPS: list[tuple[str, dict[str, st.SearchStrategy[Any]], int]] = []
@@ -60,6 +62,8 @@ class Stage(RuleBasedStateMachine):
         for device in self.world.devices:
             self._steps(connecting.connects(self.world, device))
         self._begin_group(ana, ["ben", "cleo"], "Trip")
+        for admin in ("ben", "cleo"):
+            self._change_place(ana, self._label(0), admin, "admin", None)
         self._begin_direct(ana, "ben")
         said = {"content": "before", "message_type": "text", "metadata": {}, "reply_to": None}
         for number in range(6):
@@ -118,10 +122,10 @@ class Stage(RuleBasedStateMachine):
         message = self.world.model.conversations[label].messages.get(sequence)
         return self._device_of(message.sender if rightly and message else None) or self._device(who)
 
-    def _owner_or_any(self, who: int, label: str, rightly: bool) -> MachineDevice:
+    def _acting(self, who: int, label: str, role: str) -> MachineDevice:
         places = self.world.model.conversations[label].places
-        owners = [name for name, place in places.items() if place.here and place.role == "owner"]
-        return self._device_of(next(iter(owners), None) if rightly else None) or self._device(who)
+        names = [name for name, place in places.items() if place.here and place.role == role]
+        return self._device_of(names[who % len(names)] if names else None) or self._device(who)
 
     def _device_of(self, name: str | None) -> MachineDevice | None:
         return next((each for each in self._living if each.person == name), None)
@@ -167,6 +171,14 @@ class Stage(RuleBasedStateMachine):
         self._steps(
             doing.begins_one(self.world, device, lambda: self.world.model.open_group(device.person, others, name), body)
         )
+
+    def _change_place(
+        self, device: MachineDevice, label: str, other: str, role: str | None, may_write: bool | None
+    ) -> None:
+        changes = {"role": role, "can_send_messages": may_write}
+        body = {name: value for name, value in changes.items() if value is not None}
+        verb = lambda: self.world.model.update_place(device.person, label, other, role, may_write)  # noqa: E731
+        self._steps(doing.asks(self.world, device, verb, "PATCH", self._participant_path(label, other), body))
 
     def _begin_direct(self, device: MachineDevice, other: str) -> None:
         body = {"type": "direct", "participant_ids": [self.world.words.id_of_person(other)]}

@@ -65,7 +65,8 @@ class World:
                 heard = [self.words.frame(frame) for frame in frames if is_told(frame)]
                 assert_same(in_order(heard), in_order(wanted), f"{each.key} heard")
                 self._agrees_on_heads(each, pong)
-                jobs += await self._passes_on(each, each.through_weather(frames))
+                arrived = await self._passes_on(each, each.through_weather(frames))
+                jobs += [*arrived, *each.take_answers()] if arrived else []
         await self.turns(jobs)
         for each in self.devices:
             if each.is_connected and each.began and each.intact and not each.waits:
@@ -107,11 +108,23 @@ class World:
                 else:
                     ask = wish["ask"]
                     status, body = await device.device.request("GET", ask["path"], query=ask["query"])
-                    jobs.append(self.job(device, "answer", number=ask["number"], status=status, body=body))
+                    answer = self.job(device, "answer", number=ask["number"], status=status, body=body)
+                    # What somebody looks at is waited for; repairs go on beside what happens.
+                    if device.slow and not ask["path"].endswith(("/messages", "/conversations")):
+                        device.slow -= 1
+                        device.met["slow"] += 1
+                        device.answers.append(answer)
+                    else:
+                        jobs.append(answer)
             jobs += [{"client": key, "do": "wait"} for key in turned["waiting"] if not jobs]
             if not jobs:
                 return
         raise AssertionError(f"the web clients do not come to rest: {jobs}")
+
+    async def comes_to_rest(self, device: MachineDevice) -> None:
+        """Let a web client get all answers that it waits for."""
+        device.slow = 0
+        await self.turns(device.take_answers())
 
     async def _answers_sync(self, device: MachineDevice, frame: Frame) -> list[Job]:
         assert frame["type"] == "sync", frame
@@ -182,6 +195,7 @@ class World:
         """See that the web client shows what it must, after scrolling back to the beginning."""
         ids = [self.words.id_of_conversation(label) for label in views.listed(self.model, device.person)]
         if ids and device.intact and not device.waits:
+            await self.comes_to_rest(device)
             self._web_shows(device)
             await self.turns([self.job(device, "scroll", id=id) for id in ids])
             self._web_shows(device)

@@ -44,7 +44,7 @@ class Machine(Talking, Gathering):
         if (device := self._listener(who)) is not None:
             device.fates.extend(fates)
 
-    @step(2, who=WHO)
+    @step(4, who=WHO)
     def answers_turn_slow(self, who: int) -> None:
         """The next answers over REST come to the web client after what happens next."""
         if (device := self._listener(who)) is not None:

@@ -58,6 +58,7 @@ class World:
         """Let what happened reach every open socket: exactly what its person may see, in order, and nothing else."""
         news = self.model.take_news()
         jobs: list[Job] = []
+        answered = []
         for each in self.devices:
             if each.is_connected:
                 wanted = self._frames_for(each, news)
@@ -66,11 +67,16 @@ class World:
                 assert_same(in_order(heard), in_order(wanted), f"{each.key} heard")
                 self._agrees_on_heads(each, pong)
                 arrived = await self._passes_on(each, each.through_weather(frames))
-                jobs += [*arrived, *each.take_answers()] if arrived else []
+                jobs += arrived
+                if arrived and (answers := each.take_answers()):
+                    jobs += answers
+                    answered.append(each)
         await self.turns(jobs)
         for each in self.devices:
             if each.is_connected and each.began and each.intact and not each.waits:
                 self._replica_agrees(each)
+                if each in answered and not each.answers:
+                    self._web_shows(each)
 
     def _frames_for(self, device: MachineDevice, news: list[Any]) -> list[Shown]:
         wanted = []

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -19,6 +20,8 @@ log = logging.getLogger("chatsite.drain")
 RETURNS_PER_SECOND = 200
 RETURN_WITHIN_SECONDS = 5.0
 SPREAD_SECONDS = 2.0
+# Clients that go on sending would keep a process busy for ever: what is not acknowledged then is sent again elsewhere.
+FINISH_SECONDS = 1.0
 
 
 class Drain:
@@ -43,14 +46,20 @@ class Drain:
         longest = min(RETURN_WITHIN_SECONDS, 0.1 + len(mine) / RETURNS_PER_SECOND)
         for socket in mine:
             socket.send(Reconnect(retry_after=round(random.uniform(0.05, longest), 2)))  # noqa: S311 - spreads, hides nothing
-        while any(busy() for busy in registry.busy_checks) and time.monotonic() < ends_at:
-            await asyncio.sleep(0.02)
-        await door.drained()
+        await self._until(lambda: not self._busy, time.monotonic() + FINISH_SECONDS)
         for socket in mine:
             socket.close(sockets.RESTART)
             await asyncio.sleep(pause)
-        while hub.users and time.monotonic() < ends_at:
-            await asyncio.sleep(0.05)
+        await self._until(lambda: not self._busy and not hub.users, ends_at)
+        await door.drained()
+
+    @property
+    def _busy(self) -> bool:
+        return any(busy() for busy in registry.busy_checks)
+
+    async def _until(self, done: Callable[[], bool], latest: float) -> None:
+        while not done() and time.monotonic() < latest:
+            await asyncio.sleep(0.02)
 
 
 drain = Drain()

@@ -1,6 +1,6 @@
 """uvicorn's WebSocket protocol, without what an idle connection would hold for nothing.
 
-Most connections of a chat server are idle. asyncio's queue and event keep four deques of 760 bytes, and the
+Most connections of a chat server are idle. asyncio's queue and event keep five deques of 760 bytes, and the
 request of the handshake lives as long as the connection: together a third of what a connection costs.
 """
 

@@ -63,6 +63,8 @@ class Hub:
     def __init__(self) -> None:
         self.users: dict[str, set[Socket]] = {}
         self.topics: dict[str, Topic] = {}
+        # Sockets that were attached since the sweep looked at their sessions last.
+        self.newcomers: list[Socket] = []
         # Joins and removals that came in while some socket was being attached: conversation -> sequence.
         self._attaching = 0
         self._changed_meanwhile: dict[str, int] = {}
@@ -97,6 +99,7 @@ class Hub:
             if topic is None:
                 topic = self._open(attachment.conversation_id, attachment.last_sequence)
             self._join(topic, socket, attachment.history_from)
+        self.newcomers.append(socket)
 
     def detach(self, socket: Socket) -> None:
         """Forget a socket."""

@@ -10,21 +10,19 @@ import logging
 import os
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from django.db import connection
 from psycopg import pq
 from psycopg.adapt import Transformer
 
-from realtime.batches import BatchWrite, Decision
+from realtime.batches import BatchWrite, Decision, Result, Wanted
 from realtime.crash import crash_point
 from realtime.rows import Statement
 
 log = logging.getLogger("chatsite.pipeline")
 
-Wanted = TypeVar("Wanted")
-Result = TypeVar("Result")
 Rows = list[tuple[Any, ...]]
 
 # Longer than PostgreSQL's own time-outs (statement_timeout, 2 s) allow a transaction of two trips to take.

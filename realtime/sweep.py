@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from weakref import WeakSet
 
 from django.conf import settings
 
@@ -25,8 +24,6 @@ TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
 
-# Sockets whose session was looked at since they came: a revocation may have overtaken their signing in.
-_seen: WeakSet[Socket] = WeakSet()
 _tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
 
@@ -91,9 +88,9 @@ async def _close_ended_sessions() -> None:
 
 async def _look_at_newcomers() -> None:
     """Close the sockets of sessions that were revoked between being recognised and being attached to the hub."""
-    newcomers = [socket for socket in hub.all_sockets() if socket not in _seen]
+    newcomers = hub.newcomers.copy()
     await _close_ended(newcomers)
-    _seen.update(newcomers)
+    del hub.newcomers[: len(newcomers)]
 
 
 async def _close_ended(mine: list[Socket]) -> None:

@@ -227,7 +227,6 @@ class Crowd:
         for _ in range(2):
             for device in active:
                 device.catch_up()
-            await asyncio.sleep(0.1)
             while monotonic() < until and any(device.is_loading for device in active):
                 await asyncio.sleep(0.05)
         return [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from realtime import drain as drains
 from realtime import registry, sockets, sweep
 from realtime.drain import Drain
 from realtime.errors import TryAgain
@@ -116,6 +117,17 @@ async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatc
     await asyncio.sleep(0.1)
     assert ana.close_code is None
     writing = False
+    assert await ana.closed() == sockets.RESTART
+    hub.detach(ana.socket)
+    await asyncio.wait_for(running, 1)
+
+
+async def test_clients_that_go_on_sending_do_not_hold_a_drain_up(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "busy_checks", [lambda: not ana.socket.closing])
+    monkeypatch.setattr(drains, "FINISH_SECONDS", 0.1)
+    drain = Drain()
+    drain.begin()
+    running = asyncio.ensure_future(drain.run())
     assert await ana.closed() == sockets.RESTART
     hub.detach(ana.socket)
     await asyncio.wait_for(running, 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 
 MISSED_EVERY, MISSED = 3, 2
@@ -19,22 +18,12 @@ def main(clients: int, pairs: int) -> dict[str, object]:
     """Make everything and describe it."""
     from django.db import connection
 
-    from accounts.models import DeviceSession, User, token_hash
-    from benchmarks.population import new_conversation, new_people
+    from accounts.models import User
+    from benchmarks.population import new_conversation, new_people, new_sessions
     from conversations.selectors import heads_of
 
     users = list(User.objects.order_by("id")[:clients])
-    tokens = [secrets.token_urlsafe(32) for _ in users]
-    DeviceSession.objects.bulk_create(
-        DeviceSession(
-            user=user,
-            token_hash=token_hash(token),
-            password_fingerprint=user.get_session_auth_hash(),
-            device_id="herd",
-            device_name="benchmark",
-        )
-        for user, token in zip(users, tokens, strict=True)
-    )
+    tokens = new_sessions(users)
     known = []
     for user, token in zip(users, tokens, strict=True):
         heads = {str(id): held.last_sequence for id, held in heads_of(user.id).items()}

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import sys
+from typing import Any
 
 HISTORY_PAIRS, HISTORY_ROUNDS = 50, 200
 
@@ -42,13 +43,20 @@ def new_people(count: int) -> list[tuple[object, str]]:
     """Create so many people with one session each; return them with their tokens."""
     from django.contrib.auth.hashers import make_password
 
-    from accounts.models import DeviceSession, User, token_hash
+    from accounts.models import User
 
     run, password = secrets.token_hex(3), make_password(None)
     users = User.objects.bulk_create(
         User(username=f"bench-{run}-{number}", display_name=f"Person {number}", password=password)
         for number in range(count)
     )
+    return list(zip(users, new_sessions(users), strict=True))
+
+
+def new_sessions(users: list[Any]) -> list[str]:
+    """Open one session for each user; return their tokens."""
+    from accounts.models import DeviceSession, token_hash
+
     tokens = [secrets.token_urlsafe(32) for _ in users]
     DeviceSession.objects.bulk_create(
         DeviceSession(
@@ -60,7 +68,7 @@ def new_people(count: int) -> list[tuple[object, str]]:
         )
         for user, token in zip(users, tokens, strict=True)
     )
-    return list(zip(users, tokens, strict=True))
+    return tokens
 
 
 def new_conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:

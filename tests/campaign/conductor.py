@@ -202,11 +202,11 @@ class Conductor:
         )
 
     async def _ordinary_time(self, stage: Stage) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the load gets going; what is measured is not the first seconds of processes
         begun = monotonic()
-        await asyncio.sleep(3)
+        await asyncio.sleep(3)  # the span that is measured
         ended = monotonic()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # what was sent at its end is answered; five times the limit on delivery
         stage.measures.add("ordinary times: acknowledged until delivered", stage.delays(begun, ended), p99=0.1)
         stage.measures.add("ordinary times: written until acknowledged", stage.waits(begun, ended))
 

@@ -85,7 +85,7 @@ class Observer:
                         await self._look(connection, self._dice.choice(conversation_ids))
                         await asyncio.sleep(self._every)
             except psycopg.Error:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.5)  # PostgreSQL is away, as the campaign wants it; no event says when it is back
 
     async def _look(self, connection: psycopg.AsyncConnection[Any], conversation_id: str) -> None:
         began = monotonic()

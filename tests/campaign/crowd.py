@@ -132,7 +132,7 @@ class Crowd:
                 return answer
             if status not in (0, 500, 503):
                 raise RuntimeError(f"{method} {path}: {status} {answer}")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # between two tries
         raise RuntimeError(f"{method} {path} was never answered")
 
     # --- Writing ----------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class Doings:
             if status not in (0, 429, 500, 503):
                 # After an attempt that nobody answered, "not there" may be the answer to one's own success.
                 return ("refused" if tries == 1 else "unknown"), tries
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # between two tries
         return "unknown", TRIES
 
     # --- Coming and going -------------------------------------------------------------------

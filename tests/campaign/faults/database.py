@@ -173,12 +173,13 @@ async def freeze_in_transaction(stage: Stage) -> None:
         begun = monotonic()
         stage.book.struck("SIGSTOP in a transaction")
         here = set(stage.devices_at(process))
+        # The fault itself: longer than PostgreSQL lets a transaction idle (5 s).
         await asyncio.sleep(7 if stage.patient else 6)
         process.server.program.thaw()
         ended = monotonic()
         others = [device for device in stage.active() if device not in here]
         first = await stage.first_ack_after(ended)
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # whoever still waits is answered, or counts as waiting
         stage.measures.add(
             "SIGSTOP: others' wait for their acknowledgement", stage.waits(begun, ended, others), most=6.0
         )

@@ -50,11 +50,11 @@ async def full_disk(stage: Stage) -> None:
     until = monotonic() + 40
     while monotonic() < until and not _is_told(postgresql):
         await asyncio.to_thread(_fill, ballast)  # what PostgreSQL gives back by recycling its log
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # between two looks
     told = _is_told(postgresql)
-    await asyncio.sleep(3)
+    await asyncio.sleep(3)  # what was under way when the disk was full is decided: longer than any statement may take
     acknowledged = stage.crowd.acknowledged
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # the span in which acknowledgements are counted
     stage.book.details["disk full: acknowledged in two seconds of a full disk"] += (
         stage.crowd.acknowledged - acknowledged
     )

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -30,7 +31,24 @@ class Marks:
     others: tuple[int, int] | None = None
 
 
-def message_body(message: Message, marks: Marks | None = None, viewer: UUID | None = None) -> frames.MessageBody:
+class Shown(Protocol):
+    """What it takes to show a message: a row of the table, or one that is about to be written."""
+
+    id: UUID
+    client_message_id: UUID | None
+    conversation_id: UUID
+    sequence: int
+    sender_id: UUID | None
+    message_type: Any
+    content: str
+    metadata: dict[str, Any]
+    reply_to_id: UUID | None
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+
+
+def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None = None) -> frames.MessageBody:
     """Return a message as a viewer sees it; without marks as everybody sees a new one."""
     gone = message.deleted_at is not None
     return frames.MessageBody(
@@ -39,7 +57,7 @@ def message_body(message: Message, marks: Marks | None = None, viewer: UUID | No
         conversation_id=str(message.conversation_id),
         sequence=message.sequence,
         sender_user_id=str(message.sender_id) if message.sender_id else None,
-        message_type=cast(frames.Type, message.message_type),
+        message_type=message.message_type,
         content="" if gone else message.content,
         metadata={} if gone else message.metadata,
         reply_to_id=str(message.reply_to_id) if message.reply_to_id else None,
@@ -50,7 +68,7 @@ def message_body(message: Message, marks: Marks | None = None, viewer: UUID | No
     )
 
 
-def _status(message: Message, marks: Marks, viewer: UUID | None) -> frames.Status:
+def _status(message: Shown, marks: Marks, viewer: UUID | None) -> frames.Status:
     watermarks = marks.others if message.sender_id is not None and message.sender_id == viewer else marks.mine
     # Who left does not learn any more how far the others are.
     if watermarks is None or marks.mine is None:

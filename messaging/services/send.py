@@ -8,9 +8,9 @@ each send; insert messages and events, update counters and commit.
 import datetime
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,27 +22,15 @@ from conversations import event_log
 from conversations.models import Event, Participant
 from messaging import frames
 from messaging.errors import IdempotencyConflict
+from messaging.frames import Type
 from messaging.models import Message
+from messaging.selectors.messages import message_body
 from messaging.services.drafts import Send
 from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
 from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
 
-_MESSAGES = Columns(
-    Message,
-    "id",
-    "conversation",
-    "sequence",
-    "sender",
-    "client_message_id",
-    "message_type",
-    "content",
-    "metadata",
-    "reply_to_id",
-    "payload_digest",
-    "created_at",
-)
 _KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id")
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
@@ -58,6 +46,31 @@ class Sent:
     sequence: int
     created_at: datetime.datetime
     duplicate: bool
+
+
+@dataclass(slots=True)
+class _Written:
+    """A message of this batch: its row, and all that `message_body` needs to show it."""
+
+    id: UUID
+    conversation_id: UUID
+    sequence: int
+    sender_id: UUID | None
+    client_message_id: UUID | None
+    message_type: Type
+    content: str
+    metadata: dict[str, Any]
+    reply_to_id: UUID | None
+    payload_digest: UUID
+    created_at: datetime.datetime
+    edited_at: datetime.datetime | None = None
+    deleted_at: datetime.datetime | None = None
+
+
+# A new row leaves the rest to the database.
+_COLUMNS = [field.name for field in fields(_Written) if field.default is MISSING]
+_values = attrgetter(*_COLUMNS)
+_MESSAGES = Columns(Message, *_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -180,24 +193,23 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             message_id=sent.message_id,
             counts_as_unread=True,
         )
-        entry.frame = _frame(send, sent)
-        digest = send.digest
-        originals[key] = _Original(sent, digest)
-        messages.append(
-            (
-                sent.message_id,
-                send.conversation_id,
-                sent.sequence,
-                send.sender_id,
-                send.client_message_id,
-                send.message_type,
-                send.content,
-                send.metadata,
-                send.reply_to_id,
-                digest,
-                now,
-            )
+        message = _Written(
+            id=sent.message_id,
+            conversation_id=send.conversation_id,
+            sequence=sent.sequence,
+            sender_id=send.sender_id,
+            client_message_id=send.client_message_id,
+            message_type=send.message_type,
+            content=send.content,
+            metadata=send.metadata,
+            reply_to_id=send.reply_to_id,
+            payload_digest=send.digest,
+            created_at=now,
         )
+        body = message_body(message)
+        entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=sent.sequence, message=body)
+        originals[key] = _Original(sent, message.payload_digest)
+        messages.append(_values(message))
         entries.append(entry)
         decision.answers.append(sent)
     if messages:
@@ -254,27 +266,3 @@ def _refusal(send: Send, facts: _Facts) -> DomainError | None:
         if conversation_id != send.conversation_id or sequence < facts.place.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None
-
-
-def _frame(send: Send, sent: Sent) -> frames.NewMessage:
-    """Return a new message as everybody sees it."""
-    conversation_id = str(send.conversation_id)
-    return frames.NewMessage(
-        conversation_id=conversation_id,
-        sequence=sent.sequence,
-        message=frames.MessageBody(
-            id=str(sent.message_id),
-            client_message_id=str(send.client_message_id),
-            conversation_id=conversation_id,
-            sequence=sent.sequence,
-            sender_user_id=str(send.sender_id),
-            message_type=send.message_type,
-            content=send.content,
-            metadata=send.metadata,
-            reply_to_id=str(send.reply_to_id) if send.reply_to_id is not None else None,
-            status="sent",
-            created_at=sent.created_at,
-            edited_at=None,
-            deleted_at=None,
-        ),
-    )

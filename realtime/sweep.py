@@ -23,6 +23,8 @@ log = logging.getLogger("chatsite.sweep")
 TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
+# As long as PostgreSQL lets a transaction idle: by then others have gone on without this process.
+STANDSTILL_SECONDS = 5.0
 
 _tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
@@ -39,6 +41,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(RECENT_SECONDS, _find_lost_wake_ups)),
         loop.create_task(_every(SESSIONS_SECONDS, _close_ended_sessions)),
         loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
+        loop.create_task(_watch_for_standstill()),
     ]
 
 
@@ -62,6 +65,19 @@ async def _look_at_sockets() -> None:
             socket.close(sockets.HEARTBEAT_MISSED)
         elif socket.stuck_since is not None and now - socket.stuck_since > limits.outbox_stuck_seconds:
             socket.close(sockets.TOO_SLOW)
+
+
+async def _watch_for_standstill() -> None:
+    """Close every socket when this process did nothing for long: what they would be told is old, their clients gone."""
+    while True:
+        slept_at = time.monotonic()
+        await asyncio.sleep(TICK_SECONDS)
+        still = time.monotonic() - slept_at
+        if still > STANDSTILL_SECONDS:
+            mine = hub.all_sockets()
+            log.warning("this process stood still for %.1f s; %d sockets are closed", still, len(mine))
+            for socket in mine:
+                socket.close(sockets.RESTART)
 
 
 async def _run_ticks() -> None:

@@ -150,6 +150,10 @@ class Stage:
             for entry in _lately(device, begun)
         )
 
+    def has_closed(self, device: Device, since: float) -> bool:
+        """Whether a device's connection ended after a moment."""
+        return any(isinstance(entry, Closed) and entry.at >= since for entry in _lately(device, since))
+
     def refusals(self, begun: float, ended: float) -> Counter[str]:
         """Return the codes with which sends were refused in a span."""
         return Counter(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from time import monotonic
 from uuid import uuid4
 
 import httpx
@@ -178,12 +179,15 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
                 client_message_id=str(uuid4()),
             )
         await ana.receives("message_ack")  # so it is in the middle of writing
+        begun = monotonic()
         ana.server.program.freeze()
         try:
             await insists(ben, "without you", conversation, within=6)
+            await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may stand still
         finally:
             ana.server.program.thaw()
         await asyncio.to_thread(ana.server.becomes_ready)
+        await ana.is_closed(1012)  # what it would say is old
         await ana.connects()
         await insists(ana, "back", conversation, within=6)
         await ben.receives("new_message", content="back")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -55,6 +56,17 @@ async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Ca
     await sweep._look_at_sockets()
     ana.reads_again()
     assert await ana.closed() == sockets.TOO_SLOW
+
+
+async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(sweep, "STANDSTILL_SECONDS", 0.5)
+    watch = asyncio.ensure_future(sweep._watch_for_standstill())
+    await asyncio.sleep(0.1)
+    assert not ana.socket.closing
+    time.sleep(0.6)  # noqa: ASYNC251 - the standstill
+    assert await ana.closed() == sockets.RESTART
+    watch.cancel()
 
 
 # --- Failures -----------------------------------------------------------------------------

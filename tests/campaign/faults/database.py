@@ -184,9 +184,8 @@ async def freeze_in_transaction(stage: Stage) -> None:
             "SIGSTOP: others' wait for their acknowledgement", stage.waits(begun, ended, others), most=6.0
         )
         stage.measures.add("SIGSTOP: thawed until the first acknowledgement", [first])
-        stage.book.details["SIGSTOP: sockets that the thawed process kept"] += len(
-            [device for device in here if device.caught_up.is_set()]
-        )
+        kept = [device for device in here if not stage.has_closed(device, begun)]
+        stage.measures.add("SIGSTOP: sockets that the thawed process kept", [len(kept)], unit="sockets", most=0)
         _expect_try_again(stage, begun)
     await stage.all_caught_up(stage.active())
 

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from threading import Lock
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -33,13 +34,30 @@ MOST_QUOTED = 200
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = Lock()
+
+
+def decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+    """Return the decoder of `kind`, by which msgspec also comes to know how to convert to it.
+
+    Made in one thread at a time: msgspec 0.22 lets others use what it knows of a struct before it knows all its
+    fields, and then reads a null pointer.
+    """
+    found = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders[kind] = msgspec.json.Decoder(kind)
+    return found
+
+
 def decode(data: bytes | str, kind: type[R]) -> R:
     """Read JSON text as `kind`.
 
     :raises DomainError: `malformed` when it is no JSON object, `invalid` with the field's name otherwise.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder(kind).decode(data)
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -51,6 +69,7 @@ def convert(value: Any, kind: type[R]) -> R:
 
     :raises DomainError: `invalid` with the field's name.
     """
+    decoder(kind)
     try:
         return msgspec.convert(value, type=kind, strict=False)
     except msgspec.ValidationError as error:

@@ -1,7 +1,7 @@
 """From the text of a frame to a typed command, or to the error that says what is wrong with it."""
 
 from functools import lru_cache
-from typing import Union
+from typing import Any, Union
 
 import msgspec
 
@@ -13,7 +13,8 @@ from realtime.errors import DomainError
 def _decoder() -> msgspec.json.Decoder[bodies.Request]:
     """Return the decoder of all registered commands; first used when every app is ready."""
     kinds = tuple(kind for kind, _ in registry.commands.values())
-    return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - a union made at run time
+    union: Any = Union[kinds]  # noqa: UP007 - made at run time
+    return bodies.decoder(union)
 
 
 def decode_command(text: str) -> bodies.Request:

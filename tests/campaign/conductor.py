@@ -179,8 +179,11 @@ class Conductor:
                     if monotonic() - started > seconds:
                         break
                     self._say(f"{monotonic() - self._begun:7.1f} s  episode {number}: {name}")
-                    async with stage.disturbed() if name in DISTURBING else nullcontext():
-                        await act(stage)
+                    try:
+                        async with stage.disturbed() if name in DISTURBING else nullcontext():
+                            await act(stage)
+                    finally:
+                        await self._bury(world)
             finally:
                 drizzling.cancel()
                 with suppress(asyncio.CancelledError):
@@ -200,6 +203,15 @@ class Conductor:
             f"{outcome.heard:,} events heard, {wrong} violations, {monotonic() - begun:.0f} s; "
             f"in all {self.result.acknowledged:,} messages, {self.result.strikes:,} faults"
         )
+
+    async def _bury(self, world: World) -> None:
+        """Note which processes ended though nobody ended them, and start them again."""
+        deaths = world.deaths()
+        for death in deaths:
+            self._say(death)
+        self.result.book.wrong += deaths
+        if deaths:
+            await world.is_ready()
 
     async def _ordinary_time(self, stage: Stage) -> None:
         await asyncio.sleep(1)  # the load gets going; what is measured is not the first seconds of processes

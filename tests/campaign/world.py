@@ -136,6 +136,15 @@ class World:
                 await process.starts()
         await asyncio.gather(*(asyncio.to_thread(process.server.becomes_ready) for process in self.processes))
 
+    def deaths(self) -> list[str]:
+        """Return which server processes do not run, how they ended, and what they said last."""
+        return [
+            f"{process.server.name} ended by itself with {process.server.program.exit_code}: "
+            + process.server.log()[-2000:]
+            for process in self.processes
+            if not process.server.running
+        ]
+
     async def integrity_faults(self) -> list[str]:
         """Return what the product's own check of its rows finds wrong."""
         try:

@@ -1,11 +1,43 @@
-"""uvicorn's HTTP protocol, with a gap closed that a hostile client could use.
+"""uvicorn's HTTP protocol, with a gap closed that a hostile client could use, and a turnstile for those who come.
 
 A client may send its next request before the last was answered, and hang up. uvicorn then tells only the newest
 of the requests that nobody listens; the one under way writes to a transport that is gone, which fails in a place
 where Django no longer gives its database connection back. Twenty such clients would take all connections.
+
+When thousands come back at once their upgrades are ready at once, and one turn of the event loop would make them
+all while those who chat wait. So each turn makes a few.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+UPGRADES_IN_A_TURN = 4
+
+
+class Turnstile:
+    """Lets those who come through in order, a few in each turn of the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def enter(self, go: Callable[[], None]) -> None:
+        """Call `go` when it is its turn."""
+        self._waiting.append(go)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        let_in = [self._waiting.popleft() for _ in range(min(UPGRADES_IN_A_TURN, len(self._waiting)))]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._turn)
+        for go in let_in:
+            go()
+
+
+_turnstile = Turnstile()
 
 
 class GuardedHttpProtocol(HttpToolsProtocol):
@@ -20,6 +52,16 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             waiting = (cycle for cycle in self._unanswered if not cycle.response_complete)
             self._unanswered = (*waiting, self.cycle)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Upgrade when it is this connection's turn."""
+        self.transport.pause_reading()
+        _turnstile.enter(self._upgrade)
+
+    def _upgrade(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request that the client has left."""

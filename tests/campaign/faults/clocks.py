@@ -23,9 +23,9 @@ async def clocks_apart(stage: Stage) -> None:
         await process.is_killed()
         try:
             await process.starts(LD_PRELOAD=library, FAKETIME=offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
-        except DidNotStart as error:
+        except DidNotStart as why:
             stage.book.missed(f"clock {offset}")
-            stage.book.wrong.append(f"a process whose clock is {offset} did not start: {str(error)[-1000:]}")
+            stage.book.wrong.append(f"a process whose clock is {offset} did not start: {str(why)[-1000:]}")
             continue
         error = await asyncio.to_thread(_clock_error, process)
         if abs(abs(error) - HOUR) < 10 and (error > 0) == (offset == "+1h"):

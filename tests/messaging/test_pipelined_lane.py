@@ -337,18 +337,6 @@ def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
     assert contents(talk) == ["cut off"]
 
 
-def test_an_answer_that_nobody_waits_for_any_more_is_dropped(talk: Conversation, team: list[User]) -> None:
-    async def scenario(desk: Desk) -> None:
-        asked = asyncio.get_running_loop().create_future()
-        asked.cancel()
-        desk.lane._pipeline._arrive(asked)
-        desk.submit(draft(talk, team[0], "next"))
-        await desk.answered()
-
-    assert run(scenario).by_threads == []
-    assert contents(talk) == ["next"]
-
-
 def test_an_answer_that_cannot_be_given_keeps_nobody_else_from_theirs(
     talk: Conversation, team: list[User], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -115,9 +115,9 @@ class Pipeline:
         :raises psycopg.Error: the first that failed; those after it were not run.
         """
         assert self._libpq is not None
-        self._arrival = asyncio.get_running_loop().create_future()
         self._libpq.pipeline_sync()
         self._flush()
+        self._arrival = asyncio.get_running_loop().create_future()
         return await self._arrival
 
     def _flush(self) -> None:
@@ -145,9 +145,7 @@ class Pipeline:
                     return
                 self._results.append(result)
         except psycopg.Error as error:
-            self.close()
-            if arrival is not None and not arrival.done():
-                arrival.set_exception(error)
+            self.close(error)
 
     def _arrive(self, arrival: asyncio.Future[list[Rows]]) -> None:
         queued, results = self._queued, self._results
@@ -191,8 +189,8 @@ class Pipeline:
             self._socket = os.dup(self._libpq.socket)
             asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
-    def close(self) -> None:
-        """Give up the connection; `ready` opens a new one."""
+    def close(self, why: psycopg.Error | None = None) -> None:
+        """Give up the connection, and the trip under way; `ready` opens a new one."""
         libpq, self._libpq = self._libpq, None
         if libpq is not None:
             loop = asyncio.get_running_loop()
@@ -200,6 +198,8 @@ class Pipeline:
             loop.remove_writer(self._socket)
             os.close(self._socket)
             libpq.finish()
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_exception(why or psycopg.OperationalError("the connection was closed"))
 
 
 def _numbered(text: str) -> bytes:

@@ -184,6 +184,17 @@ async def test_a_connection_that_ends_with_a_statement_fails_the_batch(pipeline:
     await writes_on(pipeline, database)
 
 
+async def test_who_closes_it_does_not_let_the_batch_wait(pipeline: Pipeline, database: Database) -> None:
+    writing = asyncio.ensure_future(pipeline.write(noting("SELECT pg_sleep(1)"), [1]))
+    await asyncio.sleep(0.1)
+    pipeline.close()
+    with pytest.raises(psycopg.OperationalError):
+        async with asyncio.timeout(0.5):
+            await writing
+    assert database.noted == []
+    await writes_on(pipeline, database)
+
+
 # --- Who waits no longer ------------------------------------------------------------------
 
 

@@ -48,7 +48,9 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
             found = await _missed(socket, cursors, None)
             resync += found.resync
         await socket.room()
-        socket.send(frames.SyncComplete(heads=found.heads, resync=resync, server_time=server_time, id=command.id))
+        # As far as this sync went: what was written between its parts comes after it.
+        heads = {id: covered.get(id, head) for id, head in found.heads.items()}
+        socket.send(frames.SyncComplete(heads=heads, resync=resync, server_time=server_time, id=command.id))
     finally:
         socket.release(covered)
 
@@ -99,15 +101,19 @@ class ConversationLog:
         return Recent(heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))
 
     def _joins(self, floor: int) -> dict[str, dict[str, int]]:
-        came = Event.objects.filter(
-            id__gt=floor, kind__in=[Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED]
+        """Return who came lately, and by which event; not who was there before, and holds the log up to now."""
+        came = set(
+            Event.objects.filter(
+                id__gt=floor, kind__in=[Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED]
+            ).values_list("conversation_id", "sequence")
         )
         places = Participant.objects.filter(
-            conversation_id__in=came.values("conversation_id"), left_at=None
+            conversation_id__in={conversation_id for conversation_id, _ in came}, left_at=None
         ).values_list("conversation_id", "user_id", "history_from")
         joins: dict[str, dict[str, int]] = defaultdict(dict)
         for conversation_id, user_id, history_from in places:
-            joins[str(conversation_id)][str(user_id)] = history_from
+            if (conversation_id, history_from) in came:
+                joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
     def _log_event(self, event: Event, text: str | None, viewers: Collection[str]) -> LogEvent:

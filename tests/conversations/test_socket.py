@@ -1,12 +1,13 @@
 """Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from conversations import frames, services
+from conversations import catch_up, frames, services
 from conversations.models import Event
 from conversations.selectors.rendering import render_events
 from conversations.socket import ConversationLog, sync
@@ -47,6 +48,41 @@ async def test_what_does_not_fit_in_one_answer_follows_before_the_end_is_said(li
     assert complete["heads"] == {str(id): 3 if id != lost else 1 for id in cursors}
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_threads")
+async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_parts(
+    limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(catch_up_events=3, catch_up_events_total=3)
+
+    def talks() -> tuple[Any, list[Any]]:
+        ana, *others = people("ana", "ben", "cleo")
+        talks = [direct(ana, other) for other in others]
+        for talk, other in zip(talks, others, strict=True):
+            for text in ("one", "two"):
+                say(talk, other, text)
+        return ana, talks
+
+    ana, both = await in_database_thread(talks)
+    parts, missed_in_truth = [], catch_up.missed
+
+    def missed(*arguments: Any) -> catch_up.Missed:
+        found = missed_in_truth(*arguments)
+        parts.append(found)
+        if len(parts) == 1:  # more is said in the conversation that this part has dealt with
+            [behind] = found.remaining
+            say(next(talk for talk in both if talk.id != behind), ana, "three")
+        return found
+
+    monkeypatch.setattr("conversations.socket.catch_up.missed", missed)
+    peer = Peer(str(ana.id))
+    await sync(peer.socket, frames.Sync(cursors={talk.id: 1 for talk in both}))
+    *events, complete = peer.frames
+    assert len(parts) == 2
+    assert len(events) == 4
+    assert complete["heads"] == {str(talk.id): 3 for talk in both}
+
+
 # --- The log, as the hub reads it ---------------------------------------------------------
 
 
@@ -64,6 +100,20 @@ def test_coming_and_going_are_told_with_the_events_at_which_they_happen() -> Non
     [(left, leaves)] = [(event, event.leaves) for event in log if event.leaves]
     assert leaves == [str(ben.id)]
     assert msgspec.json.decode(left.text or "")["type"] == "participant_removed"
+
+
+@pytest.mark.django_db
+def test_lately_came_who_came_lately_and_not_who_was_there() -> None:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    log = ConversationLog()
+    log.recent()
+    team = group(ana, ben)
+    assert log.recent().joins == {str(team.id): {str(ana.id): 1, str(ben.id): 1}}
+    later = ConversationLog()
+    later._looks.append((time.monotonic(), Event.objects.latest("id").id))
+    services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
+    came = Event.objects.get(kind=Event.Kind.PARTICIPANT_ADDED)
+    assert later.recent().joins == {str(team.id): {str(cleo.id): came.sequence}}
 
 
 @pytest.mark.django_db

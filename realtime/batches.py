@@ -49,14 +49,16 @@ class BatchWrite(Generic[Wanted, Result]):
     decide: Callable[[Sequence[Wanted], Found], Decision[Result]]
 
 
-def transacted(write: BatchWrite[Wanted, Result], batch: Sequence[Wanted]) -> list[Result | DomainError | None]:
-    """Write a batch on Django's connection, in this thread, waiting for locks; inside a transaction if there is one.
+def transacted(
+    write: BatchWrite[Wanted, Result], batch: Sequence[Wanted], *, wait: bool = True
+) -> list[Result | DomainError | None]:
+    """Write a batch on Django's connection, in this thread, inside a transaction if there is one.
 
     :raises django.db.DatabaseError: nothing was written, or, from the commit, perhaps all of it.
     """
     with pipelined(), transaction.atomic():
         cursors = []
-        for read in write.reads(batch, True):
+        for read in write.reads(batch, wait):
             cursors.append(cursor := connection.cursor())
             cursor.execute(read.text, read.parameters)
         decision = write.decide(batch, [cursor.fetchall() for cursor in cursors])

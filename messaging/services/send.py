@@ -6,7 +6,6 @@ each send; insert messages and events, update counters and commit.
 """
 
 import datetime
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
@@ -115,35 +114,28 @@ def send_messages(sends: Sequence[Send]) -> list[Sent | DomainError]:
     """Write a batch in one transaction and answer each send, in order.
 
     A send that is refused does not hinder the others. Repeating a send returns the original, for ever.
-    When a lock cannot be had, each conversation of the batch is tried by itself, so that one that is
-    held up does not hold up the rest.
+    When a lock cannot be had in time, all that needs none that is held is written; the rest is to be tried again.
     """
     try:
         return _written(sends)
     except OperationalError:
-        by_conversation: dict[UUID, list[int]] = defaultdict(list)
-        for position, send in enumerate(sends):
-            by_conversation[send.conversation_id].append(position)
-        if len(by_conversation) == 1 or not connection.is_usable():
+        if not connection.is_usable():
             raise
-        results: list[Sent | DomainError] = [TryAgain()] * len(sends)
-        for positions in by_conversation.values():
-            try:
-                part = _written([sends[position] for position in positions])
-            except OperationalError:
-                continue
-            for position, result in zip(positions, part, strict=True):
-                results[position] = result
-        return results
+        return _written(sends, wait=False)
 
 
-def _written(sends: Sequence[Send]) -> list[Sent | DomainError]:
+def _written(sends: Sequence[Send], *, wait: bool = True) -> list[Sent | DomainError]:
     for _ in range(TRIES):
         try:
-            return [answer or TryAgain() for answer in transacted(SENDING, sends)]
+            return [answer or _locked() for answer in transacted(SENDING, sends, wait=wait)]
         except IntegrityError:
             continue
-    return [TryAgain()] * len(sends)
+    return [_locked()] * len(sends)
+
+
+def _locked() -> TryAgain:
+    # It was waited for already, as long as PostgreSQL's lock_timeout.
+    return TryAgain(retry_after=0.2)
 
 
 def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:

@@ -9,12 +9,15 @@ all while those who chat wait. So each turn makes a few.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 UPGRADES_IN_A_TURN = 4
+# The kernel would take megabytes for a client that reads nothing, and its outbox would never fill.
+UNSENT_BYTES = 128 * 1024
 
 
 class Turnstile:
@@ -52,6 +55,11 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if self.cycle is not before:
             waiting = (cycle for cycle in self._unanswered if not cycle.response_complete)
             self._unanswered = (*waiting, self.cycle)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, and let the kernel keep little of what its client does not read."""
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        super().connection_made(transport)
 
     def handle_websocket_upgrade(self) -> None:
         """Upgrade when it is this connection's turn."""

@@ -127,8 +127,11 @@ class Conductor:
             for verdict in await ask_last_questions(world, self.result.outcomes):
                 self._judge(verdict)
             book.wrong += [f"the product's own check: {fault}" for fault in await world.integrity_faults()]
-            for name, text in world.logs().items():
-                book.details[f"tracebacks in {name}.log"] = text.count("Traceback (most recent call last)")
+            book.wrong += [
+                f"{name} logged: {traceback}"
+                for name, text in world.logs().items()
+                for traceback in tracebacks_in(text)
+            ]
         if "disk full" in plan.kinds:
             await self._small_disk()
         self.result.seconds = monotonic() - self._begun
@@ -262,6 +265,16 @@ class Conductor:
 
     def _fresh_dice(self) -> random.Random:
         return random.Random(self._dice.getrandbits(64))
+
+
+def tracebacks_in(log: str) -> list[str]:
+    """Return the tracebacks of a log, each shortened to where it begins and ends."""
+    found = []
+    for part in log.split("Traceback (most recent call last)")[1:]:
+        lines = part.splitlines()
+        end = next((number for number, line in enumerate(lines[1:], 1) if not line.startswith(" ")), len(lines) - 1)
+        found.append(" / ".join(line.strip() for line in lines[max(1, end - 8) : end + 1]))
+    return found
 
 
 def _migrated(services: Services) -> None:

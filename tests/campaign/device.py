@@ -85,6 +85,7 @@ class Device:
         self._retry_after: float | None = None
         self._ended = asyncio.Event()
         self._network_is_back = asyncio.Event()
+        self._attempt: asyncio.Timeout | None = None  # to connect
         self._life: asyncio.Task[None] | None = None
         self._syncing_since: float | None = None
         self._heard_at = self._pinged_at = 0.0
@@ -115,8 +116,10 @@ class Device:
         failures = 0
         while not self.signed_out:
             begun = monotonic()
+            self._network_is_back.clear()
             try:
                 await self._connect()
+                self._network_is_back.clear()
                 await self._ended.wait()
             except (OSError, TimeoutError):
                 pass
@@ -127,7 +130,6 @@ class Device:
                 failures = 0 if self.caught_up_at > begun and monotonic() - begun > HELD_FOR_A_WHILE else failures
                 wait = self._dice.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**failures))
                 failures += 1
-            self._network_is_back.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._network_is_back.wait(), wait)
 
@@ -158,17 +160,21 @@ class Device:
         self._ended.clear()
         self.wire = wire = Wire(self, number, port)
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE):
+            async with asyncio.timeout(CONNECT_PATIENCE) as self._attempt:
                 await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", port)
                 await wire.opened
         except BaseException:
             wire.close()
             raise
+        finally:
+            self._attempt = None
         self._heard_at = self._pinged_at = monotonic()
 
     def network_is_back(self) -> None:
         """Try to connect at once instead of waiting on, as when the system says that the network is back."""
         self._network_is_back.set()
+        if self._attempt is not None:
+            self._attempt.reschedule(0.0)  # what it said was lost on the way
 
     def drop_connection(self) -> None:
         """Lose the connection without a goodbye, as by a change of networks; the device comes back by itself."""

@@ -20,6 +20,8 @@ from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
 
 PATIENCE = 40.0
+# Whoever was removed from a group meanwhile is told so.
+EXPECTED = frozenset({"try_again", "rate_limited", "not_found"})
 GRACE = 3.0  # seconds after a fault until everything that it delayed has arrived
 
 
@@ -162,6 +164,13 @@ class Stage:
             for entry in _lately(device, begun)
             if isinstance(entry, Refused) and begun <= entry.at < ended
         )
+
+    def expect_no_failed_send(self, fault: str, begun: float, ended: float) -> None:
+        """Note with what sends were answered in a span, and as wrong whatever a client would not simply repeat."""
+        for code, number in self.refusals(begun, ended).items():
+            self.book.details[f"{fault}: sends answered with {code}"] += number
+            if code not in EXPECTED:
+                self.book.wrong.append(f"{fault}: {number} sends were answered with {code}")
 
     def delays(self, begun: float, ended: float) -> list[float]:
         """Return the seconds from acknowledgement to arrival of messages at devices that stayed connected."""

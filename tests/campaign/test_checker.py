@@ -412,6 +412,7 @@ def test_what_the_network_may_do_is_no_violation() -> None:
         *(heard(sequence, at=13.65, socket=2) for sequence in (11, 12)),
         Synced(13.66, 2, {GROUP: 12}, [], {GROUP: 12}),
         heard(11, at=13.67, socket=2),  # late, once more
+        heard(7, at=13.68, socket=2),  # a process that lags behind tells what this device had when it came
         Sent(13.7, 2, GROUP, client_id(12), SENT[12][1]),
         Acked(13.8, client_id(12), GROUP, message_id(12), 12, True),
         Sent(13.9, 2, GROUP, client_id(99), "never answered"),

@@ -69,14 +69,18 @@ def everybody_sees_one_order(evidence: Evidence) -> Verdict:
 def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], verdict: Verdict) -> None:
     """What comes for the first time on a socket comes in order; repetitions are allowed, and ignored by devices.
 
+    A repetition is also what the device had when it asked on this socket what it had missed: its cursor.
     While a sync is under way what it brings may be lower than what came live before: it follows the cursor.
     """
     came: dict[tuple[int, str], set[int]] = defaultdict(set)  # (socket, conversation) -> numbers
     highest: dict[tuple[int, str], int] = defaultdict(int)
+    had: dict[tuple[int, str], int] = {}  # (socket, conversation) -> the cursor from which it was asked first
     under_way: dict[int, deque[dict[str, int]]] = defaultdict(deque)  # socket -> cursors of each sync, in order
     for position, entry in enumerate(history.entries):
         if isinstance(entry, SyncAsked):
             under_way[entry.socket].append(entry.cursors)
+            for conversation_id, cursor in entry.cursors.items():
+                had.setdefault((entry.socket, conversation_id), cursor)
         elif isinstance(entry, Synced | SyncRefused):
             if under_way[entry.socket]:
                 under_way[entry.socket].popleft()
@@ -91,7 +95,7 @@ def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], v
             )
             verdict.look(same, f"{history.device} heard {frame} where the log has {event}")
             key = (entry.socket, frame.conversation_id)
-            if frame.sequence in came[key]:
+            if frame.sequence in came[key] or frame.sequence <= had.get(key, 0):
                 continue
             before = frame.sequence - 1
             follows = under_way[entry.socket] and (

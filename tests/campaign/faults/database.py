@@ -15,8 +15,6 @@ from tests.campaign.world import Process
 from tests.harness.proxy import Direction, Filter, Link
 
 STARTUP = (196608).to_bytes(4, "big")  # version 3.0 of the protocol; before it a client may ask for TLS
-# Whoever was removed from a group meanwhile is told so.
-EXPECTED = frozenset({"try_again", "rate_limited", "not_found"})
 
 
 class Scissors:
@@ -108,14 +106,7 @@ async def restart(stage: Stage, *, crash: bool) -> None:
         stage.measures.add("PostgreSQL accepts: first acknowledgement", [first], most=3.0)
         await stage.all_caught_up(stage.active())
         stage.measures.add("PostgreSQL accepts: all caught up", [monotonic() - accepts_at])
-        _expect_try_again(stage, begun)
-
-
-def _expect_try_again(stage: Stage, begun: float) -> None:
-    for code, number in stage.refusals(begun, monotonic()).items():
-        stage.book.details[f"database away: sends answered with {code}"] += number
-        if code not in EXPECTED:
-            stage.book.wrong.append(f"the database was away, and {number} sends were answered with {code}")
+        stage.expect_no_failed_send("database away", begun, monotonic())
 
 
 async def kill_backend(stage: Stage) -> None:
@@ -186,7 +177,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
         stage.measures.add("SIGSTOP: thawed until the first acknowledgement", [first])
         kept = [device for device in here if not stage.has_closed(device, begun)]
         stage.measures.add("SIGSTOP: sockets that the thawed process kept", [len(kept)], unit="sockets", most=0)
-        _expect_try_again(stage, begun)
+        stage.expect_no_failed_send("database away", begun, monotonic())
     await stage.all_caught_up(stage.active())
 
 

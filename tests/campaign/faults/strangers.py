@@ -16,6 +16,8 @@ from tests.campaign.stage import Stage
 
 SESSIONS = 20  # of a person: as many sockets as one may have
 STUCK = 10.0  # after which the server closes a socket that does not read, unless its limits say otherwise
+# Until the answers to all of them are made, until the server looks, and until it gives up saying goodbye.
+SLACK = 5.0
 MIB = 1024
 
 
@@ -24,7 +26,7 @@ async def never_read(stage: Stage, sockets: int) -> None:
     outsiders = await _outsiders(stage, sockets)
     ports = [process.server.port for process in stage.world.processes]
     opened: list[socket.socket] = []
-    patience = stage.world.limits.get("outbox_stuck_seconds", STUCK) + 2
+    patience = stage.world.limits.get("outbox_stuck_seconds", STUCK) + SLACK
 
     async def strike() -> None:
         for number, (token, _) in enumerate(outsiders):

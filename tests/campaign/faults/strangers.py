@@ -114,8 +114,8 @@ async def herd(stage: Stage, clients: int) -> None:
         await crowd.gather(people, people, people // 4, second_devices=0.0)
         for person in crowd.people:
             held = person.devices[0].holds
-            for number in range(1, SESSIONS):
-                token = await crowd.sign_in(person)
+            tokens = await asyncio.gather(*(crowd.sign_in(person) for _ in range(1, SESSIONS)))
+            for number, token in enumerate(tokens, 1):
                 ways = stage.dice.choice(stage.world.networks)
                 device = crowd.add_device(person, f"{person.name}/{number}", token, ways)
                 device.holds.update({id: each.copy() for id, each in held.items()})
@@ -173,7 +173,7 @@ async def _outsiders(stage: Stage, number: int) -> list[tuple[str, str]]:
             for count in range(60):
                 body = {"conversation_id": conversation["id"], "content": f"{count} " + "long " * 1900}
                 await crowd.insist(person.token, "POST", "/messages", body)
-            tokens = [person.token, *[await crowd.sign_in(person) for _ in range(SESSIONS - 1)]]
+            tokens = [person.token, *await asyncio.gather(*(crowd.sign_in(person) for _ in range(SESSIONS - 1)))]
             found += [(token, conversation["id"]) for token in tokens]
         return found[:number]
     finally:

@@ -195,6 +195,7 @@ class Device:
             # An attempt that was given up in a silent network may arrive late, and pass for the newer one. A person
             # would now press "use here", which is to connect again.
             self.replaced += 1
+            self._retry_after = 0.0
         elif wire.close_code in (4400, 4429, 1003, 1007, 1009):
             self.unexpected.append(f"{self.name} was closed with {wire.close_code}")
         self._ended.set()

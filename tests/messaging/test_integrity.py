@@ -1,5 +1,6 @@
 """The integrity check finds each kind of fault, and nothing in what services have written."""
 
+import uuid
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -11,9 +12,9 @@ from django.db.models import F
 from conversations.models import Conversation, Event, Participant
 from messaging.integrity import faults
 from messaging.models import Message
-from tests.making import direct, group, people, read, say
+from tests.making import direct, group, people, person, read, say
 
-NEW_MESSAGE = Event.Kind.NEW_MESSAGE
+NOBODYS = uuid.UUID(int=7)
 
 
 @pytest.fixture
@@ -77,6 +78,18 @@ def mark_beyond_the_head(talk: Conversation) -> None:
     Participant.objects.filter(conversation=talk, user__username="ben").update(last_delivered_sequence=99)
 
 
+def strand_an_event(talk: Conversation) -> None:
+    Event.objects.filter(conversation=talk, sequence=1).update(conversation_id=NOBODYS)
+
+
+def strand_a_message(talk: Conversation) -> None:
+    Message.objects.filter(conversation=talk, sequence=3).update(conversation_id=NOBODYS)
+
+
+def let_a_stranger_send(talk: Conversation) -> None:
+    Message.objects.filter(conversation=talk, sequence=3).update(sender=person("stranger"))
+
+
 PLANTED: dict[Callable[[Conversation], None], str] = {
     drop_event_in_the_middle: "but 6 of them",
     drop_first_event: "events 2 to 7",
@@ -89,6 +102,9 @@ PLANTED: dict[Callable[[Conversation], None], str] = {
     miscount_sent: "counts 4 messages sent, has 3",
     miscount_read: "unread 0, but 1",
     mark_beyond_the_head: "mark 99 beyond the head",
+    strand_an_event: f"no conversation {NOBODYS}",
+    strand_a_message: f"no conversation {NOBODYS}",
+    let_a_stranger_send: "was never in its conversation",
 }
 
 

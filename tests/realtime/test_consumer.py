@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from accounts.models import User
 from accounts.services import open_session
@@ -17,7 +19,7 @@ from realtime.errors import TryAgain
 from realtime.frames import Ping
 from realtime.hub import hub
 from realtime.threads import in_database_thread
-from tests.making import person
+from tests.making import PASSWORD, person
 from tests.realtime.callers import Caller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
@@ -115,6 +117,53 @@ async def test_the_answer_to_the_first_frame_carries_its_id(calls: Calls, token:
         eve.says('{"type": "auth", "token": "made up", "id": "8"}')
         assert await eve.is_closed() == 4401
         assert (await eve.hears("error"))["id"] == "8"
+
+
+async def test_who_signs_in_makes_room_for_others_of_the_address(calls: Calls, token: str, limits: Any) -> None:
+    limits(unsigned_sockets_per_address=2)
+    async with calls() as ana, calls() as slow:
+        ana.says(f'{{"type": "auth", "token": "{token}"}}')
+        await ana.hears("connected")
+        async with calls() as third:
+            third.says("no auth frame")
+            assert await third.is_closed() == 4401
+        assert not slow.frames
+
+
+async def test_who_does_not_sign_in_in_time_is_shown_out(calls: Calls, limits: Any) -> None:
+    limits(auth_seconds=0.05)
+    async with calls() as slow:
+        assert await slow.is_closed() == 4401
+        assert not slow.frames
+
+
+@pytest.fixture
+async def cookie(calls: Calls) -> str:
+    """The Cookie header of ben's browser, signed in."""
+
+    def signed_in() -> str:
+        person("ben")
+        browser = Client()
+        body = {"username": "ben", "password": PASSWORD, "cookie": True}
+        assert browser.post("/api/v1/auth/login", body, content_type="application/json").status_code == 200
+        return f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+    return await in_database_thread(signed_in)
+
+
+async def test_a_page_of_ours_signs_in_with_its_visitor_s_cookie(calls: Calls, cookie: str) -> None:
+    page = {"host": "testserver", "origin": "http://testserver"}
+    async with calls(headers={**page, "cookie": cookie}) as ben:
+        await ben.hears("connected")
+        [socket] = hub.all_sockets()
+        assert await in_database_thread(lambda: User.objects.get(id=socket.user_id).username) == "ben"
+    async with calls(headers={**page, "cookie": f"{cookie}x"}) as eve:
+        assert await eve.is_closed() == 4401
+
+
+async def test_a_page_from_elsewhere_is_not_even_upgraded(calls: Calls, cookie: str) -> None:
+    async with calls(headers={"host": "testserver", "origin": "http://evil.example", "cookie": cookie}) as ben:
+        assert await ben.is_denied() == 403
 
 
 @pytest.mark.parametrize("credential", ["Basic YTpi", "Bearer", "Bearer made-up", "Token x"])

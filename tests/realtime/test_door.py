@@ -1,6 +1,8 @@
 """The door of a process that is no server: a command or a worker, which has no event loop of its own."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +63,19 @@ def test_a_process_that_is_ending_announces_nothing_more_and_fails_at_nothing(do
     door._loop.close()
     door.pass_on([Notice("news", user_ids=["ana"])])
     assert not door._outgoing
+
+
+def test_threads_of_a_command_share_one_door(door: Door) -> None:
+    doors = [thread for thread in threading.enumerate() if thread.name == "door"]
+    callers = [threading.Thread(target=door.pass_on, args=[[Notice(str(n), user_ids=["ana"])]]) for n in range(3)]
+    with door._lock:  # all of them find that there is no loop yet
+        for caller in callers:
+            caller.start()
+        time.sleep(0.1)
+    for caller in callers:
+        caller.join(10)
+    door._flush()
+    assert len([thread for thread in threading.enumerate() if thread.name == "door"]) == len(doors) + 1
 
 
 async def test_a_server_listens_once(door: Door) -> None:

@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from realtime import sockets
 from realtime.hub import Hub
 from realtime.items import Notice
 from realtime.registry import Recent
@@ -118,6 +119,29 @@ async def test_a_joining_that_was_undone_before_it_was_read_lets_nobody_in(hub: 
     await settled(hub)
     assert "d" not in hub.topics
     assert ana.frames == []
+
+
+async def test_who_is_shown_out_while_signing_in_is_not_attached(hub: Hub, log: FakeLog) -> None:
+    ben, gate = Peer("ben"), Gate(log)
+    signing_in = asyncio.create_task(hub.attach(ben.socket))
+    await reached(gate)
+    ben.socket.close(sockets.REVOKED)
+    gate.let_through()
+    await asyncio.wait_for(signing_in, 5)
+    assert hub.topics == {}
+    assert hub.newcomers == []
+
+
+async def test_a_conversation_that_everybody_left_while_it_waited_for_an_event_is_not_read(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    log.commit("c")
+    hub.offer([log.commit("c")])
+    filling = hub.topics["c"].filling
+    assert filling is not None
+    hub.detach(ana.socket)
+    await asyncio.wait_for(filling, 5)
+    assert (log.reads, hub.topics) == ([], {})
 
 
 async def test_who_has_gone_leaves_nothing_behind(hub: Hub, log: FakeLog, ana: Peer) -> None:

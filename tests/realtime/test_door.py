@@ -3,15 +3,20 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from channels.layers import get_channel_layer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
 
 from realtime import door as door_module
 from realtime.door import GROUP, Door
-from realtime.items import Notice, unpack
+from realtime.hub import hub
+from realtime.items import Item, Notice, pack, unpack
+from tests.harness.proxy import Proxy
 
 
 @pytest.fixture
@@ -85,4 +90,85 @@ async def test_a_server_listens_once(door: Door) -> None:
     assert door._receiver is receiver
     assert receiver is not None
     receiver.cancel()
+    door._loop = None
+
+
+# --- A server and its channel layer -------------------------------------------------------
+
+
+@pytest.fixture
+def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
+    """What the hub of this process was offered."""
+    delivered: list[Item] = []
+    monkeypatch.setattr(hub, "offer", delivered.extend)
+    return delivered
+
+
+@pytest.fixture
+async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
+    """The door of a server, which hears what others announce."""
+    door.open()
+    await asyncio.wait_for(heard(delivered, "begin"), 5)
+    delivered.clear()
+    yield door
+    assert door._receiver is not None
+    door._receiver.cancel()
+    await asyncio.wait([door._receiver])
+    door._loop = None
+
+
+async def heard(delivered: list[Item], text: str) -> None:
+    """Announce a notice from another process, again and again, until it is delivered here."""
+    while Notice(text) not in delivered:
+        await get_channel_layer().group_send(GROUP, {"type": "items", "origin": "other", "items": pack([Notice(text)])})
+        await asyncio.sleep(0.05)
+
+
+async def test_an_envelope_that_cannot_be_read_hinders_none_after_it(
+    listening: Door, delivered: list[Item], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another release of the server may announce what this one does not know."""
+    layer = get_channel_layer()
+    for items in (b"\x91\x92\xa6future\x01", pack([Notice("after")])):
+        await layer.group_send(GROUP, {"type": "items", "origin": "other", "items": items})
+    async with asyncio.timeout(5):
+        while Notice("after") not in delivered:
+            await asyncio.sleep(0.01)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_layer_that_is_away_is_left_alone_for_a_while_and_used_again(
+    door: Door, delivered: list[Item], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door_module, "BREAKER_OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(door_module, "RECEIVE_RETRY_SECONDS", 0.05)
+    redis = urlsplit(settings.REDIS_URL)
+    assert redis.port is not None
+    async with Proxy(redis.port) as proxy:
+        layer = RedisPubSubChannelLayer(
+            hosts=[redis._replace(netloc=redis.netloc.replace(str(redis.port), str(proxy.port))).geturl()],
+            prefix=settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"],
+        )
+        monkeypatch.setattr(door_module, "get_channel_layer", lambda: layer)
+        proxy.refuse()
+        door.open()
+        for number in range(3):
+            door.pass_on([Notice(str(number))])
+            await door.drained()
+            assert not door.healthy
+        assert delivered == [Notice("0"), Notice("1"), Notice("2")], "this process needs no layer"
+        async with asyncio.timeout(5):
+            while not door.healthy:
+                await asyncio.sleep(0.01)
+        proxy.heal()
+        await asyncio.wait_for(heard(delivered, "from another process"), 5)
+        door.pass_on([Notice("3")])
+        await door.drained()
+        assert door.healthy
+        await layer.flush()
+    said = [record.getMessage().rpartition(":")[0] for record in caplog.records]
+    assert said.count("the channel layer is away") == 1, "the breaker is open"
+    assert "the channel layer does not answer" in said
+    assert door._receiver is not None
+    door._receiver.cancel()
     door._loop = None

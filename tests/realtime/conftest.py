@@ -37,3 +37,12 @@ async def ana(hub: Any, log: Any) -> Any:
     peer = Peer("ana")
     await hub.attach(peer.socket)
     return peer
+
+
+@pytest.fixture
+def database() -> Iterator[Any]:
+    """The test's database on somebody else's connection, with an empty table for numbers."""
+    from tests.realtime.numbers import somebody_elses_database
+
+    with somebody_elses_database() as database:
+        yield database

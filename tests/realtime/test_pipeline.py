@@ -3,73 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
 from django.db import connection
 
 from realtime import pipeline as pipeline_module
-from realtime.batches import BatchWrite, Decision
 from realtime.pipeline import Pipeline
-from realtime.rows import Statement
 from tests.harness.proxy import Direction, Filter, Proxy
+from tests.realtime.numbers import FALL, Database, noting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Numbers = BatchWrite[int, Any]
 # Longer than anything here takes: it only turns a wait that nobody ends into a failure.
 AT_ONCE = pipeline_module.WRITE_SECONDS / 2
-
-
-def noting(
-    *reads: str,
-    writes: Sequence[str] = ("INSERT INTO noted SELECT unnest(%s::int[])",),
-    meanwhile: Callable[[], object] = lambda: None,
-) -> Numbers:
-    """A write that answers with what it read, after `meanwhile`, and notes the numbers of its batch."""
-
-    def decide(batch: Sequence[int], found: Sequence[Sequence[Sequence[Any]]]) -> Decision[Any]:
-        meanwhile()
-        numbers = "{" + ",".join(map(str, batch)) + "}"
-        return Decision([*found], [Statement(text, [numbers] if "%s" in text else []) for text in writes])
-
-    return BatchWrite(lambda batch, wait: [Statement(text) for text in reads], decide)
-
-
-class Database:
-    """The same database on somebody else's connection, with a table of numbers."""
-
-    def __init__(self, other: psycopg.Connection[Any]) -> None:
-        self._other = other
-        self.execute("CREATE TABLE noted (number int PRIMARY KEY)")
-
-    def execute(self, text: str) -> psycopg.Cursor[Any]:
-        return self._other.execute(text)
-
-    @property
-    def noted(self) -> list[int]:
-        return [number for (number,) in self.execute("SELECT number FROM noted ORDER BY number")]
-
-    @property
-    def states(self) -> dict[int, str]:
-        """What each backend is doing."""
-        return dict(self.execute("SELECT pid, state FROM pg_stat_activity").fetchall())
-
-    def ends(self, backend: int) -> None:
-        """End a backend and wait until it is gone."""
-        self.execute(f"SELECT pg_terminate_backend({backend}, 5000)")
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    parameters = connection.get_connection_params()
-    del parameters["cursor_factory"]
-    with psycopg.connect(**parameters, autocommit=True) as other:
-        database = Database(other)
-        yield database
-        database.execute("DROP TABLE noted")
 
 
 @pytest.fixture
@@ -179,7 +127,7 @@ async def test_a_connection_that_ends_between_the_trips_fails_the_batch(pipeline
 async def test_a_connection_that_ends_with_a_statement_fails_the_batch(pipeline: Pipeline, database: Database) -> None:
     with pytest.raises(psycopg.OperationalError):
         async with asyncio.timeout(AT_ONCE):
-            await pipeline.write(noting("SELECT pg_terminate_backend(pg_backend_pid())"), [1])
+            await pipeline.write(noting(FALL), [1])
     assert database.noted == []
     await writes_on(pipeline, database)
 
@@ -213,7 +161,7 @@ async def test_a_database_that_takes_too_long_is_not_waited_for(
 async def test_who_gives_up_at_the_moment_of_the_answer_leaves_nothing_half_done(
     ends: str, pipeline: Pipeline, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    last = {"with an answer": "SELECT 1", "with the connection": "SELECT pg_terminate_backend(pg_backend_pid())"}[ends]
+    last = {"with an answer": "SELECT 1", "with the connection": FALL}[ends]
     writing = asyncio.ensure_future(pipeline.write(noting("SELECT pg_sleep(0.2)", last), [1]))
     while pipeline._arrival is None:
         await asyncio.sleep(0)

@@ -171,23 +171,25 @@ class Pipeline:
     # --- The connection -------------------------------------------------------------------
 
     async def _open(self) -> None:
-        parameters = connection.get_connection_params()
-        del parameters["cursor_factory"]
         while self._libpq is None:
             try:
-                opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-                await opened.execute("SET TIME ZONE 'UTC'")
-                # The numbers of rows are not what a plan depends on: look-ups go by index, always.
-                await opened.execute("SET plan_cache_mode = force_generic_plan")
-            except psycopg.Error as error:
+                await self._connect()
+            except (psycopg.Error, OSError) as error:
                 log.warning("no pipeline to PostgreSQL yet: %s", type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
-                continue
-            self._connection, self._libpq = opened, opened.pgconn
-            self._names, self._queued, self._results, self._arrival = {}, [], [], None
-            self._libpq.enter_pipeline_mode()
-            self._socket = os.dup(self._libpq.socket)
-            asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
+
+    async def _connect(self) -> None:
+        parameters = connection.get_connection_params()
+        del parameters["cursor_factory"]
+        opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        await opened.execute("SET TIME ZONE 'UTC'")
+        # The numbers of rows are not what a plan depends on: look-ups go by index, always.
+        await opened.execute("SET plan_cache_mode = force_generic_plan")
+        opened.pgconn.enter_pipeline_mode()
+        self._socket = os.dup(opened.pgconn.socket)
+        self._connection, self._libpq = opened, opened.pgconn
+        self._names, self._queued, self._results, self._arrival = {}, [], [], None
+        asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
     def close(self, why: psycopg.Error | None = None) -> None:
         """Give up the connection, and the trip under way; `ready` opens a new one."""

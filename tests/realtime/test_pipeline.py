@@ -1,7 +1,9 @@
 """The pipeline to PostgreSQL: what a batch commits, and every way in which its connection can fail it."""
 
 import asyncio
+import errno
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -264,6 +266,25 @@ async def test_a_connection_on_which_not_even_a_rollback_ends_is_given_up(
         await writes_on(pipeline, database)
         pipeline.close()
     assert database.noted == [99]
+
+
+async def test_a_process_without_a_file_descriptor_left_tries_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "RECONNECT_SECONDS", 0.05)
+    left = [OSError(errno.EMFILE, "Too many open files")]
+    dup = os.dup
+
+    def scarce(fd: int) -> int:
+        if left:
+            raise left.pop()
+        return dup(fd)
+
+    monkeypatch.setattr(os, "dup", scarce)
+    pipeline = Pipeline()
+    await writes_on(pipeline, database)
+    assert not left
+    pipeline.close()
 
 
 async def test_a_large_batch_goes_out_as_the_network_takes_it(

@@ -26,7 +26,7 @@ LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(slots=True)
 class Missed:
-    """What a client missed. `remaining` are the cursors that it did not get to: ask again with these."""
+    """What a client missed. `remaining` are the cursors of logs whose end this does not reach: ask again with these."""
 
     server_time: datetime.datetime
     heads: dict[str, int] = field(default_factory=dict)
@@ -57,16 +57,19 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     return frames.EventPage(events=shown, last_sequence=head, has_more=last < head)
 
 
-def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> Missed:
+def missed(
+    user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime | None, *, most: int | None = None
+) -> Missed:
     """Return what happened in the user's conversations above their cursors, and receipts moved since then.
 
+    At most so many events, by default LIMITS.catch_up_events_total.
     A conversation without a cursor gives no events: its client does not hold it and loads it.
     """
     found = Missed(server_time=timezone.now())
     all_held = selectors.heads_of(user_id)
     found.heads = {str(id): held.last_sequence for id, held in all_held.items()}
-    behind: dict[UUID, int] = {}
-    room = settings.LIMITS.catch_up_events_total
+    behind: dict[UUID, tuple[int, int]] = {}
+    room = settings.LIMITS.catch_up_events_total if most is None else most
     for conversation_id, cursor in cursors.items():
         held = all_held.get(conversation_id)
         if held is None or cursor == held.last_sequence:
@@ -74,14 +77,14 @@ def missed(user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime 
         distance = held.last_sequence - cursor
         if not held.can_continue(cursor) or distance > settings.LIMITS.catch_up_events:
             found.resync.append(str(conversation_id))
-        elif distance <= room:
-            behind[conversation_id] = cursor
-            room -= distance
-        else:
-            found.remaining[conversation_id] = cursor
-    above = [
-        event for event in _events_above(behind) if event.sequence <= all_held[event.conversation_id].last_sequence
-    ]
+            continue
+        reached = cursor + min(distance, room)
+        if reached > cursor:
+            behind[conversation_id] = (cursor, reached)
+            room -= reached - cursor
+        if reached < held.last_sequence:
+            found.remaining[conversation_id] = reached
+    above = _events_between(behind)
     for event, frame in zip(above, _seen_by(user_id, all_held, above), strict=True):
         found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
@@ -102,26 +105,29 @@ def _seen_by(user_id: UUID, held: Mapping[UUID, selectors.Held], events: list[Ev
     ]
 
 
-def _events_above(cursors: Mapping[UUID, int]) -> list[Event]:
-    """Return the events of many logs above their cursors, in one statement, log by log and in order.
+def _events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[Event]:
+    """Return the events of many logs above one number and up to another, in one statement, log by log and in order.
 
-    The cursors travel as one JSON object, which both databases can join with. PostgreSQL cannot guess how little
-    lies above a cursor, and would read the whole table; told to look log by log it uses the index. No log gives
-    more than a catch-up may hold: `missed` asks for none that would.
+    The spans travel as one JSON object, which both databases can join with. PostgreSQL cannot guess how little
+    lies in them, and would read the whole table; told to look log by log it uses the index.
     """
-    if not cursors:
+    if not spans:
         return []
     table = Event._meta.db_table
     # Nothing in the texts comes from outside: tables, casts and a limit only.
     if connection.vendor == "postgresql":
-        above = (
-            f"SELECT * FROM {table} WHERE conversation_id = c.key::uuid AND sequence > c.value::bigint "  # noqa: S608
+        between = (
+            f"SELECT * FROM {table} WHERE conversation_id = c.key::uuid "  # noqa: S608
+            "AND sequence > (c.value->>0)::bigint AND sequence <= (c.value->>1)::bigint "
             f"ORDER BY sequence LIMIT {settings.LIMITS.catch_up_events}"
         )
-        source = f"jsonb_each_text(%s::jsonb) AS c CROSS JOIN LATERAL ({above}) AS e"
-        given = {str(id): cursor for id, cursor in cursors.items()}
+        source = f"jsonb_each(%s::jsonb) AS c CROSS JOIN LATERAL ({between}) AS e"
+        given = {str(id): span for id, span in spans.items()}
     else:
-        source = f"json_each(%s) AS c JOIN {table} AS e ON e.conversation_id = c.key AND e.sequence > c.value"
-        given = {id.hex: cursor for id, cursor in cursors.items()}
+        source = (
+            f"json_each(%s) AS c JOIN {table} AS e ON e.conversation_id = c.key "
+            "AND e.sequence > json_extract(c.value, '$[0]') AND e.sequence <= json_extract(c.value, '$[1]')"
+        )
+        given = {id.hex: span for id, span in spans.items()}
     sql = f"SELECT e.* FROM {source} ORDER BY e.conversation_id, e.sequence"  # noqa: S608
     return list(Event.objects.raw(sql, [json.dumps(given)]))

@@ -20,6 +20,8 @@ from realtime.sockets import Socket
 from realtime.threads import in_database_thread
 
 PAGE = 200
+# What was read for a client is kept until it has taken it: little, since perhaps it reads nothing.
+SYNC_PAGE = 50
 # Of a herd that comes back at once, so many read at a time: the interpreter is also needed by those who chat.
 CATCH_UPS_AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -58,7 +60,7 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
 async def _missed(socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> catch_up.Missed:
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
-        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since)
+        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, most=SYNC_PAGE)
 
 
 class ConversationLog:

@@ -146,13 +146,27 @@ def test_what_does_not_fit_in_one_answer_remains_with_its_cursor(ana: User, limi
         for _ in range(2):
             say(talk, ana)
     cursors = {talk.id: 1 for talk in talks}
-    got: dict[str, int] = {}
-    while cursors:
+    got: dict[str, list[int]] = {str(talk.id): [] for talk in talks}
+    for answer in (4, 2):
         found = catch_up.missed(ana.id, cursors, None)
-        assert len(found.remaining) < len(cursors), "each round gets somewhere"
-        got |= {id: len(events) for id, events in found.events.items()}
+        for id, events in found.events.items():
+            got[id] += [event.sequence for event in events]
+        assert sum(map(len, found.events.values())) == answer
         cursors = found.remaining
-    assert got == {str(talk.id): 2 for talk in talks}
+    assert cursors == {}
+    assert got == {str(talk.id): [2, 3] for talk in talks}
+
+
+def test_an_answer_may_end_in_the_middle_of_a_log(ana: User) -> None:
+    talk = direct(ana, person("ben"))
+    for _ in range(5):
+        say(talk, ana)
+    cursors, got = {talk.id: 1}, []
+    while cursors:
+        found = catch_up.missed(ana.id, cursors, None, most=2)
+        got.append([event.sequence for event in found.events[str(talk.id)]])
+        cursors = found.remaining
+    assert got == [[2, 3], [4, 5], [6]]
 
 
 def test_a_cursor_of_a_conversation_that_is_not_mine_says_nothing(ana: User) -> None:

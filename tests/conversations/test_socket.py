@@ -1,7 +1,6 @@
 """Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,8 +20,8 @@ from tests.realtime.peers import Peer
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-async def test_what_does_not_fit_in_one_answer_follows_before_the_end_is_said(limits: Callable[..., None]) -> None:
-    limits(catch_up_events=3, catch_up_events_total=4)
+async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conversations.socket.SYNC_PAGE", 3)
 
     def talks() -> tuple[str, dict[Any, int]]:
         ana, *others = people("ana", "ben", "cleo", "dan")
@@ -50,10 +49,8 @@ async def test_what_does_not_fit_in_one_answer_follows_before_the_end_is_said(li
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_parts(
-    limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits(catch_up_events=3, catch_up_events_total=3)
+async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conversations.socket.SYNC_PAGE", 2)
 
     def talks() -> tuple[Any, list[Any]]:
         ana, *others = people("ana", "ben", "cleo")
@@ -64,12 +61,12 @@ async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_parts(
         return ana, talks
 
     ana, both = await in_database_thread(talks)
-    parts, missed_in_truth = [], catch_up.missed
+    pages, missed_in_truth = [], catch_up.missed
 
-    def missed(*arguments: Any) -> catch_up.Missed:
-        found = missed_in_truth(*arguments)
-        parts.append(found)
-        if len(parts) == 1:  # more is said in the conversation that this part has dealt with
+    def missed(*arguments: Any, **options: Any) -> catch_up.Missed:
+        found = missed_in_truth(*arguments, **options)
+        pages.append(found)
+        if len(pages) == 1:  # more is said in the conversation that this page has dealt with
             [behind] = found.remaining
             say(next(talk for talk in both if talk.id != behind), ana, "three")
         return found
@@ -78,7 +75,7 @@ async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_parts(
     peer = Peer(str(ana.id))
     await sync(peer.socket, frames.Sync(cursors={talk.id: 1 for talk in both}))
     *events, complete = peer.frames
-    assert len(parts) == 2
+    assert len(pages) == 2
     assert len(events) == 4
     assert complete["heads"] == {str(talk.id): 3 for talk in both}
 

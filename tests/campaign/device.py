@@ -159,6 +159,7 @@ class Device:
         number = self._sockets = self._sockets + 1
         self._ended.clear()
         self.wire = wire = Wire(self, number, port)
+        self._heard_at = self._pinged_at = monotonic()
         try:
             async with asyncio.timeout(CONNECT_PATIENCE) as self._attempt:
                 await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", port)
@@ -168,7 +169,6 @@ class Device:
             raise
         finally:
             self._attempt = None
-        self._heard_at = self._pinged_at = monotonic()
 
     def network_is_back(self) -> None:
         """Try to connect at once instead of waiting on, as when the system says that the network is back."""

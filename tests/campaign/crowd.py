@@ -58,6 +58,7 @@ class Crowd:
         # Device, when the message was written, when it was answered, how often it was sent.
         self.answers: list[tuple[str, float, float, int]] = []
         self.writing = False
+        self.share_by_rest = BY_REST
         self.rest = Rest()
         self._due: list[tuple[float, int, Device, str]] = []
         self._numbers = 0
@@ -194,7 +195,7 @@ class Crowd:
             self._plan(device, conversation_id, 1.0)  # not a member now, perhaps later
             return
         outgoing = self.compose(device, conversation_id)
-        if self.dice.random() < BY_REST:
+        if self.dice.random() < self.share_by_rest:
             self._spawn(device.post(outgoing))
         else:
             device.write(outgoing)

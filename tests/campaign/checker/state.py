@@ -1,10 +1,11 @@
 """I6 and I10: after `sync` a device holds exactly the log that it may see, and events lead to the state."""
 
 from bisect import bisect_right
+from collections import defaultdict, deque
 
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.checker.windows import FOREVER, windows_of
-from tests.campaign.evidence import Evidence, History, Synced
+from tests.campaign.evidence import Evidence, History, SyncAsked, Synced, SyncRefused
 
 
 def synced_is_complete(evidence: Evidence) -> Verdict:
@@ -16,9 +17,7 @@ def synced_is_complete(evidence: Evidence) -> Verdict:
     for row in contents.messages:
         messages.setdefault(row.conversation_id, {})[row.sequence] = (row.id, row.text)
     for history in evidence.histories:
-        for entry in history.entries:
-            if isinstance(entry, Synced):
-                _look_at_sync(history, entry, verdict)
+        _look_at_syncs(history, verdict)
         if not history.settled:
             continue
         mine = {
@@ -50,14 +49,22 @@ def synced_is_complete(evidence: Evidence) -> Verdict:
     return verdict
 
 
-def _look_at_sync(history: History, entry: Synced, verdict: Verdict) -> None:
-    for conversation_id, head in entry.heads.items():
-        cursor = entry.cursors.get(conversation_id)
-        if cursor is None or conversation_id in entry.resync:
-            continue  # it loads these
-        verdict.look(
-            cursor >= head, f"after a sync {history.device} was at {cursor} of {conversation_id}, whose head was {head}"
-        )
+def _look_at_syncs(history: History, verdict: Verdict) -> None:
+    """A sync speaks for the conversations that it was asked about; what was loaded meanwhile follows by itself."""
+    asked: dict[int, deque[dict[str, int]]] = defaultdict(deque)  # socket -> cursors of each sync, in order
+    for entry in history.entries:
+        if isinstance(entry, SyncAsked):
+            asked[entry.socket].append(entry.cursors)
+        elif isinstance(entry, SyncRefused) and asked[entry.socket]:
+            asked[entry.socket].popleft()
+        elif isinstance(entry, Synced):
+            about = asked[entry.socket].popleft() if asked[entry.socket] else {}
+            for conversation_id in about.keys() & entry.heads.keys() & entry.cursors.keys() - set(entry.resync):
+                cursor, head = entry.cursors[conversation_id], entry.heads[conversation_id]
+                verdict.look(
+                    cursor >= head,
+                    f"after a sync {history.device} was at {cursor} of {conversation_id}, whose head was {head}",
+                )
 
 
 def replay_equals_rows(evidence: Evidence) -> Verdict:

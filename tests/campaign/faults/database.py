@@ -152,6 +152,9 @@ async def freeze_in_transaction(stage: Stage) -> None:
     async with stage.calm():
         stage.bring(process, len(stage.active()) // 2)
         await stage.all_caught_up(stage.active())
+        # A request may lie with the frozen process whoever made it: that would say nothing of the others.
+        stage.crowd.share_by_rest, share = 0.0, stage.crowd.share_by_rest
+        await asyncio.sleep(1)  # until those under way are answered
         for _ in range(200):
             await asyncio.sleep(stage.dice.uniform(0.001, 0.02))
             process.server.program.freeze()
@@ -160,6 +163,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
             process.server.program.thaw()
         else:
             stage.book.missed("SIGSTOP in a transaction")
+            stage.crowd.share_by_rest = share
             return
         begun = monotonic()
         stage.book.struck("SIGSTOP in a transaction")
@@ -168,6 +172,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
         await asyncio.sleep(7 if stage.patient else 6)
         process.server.program.thaw()
         ended = monotonic()
+        stage.crowd.share_by_rest = share
         others = [device for device in stage.active() if device not in here]
         first = await stage.first_ack_after(ended)
         await asyncio.sleep(2)  # whoever still waits is answered, or counts as waiting

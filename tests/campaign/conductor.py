@@ -268,12 +268,13 @@ class Conductor:
 
 
 def tracebacks_in(log: str) -> list[str]:
-    """Return the tracebacks of a log, each shortened to where it begins and ends."""
+    """Return the tracebacks of a log, each as the lines of ours that it went through and what it was."""
     found = []
     for part in log.split("Traceback (most recent call last)")[1:]:
         lines = part.splitlines()
         end = next((number for number, line in enumerate(lines[1:], 1) if not line.startswith(" ")), len(lines) - 1)
-        found.append(" / ".join(line.strip() for line in lines[max(1, end - 8) : end + 1]))
+        way = [line.strip() for line in lines[1:end] if line.startswith("  File") and "site-packages" not in line]
+        found.append(" / ".join([*way, *lines[end : end + 1]]))
     return found
 
 

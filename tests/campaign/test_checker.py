@@ -225,9 +225,7 @@ def a_device_is_behind_at_the_end(evidence: Evidence) -> None:
 
 @plants("I6")
 def a_sync_completes_without_the_last_event(evidence: Evidence) -> None:
-    heard_later(
-        evidence, "ana's phone", SyncAsked(13.2, 1, {GROUP: 11}), Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11})
-    )
+    heard_later(evidence, "ana's phone", SyncAsked(13.2, 1, {GROUP: 11}), Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11}))
 
 
 @plants("I6")

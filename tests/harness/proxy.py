@@ -69,6 +69,12 @@ class Proxy:
         """How many connections are being forwarded now."""
         return len(self.links)
 
+    def cut_unreached(self) -> None:
+        """Reset the connections that were made while bytes were held back: of them nothing came through."""
+        for link in list(self.links):
+            if not link.server.is_there:
+                link.cut()
+
     def cut(self) -> None:
         """Reset every open connection on both sides (RST), without a goodbye."""
         for link in list(self.links):

@@ -47,6 +47,7 @@ async def silent_partition(stage: Stage) -> None:
         await asyncio.sleep(2 * heartbeat + stage.dice.uniform(2, 6))
     finally:
         for way in ways:
+            way.cut_unreached()
             way.heal()
     for device in here:
         device.network_is_back()

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 
 from realtime import bodies
 from realtime.errors import DomainError, NotFound, TryAgain
+from realtime.threads import DATABASE_AWAY
 
 log = logging.getLogger("chatsite.rest")
 
@@ -103,12 +103,12 @@ def exception_response(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def _as_domain_error(error: Exception) -> DomainError:
+    if isinstance(error, DATABASE_AWAY):
+        log.warning("the database did not answer: %s", type(error).__name__)
+        return TryAgain()
     match error:
         case DomainError():
             return error
-        case OperationalError() | InterfaceError():
-            log.warning("the database did not answer: %s", type(error).__name__)
-            return TryAgain()
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return DomainError("unauthenticated", str(error.detail))
         case exceptions.PermissionDenied() | PermissionDenied():

@@ -10,9 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from realtime.errors import TryAgain
+
+# Also PostgreSQL ending a transaction in which this process stood still, which psycopg calls an internal error.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +32,7 @@ def with_connection_care(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     """
     try:
         return work(*args, **kwargs)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_AWAY as error:
         for connection in connections.all(initialized_only=True):
             connection.close()
         raise TryAgain from error

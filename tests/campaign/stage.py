@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -60,15 +60,21 @@ class Stage:
         """Whether small faults must wait, because something is measured that they would blur."""
         return self._calm > 0
 
-    @asynccontextmanager
-    async def calm(self) -> AsyncIterator[None]:
-        """Let no small fault strike meanwhile, and begin when everybody is connected."""
+    @contextmanager
+    def no_small_faults(self) -> Iterator[None]:
+        """Let no small fault strike meanwhile."""
         self._calm += 1
         try:
-            await self.all_caught_up(self.active())
             yield
         finally:
             self._calm -= 1
+
+    @asynccontextmanager
+    async def calm(self) -> AsyncIterator[None]:
+        """Let no small fault strike meanwhile, and begin when everybody is connected."""
+        with self.no_small_faults():
+            await self.all_caught_up(self.active())
+            yield
 
     @asynccontextmanager
     async def disturbed(self) -> AsyncIterator[None]:

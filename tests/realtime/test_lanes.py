@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from realtime.errors import DomainError, Forbidden
 from realtime.lanes import Lanes
@@ -114,7 +114,9 @@ async def test_a_refusal_is_its_own_item_s(writer: Writer) -> None:
     assert [results[0], results[2]] == [10, 20]
 
 
-@pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error", [OperationalError("away"), InterfaceError("closed"), InternalError("ended"), ValueError("a bug")]
+)
 async def test_a_batch_that_fails_answers_try_again_and_the_lane_goes_on(
     error: Exception, writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:

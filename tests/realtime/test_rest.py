@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from django.test import Client
 from rest_framework import exceptions
@@ -19,6 +19,7 @@ from realtime.errors import DomainError
         (DomainError("rate_limited", "Later.", retry_after=7.4), 429, "rate_limited"),
         (OperationalError("the server closed the connection"), 503, "try_again"),
         (InterfaceError("connection already closed"), 503, "try_again"),
+        (InternalError("terminating connection due to idle-in-transaction timeout"), 503, "try_again"),
         (exceptions.AuthenticationFailed("Who?"), 401, "unauthenticated"),
         (exceptions.PermissionDenied("No."), 403, "forbidden"),
         (PermissionDenied(), 403, "forbidden"),

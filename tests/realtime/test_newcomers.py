@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterator
 
 import pytest
+from django.db import OperationalError
 
 from realtime import registry, sockets, sweep
+from realtime.errors import TryAgain
 from realtime.hub import hub
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -15,6 +17,7 @@ class Revocations:
 
     def __init__(self, *ended: str) -> None:
         self.ended_sessions = set(ended)
+        self.away = False
         self.asked: list[set[str]] = []
 
     def by_token(self, token: str) -> None: ...
@@ -23,6 +26,8 @@ class Revocations:
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         self.asked.append(set(session_ids))
+        if self.away:
+            raise OperationalError("away")
         return self.ended_sessions & set(session_ids)
 
 
@@ -51,6 +56,17 @@ async def test_nobody_is_a_newcomer_twice(log: FakeLog, revocations: Revocations
     for _ in range(3):
         await sweep._look_at_newcomers()
     assert revocations.asked == [{"session of ben"}]
+
+
+async def test_a_database_that_is_away_lets_nobody_slip_through(log: FakeLog, revocations: Revocations) -> None:
+    ana = Peer("ana")
+    await hub.attach(ana.socket)
+    revocations.away = True
+    with pytest.raises(TryAgain):
+        await sweep._look_at_newcomers()
+    revocations.away = False
+    await sweep._look_at_newcomers()
+    assert await ana.closed() == sockets.REVOKED
 
 
 def test_the_next_tick_is_soon_enough() -> None:

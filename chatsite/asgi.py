@@ -18,7 +18,8 @@ setup(set_prefix=False)
 from chatsite.body_limit import with_body_limit  # noqa: E402 - apps must be ready
 from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
 from chatsite.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
-from realtime.consumer import Receive, refuse_path, socket_application  # noqa: E402
+from realtime.connection import Receive  # noqa: E402
+from realtime.consumer import refuse_path, socket_application  # noqa: E402
 from realtime.sockets import Send  # noqa: E402
 
 

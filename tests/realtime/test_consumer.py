@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services import open_session
-from realtime import consumer, registry, sweep
+from realtime import consumer, handshake, registry, sweep
 from realtime.door import door
 from realtime.drain import drain
 from realtime.errors import TryAgain
@@ -34,7 +34,7 @@ async def calls() -> AsyncIterator[Calls]:
 
     yield partial(Caller, application)
     assert hub.users == {}, "everybody was forgotten"
-    assert not consumer._unsigned
+    assert not handshake._unsigned
     for task in sweep._tasks.pop(asyncio.get_running_loop(), []):
         task.cancel()
     if door._receiver is not None:
@@ -314,7 +314,8 @@ async def test_who_leaves_without_hearing_the_refusal_is_no_error(calls: Calls) 
 
 
 async def test_who_never_answers_the_close_is_not_waited_for(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("realtime.connection.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("realtime.consumer.CLOSE_SECONDS", 0.01)
     async with calls() as eve:
         eve.says("no auth frame")
         await eve.is_closed()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from realtime import consumer
+from realtime.connection import Connection
+from realtime.consumer import Consumer
 
 SHORT = 0.05
 
@@ -36,13 +37,14 @@ class Line:
 
 @pytest.fixture(autouse=True)
 def short_partings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "CLOSE_SECONDS", SHORT)
+    for module in ("connection", "consumer"):
+        monkeypatch.setattr(f"realtime.{module}.CLOSE_SECONDS", SHORT)
 
 
 async def serve(line: Line) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
     async with asyncio.timeout(5):
-        await consumer.Connection(scope, line.receive, line.send).serve()
+        await Consumer(Connection(scope, line.receive, line.send)).serve()
 
 
 async def test_who_is_shown_out_and_does_not_read_why_is_not_waited_for() -> None:

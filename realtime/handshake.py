@@ -1,0 +1,78 @@
+"""From an upgrade to an identity: by header, by cookie, or by the first frame."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from django.conf import settings
+
+from realtime import bodies, registry, sockets
+from realtime.commands import ids_of
+from realtime.connection import Connection, Refused
+from realtime.errors import DomainError, TryAgain
+from realtime.frames import Auth
+from realtime.origin import origin_is_allowed
+from realtime.registry import Identity
+from realtime.threads import in_database_thread
+
+_unsigned: Counter[str] = Counter()
+
+
+async def identify(connection: Connection) -> Identity:
+    """Accept the upgrade and find out who asks, by header, cookie or first frame.
+
+    :raises DomainError: the upgrade itself is refused.
+    :raises Refused: accepted, but nobody signed in.
+    """
+    bearer = connection.header(b"authorization")
+    cookies = connection.header(b"cookie")
+    with_session_cookie = f"{settings.SESSION_COOKIE_NAME}=" in cookies
+    if bearer:
+        scheme, _, token = bearer.partition(" ")
+        await connection.accept()
+        identity = None
+        if scheme.lower() == "bearer":
+            identity = await _recognised(registry.authenticator().by_token, token.strip())
+    elif with_session_cookie:
+        if not origin_is_allowed(connection.header(b"origin"), connection.header(b"host")):
+            raise DomainError("forbidden", "This Origin is not allowed.")
+        await connection.accept()
+        identity = await _recognised(registry.authenticator().by_cookie, cookies)
+    else:
+        return await _by_first_frame(connection)
+    if identity is None:
+        raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The credential is not valid."))
+    return identity
+
+
+async def _by_first_frame(connection: Connection) -> Identity:
+    address = connection.address()
+    if _unsigned[address] >= settings.LIMITS.unsigned_sockets_per_address:
+        raise DomainError("rate_limited", "Too many sockets of this address have not signed in.")
+    _unsigned[address] += 1
+    try:
+        await connection.accept()
+        async with asyncio.timeout(settings.LIMITS.auth_seconds):
+            text = await connection.next_text()
+        connection.auth_id = ids_of(text)["id"]
+        frame = bodies.decode(text, Auth)
+    except TimeoutError as error:
+        raise Refused(sockets.NOT_SIGNED_IN) from error
+    except DomainError as error:
+        why = DomainError("unauthenticated", "The first frame must be auth.")
+        raise Refused(sockets.NOT_SIGNED_IN, why) from error
+    finally:
+        _unsigned[address] -= 1
+        if not _unsigned[address]:
+            del _unsigned[address]
+    identity = await _recognised(registry.authenticator().by_token, frame.token)
+    if identity is None:
+        raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The token is not valid."))
+    return identity
+
+
+async def _recognised(recognise: Callable[[str], Identity | None], credential: str) -> Identity | None:
+    try:
+        return await in_database_thread(recognise, credential)
+    except TryAgain as error:
+        raise Refused(sockets.RESTART, error) from error

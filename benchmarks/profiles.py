@@ -34,7 +34,10 @@ ROOMS = (
     ("hub", ("realtime/hub", "realtime/items")),
     ("outbox", ("realtime/sockets",)),
     ("door", ("realtime/door",)),
-    ("consumer", ("realtime/consumer", "realtime/rate", "realtime/registry")),
+    (
+        "consumer",
+        ("realtime/connection", "realtime/consumer", "realtime/handshake", "realtime/rate", "realtime/registry"),
+    ),
     (
         "lanes and thread hops",
         ("realtime/lanes", "realtime/threads", "/concurrent/futures/", "/threading.py", "/asyncio/"),

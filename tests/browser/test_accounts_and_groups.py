@@ -6,7 +6,9 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
 from tests.browser.visitor import PHONE
-from tests.harness.people import PASSWORD, People, refused
+from tests.harness.device import PASSWORD
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_somebody_signs_up_and_writes_to_somebody(people: People, arrives: Arrives):

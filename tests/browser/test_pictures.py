@@ -11,7 +11,8 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
 from tests.browser.visitor import PHONE, Visitor
-from tests.harness.people import Device, People
+from tests.harness.device import Device
+from tests.harness.people import People
 from tests.harness.servers import Site
 
 PEOPLE = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.harness.people import PASSWORD, Device
+from tests.harness.device import PASSWORD, Device
 
 PHONE = {
     "viewport": {"width": 390, "height": 844},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.harness.people import PASSWORD
+from tests.harness.device import PASSWORD
 from tests.harness.raw_socket import RawSocket, connections_at
 from tests.harness.servers import Server, Site
 from tests.harness.services import Services

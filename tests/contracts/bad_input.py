@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 from hypothesis import HealthCheck, settings
 
-from tests.harness.people import PASSWORD
+from tests.harness.device import PASSWORD
 
 # Nothing here is about rates: they would hide what is.
 LIMITS = {

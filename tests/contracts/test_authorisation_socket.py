@@ -19,7 +19,9 @@ from realtime import (
     registry,
 )
 from tests.contracts.world import ACTORS, SIGNED_IN, SIGNED_OUT
-from tests.harness.people import Device, People, Refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import Refused
 from tests.harness.servers import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -28,7 +28,8 @@ from realtime.bodies import encode
 from realtime.commands import decode_command
 from realtime.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
-from tests.harness.people import PASSWORD, Device, People
+from tests.harness.device import PASSWORD, Device
+from tests.harness.people import People
 from tests.harness.servers import Site
 from tests.harness.services import PROJECT
 

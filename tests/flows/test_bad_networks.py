@@ -4,7 +4,8 @@ import asyncio
 import time
 from uuid import uuid4
 
-from tests.harness.people import Device, People
+from tests.harness.device import Device
+from tests.harness.people import People
 from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica
 from tests.harness.servers import Profile

@@ -4,8 +4,10 @@ import asyncio
 import zlib
 from uuid import uuid4
 
-from tests.harness.people import Device, People, refused
+from tests.harness.device import Device
+from tests.harness.people import People
 from tests.harness.replica import Replica
+from tests.harness.rest import refused
 
 
 async def test_sync_brings_what_was_missed_in_order_and_then_says_so(people: People) -> None:

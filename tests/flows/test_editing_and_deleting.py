@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_an_edit_reaches_everybody(people: People) -> None:

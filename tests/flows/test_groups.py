@@ -1,6 +1,7 @@
 """A group from its beginning to its end."""
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_a_group_begins_and_everybody_knows(people: People) -> None:

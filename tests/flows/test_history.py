@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.people import Device, People, refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def a_long_talk(ana: Device, ben: Device) -> Any:

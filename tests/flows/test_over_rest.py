@@ -2,7 +2,8 @@
 
 from uuid import uuid4
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_a_message_over_rest_arrives_like_any_other(people: People) -> None:

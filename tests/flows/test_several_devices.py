@@ -2,7 +2,8 @@
 
 import time
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_what_one_device_sends_the_others_show(people: People) -> None:

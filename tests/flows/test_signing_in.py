@@ -6,7 +6,9 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.harness.people import PASSWORD, People, refused
+from tests.harness.device import PASSWORD
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_a_token_in_the_header_signs_in_at_the_upgrade(people: People) -> None:

@@ -10,8 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.harness.people import Device, People, Refused
+from tests.harness.device import Device
+from tests.harness.people import People
 from tests.harness.replica import Replica
+from tests.harness.rest import Refused
 from tests.harness.servers import Profile, Site
 
 StartsSite = Callable[..., Site]

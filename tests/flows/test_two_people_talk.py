@@ -2,8 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
 from tests.harness.proxy import Proxy
+from tests.harness.rest import refused
 
 
 async def test_a_message_goes_from_ana_to_ben(people: People) -> None:

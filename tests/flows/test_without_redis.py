@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tests.harness.people import PASSWORD, People
+from tests.harness.device import PASSWORD
+from tests.harness.people import People
 from tests.harness.servers import Site
 
 StartsSite = Callable[..., Site]

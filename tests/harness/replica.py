@@ -11,8 +11,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Self
 
-from tests.harness.people import Device, Frame, Refused
+from tests.harness.device import Device
+from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
+from tests.harness.rest import Refused
 
 Body = dict[str, Any]
 

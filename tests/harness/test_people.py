@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.harness.people import Device, Person, Refused, matches, refused
+from tests.harness.device import Device, Person
+from tests.harness.listening import matches
+from tests.harness.rest import Refused, refused
 
 
 @pytest.fixture

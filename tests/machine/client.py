@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, deque
 from typing import Any
 
-from tests.harness.people import Frame
+from tests.harness.listening import Frame
 from tests.harness.replica import Replica
 from tests.machine.local import LocalDevice
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.harness.people import Refused
+from tests.harness.rest import Refused
 from tests.machine import views
 from tests.machine.client import MachineDevice
 from tests.machine.facts import Shown

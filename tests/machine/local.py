@@ -22,7 +22,7 @@ from messaging.socket import _sends
 from realtime import sweep
 from realtime.door import door
 from realtime.pipelined_lane import PipelinedLane
-from tests.harness.people import Device, Person
+from tests.harness.device import Device, Person
 
 # Requests take turns on one thread with one database connection, as the steps of the machine do.
 _requests = ThreadPoolExecutor(1, thread_name_prefix="requests")

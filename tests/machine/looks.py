@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.harness.people import Frame
+from tests.harness.listening import Frame
 from tests.machine import doing, views
 from tests.machine.client import MachineDevice
 from tests.machine.rights import Refusal

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from tests.harness.people import Frame
+from tests.harness.listening import Frame
 from tests.harness.replica import checksum, differences
 from tests.machine import views
 from tests.machine.client import MachineDevice, is_told

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from websockets.exceptions import WebSocketException
 
-from tests.harness.people import Device, People, Refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import Refused
 from tests.harness.servers import Site
 
 P = ParamSpec("P")

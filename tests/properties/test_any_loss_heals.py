@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import WebSocketException
 
-from tests.harness.people import Frame
+from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica, fresh_snapshot
 from tests.harness.servers import PROFILES, Profile, Site

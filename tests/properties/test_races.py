@@ -8,9 +8,11 @@ from uuid import uuid4
 
 from websockets.exceptions import WebSocketException
 
-from tests.harness.people import Device, People, Refused, refused
+from tests.harness.device import Device
+from tests.harness.people import People
 from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica
+from tests.harness.rest import Refused, refused
 from tests.harness.servers import Site
 from tests.harness.services import manage
 

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.harness.people import PASSWORD, Device
+from tests.harness.device import PASSWORD, Device
 
 USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/accounts/devicesession/"

@@ -9,7 +9,9 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.harness.people import Device, People, refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import refused
 from tests.harness.servers import Site
 from tests.security.staff import USERS, Staff
 

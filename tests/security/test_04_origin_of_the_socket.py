@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from realtime.origin import origin_is_allowed
-from tests.harness.people import PASSWORD, People
+from tests.harness.device import PASSWORD
+from tests.harness.people import People
 from tests.harness.raw_frames import TEXT, command, frame, upgrade
 from tests.harness.raw_socket import RawSocket
 from tests.harness.servers import Site

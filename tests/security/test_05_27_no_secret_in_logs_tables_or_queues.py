@@ -10,7 +10,8 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.harness.people import PASSWORD, Device, People
+from tests.harness.device import PASSWORD, Device
+from tests.harness.people import People
 from tests.harness.servers import Profile, Site
 from tests.security.stores import everything_in
 

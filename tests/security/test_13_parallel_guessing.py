@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.harness.people import PASSWORD, People
+from tests.harness.device import PASSWORD
+from tests.harness.people import People
 from tests.harness.servers import Site
 
 MOST = 6

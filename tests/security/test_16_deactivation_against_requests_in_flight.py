@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from tests.harness.people import Device, People, Refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import Refused
 from tests.harness.servers import Site
 from tests.security.staff import Staff
 

@@ -11,7 +11,9 @@ from django.test import Client
 
 from accounts import selectors, services
 from accounts.models import User
-from tests.harness.people import PASSWORD, Device, People, refused
+from tests.harness.device import PASSWORD, Device
+from tests.harness.people import People
+from tests.harness.rest import refused
 from tests.harness.servers import Site
 from tests.making import person
 from tests.security.staff import Staff

@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browser.conftest import Arrives
-from tests.harness.people import PASSWORD, Device, People
+from tests.harness.device import PASSWORD, Device
+from tests.harness.people import People
 from tests.harness.servers import Site
 from tests.security.staff import SESSIONS, USERS, Staff
 

@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.harness.people import Device, People, Refused
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.rest import Refused
 
 ROUNDS = 40
 

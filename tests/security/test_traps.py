@@ -4,7 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.harness.people import People, refused
+from tests.harness.people import People
+from tests.harness.rest import refused
 
 
 async def test_delivered_is_what_the_client_says_not_that_a_socket_was_there(people: People) -> None:

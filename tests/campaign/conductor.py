@@ -206,6 +206,9 @@ class Conductor:
             f"{outcome.heard:,} events heard, {wrong} violations, {monotonic() - begun:.0f} s; "
             f"in all {self.result.acknowledged:,} messages, {self.result.strikes:,} faults"
         )
+        for verdict in outcome.verdicts:
+            for text in verdict.shown[:3]:
+                self._say(f"           {verdict.invariant}: {text[:1000]}")
 
     async def _bury(self, world: World) -> None:
         """Note which processes ended though nobody ended them, and start them again."""

@@ -27,11 +27,10 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed("The token is not valid.")
         return session.user, session
 
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
-
 
 class _CsrfCheck(CsrfViewMiddleware):
+    """The check that REST framework takes off its views; the middleware has read the CSRF cookie already."""
+
     def _reject(self, request: Any, reason: str) -> str:
         return reason
 
@@ -40,12 +39,10 @@ class CookieAuthentication(BaseAuthentication):
     """The browser's session cookie; a request that changes something must carry the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[User, DeviceSession] | None:
-        session_id = request._request.session.get(selectors.SESSION_KEY)
-        session = selectors.session_of_id(session_id) if session_id else None
+        session = selectors.session_of_id(request._request.session.get(selectors.SESSION_KEY))
         if session is None:
             return None
         check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type]
-        check.process_request(request._request)
         reason = check.process_view(request._request, None, (), {})  # type: ignore[arg-type]
         if reason:
             raise PermissionDenied(f"CSRF: {reason}")

@@ -25,20 +25,16 @@ def session_of_token(token: str) -> DeviceSession | None:
     return _living(DeviceSession.objects.select_related("user").filter(token_hash=token_hash(token)).first())
 
 
-def session_of_id(session_id: str) -> DeviceSession | None:
-    """Return the living session with this id, with its user."""
-    return _living(DeviceSession.objects.select_related("user").filter(id=session_id).first())
+def session_of_id(session_id: str | None) -> DeviceSession | None:
+    """Return the living session with this id, with its user; there is none whose id is None."""
+    return _living(DeviceSession.objects.select_related("user").filter(id=session_id).first())  # type: ignore[misc]
 
 
 def session_of_cookie_header(header: str) -> DeviceSession | None:
     """Return the living session that the session cookie in a Cookie header names."""
     # As Django reads it: cookies of other applications, whatever their names, do not hide ours.
     key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
-    if not key:
-        return None
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    session_id = store.get(SESSION_KEY)
-    return session_of_id(session_id) if session_id else None
+    return session_of_id(import_module(settings.SESSION_ENGINE).SessionStore(key).get(SESSION_KEY))
 
 
 def ended_sessions(session_ids: Collection[str]) -> set[str]:

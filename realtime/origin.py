@@ -24,5 +24,5 @@ def origin_is_allowed(origin: str | None, host: str | None) -> bool:
     schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
     if parts.scheme not in schemes or not host or parts.netloc != host.lower():
         return False
-    domain, _ = split_domain_port(host.lower())
+    domain, _ = split_domain_port(parts.netloc)
     return validate_host(domain, settings.ALLOWED_HOSTS)

@@ -52,6 +52,7 @@ def test_a_token_is_given_once_and_names_its_device(client: Client) -> None:
     token = answer.json()["token"]
     assert me(client, Authorization=f"Bearer {token}") == 200
     assert me(client, Authorization=f"bearer  {token} ") == 200
+    assert me(client, Authorization=f"Basic {token}") == 401, "the token alone is not enough"
     assert DeviceSession.objects.get().device_id == "d" * 128
     assert settings.SESSION_COOKIE_NAME not in client.cookies
 
@@ -119,6 +120,7 @@ def test_a_cookie_dies_with_its_device_session(browser: Client, ana: User) -> No
 
 def test_the_socket_reads_the_same_cookie(browser: Client, ana: User) -> None:
     sign_in(browser, cookie=True)
+    services.open_session(user=person("ben"), with_token=False)
     value = browser.cookies[settings.SESSION_COOKIE_NAME].value
     for others in ("csrftoken=1", "strange@name=1", "path=/", "nameless", '{"a": 1}', 'b="'):
         found = selectors.session_of_cookie_header(f"{others}; {settings.SESSION_COOKIE_NAME}={value}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.utils import timezone
@@ -242,15 +243,26 @@ class TestSessions:
         ana.save()
         assert selectors.session_of_token(str(opened.token)) is None
         assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
+
+    def test_none_counts_though_the_password_changed_behind_our_back(self, ana: User) -> None:
+        opened = services.open_session(user=ana)
+        User.objects.filter(id=ana.id).update(password=make_password("another horse"))
+        ana.refresh_from_db()
+        assert selectors.session_of_token(str(opened.token)) is None
+        assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
         assert selectors.sessions_of(ana, current=None) == [], "what has ended is not listed"
 
     def test_use_is_noted_but_not_each_time(self, ana: User, django_assert_num_queries: Any) -> None:
-        token = str(services.open_session(user=ana).token)
+        opened, _ = services.open_session(user=ana), services.open_session(user=ana)
+        token = str(opened.token)
         with django_assert_num_queries(1):
             selectors.session_of_token(token)
-        DeviceSession.objects.update(last_used_at=timezone.now() - datetime.timedelta(minutes=6))
-        selectors.session_of_token(token)
-        assert timezone.now() - DeviceSession.objects.get().last_used_at < datetime.timedelta(minutes=1)
+        for minutes, queries in ((4.9, 1), (5.1, 2)):
+            DeviceSession.objects.update(last_used_at=timezone.now() - datetime.timedelta(minutes=minutes))
+            with django_assert_num_queries(queries):
+                selectors.session_of_token(token)
+        a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
+        assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
 
     def test_they_are_listed_newest_first_with_the_one_that_asks(self, ana: User) -> None:
         first = services.open_session(user=ana, device_name="phone").session
@@ -259,6 +271,12 @@ class TestSessions:
         services.revoke_session(user_id=ana.id, session_id=gone.id)
         listed = selectors.sessions_of(ana, current=first.id)
         assert [(session.device_name, session.current) for session in listed] == [("laptop", False), ("phone", True)]
+
+    def test_those_of_one_moment_are_listed_in_the_order_of_their_ids(self, ana: User) -> None:
+        opened = [services.open_session(user=ana).session for _ in range(3)]
+        DeviceSession.objects.update(created_at=timezone.now())
+        listed = [session.id for session in selectors.sessions_of(ana, current=None)]
+        assert listed == sorted((str(session.id) for session in opened), reverse=True)
 
     def test_ended_ones_are_purged_when_they_are_old(self, ana: User) -> None:
         old, young = (services.open_session(user=ana).session for _ in range(2))

@@ -67,6 +67,7 @@ def test_who_wrote_longest_ago_is_forgotten_first(clock: Any, limits: Any, monke
         ("HTTPS://CHAT.EXAMPLE.ORG", "inner:8000", True),
         ("http://localhost:8000", "localhost:8000", True),
         ("https://testserver", "testserver", True),
+        ("http://testserver", "TestServer", True),
         ("https://chat.example.org.evil.example", "testserver", False),
         ("https://evil.example", "testserver", False),
         ("https://evil.example", "evil.example", False),

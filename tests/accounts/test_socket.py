@@ -1,0 +1,39 @@
+"""What the socket learns of a credential: whose it is and which session, or nothing."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from accounts import services
+from accounts.models import DeviceSession
+from realtime import registry
+from realtime.registry import Identity
+from tests.making import PASSWORD, people, person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_token_names_its_person_and_its_session() -> None:
+    ana, ben = people("ana", "ben")
+    opened = services.open_session(user=ana)
+    services.open_session(user=ben)
+    found = registry.authenticator().by_token(str(opened.token))
+    assert found == Identity(user_id=str(ana.id), session_id=str(opened.session.id))
+    assert registry.authenticator().by_token("another") is None
+
+
+def test_a_browsers_cookie_does_the_same(client: Client) -> None:
+    ana = person("ana")
+    body = {"username": "ana", "password": PASSWORD, "cookie": True}
+    client.post("/api/v1/auth/login", body, content_type="application/json")
+    header = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    found = registry.authenticator().by_cookie(header)
+    assert found == Identity(user_id=str(ana.id), session_id=str(DeviceSession.objects.get().id))
+    assert registry.authenticator().by_cookie("another=1") is None
+
+
+def test_those_that_ended_are_told_from_those_that_live() -> None:
+    ana = person("ana")
+    living, ended = services.open_session(user=ana).session, services.open_session(user=ana).session
+    services.revoke_session(user_id=ana.id, session_id=ended.id)
+    assert registry.authenticator().ended([str(living.id), str(ended.id)]) == {str(ended.id)}

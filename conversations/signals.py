@@ -1,7 +1,8 @@
 """What happens in a conversation, for the apps above, inside the transaction in which it happens."""
 
 import datetime
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,5 +27,5 @@ class MembershipChanged:
     event: str
     actor_id: UUID
     at: datetime.datetime
-    user_ids: list[UUID] = field(default_factory=list)
+    user_ids: Sequence[UUID] = ()
     name: str | None = None

@@ -47,7 +47,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         for each in coming:
             entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
             sequence = entry.sequence
-            new = known.get(each) or Participant(conversation=conversation, user_id=each)
+            new = known.get(each) or Participant(conversation=conversation)
             new.user = people[each]
             take_place(new, Role.MEMBER, now, history_from=sequence)
             entry.frame = ParticipantAdded(
@@ -124,10 +124,11 @@ def update_participant(
         conversation = place.conversation
         if conversation.type == Conversation.Type.DIRECT:
             raise Forbidden("A direct conversation has no roles.")
-        other = place if other_id == user_id else place_in(conversation_id, other_id)
+        other = place_in(conversation_id, other_id)
         changed: list[Participant] = []
-        role_changes = role is not None and role != other.role
-        if role is not None and role_changes:
+        if role == other.role:
+            role = None
+        if role is not None:
             require(place, "change_roles")
             if other_id == user_id:
                 raise Forbidden("The owner hands the group over by making somebody else its owner.")
@@ -138,20 +139,16 @@ def update_participant(
                 other.can_send_messages = True  # nobody could give it back to an owner
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
             require(place, "remove_participants")
-            if (
-                other_id == user_id
-                or other.role == Role.OWNER
-                or (place.role != Role.OWNER and other.role != Role.MEMBER)
-            ):
+            if other.role == Role.OWNER or (place.role != Role.OWNER and other.role != Role.MEMBER):
                 raise Forbidden("You may not change this person's right to write.")
             other.can_send_messages = can_send_messages
             changed.append(other)
-        elif role_changes:
+        elif role is not None:
             changed.append(other)
         if changed:
             now = timezone.now()
             event_log.append([_updated(conversation, each, actor_id=user_id, at=now) for each in changed])
-            if role_changes:
+            if role is not None:
                 tell(conversation, "role_changed", user_id, now, user_ids=[other_id])
     return other
 

@@ -9,22 +9,18 @@ from accounts.selectors import active_users
 from conversations.models import Conversation, Participant
 from conversations.selectors import permissions, place_of
 from conversations.signals import MembershipChanged, membership_changed
-from realtime.errors import Forbidden, Invalid, NotFound
+from realtime.errors import Forbidden, Invalid
 
 Role = Participant.Role
 
 
 def locked_place(user_id: UUID, conversation_id: UUID) -> Participant:
-    """Lock the conversation, then return the member's place as it is under the lock.
+    """Lock the conversation, then return the member's place, and the conversation, as they are under the lock.
 
     :raises NotFound: as `place_of`.
     """
-    conversation = Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
-    if conversation is None:
-        raise NotFound("conversation")
-    place = place_of(user_id, conversation_id)
-    place.conversation = conversation
-    return place
+    Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
+    return place_of(user_id, conversation_id)
 
 
 def require(place: Participant, permission: str) -> None:
@@ -67,9 +63,9 @@ def tell(
     actor_id: UUID,
     at: datetime.datetime,
     *,
-    user_ids: list[UUID] | None = None,
+    user_ids: Sequence[UUID] = (),
     name: str | None = None,
 ) -> None:
     """Tell the apps above what happened to a group, inside the transaction."""
-    change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids or [], name=name)
+    change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids, name=name)
     membership_changed.send(sender=Conversation, change=change)

@@ -55,7 +55,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
     """
     with transaction.atomic():
         message, place = _locked_message(user_id, message_id, deleted_too=True)
-        moderates = place.conversation.type == Conversation.Type.GROUP and place.role != Participant.Role.MEMBER
+        moderates = place.role != Participant.Role.MEMBER  # in a direct conversation both are members
         if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
             raise Forbidden("You may not delete this message for everyone.")
         if message.deleted_at is not None:
@@ -69,7 +69,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
 
 
-def write_system_message(change: MembershipChanged) -> Message:
+def write_system_message(change: MembershipChanged) -> None:
     """Note in a group's history what happened to it; the caller holds the row lock and the transaction."""
     metadata: dict[str, Any] = {"event": change.event, "actor_user_id": str(change.actor_id)}
     if change.user_ids:
@@ -95,20 +95,18 @@ def write_system_message(change: MembershipChanged) -> Message:
     entry.frame = frames.NewMessage(
         conversation_id=str(change.conversation.id), sequence=message.sequence, message=message_body(message)
     )
-    message.save(force_insert=True)
+    message.save()
     event_log.append([entry])
-    return message
 
 
 def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = False) -> tuple[Message, Participant]:
-    """Lock the message's conversation and return message and place as they are under the lock.
+    """Lock the message's conversation and return message, place and conversation as they are under the lock.
 
     :raises NotFound: as `visible_message`; also for a deleted one, unless that is wanted.
     """
     message, _ = visible_message(user_id, message_id)
-    conversation = Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
+    Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
     message, place = visible_message(user_id, message_id)
-    place.conversation = conversation
     if message.deleted_at is not None and not deleted_too:
         raise NotFound("message")
     return message, place

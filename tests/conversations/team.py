@@ -6,18 +6,21 @@ from typing import Any
 from conversations import services
 from conversations.models import Event, Participant
 from messaging.models import Message
-from tests.making import group, people, place
+from tests.making import group, people, place, say
 
 
 class Team:
-    """A group with one of each: owner, admin, two members, and a stranger outside."""
+    """A group with one of each: owner, admin, two members, one who left, and a stranger who is in others."""
 
     def __init__(self) -> None:
-        names = ("owner", "admin", "member", "other", "stranger")
+        names = ("owner", "admin", "member", "other", "former", "stranger")
         self.people = dict(zip(names, people(*names), strict=True))
         inside = [self.people[name] for name in names[:-1]]
+        group(self.people["stranger"])
         self.group = group(*inside, name="Team")
         self.update("owner", "admin", role="admin")
+        self.leave("former")
+        say(group(self.people["stranger"], self.people["former"]), self.people["former"])
 
     def id(self, name: str) -> uuid.UUID:
         return self.people[name].id
@@ -44,9 +47,13 @@ class Team:
         there = place(self.group, self.people[name])
         return None if there.left_at else there.role
 
-    def log(self) -> list[str]:
-        return list(Event.objects.filter(conversation=self.group).values_list("kind", flat=True).order_by("sequence"))
+    def log(self) -> list[tuple[str, str | None, str | None]]:
+        """The group's events: what, by whom, and whom it is about."""
+        names: dict[uuid.UUID | None, str] = {person.id: name for name, person in self.people.items()}
+        events = Event.objects.filter(conversation=self.group).order_by("sequence")
+        return [(event.kind, names.get(event.actor_id), names.get(event.user_id)) for event in events]
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[dict[str, Any]]:
+        """What the group's system messages say."""
         system = Message.objects.filter(conversation=self.group, message_type="system").order_by("sequence")
-        return [message.metadata["event"] for message in system]
+        return [message.metadata for message in system]

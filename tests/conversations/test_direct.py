@@ -76,6 +76,7 @@ class TestDirect:
             lambda: services.update_conversation(**here, changes={"name": "us"}),
             lambda: services.update_participant(**here, other_id=ben.id, role="owner"),
             lambda: services.update_participant(**here, other_id=ben.id, can_send_messages=False),
+            lambda: services.update_participant(**here, other_id=ben.id, role="member"),
         )
         for attempt in attempts:
             with pytest.raises(Forbidden):

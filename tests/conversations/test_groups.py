@@ -5,6 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models.signals import pre_save
+from django.test.utils import CaptureQueriesContext
 
 from conversations import services
 from conversations.errors import ConversationFull
@@ -14,7 +17,7 @@ from messaging.integrity import faults
 from messaging.models import Message
 from realtime.errors import Forbidden, Invalid
 from tests.conversations.team import Team
-from tests.making import group, people, person, place, read, say, unread
+from tests.making import at_once, group, people, person, place, read, say, unread
 
 pytestmark = pytest.mark.django_db
 Role = Participant.Role
@@ -47,6 +50,13 @@ def test_nobody_unknown_or_deactivated_is_put_in() -> None:
             services.create_group(user=ana, participant_ids=[unknown])
         assert set(refused.value.fields or ()) == {"participant_ids"}
     assert not Conversation.objects.exists()
+
+
+def test_nobody_unknown_or_deactivated_comes(team: Team) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.add_participants(**team.here("owner"), user_ids=[team.id("stranger"), uuid.uuid4()])
+    assert set(refused.value.fields or ()) == {"user_ids"}
+    assert not Participant.objects.filter(conversation=team.group, user=team.people["stranger"]).exists()
 
 
 def test_a_full_group_takes_nobody(team: Team, limits: Callable[..., None]) -> None:
@@ -83,6 +93,20 @@ def test_the_longest_standing_admin_inherits_then_the_longest_standing_member(te
     assert team.group.participant_count == 0
 
 
+def test_an_admin_inherits_before_members_of_longer_standing(team: Team) -> None:
+    team.update("owner", "admin", role="member")
+    team.update("owner", "other", role="admin")
+    team.leave("owner")
+    assert (team.role("admin"), team.role("other")) == ("member", "owner")
+
+
+def test_who_comes_again_is_the_newest(team: Team) -> None:
+    team.remove("owner", "admin")
+    team.add("owner", "admin")
+    team.leave("owner")
+    assert team.role("member") == "owner"
+
+
 @pytest.mark.parametrize("way", ["inherited", "handed over"])
 def test_an_owner_can_always_write(way: str, team: Team) -> None:
     team.update("owner", "admin", can_send_messages=False)
@@ -98,6 +122,7 @@ def test_who_comes_sees_the_history_from_then_on_and_has_nothing_unread(team: Te
     (there,) = team.add("owner", "stranger")
     team.group.refresh_from_db()
     assert there.history_from == team.group.last_sequence - 1, "their own coming is the first that they see"
+    assert there.last_read_sequence == there.last_delivered_sequence == there.history_from - 1
     assert unread(team.group, team.people["stranger"]) == 0
     say(team.group, team.people["owner"], "after")
     assert unread(team.group, team.people["stranger"]) == 1
@@ -132,24 +157,33 @@ def test_everything_is_in_the_log_and_in_the_history(team: Team) -> None:
     team.rename("admin", name="A", description="B", avatar_url="https://example.org/x.png")
     team.rename("admin", name="A", description="C")
     team.add("owner", "stranger")
-    team.update("owner", "member", role="owner")
+    assert team.update("owner", "member", role="owner").role == "owner"
     team.remove("member", "stranger")
     team.leave("other")
-    assert [kind for kind in team.log()[before[0] :] if kind != "new_message"] == [
-        "conversation_updated",
-        "conversation_updated",
-        "participant_added",
-        "participant_updated",
-        "participant_updated",
-        "participant_removed",
-        "participant_removed",
+    assert [event for event in team.log()[before[0] :] if event[0] != "new_message"] == [
+        ("conversation_updated", "admin", None),
+        ("conversation_updated", "admin", None),
+        ("participant_added", "owner", "stranger"),
+        ("participant_updated", "owner", "owner"),
+        ("participant_updated", "owner", "member"),
+        ("participant_removed", "member", "stranger"),
+        ("participant_removed", "other", "other"),
     ]
+    assert {event for event in team.log()[before[0] :] if event[0] == "new_message"} == {
+        ("new_message", name, None) for name in ("admin", "owner", "member", "other")
+    }
+
+    def note(event: str, actor: str, *others: str, **more: Any) -> dict[str, Any]:
+        if others:
+            more |= {"user_ids": [str(team.id(name)) for name in others], "user_count": len(others)}
+        return {"event": event, "actor_user_id": str(team.id(actor)), **more}
+
     assert team.notes()[before[1] :] == [
-        "conversation_renamed",
-        "participants_added",
-        "role_changed",
-        "participant_removed",
-        "participant_left",
+        note("conversation_renamed", "admin", name="A"),
+        note("participants_added", "owner", "stranger"),
+        note("role_changed", "owner", "member"),
+        note("participant_removed", "member", "stranger"),
+        note("participant_left", "other", "other"),
     ]
 
 
@@ -175,8 +209,80 @@ def test_system_messages_name_the_actor_and_do_not_count_as_unread(team: Team) -
     note = Message.objects.filter(conversation=team.group, message_type="system").latest("sequence")
     assert note.sender is None
     assert note.metadata["actor_user_id"] == str(team.id("admin"))
-    assert note.metadata["user_ids"] == [str(team.id("stranger"))]
     assert unread(team.group, member) == before
+
+
+def test_a_system_message_names_fifty_people_at_most_and_counts_all() -> None:
+    made = group(person("ana"), *people(*(f"other{number}" for number in range(52))))
+    note = Message.objects.get(conversation=made)
+    assert (len(note.metadata["user_ids"]), note.metadata["user_count"]) == (50, 52)
+
+
+def test_many_who_come_cost_as_much_as_one(team: Team) -> None:
+    others = people(*(f"other{number}" for number in range(6)))
+    counts = []
+    for coming in (others[:1], others[1:]):
+        with CaptureQueriesContext(connection) as queries:
+            services.add_participants(**team.here("owner"), user_ids=[other.id for other in coming])
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda team: team.remove("owner", "member"),
+        lambda team: team.leave("member"),
+        lambda team: team.update("owner", "member", can_send_messages=False),
+    ],
+    ids=["removed", "left", "muted"],
+)
+def test_what_somebody_reads_meanwhile_stays_read(act: Callable[[Team], Any], team: Team) -> None:
+    """Read marks take no lock of the conversation: they may move between the reading of a place and its writing."""
+    here = {"conversation": team.group, "user": team.people["member"]}
+
+    def meanwhile(sender: Any, **_: Any) -> None:
+        Participant.objects.filter(**here).update(last_read_sequence=2, last_delivered_sequence=2)
+
+    pre_save.connect(meanwhile, sender=Participant)
+    try:
+        act(team)
+    finally:
+        pre_save.disconnect(meanwhile, sender=Participant)
+    assert place(team.group, team.people["member"]).last_read_sequence == 2
+
+
+# --- At once ------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_added_by_several_at_once_comes_once(team: Team) -> None:
+    before = team.log()
+    results = at_once([lambda: team.add("owner", "stranger"), lambda: team.add("admin", "stranger")] * 2)
+    assert sorted(len(places) for places in results) == [0, 0, 0, 1]
+    assert [kind for kind, *_ in team.log()[len(before) :]] == ["participant_added", "new_message"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_leaves_while_others_remove_them_goes_once(team: Team) -> None:
+    before = team.log()
+    acts = [
+        lambda: team.remove("owner", "member"),
+        lambda: team.remove("admin", "member"),
+        lambda: team.leave("member"),
+    ]
+    results = at_once(acts)
+    assert [result for result in results if result is None] == [None]
+    assert [kind for kind, *_ in team.log()[len(before) :]] == ["participant_removed", "new_message"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_that_is_handed_over_to_several_at_once_has_one_owner(team: Team) -> None:
+    results = at_once(
+        [lambda name=name: team.update("owner", name, role="owner") for name in ("admin", "member", "other")]
+    )
+    assert [type(result) for result in results if isinstance(result, Exception)] == [Forbidden] * 2
+    assert Participant.objects.filter(conversation=team.group, role=Role.OWNER).count() == 1
 
 
 def test_the_name_of_a_nameless_group_is_its_people() -> None:

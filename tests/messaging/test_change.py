@@ -18,7 +18,7 @@ from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import Sent
 from realtime.errors import Forbidden, Invalid, NotFound
-from tests.making import direct, group, people, person, say, unread
+from tests.making import at_once, direct, group, people, person, say, unread
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +29,7 @@ class Room:
     def __init__(self) -> None:
         self.owner, self.admin, self.member, self.other = people("owner", "admin", "member", "other")
         self.group = group(self.owner, self.admin, self.member, self.other)
+        direct(self.member, self.other)
         here = {"user_id": self.owner.id, "conversation_id": self.group.id}
         services.update_participant(**here, other_id=self.admin.id, role="admin")
         self.sent = say(self.group, self.member, "first words", metadata={"a": 1})
@@ -59,7 +60,7 @@ def age(sent: Sent, **by: float) -> None:
 
 def test_an_edit_changes_the_text_and_nothing_else(room: Room) -> None:
     before = unread(room.group, room.other)
-    room.edit(room.member)
+    assert room.edit(room.member).content == "better words"
     message, event = room.message(), room.last_event()
     assert (message.content, message.metadata, message.sequence) == ("better words", {"a": 1}, room.sent.sequence)
     assert message.edited_at is not None
@@ -89,7 +90,7 @@ def test_the_edit_window_closes(room: Room, settings: Any) -> None:
 
 def test_an_edit_to_the_same_text_is_none(room: Room) -> None:
     before = room.last_event().sequence
-    room.edit(room.member, "first words")
+    assert room.edit(room.member, "first words").edited_at is None
     assert room.last_event().sequence == before
     assert room.message().edited_at is None
 
@@ -167,6 +168,15 @@ def test_what_was_deleted_is_not_edited(room: Room) -> None:
     room.delete(room.member)
     with pytest.raises(NotFound):
         room.edit(room.member)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_edits_and_a_deletion_at_once_the_deletion_remains(room: Room) -> None:
+    edits = [lambda text=text: room.edit(room.member, text) for text in ("one", "two", "three")]
+    *edited, deleted = at_once([*edits, lambda: room.delete(room.member)])
+    assert deleted is None
+    assert all(isinstance(result, Message | NotFound) for result in edited)
+    assert (room.message().content, room.last_event().kind) == ("", "message_deleted")
 
 
 def test_strangers_and_latecomers_find_no_message(room: Room) -> None:

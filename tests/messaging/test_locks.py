@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -9,9 +11,12 @@ from django.db import connection, transaction
 from accounts.models import User
 from conversations import event_log
 from conversations.models import Conversation, Participant
+from conversations.services import update_conversation
 from messaging.models import ReceiptMove
+from messaging.services.change import edit_message
 from messaging.services.receipts import Mark, set_marks
 from realtime.errors import DomainError
+from realtime.rows import execute
 from tests.making import group, people, person, place, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,36 +88,43 @@ def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
     assert ReceiptMove.objects.count() == 4
 
 
-class SendUnderWay(threading.Thread):
-    """A send that has locked its conversation and is not done yet."""
+class UnderWay(threading.Thread):
+    """Something that has locked its conversation and is not done yet."""
 
-    def __init__(self, team: Conversation) -> None:
+    def __init__(self, act: Callable[[], Any]) -> None:
         super().__init__()
         self.has_the_lock, self.may_go_on = threading.Event(), threading.Event()
-        self._team = team
+        self._act = act
 
     def run(self) -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            locking = event_log.locking_heads([self._team.id])
-            cursor.execute(locking.text, locking.parameters)
+        with transaction.atomic():
+            self._act()
             self.has_the_lock.set()
             self.may_go_on.wait(10)
         connection.close()
 
 
-def test_receipts_do_not_wait_for_a_send_that_is_being_written() -> None:
+@pytest.mark.parametrize("what", ["a send", "an edit", "a change of the group"])
+def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
     users = people("ana", "ben")
     team = group(*users)
-    say(team, users[0])
-    send = SendUnderWay(team)
-    send.start()
+    sent = say(team, users[0])
+    acts: dict[str, Callable[[], Any]] = {
+        "a send": lambda: execute([event_log.locking_heads([team.id])]),
+        "an edit": lambda: edit_message(user_id=users[0].id, message_id=sent.message_id, content="better"),
+        "a change of the group": lambda: update_conversation(
+            user_id=users[0].id, conversation_id=team.id, changes={"name": "Team"}
+        ),
+    }
+    under_way = UnderWay(acts[what])
+    under_way.start()
     try:
-        assert send.has_the_lock.wait(10)
+        assert under_way.has_the_lock.wait(10)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 300")
         assert set_marks(reading(team, *users)) == [None, None]
     finally:
-        send.may_go_on.set()
-        send.join()
+        under_way.may_go_on.set()
+        under_way.join()
         with connection.cursor() as cursor:
             cursor.execute("RESET lock_timeout")

@@ -1,6 +1,7 @@
 """A small run without faults, as evidence: what the checker's tests plant faults into.
 
-Ana founds a group with Ben, adds Cleo, both talk, Ben edits, Ana deletes, Cleo is removed. Ana has two devices.
+Ana founds a group with Ben, adds Cleo, both talk, Ben edits, Ana deletes, Cleo is removed. Ana has two devices, and
+had a third, which was revoked.
 
     1 created   2 system   3 ana "one"   4 ben "two"   5 cleo added   6 system   7 ben "three"
     8 "two" becomes "2"   9 "one" is deleted   10 cleo removed   11 system   12 ben "four"
@@ -90,6 +91,7 @@ def clean_run() -> Evidence:
         History(f"{name}'s {device}", name)
         for name, device in (("ana", "laptop"), ("ana", "phone"), ("ben", "laptop"), ("cleo", "laptop"))
     )
+    gone = History("ana's old phone", "ana", [Connected(0.0, 1, 0), heard(1)], {GROUP: Held(1)}, settled=False)
     for history in (ana, phone, ben):
         history.entries.append(Connected(0.0, 1, 0))
         for sequence in range(1, 13):
@@ -106,16 +108,19 @@ def clean_run() -> Evidence:
         Connected(0.0, 1, 0),
         heard(5),
         Loaded(5.6, 5.7, GROUP, 5, {}),
+        Heard(5.8, 1, Frame("presence", user_id="ana")),
+        Heard(5.9, 1, Frame("typing", GROUP, user_id="ana")),
         heard(6),
         heard(7),
         Heard(8.5, 1, Frame("event_hidden", GROUP, 8)),
         Heard(9.5, 1, Frame("event_hidden", GROUP, 9)),
         heard(10),
+        Heard(13.5, 1, Frame("presence", user_id="ana")),
     ]
     events = [event_row(sequence) for sequence in range(1, 13)]
     return Evidence(
         founders={GROUP: {"ana", "ben"}},
-        histories=[ana, phone, ben, cleo],
+        histories=[gone, ana, phone, ben, cleo],
         contents=Contents(
             heads={GROUP: 12},
             messages=[row(sequence) for sequence in (2, 3, 4, 6, 7, 11, 12)],

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.evidence import REPEATABLE, Acked, Evidence, History, MessageRow, Refused, Sent
 
+Key = tuple[str | None, str | None]  # sender, client_message_id
+
 
 def acknowledged_are_stored(evidence: Evidence) -> Verdict:
     """I1: what was acknowledged is in the database, as acknowledged and with its text."""
     verdict = Verdict("I1")
     stored = {row.id: row for row in evidence.contents.messages}
-    said = _texts_sent(evidence)
-    allowed = allowed_texts(evidence, said)
+    allowed = allowed_texts(evidence)
     for history, ack in _acks(evidence):
         row = stored.get(ack.message_id)
         if row is None:
@@ -38,11 +39,11 @@ def only_what_was_sent_is_stored(evidence: Evidence) -> Verdict:
         for entry in history.entries
         if isinstance(entry, Refused) and entry.code not in REPEATABLE
     }
-    allowed = allowed_texts(evidence, said)
+    allowed = allowed_texts(evidence)
     for row in evidence.contents.messages:
         if row.sender_id is None:
             continue
-        key = (row.sender_id, row.client_message_id or "")
+        key = _key_of(row)
         verdict.look(key in said, f"{row.id} was sent by nobody: {row}")
         verdict.look(key not in refused, f"{row.id} is stored although it was refused: {row}")
         verdict.look(row.text in allowed.get(row.id, ()), f"{row.id} holds a text that nobody gave it: {row.text!r}")
@@ -52,10 +53,10 @@ def only_what_was_sent_is_stored(evidence: Evidence) -> Verdict:
 def one_message_per_client_id(evidence: Evidence) -> Verdict:
     """I3: one message per sender and client_message_id; all its acks agree, and only one is of a first send."""
     verdict = Verdict("I3")
-    rows: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    rows: dict[Key, list[str]] = defaultdict(list)
     for row in evidence.contents.messages:
         if row.sender_id is not None:
-            rows[row.sender_id, row.client_message_id].append(row.id)
+            rows[_key_of(row)].append(row.id)
     for key, ids in rows.items():
         verdict.look(len(ids) == 1, f"{key} was stored {len(ids)} times: {ids}")
     acks: dict[tuple[str, str], list[Acked]] = defaultdict(list)
@@ -69,10 +70,10 @@ def one_message_per_client_id(evidence: Evidence) -> Verdict:
     return verdict
 
 
-def allowed_texts(evidence: Evidence, said: dict[tuple[str, str], str] | None = None) -> dict[str, set[str]]:
+def allowed_texts(evidence: Evidence) -> dict[str, set[str]]:
     """Return the texts that each stored message may have at the end: what was sent, or what changes made of it."""
-    said = _texts_sent(evidence) if said is None else said
-    allowed = {row.id: {text} for row in evidence.contents.messages if (text := _text_of(row, said)) is not None}
+    said = _texts_sent(evidence)
+    allowed = {row.id: {said[key]} for row in evidence.contents.messages if (key := _key_of(row)) in said}
     for change in sorted(evidence.changes, key=lambda change: change.began):
         if change.message_id not in allowed or change.outcome == "refused":
             continue
@@ -82,11 +83,11 @@ def allowed_texts(evidence: Evidence, said: dict[tuple[str, str], str] | None = 
     return allowed
 
 
-def _text_of(row: MessageRow, said: dict[tuple[str, str], str]) -> str | None:
-    return said.get((row.sender_id, row.client_message_id or "")) if row.sender_id is not None else None
+def _key_of(row: MessageRow) -> Key:
+    return row.sender_id, row.client_message_id
 
 
-def _texts_sent(evidence: Evidence) -> dict[tuple[str, str], str]:
+def _texts_sent(evidence: Evidence) -> dict[Key, str]:
     return {
         (history.user_id, entry.client_message_id): entry.text
         for history in evidence.histories

@@ -28,7 +28,7 @@ def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
             f"the log of {conversation_id} is not 1..{head}: {_first_break(numbers)}",
         )
     for row in contents.messages:
-        verdict.look(1 <= row.sequence <= contents.heads.get(row.conversation_id, 0), f"{row} lies beyond the head")
+        verdict.look(0 < row.sequence <= contents.heads.get(row.conversation_id, 0), f"{row} lies beyond the head")
     acks = sorted(
         (entry.at, entry.conversation_id, entry.sequence)
         for history in evidence.histories

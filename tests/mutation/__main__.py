@@ -2,6 +2,7 @@
 
 python -m tests.mutation [THEME or MODULE ...]     try them, by default all; one process for each CPU
 python -m tests.mutation --every 10 [...]          a sample: every tenth change
+python -m tests.mutation --again [...]             only what was not tried yet, and what was not killed the last time
 python -m tests.mutation report                    the table again, of what was tried last
 
 What was found is kept in tests/artifacts/mutation, a file for each module.
@@ -13,7 +14,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tests.harness.services import PROJECT
 from tests.mutation.mutants import mutants
@@ -22,7 +24,9 @@ from tests.mutation.trial import KILLED, SURVIVED, TIMED_OUT, Bench, source_of
 
 RESULTS = PROJECT / "tests" / "artifacts" / "mutation"
 # A change that makes its tests so many times slower, and slower than this, has made them hang.
-TIMES, LEAST_SECONDS = 4, 10.0
+TIMES, LEAST_SECONDS = 6, 30.0
+# What a line read before and after -> whether every such change of its module was killed.
+Killed = Mapping[tuple[str, str], bool]
 
 
 def main(arguments: list[str]) -> int:
@@ -30,10 +34,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--again", action="store_true")
     options = parser.parse_args(arguments)
     if options.names != ["report"]:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        if not all(_in_parallel(list(_chosen(options.names)), options.every, os.cpu_count() or 1)):
+        chosen = list(_chosen(options.names))
+        killed = {module: _killed(module) if options.again else {} for module, _ in chosen}
+        if not all(_in_parallel(chosen, killed, options.every, os.cpu_count() or 1)):
             return 1
     _report()
     return 0
@@ -46,7 +53,22 @@ def _chosen(names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield module, tests
 
 
-def _in_parallel(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, count: int) -> list[bool]:
+def _killed(module: str) -> Killed:
+    killed: dict[tuple[str, str], bool] = {}
+    for each in _outcomes(module):
+        key = (each["before"], each["after"])
+        killed[key] = killed.get(key, True) and each["outcome"] == KILLED
+    return killed
+
+
+def _outcomes(module: str) -> Iterator[dict[str, Any]]:
+    for file in RESULTS.glob(f"{module}.*-of-*.json"):
+        yield from json.loads(file.read_text())
+
+
+def _in_parallel(
+    chosen: Sequence[tuple[str, tuple[str, ...]]], killed: Mapping[str, Killed], every: int, count: int
+) -> list[bool]:
     """Share the changes among so many processes; return which of these ended well."""
     children = []
     for share in range(count):
@@ -54,7 +76,7 @@ def _in_parallel(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, coun
         if not child:
             ended_well = False
             try:
-                _try_all(chosen, every, share, count)
+                _try_all(chosen, killed, every, share, count)
                 ended_well = True
             finally:
                 os._exit(not ended_well)
@@ -62,17 +84,21 @@ def _in_parallel(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, coun
     return [os.waitpid(child, 0)[1] == 0 for child in children]
 
 
-def _try_all(chosen: Sequence[tuple[str, tuple[str, ...]]], every: int, share: int, count: int) -> None:
+def _try_all(
+    chosen: Sequence[tuple[str, tuple[str, ...]]], killed: Mapping[str, Killed], every: int, share: int, count: int
+) -> None:
     bench = Bench()
     try:
         for module, tests in chosen:
-            _try_module(bench, module, tests, every, share, count)
+            _try_module(bench, module, tests, killed[module], every, share, count)
     finally:
         bench.stop()
 
 
-def _try_module(bench: Bench, module: str, tests: Sequence[str], every: int, share: int, count: int) -> None:
-    """Try this process's share of a module's changes, and write down each outcome."""
+def _try_module(
+    bench: Bench, module: str, tests: Sequence[str], killed: Killed, every: int, share: int, count: int
+) -> None:
+    """Try this process's share of a module's changes but those that were killed, and write down each outcome."""
     begun = time.monotonic()
     if bench.run(tests, 300) != SURVIVED:
         raise RuntimeError(f"the tests of {module} fail without any change:\n{bench.last_words()}")
@@ -82,7 +108,9 @@ def _try_module(bench: Bench, module: str, tests: Sequence[str], every: int, sha
     for number, mutant in enumerate(mutants(file.read_text(), str(file))):
         if number % every or number // every % count != share:
             continue
-        outcome = bench.run(tests, patience, module=module, code=mutant.code)
+        outcome = KILLED
+        if not killed.get((mutant.before, mutant.after)):
+            outcome = bench.run(tests, patience, module=module, code=mutant.code)
         found.append({"line": mutant.line, "before": mutant.before, "after": mutant.after, "outcome": outcome})
         if outcome == SURVIVED:
             sys.stdout.write(f"{module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}\n")
@@ -100,11 +128,7 @@ def _report() -> None:
     for theme, modules in THEMES.items():
         of_theme: Counter[str] = Counter()
         for module in modules:
-            outcomes = Counter(
-                each["outcome"]
-                for file in RESULTS.glob(f"{module}.*-of-*.json")
-                for each in json.loads(file.read_text())
-            )
+            outcomes = Counter(each["outcome"] for each in _outcomes(module))
             _row(module, outcomes)
             of_theme += outcomes
         _row(f"**{theme}**", of_theme)

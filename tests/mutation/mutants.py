@@ -32,8 +32,9 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 OPPOSITES = {"filter": "exclude", "exclude": "filter", "any": "all", "all": "any", "min": "max", "max": "min"}
 # Methods that give back their object a little changed, and can be left out.
 REFINEMENTS = frozenset({"strip", "lower", "upper", "rstrip", "lstrip", "order_by", "distinct", "select_for_update"})
-# What is called for people, type checkers or tests only, and what is assigned for Python itself.
-UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast"})
+# What is called for people, type checkers or tests only, and what is assigned for Python itself. NotFound is given a
+# word of its sentence.
+UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast", "NotFound"})
 UNSEEN_NAMES = frozenset({"__slots__", "__all__"})
 UNSEEN_KEYWORDS = frozenset({"kw_only", "extra_json_schema", "verbose_name", "help_text"})
 
@@ -155,6 +156,8 @@ def _replacements(place: _Place) -> Iterator[ast.AST]:
                 yield ast.BoolOp(op, rest) if len(rest) > 1 else rest[0]
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield operand
+        case ast.BinOp(op=ast.BitOr(), right=ast.Name(id="UnsetType") as right):
+            yield right  # the other is the same for msgspec: it does not look at defaults
         case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Mod() | ast.Pow(), right=right):
             yield left
             yield right

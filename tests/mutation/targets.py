@@ -2,6 +2,8 @@
 
 MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "tests/messaging/test_drafts.py")
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
+ANNOUNCED = "tests/conversations/test_announcements.py"
+LOCKS = "tests/messaging/test_locks.py"
 CALLERS = ("tests/accounts/test_authentication.py", "tests/accounts/test_services.py")
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
 CHECKER = ("tests/campaign/test_checker.py",)
@@ -9,18 +11,26 @@ CHECKER = ("tests/campaign/test_checker.py",)
 # Theme -> module -> tests; those that notice most come first.
 THEMES: dict[str, dict[str, tuple[str, ...]]] = {
     "rights": {
-        "accounts.authentication": CALLERS,
+        "accounts.authentication": (*CALLERS, "tests/contracts/test_schemas.py"),
         "accounts.selectors": (*CALLERS, "tests/accounts/test_profiles.py"),
-        "accounts.socket": CALLERS,
-        "conversations.selectors.places": (*GROUPS, "tests/conversations/test_catch_up.py"),
-        "conversations.services.membership": GROUPS,
-        "conversations.services.steps": GROUPS,
-        "messaging.services.change": ("tests/messaging/test_change.py",),
-        "realtime.origin": ("tests/realtime/test_rate.py",),
+        "accounts.socket": ("tests/accounts/test_socket.py",),
+        "conversations.selectors.places": (
+            *GROUPS,
+            "tests/conversations/test_direct.py",
+            "tests/conversations/test_lists.py",
+            "tests/conversations/test_catch_up.py",
+        ),
+        "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
+        "conversations.services.steps": (*GROUPS, LOCKS),
+        "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS),
+        "realtime.origin": (
+            "tests/realtime/test_rate.py",
+            "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
+        ),
     },
     "sequence": {
-        "conversations.event_log": (*MESSAGES, *GROUPS, "tests/conversations/test_catch_up.py"),
-        "messaging.services.send": (*MESSAGES, "tests/messaging/test_pipelined_lane.py"),
+        "conversations.event_log": (*MESSAGES, *GROUPS, ANNOUNCED, "tests/conversations/test_catch_up.py", LOCKS),
+        "messaging.services.send": (*MESSAGES, ANNOUNCED, "tests/messaging/test_pipelined_lane.py"),
     },
     "idempotency": {
         "messaging.services.drafts": MESSAGES,

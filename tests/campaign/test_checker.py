@@ -281,6 +281,18 @@ def the_first_event_comes_second(evidence: Evidence) -> None:
 
 
 @plants("I5")
+def another_message_is_heard_after_a_repetition(evidence: Evidence) -> None:
+    other = Frame("new_message", GROUP, 7, message=msgspec.structs.replace(body(12), sequence=7))
+    heard_later(evidence, "ana's phone", heard(4, at=13.2), Heard(13.3, 1, other))
+
+
+@plants("I5")
+def two_sends_get_one_number(evidence: Evidence) -> None:
+    sent = Sent(13.2, 1, GROUP, client_id(13), "five")
+    heard_later(evidence, "ben's laptop", sent, Acked(13.3, client_id(13), GROUP, message_id(13), 12, False))
+
+
+@plants("I5")
 def an_event_is_heard_as_another_kind(evidence: Evidence) -> None:
     history = of(evidence, "ana's phone")
     history.entries[position_of(history, 7)] = Heard(7.5, 1, Frame("message_updated", GROUP, 7, message=body(7)))
@@ -368,8 +380,16 @@ def a_former_member_still_holds_the_conversation(evidence: Evidence) -> None:
 
 
 @plants("I6")
-def a_sync_completes_without_the_last_event_of_the_second_conversation(evidence: Evidence) -> None:
-    heard_later(evidence, "ana's phone", Synced(13.3, 1, {"other": 3, GROUP: 12}, [], {GROUP: 11}))
+def a_sync_after_a_refused_one_completes_without_the_last_event(evidence: Evidence) -> None:
+    refused = SyncAsked(13.2, 1, {}), SyncRefused(13.21, 1)
+    asked, done = SyncAsked(13.22, 1, {GROUP: 11}), Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11})
+    heard_later(evidence, "ana's phone", *refused, asked, done)
+
+
+@plants("I6")
+def the_first_of_two_syncs_completes_without_the_last_event(evidence: Evidence) -> None:
+    asked = SyncAsked(13.2, 1, {GROUP: 11}), SyncAsked(13.21, 1, {})
+    heard_later(evidence, "ana's phone", *asked, Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11}))
 
 
 @plants("I6")
@@ -564,6 +584,15 @@ def a_place_forgets_a_mark(evidence: Evidence) -> None:
 
 
 @plants("I11")
+def a_place_forgets_what_was_read(evidence: Evidence) -> None:
+    for history in evidence.histories:
+        history.entries = [
+            entry for entry in history.entries if not isinstance(entry, Heard) or entry.frame.type != "message_read"
+        ]
+    evidence.contents.places[GROUP, "ana"] = PlaceRow(True, 1, 4, 2)
+
+
+@plants("I11")
 def a_stranger_has_a_mark(evidence: Evidence) -> None:
     evidence.contents.moves.append(MoveRow(GROUP, "dan", "read", 0, 4))
 
@@ -644,7 +673,13 @@ def a_second_device_that_repeats_the_sends_of_the_first_newest_first(evidence: E
 
 @innocent
 def a_sync_after_which_something_is_to_be_loaded(evidence: Evidence) -> None:
-    heard_later(evidence, "ana's phone", Synced(13.3, 1, {"other": 3, GROUP: 12}, [GROUP], {GROUP: 5}))
+    asked = SyncAsked(13.2, 1, {GROUP: 5})
+    heard_later(evidence, "ana's phone", asked, Synced(13.3, 1, {"other": 3, GROUP: 12}, [GROUP], {GROUP: 5}))
+
+
+@innocent
+def a_sync_that_was_not_asked_about_what_lags_behind(evidence: Evidence) -> None:
+    heard_later(evidence, "ana's phone", SyncAsked(13.2, 1, {}), Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11}))
 
 
 @innocent
@@ -813,6 +848,10 @@ def test_every_case_is_named() -> None:
     evidence = clean_run()
     a_message_is_stored_that_nobody_sent(evidence)
     assert any("ghost was sent by nobody" in what for what in blamed(evidence))
+    evidence = clean_run()
+    for _ in range(2):
+        something_is_acknowledged_that_was_never_sent(evidence)
+    assert blamed(evidence).count("ana's phone was acknowledged client-12, which it never sent") == 2
 
 
 def test_a_gap_is_named() -> None:

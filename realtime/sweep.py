@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from itertools import cycle
 
 from django.conf import settings
 
@@ -23,9 +24,12 @@ log = logging.getLogger("chatsite.sweep")
 TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
+# A connection's id begins with one of these: what is asked about all is asked about a sixteenth at a time.
+DIGITS = "0123456789abcdef"
 # As long as PostgreSQL lets a transaction idle: by then others have gone on without this process.
 STANDSTILL_SECONDS = 5.0
 
+_next_digit = cycle(DIGITS)
 _tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
 
@@ -39,7 +43,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(TICK_SECONDS, _look_at_sockets)),
         loop.create_task(_every(TICK_SECONDS, _run_ticks)),
         loop.create_task(_every(RECENT_SECONDS, _find_lost_wake_ups)),
-        loop.create_task(_every(SESSIONS_SECONDS, _close_ended_sessions)),
+        loop.create_task(_every(SESSIONS_SECONDS / len(DIGITS), _close_ended_sessions)),
         loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
         loop.create_task(_watch_for_standstill()),
     ]
@@ -98,8 +102,9 @@ async def _find_lost_wake_ups() -> None:
 
 
 async def _close_ended_sessions() -> None:
-    """Close the sockets of revoked sessions whose announcement was lost."""
-    await _close_ended(hub.all_sockets())
+    """Close the sockets of revoked sessions whose announcement was lost, of the next sixteenth of all sockets."""
+    digit = next(_next_digit)
+    await _close_ended([socket for socket in hub.all_sockets() if socket.connection_id[0] == digit])
 
 
 async def _look_at_newcomers() -> None:

@@ -332,3 +332,9 @@ async def test_who_does_not_even_take_the_close_is_cut_off(calls: Calls, token: 
         socket.close(4403)
         await ana.ended()
         assert ana.serving.cancelled()
+
+
+def test_a_command_is_registered_once() -> None:
+    with pytest.raises(RuntimeError, match="ping is registered twice"):
+        registry.register_command(Ping, lambda *_: None)
+    assert registry.commands["ping"][1].__module__ == "realtime.consumer"

@@ -71,3 +71,15 @@ async def test_a_database_that_is_away_lets_nobody_slip_through(log: FakeLog, re
 
 def test_the_next_tick_is_soon_enough() -> None:
     assert sweep.TICK_SECONDS <= 0.5
+
+
+async def test_all_are_looked_at_in_turns_and_nobody_twice(log: FakeLog, revocations: Revocations) -> None:
+    peers = [Peer(name) for name in ("ana", "ben", "cleo", "dan", "eve")]
+    for number, peer in enumerate(peers):
+        peer.socket.connection_id = f"{sweep.DIGITS[number * 3]}{number}"
+        await hub.attach(peer.socket)
+    for _ in sweep.DIGITS:
+        await sweep._close_ended_sessions()
+    assert sorted(revocations.asked, key=sorted) == [{peer.socket.session_id} for peer in peers]
+    assert await peers[0].closed() == sockets.REVOKED
+    assert not any(peer.socket.closing for peer in peers[1:])

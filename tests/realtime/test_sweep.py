@@ -11,7 +11,6 @@ from realtime import drain as drains
 from realtime import registry, sockets, sweep
 from realtime.drain import Drain
 from realtime.errors import TryAgain
-from realtime.frames import Ping
 from realtime.hub import hub
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -89,12 +88,6 @@ async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -
         await task
     logged = [record.exc_info[0] for record in caplog.records if record.exc_info]
     assert logged == [ZeroDivisionError], "a database that is away is no error"
-
-
-def test_a_command_is_registered_once() -> None:
-    with pytest.raises(RuntimeError, match="ping is registered twice"):
-        registry.register_command(Ping, lambda *_: None)
-    assert registry.commands["ping"][1].__module__ == "realtime.consumer"
 
 
 # --- Drain --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import threading
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection
 
@@ -16,6 +17,7 @@ from messaging.models import Message
 from messaging.services import send as send_module
 from messaging.services.send import Sent, send_message, send_messages
 from realtime.errors import DomainError, TryAgain
+from realtime.threads import with_connection_care
 from tests.making import direct, draft, people, person
 
 
@@ -119,3 +121,20 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
     assert isinstance(results[1], Sent)
     assert isinstance(send_message(draft(held, ana)), Sent)
     assert list(faults()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_whose_connection_ended_is_not_tried_on_it_again(talk: Conversation, ana: User) -> None:
+    send = draft(talk, ana)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    parameters = connection.get_connection_params()
+    del parameters["cursor_factory"]
+    with psycopg.connect(**parameters) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    with pytest.raises(TryAgain):
+        with_connection_care(send_messages, [send])
+    [sent] = with_connection_care(send_messages, [send])
+    assert isinstance(sent, Sent)
+    assert (sent.sequence, sent.duplicate) == (2, False)

@@ -121,7 +121,9 @@ async def test_the_answer_to_the_first_frame_carries_its_id(calls: Calls, token:
 
 async def test_who_signs_in_makes_room_for_others_of_the_address(calls: Calls, token: str, limits: Any) -> None:
     limits(unsigned_sockets_per_address=2)
-    async with calls() as ana, calls() as slow:
+    async with calls() as slow, calls() as ana:
+        while not (slow.heard and ana.heard):
+            await asyncio.sleep(0)
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
         await ana.hears("connected")
         async with calls() as third:

@@ -247,6 +247,8 @@ class Hub:
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
         for socket, history_from in list(topic.members.items()):
+            if sequence < history_from:
+                continue  # a hub that lags behind tells nobody of the time before they came
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
                 socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))

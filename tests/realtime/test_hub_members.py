@@ -159,3 +159,15 @@ async def test_the_heads_change_with_every_event(hub: Hub, log: FakeLog, ana: Pe
     assert before.count == after.count == 1
     assert before.checksum != after.checksum
     assert after.checksum == zlib.crc32(b"c:2")
+
+
+async def test_who_comes_to_a_hub_that_lags_behind_hears_nothing_of_the_time_before(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    before, joined, after = log.commit("c"), log.commit("c", joins=["cleo"]), log.commit("c")
+    cleo = Peer("cleo")
+    await hub.attach(cleo.socket)
+    for event in (before, joined, after):
+        hub.offer([event])
+    assert sequences(ana) == [before.sequence, joined.sequence, after.sequence]
+    assert sequences(cleo) == [joined.sequence, after.sequence]

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from chatsite.celery import start_embedded_worker
+from realtime import clock
 from realtime.drain import drain
 from realtime.sweep import keep_process_running
 from realtime.threads import in_database_thread
@@ -54,6 +55,7 @@ async def lifespan(
         if message["type"] == "lifespan.startup":
             try:
                 await in_database_thread(refuse_unsafe_database)
+                await in_database_thread(clock.look_at_database)
             except Exception as error:  # noqa: BLE001 - the server must say why it does not start
                 await send({"type": "lifespan.startup.failed", "message": str(error) or type(error).__name__})
                 return

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from conversations import event_log, frames, selectors
 from conversations.errors import ResyncRequired
 from conversations.models import Event
+from realtime import clock
 from realtime.frames import EventHidden, Frame
 
 # A receipt that was committed just before the client's last look may have become visible just after it.
@@ -65,7 +65,7 @@ def missed(
     At most so many events, by default LIMITS.catch_up_events_total.
     A conversation without a cursor gives no events: its client does not hold it and loads it.
     """
-    found = Missed(server_time=timezone.now())
+    found = Missed(server_time=clock.now())
     all_held = selectors.heads_of(user_id)
     found.heads = {str(id): held.last_sequence for id, held in all_held.items()}
     behind: dict[UUID, tuple[int, int]] = {}

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
-from realtime import bodies, registry, sockets
+from realtime import bodies, clock, registry, sockets
 from realtime.commands import decode_command, ids_of
 from realtime.connection import CLOSE_SECONDS, Connection, Gone, Receive, Refused
 from realtime.crash import crash_point
@@ -135,7 +134,7 @@ class Consumer:
             Connected(
                 session_id=socket.session_id,
                 user_id=socket.user_id,
-                server_time=timezone.now(),
+                server_time=clock.now(),
                 heartbeat_interval=settings.LIMITS.heartbeat_seconds,
                 protocol=PROTOCOL,
                 id=self._connection.auth_id,
@@ -191,7 +190,7 @@ class Consumer:
 
 
 def _ping(socket: Socket, command: Ping) -> None:
-    socket.send(Pong(timestamp=command.timestamp, server_time=timezone.now(), heads=hub.heads(socket), id=command.id))
+    socket.send(Pong(timestamp=command.timestamp, server_time=clock.now(), heads=hub.heads(socket), id=command.id))
 
 
 def _auth(socket: Socket, command: Auth) -> None:

@@ -12,7 +12,7 @@ from itertools import cycle
 
 from django.conf import settings
 
-from realtime import registry, sockets
+from realtime import clock, registry, sockets
 from realtime.door import door
 from realtime.errors import TryAgain
 from realtime.hub import hub
@@ -24,6 +24,7 @@ log = logging.getLogger("chatsite.sweep")
 TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
+CLOCK_SECONDS = 10.0
 # A connection's id begins with one of these: what is asked about all is asked about a sixteenth at a time.
 DIGITS = "0123456789abcdef"
 # As long as PostgreSQL lets a transaction idle: by then others have gone on without this process.
@@ -45,6 +46,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(RECENT_SECONDS, _find_lost_wake_ups)),
         loop.create_task(_every(SESSIONS_SECONDS / len(DIGITS), _close_ended_sessions)),
         loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
+        loop.create_task(_every(CLOCK_SECONDS, _look_at_the_clock)),
         loop.create_task(_watch_for_standstill()),
     ]
 
@@ -82,6 +84,11 @@ async def _watch_for_standstill() -> None:
             log.warning("this process stood still for %.1f s; %d sockets are closed", still, len(mine))
             for socket in mine:
                 socket.close(sockets.RESTART)
+
+
+async def _look_at_the_clock() -> None:
+    """Compare this process's clock with the database's."""
+    await in_database_thread(clock.look_at_database)
 
 
 async def _run_ticks() -> None:

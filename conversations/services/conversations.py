@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.models import User
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Event, Participant
 from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
+from realtime import clock
 from realtime.errors import Invalid
 
 
@@ -70,14 +70,14 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[s
         for name, value in changed.items():
             setattr(conversation, name, value)
         conversation.save(update_fields=list(changed))
-        now = timezone.now()
+        now = clock.now()
         event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
             tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
 
 def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) -> Conversation:
-    now = timezone.now()
+    now = clock.now()
     conversation = Conversation.objects.create(
         type=type,
         created_by=user,

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from conversations import event_log
 from conversations.errors import ConversationFull
@@ -14,6 +13,7 @@ from conversations.frames import ParticipantAdded, ParticipantRemoved, Participa
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import participant_body, place_in
 from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
+from realtime import clock
 from realtime.errors import Forbidden
 
 
@@ -42,7 +42,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
             raise ConversationFull(settings.LIMITS.group_participants)
         if not coming:
             return []
-        now = timezone.now()
+        now = clock.now()
         entries, places = [], []
         for each in coming:
             entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
@@ -82,7 +82,7 @@ def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) 
         other = place_in(conversation_id, other_id)
         if other.role == Role.OWNER or (other.role == Role.ADMIN and place.role != Role.OWNER):
             raise Forbidden("You may not remove this person.")
-        now = timezone.now()
+        now = clock.now()
         _part(place.conversation, other, actor_id=user_id, at=now)
         tell(place.conversation, "participant_removed", user_id, now, user_ids=[other_id])
 
@@ -96,7 +96,7 @@ def leave(*, user_id: UUID, conversation_id: UUID) -> None:
     with transaction.atomic():
         place = locked_place(user_id, conversation_id)
         require(place, "leave")
-        now = timezone.now()
+        now = clock.now()
         _part(place.conversation, place, actor_id=user_id, at=now)
         if place.role == Role.OWNER:
             _appoint_heir(place.conversation, actor_id=user_id, at=now)
@@ -146,7 +146,7 @@ def update_participant(
         elif role is not None:
             changed.append(other)
         if changed:
-            now = timezone.now()
+            now = clock.now()
             event_log.append([_updated(conversation, each, actor_id=user_id, at=now) for each in changed])
             if role is not None:
                 tell(conversation, "role_changed", user_id, now, user_ids=[other_id])

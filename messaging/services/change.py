@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from conversations import event_log
 from conversations.models import Conversation, Event, Participant
@@ -16,6 +15,7 @@ from messaging.errors import EditWindowClosed
 from messaging.models import Message
 from messaging.selectors import message_body, visible_message
 from messaging.services.drafts import check_text
+from realtime import clock
 from realtime.errors import Forbidden, NotFound
 
 
@@ -35,7 +35,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
         if not place.can_send_messages:
             raise Forbidden("You may not write in this conversation.")
         window = settings.LIMITS.edit_window_seconds
-        now = timezone.now()
+        now = clock.now()
         if now - message.created_at > datetime.timedelta(seconds=window):
             raise EditWindowClosed(window)
         if content == message.content:
@@ -60,7 +60,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
             raise Forbidden("You may not delete this message for everyone.")
         if message.deleted_at is not None:
             return
-        now = timezone.now()
+        now = clock.now()
         message.content = ""
         message.metadata = {}
         message.payload_digest = None

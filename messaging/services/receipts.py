@@ -9,13 +9,13 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS
 from messaging.frames import ConversationRead
 from messaging.models import Message, ReceiptMove
 from messaging.selectors import receipt_frame, senders_between, with_newest_message
+from realtime import clock
 from realtime.bodies import encode
 from realtime.door import announce
 from realtime.errors import DomainError, Invalid, NotFound
@@ -148,7 +148,7 @@ def _any_of(keys: Iterable[PlaceKey]) -> Q:
 
 def _advance(place: Participant, conversation: Conversation, kind: str, up_to: int) -> list[ReceiptMove]:
     """Move the marks of a place in memory; return the moves."""
-    now = timezone.now()
+    now = clock.now()
     moves = []
     if up_to > place.last_delivered_sequence:
         moves.append(_move(place, Kind.DELIVERED, place.last_delivered_sequence, up_to))

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection
-from django.utils import timezone
 
 from accounts.models import new_id
 from conversations import event_log
@@ -25,6 +24,7 @@ from messaging.frames import Type
 from messaging.models import Message
 from messaging.selectors.messages import message_body
 from messaging.services.drafts import Send
+from realtime import clock
 from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
@@ -152,7 +152,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     crash_point("after_lock")
     locked, known = found
     heads = event_log.heads_in(locked)
-    now = timezone.now()
+    now = clock.now()
     decision: Decision[Sent] = Decision([])
     messages: list[tuple[Any, ...]] = []
     entries: list[event_log.Entry] = []

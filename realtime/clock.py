@@ -1,0 +1,36 @@
+"""One clock for all server processes: the database's.
+
+Times that different processes gave are compared: the `since` of a catch-up with when a receipt moved. A process
+whose clock is wrong would overlook what happened at another. So each looks at the database's clock when it starts
+and with the sweep, and goes by its own as long as they agree.
+"""
+
+import datetime
+
+from django.db import connection
+from django.utils import timezone
+
+# Clocks agree this closely, or what looks like a difference is the wait for the answer.
+AGREEING = datetime.timedelta(seconds=1)
+
+_difference = datetime.timedelta()
+
+
+def now() -> datetime.datetime:
+    """Return the time in UTC, by the database's clock."""
+    return timezone.now() + _difference
+
+
+def look_at_database() -> None:
+    """Compare this process's clock with the database's. SQLite has none of its own."""
+    global _difference
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        asked = timezone.now()
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+        took = timezone.now() - asked
+    if took < AGREEING:
+        difference = theirs - asked - took / 2
+        _difference = difference if abs(difference) > AGREEING else datetime.timedelta()

@@ -170,13 +170,16 @@ def test_a_page_costs_the_same_however_long_it_is(ana: User, django_assert_num_q
 def test_participants_come_in_pages_in_the_order_in_which_they_joined(ana: User) -> None:
     others = people(*(f"other{number}" for number in range(9)))
     team = group(ana, *others)
+    came_again, *stayed = others
+    remove_participant(user_id=ana.id, conversation_id=team.id, other_id=came_again.id)
+    add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[came_again.id])
     found, cursor = [], None
     while True:
         part = selectors.participant_page(ana.id, team.id, PageQuery(limit=4, cursor=cursor))
         found += [participant.username for participant in part.results]
         if (cursor := part.next) is None:
             break
-    assert found == ["ana", *(other.username for other in others)]
+    assert found == [each.username for each in (ana, *stayed, came_again)]
 
 
 def test_participants_are_for_members(ana: User) -> None:

@@ -43,7 +43,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "realtime.bodies": FRAMES,
         "realtime.commands": FRAMES,
         "realtime.frames": FRAMES,
-        "realtime.wire": FRAMES,
+        "realtime.wire": ("tests/realtime/test_sockets.py",),
     },
     "checker": {
         f"tests.campaign.checker.{name}": CHECKER

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -88,20 +89,34 @@ def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
     assert ReceiptMove.objects.count() == 4
 
 
-class UnderWay(threading.Thread):
-    """Something that has locked its conversation and is not done yet."""
+@contextmanager
+def under_way(act: Callable[[], Any]) -> Iterator[None]:
+    """While something has locked its conversation and is not done yet; who waits for a lock here fails."""
+    has_the_lock, may_go_on = threading.Event(), threading.Event()
 
-    def __init__(self, act: Callable[[], Any]) -> None:
-        super().__init__()
-        self.has_the_lock, self.may_go_on = threading.Event(), threading.Event()
-        self._act = act
-
-    def run(self) -> None:
+    def run() -> None:
         with transaction.atomic():
-            self._act()
-            self.has_the_lock.set()
-            self.may_go_on.wait(10)
+            act()
+            has_the_lock.set()
+            may_go_on.wait(10)
         connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert has_the_lock.wait(10)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 300")
+        yield
+    finally:
+        may_go_on.set()
+        thread.join()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+
+
+def rename(user: User, team: Conversation) -> None:
+    update_conversation(user_id=user.id, conversation_id=team.id, changes={"name": "Team"})
 
 
 @pytest.mark.parametrize("what", ["a send", "an edit", "a change of the group"])
@@ -112,19 +127,16 @@ def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
     acts: dict[str, Callable[[], Any]] = {
         "a send": lambda: execute([event_log.locking_heads([team.id])]),
         "an edit": lambda: edit_message(user_id=users[0].id, message_id=sent.message_id, content="better"),
-        "a change of the group": lambda: update_conversation(
-            user_id=users[0].id, conversation_id=team.id, changes={"name": "Team"}
-        ),
+        "a change of the group": lambda: rename(users[0], team),
     }
-    under_way = UnderWay(acts[what])
-    under_way.start()
-    try:
-        assert under_way.has_the_lock.wait(10)
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = 300")
+    with under_way(acts[what]):
         assert set_marks(reading(team, *users)) == [None, None]
-    finally:
-        under_way.may_go_on.set()
-        under_way.join()
-        with connection.cursor() as cursor:
-            cursor.execute("RESET lock_timeout")
+
+
+def test_a_change_of_one_group_does_not_wait_for_that_of_another() -> None:
+    ana, ben = people("ana", "ben")
+    one, other = group(ana, ben), group(ana, ben)
+    with under_way(lambda: rename(ana, one)):
+        rename(ana, other)
+    other.refresh_from_db()
+    assert other.name == "Team"

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +14,8 @@ from accounts.models import User
 from conversations import event_log
 from conversations.models import Conversation, Participant
 from conversations.services import update_conversation
-from messaging.models import ReceiptMove
+from messaging.integrity import faults
+from messaging.models import Message, ReceiptMove
 from messaging.services.change import edit_message
 from messaging.services.receipts import Mark, set_marks
 from realtime.errors import DomainError
@@ -140,3 +142,25 @@ def test_a_change_of_one_group_does_not_wait_for_that_of_another() -> None:
         rename(ana, other)
     other.refresh_from_db()
     assert other.name == "Team"
+
+
+def test_an_edit_waits_for_a_change_of_its_conversation_and_comes_after_it() -> None:
+    ana, ben = people("ana", "ben")
+    team = group(ana, ben)
+    sent = say(team, ana)
+
+    def edit() -> Message:
+        try:
+            return edit_message(user_id=ana.id, message_id=sent.message_id, content="better")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with under_way(lambda: rename(ana, team)), connection.cursor() as cursor:
+            edited = pool.submit(edit)
+            waiting, until = 0, time.monotonic() + 10
+            while not waiting and time.monotonic() < until:
+                cursor.execute(WAITERS)
+                [[waiting]] = cursor.fetchall()
+        assert edited.result(10).content == "better"
+    assert list(faults()) == []

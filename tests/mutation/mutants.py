@@ -121,6 +121,8 @@ def _is_unseen(node: ast.AST) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
+        case ast.Assign(value=ast.Subscript(value=ast.Name(id="Callable"))):  # a name for a type
+            return True
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name in UNSEEN_NAMES
         case ast.keyword(arg=name):

@@ -40,6 +40,7 @@ def changes(source: str) -> list[tuple[str, str]]:
         ("raise Refused", {"pass"}),
         ("raise NotFound('user')", {"pass"}),
         ("x: Final = TypeVar('x')", set()),
+        ("X = Callable[[int | None], str]", set()),
         ("log.info('said', a=1)", set()),
         ("crash_point('before_commit')", set()),
         ("from a import b", set()),

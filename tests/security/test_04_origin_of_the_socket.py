@@ -115,6 +115,8 @@ def test_behind_tls_a_page_of_plain_http_is_not_ours(settings: Any) -> None:
     host = "chat.example.org"
     settings.SESSION_COOKIE_SECURE = True
     assert origin_is_allowed(f"https://{host}", host)
+    settings.ALLOWED_ORIGINS = []
+    assert origin_is_allowed(f"https://{host}", host)
     assert not origin_is_allowed(f"http://{host}", host)
     settings.SESSION_COOKIE_SECURE = False
     assert origin_is_allowed(f"http://{host}", host)

@@ -26,7 +26,7 @@ def main(clients: int, pairs: int) -> dict[str, object]:
     tokens = new_sessions(users)
     known = []
     for user, token in zip(users, tokens, strict=True):
-        heads = {str(id): held.last_sequence for id, held in heads_of(user.id).items()}
+        heads = {str(id): held.last_sequence for id, held in heads_of(user.id)[1].items()}
         cursors = {
             id: max(0, head - (MISSED if number % MISSED_EVERY == 0 else 0))
             for number, (id, head) in enumerate(heads.items())

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from conversations import event_log, frames, selectors
+from conversations import epoch, event_log, frames, selectors
 from conversations.errors import ResyncRequired
 from conversations.models import Event
 from realtime import clock
@@ -29,6 +29,7 @@ class Missed:
     """What a client missed. `remaining` are the cursors of logs whose end this does not reach: ask again with these."""
 
     server_time: datetime.datetime
+    epoch: str
     heads: dict[str, int] = field(default_factory=dict)
     resync: list[str] = field(default_factory=list)
     events: dict[str, list[Frame]] = field(default_factory=dict)
@@ -40,7 +41,7 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     """Return the events above `after`, oldest first, as this viewer may see them now.
 
     :raises NotFound: no such conversation for this user.
-    :raises ResyncRequired: `after` lies beyond the head or before the viewer's history start.
+    :raises ResyncRequired: `after` lies beyond the head, before the viewer's history start or in another epoch.
     """
     place = selectors.place_of(user_id, conversation_id)
     head = place.conversation.last_sequence
@@ -54,20 +55,32 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     )
     last = events[-1].sequence if events else query.after
     shown = _seen_by(user_id, {conversation_id: held}, events)
+    # Asked when all was read: as an ended epoch does not come back, all of it was read in this one.
+    if query.epoch is not None and str(query.epoch) != epoch.current():
+        raise ResyncRequired
     return frames.EventPage(events=shown, last_sequence=head, has_more=last < head)
 
 
 def missed(
-    user_id: UUID, cursors: Mapping[UUID, int], since: datetime.datetime | None, *, most: int | None = None
+    user_id: UUID,
+    cursors: Mapping[UUID, int],
+    since: datetime.datetime | None,
+    in_epoch: UUID | None = None,
+    *,
+    most: int | None = None,
 ) -> Missed:
     """Return what happened in the user's conversations above their cursors, and receipts moved since then.
 
     At most so many events, by default LIMITS.catch_up_events_total.
-    A conversation without a cursor gives no events: its client does not hold it and loads it.
+    A conversation without a cursor gives no events: its client does not hold it and loads it. Cursors of another
+    epoch say nothing: all their conversations are to be loaded anew.
     """
-    found = Missed(server_time=clock.now())
-    all_held = selectors.heads_of(user_id)
-    found.heads = {str(id): held.last_sequence for id, held in all_held.items()}
+    server_time = clock.now()
+    now, all_held = selectors.heads_of(user_id)
+    found = Missed(server_time, now, heads={str(id): held.last_sequence for id, held in all_held.items()})
+    if in_epoch is not None and str(in_epoch) != now:
+        found.resync = [str(id) for id in cursors if id in all_held]
+        return found
     behind: dict[UUID, tuple[int, int]] = {}
     room = settings.LIMITS.catch_up_events_total if most is None else most
     for conversation_id, cursor in cursors.items():

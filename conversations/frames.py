@@ -138,6 +138,7 @@ class EventsQuery(Request, kw_only=True):
     """The part of a log above `after`."""
 
     after: Sequence = 0
+    epoch: UUID | None = None
     limit: Annotated[int, Meta(ge=1, le=settings.LIMITS.catch_up_events)] = settings.LIMITS.page_size_max
 
 
@@ -162,9 +163,10 @@ class EventPage(Body, kw_only=True):
 
 
 class SyncRequest(Request, kw_only=True):
-    """Where a client is, per conversation; `since` is the `server_time` of its last catch-up."""
+    """Where a client is, per conversation, in which epoch; `since` is the `server_time` of its last catch-up."""
 
     cursors: Cursors
+    epoch: UUID | None = None
     since: Time | None = None
 
 
@@ -179,6 +181,7 @@ class SyncAnswer(Body, kw_only=True):
     heads: dict[str, int]
     resync: list[str]
     complete: bool
+    epoch: Id
     server_time: Time
 
 
@@ -186,6 +189,7 @@ class Sync(Command, tag="sync", kw_only=True):
     """The same over the socket: the events come as frames, then `sync_complete`."""
 
     cursors: Cursors
+    epoch: UUID | None = None
     since: Time | None = None
 
 
@@ -194,6 +198,7 @@ class SyncComplete(Frame, tag="sync_complete", kw_only=True):
 
     heads: dict[str, int]
     resync: list[str]
+    epoch: Id
     server_time: Time
     id: str | None = None
 

@@ -7,6 +7,22 @@ from django.db.models import F, Q
 from accounts.models import new_id
 
 
+class Epoch(models.Model):
+    """The one unbroken history that all sequences belong to; a table of one row, written by `epoch` alone."""
+
+    ONLY = 1
+
+    id = models.SmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    epoch = models.UUIDField()
+    origin = models.CharField(max_length=100, help_text="What the database said of its history when the epoch began.")
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="one_epoch", condition=Q(id=1)),)
+
+    def __str__(self) -> str:
+        return str(self.epoch)
+
+
 class Conversation(models.Model):
     """A conversation and its counters. Its row lock orders everything that is written in it."""
 

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.models import Max
 
-from conversations import catch_up, event_log, frames, selectors
+from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
 from realtime import registry
 from realtime.bodies import encode
@@ -35,8 +35,8 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
     # How far each conversation was dealt with here; a live event beyond that is still news to the client.
     covered: dict[str, int] = {}
     try:
-        found = await _missed(socket, command.cursors, command.since)
-        server_time, resync = found.server_time, found.resync
+        first = found = await _missed(socket, command.cursors, command.since, command.epoch)
+        resync = first.resync
         cursors: Mapping[UUID, int] = command.cursors
         while True:
             for frame in chain(*found.events.values(), found.receipts):
@@ -47,20 +47,26 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
             cursors = found.remaining
             if not cursors or socket.closing:
                 break
-            found = await _missed(socket, cursors, None)
+            found = await _missed(socket, cursors, None, UUID(first.epoch))
             resync += found.resync
         await socket.room()
         # As far as this sync went: what was written between its parts comes after it.
         heads = {id: covered.get(id, head) for id, head in found.heads.items()}
-        socket.send(frames.SyncComplete(heads=heads, resync=resync, server_time=server_time, id=command.id))
+        socket.send(
+            frames.SyncComplete(
+                heads=heads, resync=resync, epoch=first.epoch, server_time=first.server_time, id=command.id
+            )
+        )
     finally:
         socket.release(covered)
 
 
-async def _missed(socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None) -> catch_up.Missed:
+async def _missed(
+    socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None
+) -> catch_up.Missed:
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
-        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, most=SYNC_PAGE)
+        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, in_epoch, most=SYNC_PAGE)
 
 
 class ConversationLog:
@@ -70,10 +76,10 @@ class ConversationLog:
         # (moment, newest event id then): where the next look has to begin.
         self._looks: deque[tuple[float, int]] = deque()
 
-    def attachments(self, user_id: str) -> list[Attachment]:
-        """Return all conversations of a user, in one snapshot."""
-        heads = selectors.heads_of(UUID(user_id))
-        return [Attachment(str(id), held.last_sequence, held.history_from) for id, held in heads.items()]
+    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
+        """Return the epoch of the log and all conversations of a user, in one snapshot."""
+        now, heads = selectors.heads_of(UUID(user_id))
+        return now, [Attachment(str(id), held.last_sequence, held.history_from) for id, held in heads.items()]
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
@@ -89,7 +95,7 @@ class ConversationLog:
 
     def recent(self) -> Recent:
         """Return what was committed lately."""
-        now = time.monotonic()
+        now, in_epoch = time.monotonic(), epoch.current()
         newest = Event.objects.aggregate(newest=Max("id"))["newest"] or 0
         if not self._looks:
             # The first look reaches back a little, for what was committed while the process started.
@@ -100,7 +106,7 @@ class ConversationLog:
         self._looks.append((now, newest))
         lately = Event.objects.filter(id__gt=floor)
         heads = dict(lately.values_list("conversation_id").annotate(head=Max("sequence")).order_by())
-        return Recent(heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))
+        return Recent(in_epoch, heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))
 
     def _joins(self, floor: int) -> dict[str, dict[str, int]]:
         """Return who came lately, and by which event; not who was there before, and holds the log up to now."""

@@ -137,6 +137,7 @@ class EventsView(APIView):
     @extend_schema(
         parameters=[
             OpenApiParameter("after", OpenApiTypes.INT64, description="The sequence that the client has."),
+            OpenApiParameter("epoch", OpenApiTypes.UUID, description="The epoch of the log that `after` belongs to."),
             OpenApiParameter("limit", int, description="Events in an answer, 1 to 1000; 200 when absent."),
         ],
         responses={200: frames.EventPage},
@@ -155,7 +156,7 @@ class SyncView(APIView):
     def post(self, request: SignedInRequest) -> Response:
         """Give what a client missed; the REST twin of the `sync` frame."""
         body = body_of(request, frames.SyncRequest)
-        found = catch_up.missed(request.user.id, body.cursors, body.since)
+        found = catch_up.missed(request.user.id, body.cursors, body.since, body.epoch)
         return answer(
             frames.SyncAnswer(
                 events=found.events,
@@ -163,6 +164,7 @@ class SyncView(APIView):
                 heads=found.heads,
                 resync=found.resync,
                 complete=not found.remaining,
+                epoch=found.epoch,
                 server_time=found.server_time,
             )
         )

@@ -137,6 +137,7 @@ class Consumer:
                 server_time=clock.now(),
                 heartbeat_interval=settings.LIMITS.heartbeat_seconds,
                 protocol=PROTOCOL,
+                epoch=hub.epoch,
                 id=self._connection.auth_id,
             )
         )

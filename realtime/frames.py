@@ -37,13 +37,14 @@ class Ping(Command, tag="ping", kw_only=True):
 
 
 class Connected(Frame, tag="connected", kw_only=True):
-    """The socket is signed in."""
+    """The socket is signed in; `epoch` is that of the log whose events come from now on."""
 
     session_id: Id
     user_id: Id
     server_time: Time
     heartbeat_interval: float
     protocol: int
+    epoch: Id
     id: str | None = None
 
 

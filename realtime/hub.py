@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from realtime import registry
+from realtime import registry, sockets
 from realtime.bodies import encode
 from realtime.crash import crash_point
 from realtime.errors import TryAgain
@@ -61,6 +61,8 @@ class Hub:
     """All sockets of this process. Used from the event loop only."""
 
     def __init__(self) -> None:
+        # Of the log that is followed; nothing of it is known while nobody is here.
+        self.epoch = ""
         self.users: dict[str, set[Socket]] = {}
         self.topics: dict[str, Topic] = {}
         # Sockets that were attached since the sweep looked at their sessions last.
@@ -85,15 +87,15 @@ class Hub:
         self._attaching += 1
         try:
             while True:
-                attachments = await in_database_thread(registry.log().attachments, socket.user_id)
+                epoch, attachments = await in_database_thread(registry.log().attachments, socket.user_id)
+                if socket.closing or not self._follows(epoch):
+                    return
                 if not any(self._is_outdated(attachment) for attachment in attachments):
                     break
         finally:
             self._attaching -= 1
             if not self._attaching:
                 self._changed_meanwhile.clear()
-        if socket.closing:
-            return
         for attachment in attachments:
             topic = self.topics.get(attachment.conversation_id)
             if topic is None:
@@ -110,6 +112,8 @@ class Hub:
                 del self.users[socket.user_id]
         for topic in list(socket.topics.values()):
             self._part(topic, socket)
+        if not self.users:
+            self._forget_log()
 
     def all_sockets(self) -> list[Socket]:
         """Return every signed-in socket of this process."""
@@ -123,6 +127,34 @@ class Hub:
     def has_seen(self, row_id: int) -> bool:
         """Return whether the notice of this row was passed on already; may be asked from any thread."""
         return row_id in self._seen_rows
+
+    def _follows(self, epoch: str) -> bool:
+        """Return whether the log is followed in this epoch, in which something was just read of it.
+
+        If it was followed in another one, all sockets are closed, those that are being attached included, and what
+        was known is forgotten: the sequences of the one mean nothing in the other.
+        """
+        if self.epoch and self.epoch != epoch:
+            mine = self.all_sockets()
+            log.warning("another epoch of the log has begun; %d sockets are closed", len(mine))
+            for socket in mine:
+                socket.close(sockets.RESTART)
+            self._forget_log()
+            self.epoch = epoch
+            return False
+        self.epoch = epoch
+        return True
+
+    def _forget_log(self) -> None:
+        self.epoch = ""
+        for topic in self.topics.values():
+            if topic.filling is not None:
+                topic.filling.cancel()
+            for socket in topic.members:
+                socket.topics.clear()
+        self.topics.clear()
+        self._seen_rows.clear()
+        self._seen_order.clear()
 
     def _is_outdated(self, attachment: Attachment) -> bool:
         topic = self.topics.get(attachment.conversation_id)
@@ -167,6 +199,8 @@ class Hub:
 
     def offer_recent(self, recent: registry.Recent) -> None:
         """Take what the sweep found in the database; anything that a lost wake-up withheld is fetched now."""
+        if not self._follows(recent.epoch):
+            return
         for conversation_id, joins in recent.joins.items():
             mine = [joins[user_id] for user_id in joins if user_id in self.users]
             if conversation_id not in self.topics and mine:

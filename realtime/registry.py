@@ -58,8 +58,12 @@ class LogEvent:
 
 @dataclass(slots=True)
 class Recent:
-    """What happened lately: heads of conversations with new events, and who joined which with what history start."""
+    """What happened lately: heads of conversations with new events, and who joined which with what history start.
 
+    `epoch` was that of the log before all this was read.
+    """
+
+    epoch: str
     heads: Mapping[str, int]
     joins: Mapping[str, Mapping[str, int]]
 
@@ -67,8 +71,8 @@ class Recent:
 class Log(Protocol):
     """The event log, as the hub needs it. All methods are synchronous database work."""
 
-    def attachments(self, user_id: str) -> list[Attachment]:
-        """Return all conversations of a user, in one snapshot."""
+    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
+        """Return the epoch of the log and all conversations of a user, in one snapshot."""
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""

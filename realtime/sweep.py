@@ -103,9 +103,13 @@ async def _find_lost_wake_ups() -> None:
     """Compare the hub with what the database committed lately."""
     if not hub.users:
         return
-    hub.offer_recent(await in_database_thread(registry.log().recent))
-    for recent in registry.recent_notices:
-        hub.offer(await in_database_thread(recent, hub.has_seen))
+    epoch = hub.epoch
+    recent = await in_database_thread(registry.log().recent)
+    if hub.epoch != epoch:
+        return  # a socket brought news of another one meanwhile, and this may be older
+    hub.offer_recent(recent)
+    for recent_notices in registry.recent_notices:
+        hub.offer(await in_database_thread(recent_notices, hub.has_seen))
 
 
 async def _close_ended_sessions() -> None:

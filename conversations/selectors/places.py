@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 
+from conversations import epoch
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Participant
 from realtime.errors import NotFound
@@ -71,14 +71,12 @@ def permissions(place: Participant) -> list[str]:
     return [*may, "leave"]
 
 
-def heads_of(user_id: UUID) -> dict[UUID, Held]:
-    """Return how far the logs of all conversations of a user reach now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.conversation_id, p.history_from, c.last_sequence "  # noqa: S608 - names of tables only
-            f"FROM {Participant._meta.db_table} AS p "
-            f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
-            "WHERE p.user_id = %s AND p.left_at IS NULL",
-            [one_id(user_id)],
-        )
-        return {as_uuid(id): Held(history_from, last_sequence) for id, history_from, last_sequence in cursor}
+def heads_of(user_id: UUID) -> tuple[str, dict[UUID, Held]]:
+    """Return the epoch of the log, and how far the logs of all conversations of a user reach in it now."""
+    now, rows = epoch.read_with(
+        "p.conversation_id, p.history_from, c.last_sequence",
+        f"LEFT JOIN {Participant._meta.db_table} AS p ON p.user_id = %s AND p.left_at IS NULL "
+        f"LEFT JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id",
+        [one_id(user_id)],
+    )
+    return now, {as_uuid(id): Held(history_from, head) for id, history_from, head in rows if id is not None}

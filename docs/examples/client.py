@@ -32,7 +32,7 @@ def rest(url, token=None, body=None):
 class Client:
     def __init__(self, base, token):
         self.base, self.token, self.socket, self.me = base, token, None, None
-        self.cursors, self.since, self.syncing = {}, None, False
+        self.cursors, self.since, self.epoch, self.syncing = {}, None, None, False
         self.outbox, self.interval = {}, 30  # outbox: client_message_id -> frame, oldest first
 
     async def run(self):
@@ -81,7 +81,12 @@ class Client:
     async def sync(self):
         if not self.syncing:
             self.syncing = True
-            await self.say({"type": "sync", "id": "sync", "cursors": self.cursors, "since": self.since})
+            known = {"cursors": self.cursors, "since": self.since, "epoch": self.epoch}
+            await self.say({"type": "sync", "id": "sync"} | known)
+
+    def enter(self, epoch):
+        if epoch != self.epoch:  # another log: what is known of the former says nothing about it
+            self.cursors, self.since, self.epoch = {}, None, epoch
 
     async def load(self, key):
         try:
@@ -94,6 +99,7 @@ class Client:
     async def receive(self, frame):
         match frame["type"]:
             case "connected":
+                self.enter(frame["epoch"])
                 self.me, self.since, self.syncing = frame["user_id"], self.since or frame["server_time"], False
                 self.interval = frame["heartbeat_interval"]
                 await self.sync()
@@ -105,6 +111,7 @@ class Client:
                 if frame["code"] not in RETRYABLE:
                     print("refused:", frame["message"], self.outbox.pop(frame.get("client_message_id"), ""), flush=True)
             case "sync_complete":
+                self.enter(frame["epoch"])
                 self.since, self.syncing, heads = frame["server_time"], False, frame["heads"]
                 self.cursors = {key: self.cursors[key] for key in self.cursors.keys() & heads.keys()}
                 for key in (heads.keys() - self.cursors.keys()) | set(frame["resync"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from uuid import uuid4
 
 from tests.campaign.checker import Verdict, deleted_texts_are_gone
 from tests.campaign.episode import Outcome
@@ -40,7 +41,7 @@ async def ask_last_questions(world: World, outcomes: Iterable[Outcome]) -> list[
 
 
 async def _ask_from_the_future(rest: Rest, port: int, token: str, conversation_id: str, verdict: Verdict) -> None:
-    """Ask with a cursor beyond the head, as after a restore of an old backup: it must be told to load anew."""
+    """Ask as after a restore of an old backup, with a cursor beyond the head or of another epoch: to be loaded anew."""
     status, body = await rest(port, token, "GET", f"/conversations/{conversation_id}")
     if status != 200:
         return  # left meanwhile
@@ -49,6 +50,12 @@ async def _ask_from_the_future(rest: Rest, port: int, token: str, conversation_i
     verdict.look(
         status == 200 and conversation_id in answer["resync"],
         f"a cursor beyond the head was answered {status} {answer}",
+    )
+    former = {"cursors": {conversation_id: body["last_sequence"]}, "epoch": str(uuid4())}
+    status, answer = await rest(port, token, "POST", "/sync", former)
+    verdict.look(
+        status == 200 and answer["resync"] == [conversation_id] and not answer["events"],
+        f"a cursor of another epoch was answered {status} {answer}",
     )
     status, _ = await rest(port, token, "GET", f"/conversations/{conversation_id}/events?after={beyond}")
     verdict.look(status == 410, f"events beyond the head were answered {status}")

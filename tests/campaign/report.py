@@ -28,7 +28,7 @@ MEANINGS = {
     "I10": "state before + events = state after",
     "I11": "receipts only rise, and are members' own",
     "I12": "a deleted text is in no table, key or log",
-    "I17": "a cursor beyond the log is told to load anew",
+    "I17": "a cursor beyond the log, or of another epoch, is told to load anew",
 }
 
 
@@ -93,8 +93,8 @@ interleave does not. What is a fault, an episode and an invariant stands in `tes
 
 _ELSEWHERE = """I7 (delivery in ordinary times, and without Redis), I14 (memory), I15 (others' 99th percentile) and I16
 (a killed process starts again, and the product's own check of its rows finds nothing) are in the table above. I13 is
-about push, which the product does not have yet. I17 is kept in part: a cursor beyond the end of the log is noticed. A
-log that lost its end *and grew past the cursor again* is not: the protocol has no epoch by which a client could tell.
+about push, which the product does not have yet. Of I17 only the questions are asked here; `tests/flows` puts real
+backups back, under a running server, and looks at what clients show when the log has grown past their cursors.
 
 Not looked at for deleted texts (I12): PostgreSQL's write-ahead log and the free space of its pages."""
 

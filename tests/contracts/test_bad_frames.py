@@ -244,6 +244,8 @@ def test_binary_frames_close_the_socket(client: Client, data: bytes) -> None:
         ('{"type":["ping"]}', "unknown_type"),
         ('{"type":"sync","cursors":{"' + str(uuid4()) + '":1.5}}', "invalid"),
         ('{"type":"sync","cursors":[]}', "invalid"),
+        ('{"type":"sync","cursors":{},"epoch":"the first"}', "invalid"),
+        ('{"type":"sync","cursors":{},"epoch":null}', "sync_complete"),
         ('{"type":"sync","cursors":{},"since":"0001-01-01T00:00:00Z"}', "sync_complete"),
         ('{"type":"sync","cursors":{},"since":"9999-12-31T23:59:59-23:59"}', "sync_complete"),
         ('{"type":"sync","cursors":{},"since":"2026-01-01T00:00:00"}', "invalid"),

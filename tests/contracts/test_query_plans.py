@@ -39,14 +39,14 @@ class Reader:
         self.large = Conversation.objects.order_by("-message_count")[0]
         self.user = User.objects.get(id=Participant.objects.filter(conversation=self.large)[0].user_id)
         self.token = open_session(user=self.user).token
-        self.heads = {id: held.last_sequence for id, held in selectors.heads_of(self.user.id).items()}
+        self.heads = {id: held.last_sequence for id, held in selectors.heads_of(self.user.id)[1].items()}
         self.middle = self.large.last_sequence // 2
 
     def signs_in(self) -> None:
         assert account_selectors.session_of_token(str(self.token))
 
     def is_attached(self) -> None:
-        assert len(registry.log().attachments(str(self.user.id))) == len(self.heads)
+        assert len(registry.log().attachments(str(self.user.id))[1]) == len(self.heads)
 
     def opens_the_newest_page(self) -> None:
         self._page(HistoryQuery())

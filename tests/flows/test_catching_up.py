@@ -71,6 +71,33 @@ async def test_a_cursor_beyond_the_head_asks_for_a_new_start(people: People) -> 
             await ben.gets(f"/conversations/{conversation['id']}/events", after=99)
 
 
+async def test_cursors_of_another_epoch_ask_for_a_new_start(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        one, two = await ana.talks_to(ben), await ana.gathers(ben)
+        await ana.sends("hi", to=one)
+        await ben.disconnects()
+        mine = (await ben.connects())["epoch"]
+        cursors = {one["id"]: 1, two["id"]: 1}
+        await ben.says("sync", id="other", cursors=cursors, epoch=str(uuid4()))
+        complete = await ben.receives("sync_complete", id="other")
+        ben.has_not_heard("new_message")
+        answer = await ben.posts("/sync", {"cursors": cursors, "epoch": str(uuid4())})
+        assert answer["events"] == {}
+        for told in (complete, answer):
+            assert (told["epoch"], sorted(told["resync"])) == (mine, sorted(cursors))
+        with refused("resync_required", status=410):
+            await ben.gets(f"/conversations/{one['id']}/events", after=1, epoch=str(uuid4()))
+
+        for known in ({"epoch": mine}, {}):
+            complete = await ben.asks("sync", cursors=cursors, **known)
+            assert (complete["epoch"], complete["resync"]) == (mine, [])
+            await ben.receives("new_message", content="hi")
+            answer = await ben.posts("/sync", {"cursors": cursors} | known)
+            assert (answer["epoch"], answer["resync"], len(answer["events"][one["id"]])) == (mine, [], 1)
+            page = await ben.gets(f"/conversations/{one['id']}/events", after=1, **known)
+            assert len(page["events"]) == 1
+
+
 async def test_more_than_a_thousand_missed_events_ask_for_a_new_start(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         long, short = await ana.talks_to(ben), await ana.gathers(ben)

@@ -39,6 +39,7 @@ class Replica:
         self.reloads = 0  # how often a conversation was loaded anew
         self.tail_losses = 0  # how often the check in pong found one
         self._since: str | None = None
+        self._epoch: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._applied = asyncio.Event()
         self._settled: dict[str, asyncio.Future[Frame]] = {}
@@ -55,7 +56,7 @@ class Replica:
 
     async def begins(self, connected: Frame) -> None:
         """Load everything anew, given the frame with which a new socket began."""
-        self._since = connected["server_time"]
+        self._since, self._epoch = connected["server_time"], connected["epoch"]
         self.conversations.clear()
         for body in await self.device.lists_conversations():
             await self._load(body["id"])
@@ -63,15 +64,16 @@ class Replica:
     def cursors(self) -> Body:
         """Return the fields of a `sync` that brings what this misses."""
         fields: Body = {"cursors": {id: each.cursor for id, each in self.conversations.items()}}
-        return fields | ({"since": self._since} if self._since else {})
+        known = {"since": self._since, "epoch": self._epoch}
+        return fields | {name: value for name, value in known.items() if value is not None}
 
     def kept(self) -> Any:
         """Return what a client writes to disk, to be given to `restores`."""
-        return self.conversations, self._since
+        return self.conversations, self._since, self._epoch
 
     def restores(self, kept: Any) -> None:
         """Know what was once `kept`, and nothing that came later."""
-        self.conversations, self._since = deepcopy(kept)
+        self.conversations, self._since, self._epoch = deepcopy(kept)
 
     async def reconnects(self, *, via: Proxy | None = None, server: Any = None) -> None:
         """Connect again, as after any cut, and catch up."""
@@ -213,6 +215,8 @@ class Replica:
 
     async def _complete_sync(self, frame: Frame) -> None:
         heads: dict[str, int] = frame["heads"]
+        if self._epoch not in (None, frame["epoch"]):
+            self.conversations.clear()  # their cursors count events of another log
         for id in set(self.conversations) - set(heads):
             del self.conversations[id]
         for id, head in heads.items():
@@ -221,7 +225,7 @@ class Replica:
                 await self._load(id)
             elif mine.cursor < head:
                 await self._fill(id)
-        self._since = frame["server_time"]
+        self._since, self._epoch = frame["server_time"], frame["epoch"]
 
     async def _fill(self, id: str) -> None:
         """Fetch `/events?after=mine` until nothing is missing."""

@@ -13,6 +13,7 @@ class FakeLog:
     """Conversations in memory behind the interface that the hub asks."""
 
     def __init__(self) -> None:
+        self.epoch = "first"
         self.events: dict[str, list[LogEvent]] = {}
         # (conversation, user) -> first sequence that they may see.
         self.places: dict[tuple[str, str], int] = {}
@@ -52,14 +53,15 @@ class FakeLog:
         joined, left = dict(event.joins), list(event.leaves)
         return Event(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
 
-    def attachments(self, user_id: str) -> list[Attachment]:
+    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
+        epoch = self.epoch
         mine = [
             Attachment(conversation_id, len(self.events[conversation_id]), history_from)
             for (conversation_id, user), history_from in self.places.items()
             if user == user_id
         ]
         self.before_answering()
-        return mine
+        return epoch, mine
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         self.reads.append((conversation_id, after))
@@ -72,7 +74,7 @@ class FakeLog:
         joins: dict[str, dict[str, int]] = {}
         for (conversation_id, user_id), history_from in self.places.items():
             joins.setdefault(conversation_id, {})[user_id] = history_from
-        return Recent({id: len(log) for id, log in self.events.items()}, joins)
+        return Recent(self.epoch, {id: len(log) for id, log in self.events.items()}, joins)
 
 
 class Gate:

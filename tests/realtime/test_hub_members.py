@@ -115,7 +115,7 @@ async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -
 
 async def test_a_joining_that_was_undone_before_it_was_read_lets_nobody_in(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("d", joins=["ben"])
-    hub.offer_recent(Recent(heads={"d": 1}, joins={"d": {"ana": 1}}))
+    hub.offer_recent(Recent(log.epoch, heads={"d": 1}, joins={"d": {"ana": 1}}))
     await settled(hub)
     assert "d" not in hub.topics
     assert ana.frames == []

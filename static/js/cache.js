@@ -14,7 +14,7 @@ const DATABASE = "chatsite";
 /** Raise it when the shape of the kept state changes: an older snapshot is dropped, not converted. */
 const VERSION = 1;
 const SAVE_AFTER_MS = 400;
-const KEPT_PARTS = ["me", "since", "complete", "reads", "people", "limits"];
+const KEPT_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits"];
 
 function settled(request) {
   return new Promise((resolve, reject) => {

@@ -105,7 +105,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
   }
 
   function refuse(entry, reason) {
-    if (!store.state.conversations[entry.conversation_id]) {
+    if (store.state.complete && !store.state.conversations[entry.conversation_id]) {
       // The conversation is gone for this user, so there is no place to show the message.
       store.dispatch({ type: "discarded", client_message_id: entry.client_message_id });
       return;
@@ -134,12 +134,15 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
     );
   }
 
-  /** Forget in storage what the state says is done; an event may confirm what no ack did. */
+  /** Forget in storage what the state says is done, by an ack or by an event; it may have to be done again. */
   store.subscribe((state, previous) => {
     if (state.outbox === previous.outbox) return;
     for (const entry of previous.outbox) {
       const held = state.outbox.find((one) => one.client_message_id === entry.client_message_id);
-      if (held && held.state !== "sent") continue;
+      if (held && held.state !== "sent") {
+        if (entry.state === "sent") save(held);
+        continue;
+      }
       storage.removeItem(PREFIX + entry.client_message_id);
       free(entry.conversation_id, entry.client_message_id);
     }

@@ -19,6 +19,8 @@
  * 4. `sync_complete` drops only what the sync was asked about, never a conversation that was
  *    created after it was sent.
  * 5. A cut at any point starts again at 1; a list that was not loaded to its end is loaded again.
+ * 6. All numbers belong to one epoch of the log. `connected` says which; where it is not the one of
+ *    the state, the state drops what it holds (state/reducer.js), and 2 begins with nothing.
  *
  * A reload starts at 3 with the cursors of the cache. A last event that got lost leaves no gap
  * behind it; the checksum in `pong` shows it within one heartbeat, and leads to 3 as well.
@@ -50,6 +52,8 @@ export function createReplica({ store, connection, api, surroundings = globalThi
   const working = new Set();
   let generation = 0;
   let sync = null;
+  /** The epoch that the server told on this socket; one of an older version tells none and wants none. */
+  let epoch;
 
   async function begin() {
     generation += 1;
@@ -94,12 +98,18 @@ export function createReplica({ store, connection, api, surroundings = globalThi
   function sendPart() {
     sync.id = makeUuid();
     sync.at = now();
-    const frame = { type: "sync", id: sync.id, cursors: sync.parts[0] };
+    const frame = { type: "sync", id: sync.id, cursors: sync.parts[0], epoch };
     if (store.state.since) frame.since = store.state.since;
     connection.send(frame);
   }
 
   function partCompleted(frame) {
+    if (frame.epoch !== epoch) {
+      epoch = frame.epoch;
+      store.dispatch({ type: "epoch_began", epoch, since: frame.server_time });
+      begin();
+      return;
+    }
     sync.resync.push(...(frame.resync ?? []));
     sync.since ??= frame.server_time;
     sync.parts.shift();
@@ -191,19 +201,19 @@ export function createReplica({ store, connection, api, surroundings = globalThi
   });
 
   return {
-    /** The connection came or went. */
+    /** The connection went; that it came is said by its first frame. */
     linkChanged(link) {
-      if (link === "connected") {
-        begin();
-        return;
-      }
+      if (link === "connected") return;
       generation += 1;
       sync = null;
       store.dispatch({ type: "link_changed", link });
     },
     /** Take notice of the frames that steer synchronisation. */
     frameReceived(frame) {
-      if (frame.type === "pong") compareHeads(frame.heads);
+      if (frame.type === "connected") {
+        epoch = frame.epoch;
+        begin();
+      } else if (frame.type === "pong") compareHeads(frame.heads);
       else if (!sync || frame.id !== sync.id) return;
       else if (frame.type === "sync_complete") partCompleted(frame);
       else if (frame.type === "error") syncRefused(frame);

@@ -1,6 +1,10 @@
 """Cuts, reloads and unsent messages: the browser ends where the server is, and nothing is lost."""
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from playwright.async_api import Route, expect
 
@@ -8,6 +12,7 @@ from tests.browser.conftest import Arrives
 from tests.harness.people import People
 from tests.harness.proxy import Proxy
 from tests.harness.servers import Site
+from tests.harness.services import manage
 
 
 async def test_a_browser_that_was_offline_catches_up(people: People, arrives: Arrives):
@@ -116,6 +121,52 @@ async def test_the_server_restarts_under_the_client(starts_site: Callable[..., S
         site.servers[0].start()
         await at_ana.is_online()
         await at_ana.sees_tick("the server is away", "sent")
+
+
+async def test_the_log_is_restored_from_a_backup_under_the_client(
+    starts_site: Callable[..., Site], arrives: Arrives, tmp_path: Path
+):
+    site = starts_site("embedded")
+    (server,) = site.servers
+    file, copy = Path(site.environment["DATA_DIR"]) / "chatsite.sqlite3", tmp_path / "copy.sqlite3"
+    async with People(site)("ana", "ben", connected=False) as (ana, ben):
+        direct = await ana.talks_to(ben)
+        at_ben = await arrives(server.port)
+        await at_ben.signs_in(ben)
+        await at_ben.opens("Ana")
+        await ana.posts_message("kept", to=direct)
+        back_up(file, copy)
+        for text in ("lost one", "lost two"):
+            await ana.posts_message(text, to=direct)
+        await at_ben.sees("lost two")
+        await at_ben.lets_the_cache_be_written()
+
+        at_ben.network_is_cut = True
+        server.kill()
+        await at_ben.is_cut_off()
+        put_back(copy, file)
+        manage(["begin_epoch"], site.environment)
+        server.start()
+        for text in ("new one", "new two", "new three"):
+            await ana.posts_message(text, to=direct)
+        await at_ben.is_online()
+        shown = at_ben.page.locator(".message .text")
+        await expect(shown).to_have_text(["kept", "new one", "new two", "new three"])
+        await at_ben.lets_the_cache_be_written()
+        await at_ben.page.reload()
+        await at_ben.is_online()
+        await expect(shown).to_have_text(["kept", "new one", "new two", "new three"])
+
+
+def back_up(file: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(file)) as original, closing(sqlite3.connect(copy)) as backup:
+        original.backup(backup)
+
+
+def put_back(copy: Path, file: Path) -> None:
+    for journal in ("-wal", "-shm"):
+        Path(f"{file}{journal}").unlink(missing_ok=True)
+    shutil.copy(copy, file)
 
 
 async def test_a_refused_message_stays_and_can_be_discarded(people: People, arrives: Arrives):

@@ -14,7 +14,7 @@ import { initialState, reduce } from "../../static/js/state/reducer.js";
 import { createStore } from "../../static/js/store.js";
 
 /** What the cache keeps of a state, cache.js. */
-const KEPT_PARTS = ["me", "since", "complete", "reads", "people", "limits", "conversations", "timelines"];
+const KEPT_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits", "conversations", "timelines"];
 
 class WebClient {
   constructor(user, snapshot) {

@@ -131,6 +131,27 @@ test("a final refusal is kept, lets the next one pass, and can be retried or dis
   assert.equal(storage.getItem(`chatsite.outbox.${first.client_message_id}`), null);
 });
 
+test("what was acknowledged in a log that is no more is stored and sent again", () => {
+  const { storage, connection, outbox, frame } = begin();
+  frame({ type: "connected", epoch: "E1", server_time: "T1" });
+  const entry = outbox.compose({ conversation_id: ROOM, content: "hello" });
+  frame(ack(entry, 1));
+  assert.equal(storage.length, 0);
+  frame({ type: "connected", epoch: "E2", server_time: "T2" });
+  assert.equal(storage.length, 1);
+  assert.deepEqual(connection.sent.map((one) => one.client_message_id), Array(2).fill(entry.client_message_id));
+});
+
+test("a refusal drops a message only if its conversation is known to be gone", () => {
+  const { store, outbox, frame } = begin();
+  const refusal = (entry) => frame({ type: "error", code: "not_found", message: "", id: entry.client_message_id });
+  refusal(outbox.compose({ conversation_id: "unknown yet", content: "hello" }));
+  assert.deepEqual(store.state.outbox.map((one) => one.state), ["failed"]);
+  store.dispatch({ type: "list_completed" });
+  refusal(outbox.compose({ conversation_id: "gone", content: "hello" }));
+  assert.deepEqual(store.state.outbox.map((one) => one.conversation_id), ["unknown yet"]);
+});
+
 test("when the socket stays away, REST carries the message", async () => {
   const { surroundings, api, storage, outbox } = begin({
     ready: false,

@@ -55,9 +55,9 @@ function begin() {
     store.dispatch({ type: "frame_received", frame, now: surroundings.now() });
     replica.frameReceived(frame);
   };
-  const connects = () => {
-    receives({ type: "connected", user_id: ANA, server_time: "T0" });
+  const connects = (more = {}) => {
     replica.linkChanged("connected");
+    receives({ type: "connected", user_id: ANA, server_time: "T0", ...more });
   };
   const completesSync = (heads, more = {}) =>
     receives({ type: "sync_complete", id: connection.sent.at(-1).id, heads, resync: [], server_time: "T1", ...more });
@@ -172,4 +172,70 @@ test("more conversations than one frame holds are synchronised in parts", async 
   }
   assert.equal(store.state.link, "online");
   assert.equal(store.state.since, "T1");
+});
+
+async function onlineIn(epoch) {
+  const parts = begin();
+  parts.connects({ epoch });
+  await parts.api.answers("conversations", { results: [conversation({ last_sequence: 5 })], next: null });
+  parts.completesSync({ [ROOM]: 5 }, { epoch });
+  return parts;
+}
+
+test("cursors are sent with the epoch of the log that they belong to", async () => {
+  const { connection, replica, connects, api } = await onlineIn("E1");
+  replica.linkChanged("waiting");
+  connects({ epoch: "E1" });
+  assert.deepEqual(connection.sent.map((frame) => frame.epoch), ["E1", "E1"]);
+  assert.equal(api.waiting.length, 0);
+});
+
+test("in another epoch everything is dropped and loaded anew", async () => {
+  const { connection, store, replica, connects, api, completesSync } = await onlineIn("E1");
+  replica.linkChanged("waiting");
+  connects({ epoch: "E2", server_time: "T7" });
+  assert.deepEqual(store.state.conversations, {});
+  assert.equal(connection.sent.length, 1);
+  await api.answers("conversations", { results: [conversation({ last_sequence: 9 })], next: null });
+  const sync = connection.sent.at(-1);
+  assert.deepEqual([sync.cursors, sync.epoch, sync.since], [{ [ROOM]: 9 }, "E2", "T7"]);
+  completesSync({ [ROOM]: 9 }, { epoch: "E2" });
+  assert.equal(store.state.link, "online");
+});
+
+test("another epoch that began after the socket was opened is noticed by sync", async () => {
+  const { connection, store, receives, api, completesSync } = await onlineIn("E1");
+  receives({ type: "pong", heads: summariseHeads([[ROOM, 7]]) });
+  completesSync({ [ROOM]: 7 }, { epoch: "E2", server_time: "T7", resync: [ROOM] });
+  assert.deepEqual(store.state.conversations, {});
+  await api.answers("conversations", { results: [conversation({ last_sequence: 7 })], next: null });
+  const sync = connection.sent.at(-1);
+  assert.deepEqual([sync.cursors, sync.epoch, sync.since], [{ [ROOM]: 7 }, "E2", "T7"]);
+});
+
+test("what was asked in the former epoch is not taken into the new one", async () => {
+  const { store, replica, receives, connects, api } = await onlineIn("E1");
+  receives(newMessage(9, BEN));
+  replica.linkChanged("waiting");
+  connects({ epoch: "E2" });
+  await api.answers("events", { events: [newMessage(6, BEN)], has_more: false });
+  assert.deepEqual(store.state.conversations, {});
+});
+
+test("a server that tells no epoch is not told one, and loses nobody anything", async () => {
+  const { connection, store, replica, connects, completesSync } = await onlineIn("E1");
+  replica.linkChanged("waiting");
+  connects();
+  assert.equal(connection.sent.at(-1).epoch, undefined);
+  completesSync({ [ROOM]: 5 });
+  assert.equal(store.state.conversations[ROOM].last_sequence, 5);
+  assert.equal(store.state.epoch, "E1");
+});
+
+test("a cache of an older version belongs to the epoch of now", async () => {
+  const { connection, store, replica, connects } = await online();
+  replica.linkChanged("waiting");
+  connects({ epoch: "E1" });
+  assert.deepEqual([connection.sent.at(-1).cursors, connection.sent.at(-1).epoch], [{ [ROOM]: 2 }, "E1"]);
+  assert.equal(store.state.epoch, "E1");
 });

@@ -181,6 +181,32 @@ test("a refused message is kept with its reason and can be revived", () => {
   assert.equal(state.outbox[0].state, "pending");
 });
 
+test("another epoch of the log leaves me and what I wrote, and nothing that was numbered", () => {
+  const before = run(
+    withRoom({ last_sequence: 5 }),
+    frame({ type: "connected", epoch: "E1", server_time: "T1" }),
+    frame(newMessage(6, BEN)),
+    frame(newMessage(9, BEN)),
+    { type: "list_completed" },
+    { type: "opened", id: ROOM },
+    { type: "read_here", id: ROOM, sequence: 6 },
+    { type: "quote_loaded", id: "message-1", message: message(1, BEN) },
+    { type: "composed", entries: [entry(), entry({ client_message_id: "client-2" })] },
+    frame({ type: "message_ack", client_message_id: "client-2", conversation_id: ROOM, sequence: 7 }),
+  );
+  const same = run(before, frame({ type: "connected", epoch: "E1", server_time: "T2" }));
+  assert.equal(same.conversations, before.conversations);
+  const after = run(before, frame({ type: "connected", epoch: "E2", server_time: "T2" }));
+  const { conversations, timelines, repairs, stale, reads, quotes } = initialState();
+  assert.deepEqual({ ...after, conversations, timelines, repairs, stale, reads, quotes }, after);
+  assert.deepEqual([after.epoch, after.since, after.complete, after.open], ["E2", "T2", false, ROOM]);
+  assert.deepEqual([after.me, after.people], [before.me, before.people]);
+  assert.deepEqual(after.outbox.map((one) => [one.client_message_id, one.state, one.sequence]), [
+    ["client-1", "pending", undefined],
+    ["client-2", "pending", undefined],
+  ]);
+});
+
 test("an unknown action is refused loudly", () => {
   assert.throws(() => reduce(initialState(), { type: "teleported" }), /unknown action/);
 });

@@ -47,6 +47,13 @@ export function reviveEntry(entries, clientMessageId) {
   return changeEntry(entries, clientMessageId, { state: "pending", error: undefined });
 }
 
+/** Return the entries with the acknowledged ones to be sent again: the log that they stood in is not the one of now. */
+export function reopenEntries(entries) {
+  return entries.map((entry) =>
+    entry.state === "sent" ? { ...entry, state: "pending", sequence: undefined } : entry,
+  );
+}
+
 /** Return the entries without the acknowledged ones that the log has reached. */
 export function settleEntries(entries, conversationId, cursor) {
   const left = entries.filter(

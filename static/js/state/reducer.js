@@ -7,7 +7,14 @@
  */
 import { dropConversation } from "./events.js";
 import { concernsLog, openRepair, receive, receiveBody, receiveHeads, receiveRange } from "./log.js";
-import { acknowledgeEntry, addEntries, refuseEntry, removeEntry, reviveEntry } from "./outgoing.js";
+import {
+  acknowledgeEntry,
+  addEntries,
+  refuseEntry,
+  removeEntry,
+  reopenEntries,
+  reviveEntry,
+} from "./outgoing.js";
 import { forgetTypists, putPeople, putPresence, putTyping } from "./people.js";
 import { raiseOwnRead } from "./receipts.js";
 import { prependPage, trimTimeline } from "./timeline.js";
@@ -18,7 +25,8 @@ export const KEPT_MESSAGES = 80;
 /**
  * Return the state of a client that knows nothing.
  * - link: connecting | updating | online | waiting | parked (another tab has the connection)
- * - since: server time of the last completed sync; complete: the list was loaded once
+ * - epoch: of the log that everything here was told of; since: server time of the last completed sync
+ * - complete: the list was loaded once
  * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights must be asked again
  * - reads: {id: sequence} read here, not yet known to have reached the server
  * - quotes: {message_id: message | null} quoted messages outside the held history
@@ -28,6 +36,7 @@ export function initialState() {
     me: null,
     link: "connecting",
     limits: { text_code_points: 10_000, edit_window_seconds: 900 },
+    epoch: null,
     since: null,
     complete: false,
     conversations: {},
@@ -44,6 +53,15 @@ export function initialState() {
   };
 }
 
+/** Return the state in an epoch of the log; what is known of another one says nothing about it and is dropped. */
+function enterEpoch(state, epoch) {
+  if (!epoch || epoch === state.epoch) return state;
+  if (!state.epoch) return { ...state, epoch };
+  const { since, complete, conversations, timelines, repairs, stale, reads, quotes } = initialState();
+  const nothing = { since, complete, conversations, timelines, repairs, stale, reads, quotes };
+  return { ...state, ...nothing, epoch, outbox: reopenEntries(state.outbox) };
+}
+
 const FRAMES = {
   message_ack: (state, frame) => {
     const cursor = state.conversations[frame.conversation_id]?.last_sequence ?? 0;
@@ -52,7 +70,10 @@ const FRAMES = {
   presence: (state, frame) => ({ ...state, presence: putPresence(state.presence, frame.user_id, frame) }),
   typing: (state, frame, now) =>
     frame.user_id === state.me.id ? state : { ...state, typing: putTyping(state.typing, frame, now) },
-  connected: (state, frame) => ({ ...state, presence: {}, typing: {}, since: state.since ?? frame.server_time }),
+  connected: (state, frame) => {
+    const entered = enterEpoch(state, frame.epoch);
+    return { ...entered, presence: {}, typing: {}, since: entered.since ?? frame.server_time };
+  },
 };
 
 const ACTIONS = {
@@ -65,6 +86,7 @@ const ACTIONS = {
     if (concernsLog(frame)) return receive(state, frame);
     return FRAMES[frame.type]?.(state, frame, now) ?? state;
   },
+  epoch_began: (state, { epoch, since }) => ({ ...enterEpoch(state, epoch), since }),
   page_loaded: (state, { conversations }) => conversations.reduce(receiveBody, state),
   list_completed: (state) => ({ ...state, complete: true }),
   synced: (state, action) => ({ ...receiveHeads(state, action), since: action.since ?? state.since }),

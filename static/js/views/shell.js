@@ -73,9 +73,9 @@ export function showShell(root, app) {
     if (!view) sidebar.focus();
   }
 
-  /** A conversation that was taken away leaves no address behind. */
+  /** A conversation that was taken away leaves no address behind; one that is being loaded anew with all others does. */
   function leaveMissing(state, previous) {
-    const gone = state.open && previous.conversations[state.open] && !state.conversations[state.open];
+    const gone = state.complete && state.open && previous.conversations[state.open] && !state.conversations[state.open];
     if (gone) navigateToList();
   }
 

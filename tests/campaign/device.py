@@ -82,6 +82,7 @@ class Device:
         self._rest, self._dice, self._on_answer = rest, dice, on_answer
         self._sockets = 0
         self._since: str | None = None
+        self._epoch = ""
         self._retry_after: float | None = None
         self._ended = asyncio.Event()
         self._network_is_back = asyncio.Event()
@@ -332,6 +333,7 @@ class Device:
             self.connected_at = now
             self.heartbeat = frame.heartbeat_interval or self.heartbeat
             self._since = self._since or frame.server_time
+            self._take_epoch(frame)
             self._ask_for_missed()
         elif kind == "sync_complete":
             self._complete_sync(wire, frame, now)
@@ -368,12 +370,18 @@ class Device:
         cursors = self.store.cursors()
         self._syncing_since = monotonic()
         self.history.entries.append(SyncAsked(self._syncing_since, self.wire.number, cursors))
-        self._say({"type": "sync", "id": "sync", "cursors": cursors, "since": self._since})
+        self._say({"type": "sync", "id": "sync", "cursors": cursors, "epoch": self._epoch, "since": self._since})
+
+    def _take_epoch(self, frame: Frame) -> None:
+        if frame.epoch != self._epoch != "":
+            self.unexpected.append(f"{self.name} was told of another epoch, though no database was put back")
+        self._epoch = frame.epoch
 
     def _complete_sync(self, wire: Wire, frame: Frame, now: float) -> None:
         heads, resync = frame.heads or {}, frame.resync or []
         self.history.entries.append(Synced(now, wire.number, heads, resync, self.store.cursors()))
         self._since, self._syncing_since = frame.server_time, None
+        self._take_epoch(frame)
         self.store.take_heads(heads, resync)
         if self._retry_after is not None:
             return  # the server is going away

@@ -56,6 +56,7 @@ class Frame(msgspec.Struct, gc=False, frozen=True):
     resync: list[str] | None = None
     heartbeat_interval: float = 0.0
     server_time: str = ""
+    epoch: str = ""
 
 
 # --- Entries of a history, in the order in which they happened ---------------------------------

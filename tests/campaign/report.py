@@ -93,8 +93,9 @@ interleave does not. What is a fault, an episode and an invariant stands in `tes
 
 _ELSEWHERE = """I7 (delivery in ordinary times, and without Redis), I14 (memory), I15 (others' 99th percentile) and I16
 (a killed process starts again, and the product's own check of its rows finds nothing) are in the table above. I13 is
-about push, which the product does not have yet. Of I17 only the questions are asked here; `tests/flows` puts real
-backups back, under a running server, and looks at what clients show when the log has grown past their cursors.
+about push, which the product does not have yet. Of I17 only the questions are asked here, and that no crash of the
+database passes for another epoch; `tests/flows` puts real backups back, under a running server, and looks at what
+clients show when the log has grown past their cursors.
 
 Not looked at for deleted texts (I12): PostgreSQL's write-ahead log and the free space of its pages."""
 

@@ -49,9 +49,13 @@ def execute(statements: Iterable[Statement]) -> None:
 
 
 class Columns:
-    """Some columns of a model, to insert, update or look up many rows of at once. Updates go by the first one."""
+    """Some columns of a model, to insert, update or look up many rows of at once. Updates go by the first one.
 
-    def __init__(self, model: type[models.Model], *names: str) -> None:
+    `numbered` rows have a further column n, which counts them from 1 on.
+    """
+
+    def __init__(self, model: type[models.Model], *names: str, numbered: bool = False) -> None:
+        self._numbered = numbered
         self._table = model._meta.db_table
         self._fields = [_stored(model._meta.get_field(name)) for name in names]
         self._columns = [str(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
@@ -68,10 +72,14 @@ class Columns:
     def parameters(self, rows: Iterable[Sequence[Any]]) -> list[str]:
         """Return rows, at least one, as the parameters that `source` reads."""
         if connection.vendor == "postgresql":
-            return [
+            columns = list(zip(*rows, strict=True))
+            arrays = [
                 "{" + ",".join([text(value) if value is not None else "NULL" for value in values]) + "}"
-                for text, values in zip(self._texts, zip(*rows, strict=True), strict=True)
+                for text, values in zip(self._texts, columns, strict=True)
             ]
+            if self._numbered:
+                arrays.append("{" + ",".join(map(str, range(1, len(columns[0]) + 1))) + "}")
+            return arrays
         return [encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode()]
 
     @cached_property
@@ -88,10 +96,16 @@ class Columns:
 
     @cached_property
     def source(self) -> str:
-        """The rows of the parameters as a table called r, with their numbers from 1 on as a last column n."""
+        """The rows of the parameters as a table called r."""
         if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{field.rel_db_type(connection)}[]" for field in self._fields)
-            return f"unnest({arrays}) WITH ORDINALITY AS r({', '.join(self._columns)}, n)"
+            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first.
+            columns = [
+                f"unnest(%s::{field.rel_db_type(connection)}[]) AS {column}"
+                for field, column in zip(self._fields, self._columns, strict=True)
+            ]
+            if self._numbered:
+                columns.append("unnest(%s::int[]) AS n")
+            return f"(SELECT {', '.join(columns)}) AS r"
         values = ", ".join(
             f"{_in_sqlite(field, column)} AS {column}"
             for field, column in zip(self._fields, self._columns, strict=True)
@@ -99,15 +113,17 @@ class Columns:
         return f"(SELECT {values}, key + 1 AS n FROM json_each(%s)) AS r"  # noqa: S608
 
 
-def matching(model: type[models.Model], alias: str, condition: str) -> str:
+def matching(model: type[models.Model], alias: str, condition: str, *, many: bool = False) -> str:
     """Return the join of rows r with the one row of a model's table, called `alias`, that fits each, or NULLs.
+
+    With `many` all rows that fit.
 
     PostgreSQL guesses the number of rows in an array, and might read a whole table rather than look up a few;
     told to look up row by row it uses the index, whatever it guesses.
     """
     table = model._meta.db_table
     if connection.vendor == "postgresql":
-        found = f"SELECT * FROM {table} AS {alias} WHERE {condition} LIMIT 1"  # noqa: S608 - names only
+        found = f"SELECT * FROM {table} AS {alias} WHERE {condition} {'OFFSET 0' if many else 'LIMIT 1'}"  # noqa: S608
         return f"LEFT JOIN LATERAL ({found}) AS {alias} ON TRUE"
     return f"LEFT JOIN {table} AS {alias} ON {condition}"
 

@@ -2,14 +2,13 @@
 
 A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
 A batch, however large, is two round trips to PostgreSQL: lock the conversations and read all that is known of
-each send; insert messages and events, update counters and commit.
+each send (`facts`); insert messages and events, update counters and commit.
 """
 
 import datetime
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
-from functools import cache
-from operator import attrgetter, itemgetter
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +23,13 @@ from messaging.frames import Type
 from messaging.models import Message
 from messaging.selectors.messages import message_body
 from messaging.services.drafts import Send
+from messaging.services.facts import Facts, Original, Place, facts_in, finding
 from realtime import clock
 from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
+from realtime.rows import Columns, Statement
 
-_KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id")
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
@@ -70,33 +69,6 @@ class _Written:
 _COLUMNS = [field.name for field in fields(_Written) if field.default is MISSING]
 _values = attrgetter(*_COLUMNS)
 _MESSAGES = Columns(Message, *_COLUMNS)
-
-
-@dataclass(slots=True)
-class _Place:
-    """What sending needs of a participant."""
-
-    id: int
-    can_send_messages: bool
-    history_from: int
-    sent_count: int
-
-
-@dataclass(slots=True)
-class _Original:
-    """A message that was sent before, and the digest of what it said; None once it was deleted."""
-
-    sent: Sent
-    digest: UUID | None
-
-
-@dataclass(slots=True)
-class _Facts:
-    """What is known of one send: the sender's place, what the same send wrote before, where the quoted message is."""
-
-    place: _Place | None
-    original: _Original | None
-    quoted: tuple[UUID, int] | None
 
 
 def send_message(send: Send) -> Sent:
@@ -140,11 +112,7 @@ def _locked() -> TryAgain:
 
 def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
     """Return how to lock the conversations, and how to read, under the locks, what is known of each send."""
-    keys = [(send.conversation_id, send.sender_id, send.client_message_id, send.reply_to_id) for send in sends]
-    return [
-        event_log.locking_heads({send.conversation_id for send in sends}, wait=wait),
-        Statement(_find_facts(), _KEYS.parameters(keys)),
-    ]
+    return [event_log.locking_heads({send.conversation_id for send in sends}, wait=wait), finding(sends)]
 
 
 def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
@@ -156,15 +124,14 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     decision: Decision[Sent] = Decision([])
     messages: list[tuple[Any, ...]] = []
     entries: list[event_log.Entry] = []
-    senders: dict[int, _Place] = {}
+    senders: dict[int, Place] = {}
     # A batch may hold a send twice: the second is a repetition of the first.
-    originals: dict[tuple[UUID, UUID], _Original] = {}
-    for send, facts in zip(sends, _facts(known), strict=True):
+    originals: dict[tuple[UUID, UUID], Original] = {}
+    for send, facts in zip(sends, facts_in(known), strict=True):
         key = (send.sender_id, send.client_message_id)
         original = facts.original or originals.get(key)
         if original is not None:
-            same = original.sent.conversation_id == send.conversation_id and original.digest in (None, send.digest)
-            decision.answers.append(replace(original.sent, duplicate=True) if same else IdempotencyConflict())
+            decision.answers.append(_repeated(send, original))
             continue
         head = heads.get(send.conversation_id)
         if facts.place is not None and head is None:
@@ -200,16 +167,13 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         )
         body = message_body(message)
         entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=sent.sequence, message=body)
-        originals[key] = _Original(sent, message.payload_digest)
+        originals[key] = Original(message.id, message.conversation_id, message.sequence, now, message.payload_digest)
         messages.append(_values(message))
         entries.append(entry)
         decision.answers.append(sent)
     if messages:
-        decision.writes = [
-            _MESSAGES.insert(messages),
-            *event_log.appending(entries),
-            _SENT_COUNTS.update([(place.id, place.sent_count) for place in senders.values()]),
-        ]
+        counts = [(place.id, place.sent_count) for place in senders.values()]
+        decision.writes = [_MESSAGES.insert(messages), *event_log.appending(entries), _SENT_COUNTS.update(counts)]
         decision.announcements = [*event_log.announcements(entries)]
     return decision
 
@@ -217,38 +181,13 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
 SENDING = BatchWrite(_reads, _decide)
 
 
-@cache
-def _find_facts() -> str:
-    """Return the statement for what is known of sends, one row for each."""
-    place = matching(
-        Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.sender_id AND p.left_at IS NULL"
-    )
-    original = matching(Message, "m", "m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id")
-    quoted = matching(Message, "q", "q.id = r.reply_to_id")
-    return (
-        "SELECT r.n, p.id, p.can_send_messages, p.history_from, p.sent_count, "  # noqa: S608 - names only
-        "m.id, m.conversation_id, m.sequence, m.created_at, m.payload_digest, q.conversation_id, q.sequence "
-        f"FROM {_KEYS.source} {place} {original} {quoted}"
-    )
+def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
+    if original.conversation_id != send.conversation_id or original.digest not in (None, send.digest):
+        return IdempotencyConflict()
+    return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
 
 
-def _facts(rows: Sequence[Sequence[Any]]) -> Iterator[_Facts]:
-    """Read what `_find_facts` found, in the order of the sends."""
-    for row in sorted(rows, key=itemgetter(0)):
-        _, place_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
-        yield _Facts(
-            place=_Place(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
-            original=_original(*original) if original[0] is not None else None,
-            quoted=(as_uuid(quoted_in), quoted_sequence) if quoted_in is not None else None,
-        )
-
-
-def _original(id: Any, conversation_id: Any, sequence: int, created_at: Any, digest: Any) -> _Original:
-    sent = Sent(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), duplicate=True)
-    return _Original(sent, as_uuid(digest) if digest is not None else None)
-
-
-def _refusal(send: Send, facts: _Facts) -> DomainError | None:
+def _refusal(send: Send, facts: Facts) -> DomainError | None:
     if facts.place is None:
         return NotFound("conversation")
     if not facts.place.can_send_messages:

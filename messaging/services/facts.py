@@ -1,0 +1,82 @@
+"""What must be known of sends before they are written, read by one statement under the locks."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from conversations.models import Participant
+from messaging.models import Message
+from messaging.services.drafts import Send
+from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
+
+_KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id", numbered=True)
+
+
+@dataclass(slots=True)
+class Place:
+    """What sending needs of a participant."""
+
+    id: int
+    can_send_messages: bool
+    history_from: int
+    sent_count: int
+
+
+@dataclass(slots=True)
+class Original:
+    """What the same send wrote before, and the digest of what it said; None once it was deleted."""
+
+    message_id: UUID
+    conversation_id: UUID
+    sequence: int
+    created_at: datetime.datetime
+    digest: UUID | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of one send: the sender's place, what it wrote before, where the quoted message is."""
+
+    place: Place | None
+    original: Original | None = None
+    quoted: tuple[UUID, int] | None = None
+
+
+def finding(sends: Sequence[Send]) -> Statement:
+    """Return the statement that reads, under the locks, what is known of each send (`facts_in`)."""
+    keys = [(send.conversation_id, send.sender_id, send.client_message_id, send.reply_to_id) for send in sends]
+    return Statement(_find_facts(), _KEYS.parameters(keys))
+
+
+def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[Facts]:
+    """Return what `finding` found, in the order of the sends."""
+    for row in sorted(rows, key=itemgetter(0)):
+        _, place_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
+        yield Facts(
+            place=Place(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
+            original=_original(*original) if original[0] is not None else None,
+            quoted=(as_uuid(quoted_in), quoted_sequence) if quoted_in is not None else None,
+        )
+
+
+def _original(id: Any, conversation_id: Any, sequence: int, created_at: Any, digest: Any) -> Original:
+    digest = as_uuid(digest) if digest is not None else None
+    return Original(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), digest)
+
+
+@cache
+def _find_facts() -> str:
+    place = matching(
+        Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.sender_id AND p.left_at IS NULL"
+    )
+    original = matching(Message, "m", "m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id")
+    quoted = matching(Message, "q", "q.id = r.reply_to_id")
+    return (
+        "SELECT r.n, p.id, p.can_send_messages, p.history_from, p.sent_count, "  # noqa: S608 - names only
+        "m.id, m.conversation_id, m.sequence, m.created_at, m.payload_digest, q.conversation_id, q.sequence "
+        f"FROM {_KEYS.source} {place} {original} {quoted}"
+    )

@@ -1,0 +1,105 @@
+"""A pipelined lane with its threads, whose answers are kept, and others who hold rows locked."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from conversations import event_log
+from conversations.models import Conversation
+from messaging.integrity import faults
+from messaging.services.drafts import Send
+from messaging.services.send import SENDING, Sent, send_messages
+from realtime.errors import DomainError
+from realtime.lanes import Lanes
+from realtime.pipelined_lane import PipelinedLane
+
+
+class Desk:
+    """Takes sends to a lane and keeps the answers; counts what went by threads."""
+
+    def __init__(self) -> None:
+        self.by_threads: list[Send] = []
+        self.lane = PipelinedLane(SENDING, Lanes(self._send_by_thread, count=2))
+        self.threads_may_go_on = threading.Event()
+        self.threads_may_go_on.set()
+        self.answers: dict[uuid.UUID, Sent | DomainError] = {}
+        self._submitted = 0
+
+    async def opens(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.lane._pipeline.ready:
+                await asyncio.sleep(0.01)
+
+    def submit(self, *sends: Send) -> None:
+        for send in sends:
+            self._submitted += 1
+            self.lane.submit(send.conversation_id, send, lambda answer, send=send: self._answered(send, answer))
+
+    async def answered(self, number: int | None = None) -> None:
+        async with asyncio.timeout(20):
+            while len(self.answers) < (self._submitted if number is None else number):
+                await asyncio.sleep(0.005)
+
+    def _answered(self, send: Send, answer: Sent | DomainError) -> None:
+        assert send.client_message_id not in self.answers, "answered once"
+        self.answers[send.client_message_id] = answer
+
+    def _send_by_thread(self, sends: Sequence[Send]) -> Sequence[Sent | DomainError]:
+        self.by_threads += sends
+        assert self.threads_may_go_on.wait(10)
+        return send_messages(sends)
+
+
+class Holder(threading.Thread):
+    """Somebody else who has locked a row, until told to let go."""
+
+    def __init__(self, locks: Callable[[], Any]) -> None:
+        super().__init__()
+        self.has_the_lock, self.may_go_on = threading.Event(), threading.Event()
+        self._locks = locks
+
+    def run(self) -> None:
+        with transaction.atomic():
+            self._locks()
+            self.has_the_lock.set()
+            self.may_go_on.wait(10)
+        connection.close()
+
+
+def holding(*conversations: Conversation) -> Holder:
+    locking = event_log.locking_heads([conversation.id for conversation in conversations])
+
+    def lock() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(locking.text, locking.parameters)
+
+    return started(Holder(lock))
+
+
+def started(holder: Holder) -> Holder:
+    holder.start()
+    assert holder.has_the_lock.wait(10)
+    return holder
+
+
+def run(scenario: Callable[[Desk], Awaitable[None]]) -> Desk:
+    desk = Desk()
+
+    async def play() -> None:
+        await desk.opens()
+        try:
+            await scenario(desk)
+        finally:
+            desk.lane.close()
+
+    asyncio.run(play())
+    assert list(faults()) == []
+    return desk
+
+
+def contents(talk: Conversation) -> list[str]:
+    return list(talk.messages.order_by("sequence").values_list("content", flat=True))

@@ -1,60 +1,30 @@
-"""The hub: conversation -> sockets of this process, and delivery strictly in sequence.
+"""The hub: conversation -> sockets of this process, and who of them is told what.
 
-A process is itself a client of the log. For each conversation with sockets here it knows the head
-that it delivered: an event that follows is passed on, one that was seen is ignored, and one that came
-too early waits until what lies between was read from the database. So a wake-up may be lost,
-doubled or reordered and the sockets still see every event once and in order.
+A process is itself a client of the log: each conversation with sockets here follows its log (`topic`). So a
+wake-up may be lost, doubled or reordered and the sockets still see every event once and in order.
 
 Not here: how wake-ups travel (`door`), how bytes leave (`sockets`), who may sign in (`consumer`).
 """
 
-import asyncio
 import logging
-import zlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from realtime import registry, sockets
 from realtime.bodies import encode
 from realtime.crash import crash_point
-from realtime.errors import TryAgain
 from realtime.frames import EventHidden, Heads
 from realtime.items import Ended, Event, Item, Notice
 from realtime.registry import Attachment, LogEvent
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
+from realtime.topic import Topic
 from realtime.wire import WireFrame
 
 log = logging.getLogger("chatsite.hub")
 
-# A wake-up that overtook another is normally followed by it within milliseconds.
-GRACE_SECONDS = 0.05
 # More than the receipts that a sweep looks back on.
 SEEN_ROWS = 200_000
-
-
-class Topic:
-    """One conversation that has sockets in this process."""
-
-    __slots__ = ("_checksum", "conversation_id", "early", "filling", "head", "members", "membership_changed_at")
-
-    def __init__(self, conversation_id: str, head: int) -> None:
-        self.conversation_id = conversation_id
-        self.head = head
-        # Socket -> first sequence that its user may see.
-        self.members: dict[Socket, int] = {}
-        # Sequence of the newest join or removal that was delivered here.
-        self.membership_changed_at = 0
-        self.early: dict[int, Event] = {}
-        self.filling: asyncio.Task[None] | None = None
-        self._checksum = (-1, 0)
-
-    @property
-    def checksum(self) -> int:
-        """CRC-32 of the conversation's id and head, as `frames.Heads` defines it."""
-        if self._checksum[0] != self.head:
-            self._checksum = (self.head, zlib.crc32(f"{self.conversation_id}:{self.head}".encode()))
-        return self._checksum[1]
 
 
 class Hub:
@@ -163,21 +133,12 @@ class Hub:
         return changed_at > attachment.last_sequence
 
     def _open(self, conversation_id: str, head: int) -> Topic:
-        topic = self.topics[conversation_id] = Topic(conversation_id, head)
+        topic = self.topics[conversation_id] = Topic(conversation_id, head, self)
         return topic
 
     def _join(self, topic: Topic, socket: Socket, history_from: int) -> None:
         topic.members[socket] = history_from
         socket.topics[topic.conversation_id] = topic
-
-    def _join_all(self, topic: Topic, joins: Mapping[str, int]) -> None:
-        for user_id, history_from in joins.items():
-            for socket in self.users.get(user_id, ()):
-                came = socket not in topic.members
-                self._join(topic, socket, history_from)
-                if came:
-                    for joined in registry.joined_listeners:
-                        joined(socket)
 
     def _part(self, topic: Topic, socket: Socket) -> None:
         topic.members.pop(socket, None)
@@ -204,12 +165,11 @@ class Hub:
         for conversation_id, joins in recent.joins.items():
             mine = [joins[user_id] for user_id in joins if user_id in self.users]
             if conversation_id not in self.topics and mine:
-                self._fill(self._open(conversation_id, min(mine) - 1), min(mine), grace=0)
+                self._open(conversation_id, min(mine) - 1).read_up_to(min(mine), grace=0)
         for conversation_id, head in recent.heads.items():
             topic = self.topics.get(conversation_id)
-            if topic is not None and head > topic.head and topic.filling is None:
-                # Mostly it is just on its way from the commit to this hub.
-                self._fill(topic, head, grace=GRACE_SECONDS)
+            if topic is not None:
+                topic.look_after(head)
 
     def _offer_event(self, event: Event) -> None:
         if self._attaching and (event.joins or event.leaves):
@@ -219,20 +179,7 @@ class Hub:
             if not any(user_id in self.users for user_id in event.joins):
                 return
             topic = self._open(event.conversation_id, event.sequence - 1)
-        if event.sequence <= topic.head:
-            return
-        if topic.filling is None and event.sequence == topic.head + 1 and event.text is not None:
-            self._deliver(topic, event, event.text)
-            return
-        topic.early[event.sequence] = event
-        follows = event.sequence == topic.head + 1
-        if follows:
-            # Members from the commit on: what they do while their frames are being rendered counts.
-            self._join_all(topic, event.joins)
-        if topic.filling is None:
-            self._fill(topic, event.sequence, grace=0 if follows else GRACE_SECONDS)
-        else:
-            self._deliver_early(topic)
+        topic.offer(event)
 
     def _notify(self, notice: Notice) -> None:
         if notice.row_id is not None and not self._first_time(notice.row_id):
@@ -270,14 +217,24 @@ class Hub:
             self._seen_rows.discard(self._seen_order.popleft())
         return True
 
-    # --- Delivery -------------------------------------------------------------------------
+    # --- What topics ask of their audience ------------------------------------------------
 
-    def _deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
-        """Pass the event that follows the head on to every member, each according to what they may see."""
-        self._join_all(topic, event.joins)
-        topic.head = event.sequence
-        if event.joins or event.leaves:
-            topic.membership_changed_at = event.sequence
+    def viewers(self) -> Collection[str]:
+        """Return whose sockets are here."""
+        return frozenset(self.users)
+
+    def admit(self, topic: Topic, joins: Mapping[str, int]) -> None:
+        """Make the sockets of these users members, each from their history start on."""
+        for user_id, history_from in joins.items():
+            for socket in self.users.get(user_id, ()):
+                came = socket not in topic.members
+                self._join(topic, socket, history_from)
+                if came:
+                    for joined in registry.joined_listeners:
+                        joined(socket)
+
+    def deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
+        """Pass an event on to every member, each according to what they may see; then part with those who left."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
         for socket, history_from in list(topic.members.items()):
@@ -295,56 +252,14 @@ class Hub:
             for socket in self.users.get(user_id, ()):
                 self._part(topic, socket)
 
-    def _deliver_early(self, topic: Topic) -> None:
-        """Pass on what waited, as far as it follows without a gap and needs no rendering."""
-        while (event := topic.early.get(topic.head + 1)) is not None and event.text is not None:
-            del topic.early[event.sequence]
-            self._deliver(topic, event, event.text)
+    def has(self, topic: Topic) -> bool:
+        """Return whether the topic is still one of this process."""
+        return self.topics.get(topic.conversation_id) is topic
 
-    def _fill(self, topic: Topic, up_to: int, *, grace: float) -> None:
-        topic.filling = asyncio.ensure_future(self._read_log(topic, up_to, grace))
-
-    async def _read_log(self, topic: Topic, up_to: int, grace: float) -> None:
-        """Deliver what lies above the head from the database, until nothing waits and nothing is missing.
-
-        When the head reaches `up_to` within the grace, nothing was missing.
-        """
-        try:
-            if grace:
-                await asyncio.sleep(grace)
-                self._drop_early(topic, topic.head)
-                if topic.head >= up_to and not topic.early:
-                    return
-            while self.topics.get(topic.conversation_id) is topic:
-                announced = max(topic.early, default=0)
-                found = await in_database_thread(
-                    registry.log().read, topic.conversation_id, after=topic.head, viewers=frozenset(self.users)
-                )
-                for event in found:
-                    if event.sequence == topic.head + 1:
-                        self._deliver(topic, event, event.text)
-                self._deliver_early(topic)
-                self._drop_early(topic, topic.head)
-                if not found:
-                    # What was announced before the look is committed: if the log does not give it, nobody misses it.
-                    self._drop_early(topic, announced)
-                    if not topic.early:
-                        return
-                elif not topic.early and len(found) < 2:
-                    return
-        except TryAgain:
-            topic.early.clear()  # the sweep comes back to it
-        except Exception:
-            log.exception("the log of %s could not be read", topic.conversation_id)
-            topic.early.clear()
-        finally:
-            topic.filling = None
-            if not topic.members and self.topics.get(topic.conversation_id) is topic:
-                del self.topics[topic.conversation_id]
-
-    def _drop_early(self, topic: Topic, up_to: int) -> None:
-        for sequence in [sequence for sequence in topic.early if sequence <= up_to]:
-            del topic.early[sequence]
+    def drop_if_empty(self, topic: Topic) -> None:
+        """Forget the topic if it has no member."""
+        if not topic.members and self.has(topic):
+            del self.topics[topic.conversation_id]
 
 
 hub = Hub()

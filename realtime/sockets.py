@@ -20,7 +20,7 @@ from realtime.registry import Identity
 from realtime.wire import WireFrame, WriteFrame
 
 if TYPE_CHECKING:
-    from realtime.hub import Topic
+    from realtime.topic import Topic
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 

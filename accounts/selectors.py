@@ -1,12 +1,12 @@
 """What is read of people and sessions, and who a credential belongs to."""
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from importlib import import_module
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import parse_cookie
 from django.utils import timezone
 
@@ -22,12 +22,25 @@ SEARCH_RESULTS = 20
 
 def session_of_token(token: str) -> DeviceSession | None:
     """Return the living session of a bearer token, with its user."""
-    return _living(DeviceSession.objects.select_related("user").filter(token_hash=token_hash(token)).first())
+    [session] = sessions_of_tokens([token])
+    return session
+
+
+def sessions_of_tokens(tokens: Sequence[str]) -> list[DeviceSession | None]:
+    """Return the living session of each bearer token, with its user."""
+    hashes = [token_hash(token) for token in tokens]
+    living = {
+        bytes(session.token_hash or b""): session
+        for session in _living(DeviceSession.objects.filter(token_hash__in=hashes))
+    }
+    return [living.get(each) for each in hashes]
 
 
 def session_of_id(session_id: str | None) -> DeviceSession | None:
     """Return the living session with this id, with its user; there is none whose id is None."""
-    return _living(DeviceSession.objects.select_related("user").filter(id=session_id).first())  # type: ignore[misc]
+    if session_id is None:
+        return None
+    return next(iter(_living(DeviceSession.objects.filter(id=session_id))), None)
 
 
 def session_of_cookie_header(header: str) -> DeviceSession | None:
@@ -124,10 +137,11 @@ def _is_living(session: DeviceSession) -> bool:
     )
 
 
-def _living(session: DeviceSession | None) -> DeviceSession | None:
-    if session is None or not _is_living(session):
-        return None
+def _living(sessions: QuerySet[DeviceSession]) -> list[DeviceSession]:
+    """Return those that live, with their users, and note their use."""
     now = timezone.now()
-    if now - session.last_used_at > USE_NOTED_EVERY:
-        DeviceSession.objects.filter(id=session.id).update(last_used_at=now)
-    return session
+    living = [session for session in sessions.select_related("user") if _is_living(session)]
+    in_use = [session.id for session in living if now - session.last_used_at > USE_NOTED_EVERY]
+    if in_use:
+        DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)
+    return living

@@ -1,6 +1,6 @@
 """Lets the socket recognise bearer tokens and browser cookies."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from accounts import selectors
 from accounts.models import DeviceSession
@@ -11,9 +11,9 @@ from realtime.registry import Identity
 class DeviceSessions:
     """The registered authenticator."""
 
-    def by_token(self, token: str) -> Identity | None:
-        """Return whose bearer token this is."""
-        return _identity(selectors.session_of_token(token))
+    def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
+        """Return whose bearer tokens these are, in order."""
+        return [_identity(session) for session in selectors.sessions_of_tokens(tokens)]
 
     def by_cookie(self, cookie_header: str) -> Identity | None:
         """Return whose browser session the Cookie header names."""

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -15,7 +15,7 @@ from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
 from realtime import registry
 from realtime.bodies import encode
-from realtime.registry import Attachment, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, LogEvent, Recent
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
 
@@ -76,10 +76,13 @@ class ConversationLog:
         # (moment, newest event id then): where the next look has to begin.
         self._looks: deque[tuple[float, int]] = deque()
 
-    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
-        """Return the epoch of the log and all conversations of a user, in one snapshot."""
-        now, heads = selectors.heads_of(UUID(user_id))
-        return now, [Attachment(str(id), held.last_sequence, held.history_from) for id, held in heads.items()]
+    def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
+        """Return the epoch of the log and all conversations of each user, in one snapshot."""
+        now, heads = selectors.heads_of_each([UUID(user_id) for user_id in user_ids])
+        return [
+            (now, [Attachment(str(id), held.last_sequence, held.history_from) for id, held in mine.items()])
+            for mine in heads
+        ]
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""

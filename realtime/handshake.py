@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable
 
 from django.conf import settings
 
@@ -11,11 +11,16 @@ from realtime.commands import ids_of
 from realtime.connection import Connection, Refused
 from realtime.errors import DomainError, TryAgain
 from realtime.frames import Auth
+from realtime.lanes import Lanes
 from realtime.origin import origin_is_allowed
 from realtime.registry import Identity
-from realtime.threads import in_database_thread
+from realtime.threads import in_database_thread, submit_read
 
 _unsigned: Counter[str] = Counter()
+# When a herd comes back, many tokens are looked up by one statement.
+_tokens: Lanes[str, Identity | None] = Lanes(
+    lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=32, submit=submit_read
+)
 
 
 async def identify(connection: Connection) -> Identity:
@@ -32,12 +37,12 @@ async def identify(connection: Connection) -> Identity:
         await connection.accept()
         identity = None
         if scheme.lower() == "bearer":
-            identity = await _recognised(registry.authenticator().by_token, token.strip())
+            identity = await _recognised(_tokens.run(token, token.strip()))
     elif with_session_cookie:
         if not origin_is_allowed(connection.header(b"origin"), connection.header(b"host")):
             raise DomainError("forbidden", "This Origin is not allowed.")
         await connection.accept()
-        identity = await _recognised(registry.authenticator().by_cookie, cookies)
+        identity = await _recognised(in_database_thread(registry.authenticator().by_cookie, cookies))
     else:
         return await _by_first_frame(connection)
     if identity is None:
@@ -65,14 +70,14 @@ async def _by_first_frame(connection: Connection) -> Identity:
         _unsigned[address] -= 1
         if not _unsigned[address]:
             del _unsigned[address]
-    identity = await _recognised(registry.authenticator().by_token, frame.token)
+    identity = await _recognised(_tokens.run(frame.token, frame.token))
     if identity is None:
         raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The token is not valid."))
     return identity
 
 
-async def _recognised(recognise: Callable[[str], Identity | None], credential: str) -> Identity | None:
+async def _recognised(look_up: Awaitable[Identity | None]) -> Identity | None:
     try:
-        return await in_database_thread(recognise, credential)
+        return await look_up
     except TryAgain as error:
         raise Refused(sockets.RESTART, error) from error

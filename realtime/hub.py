@@ -15,9 +15,10 @@ from realtime.bodies import encode
 from realtime.crash import crash_point
 from realtime.frames import EventHidden, Heads
 from realtime.items import Ended, Event, Item, Notice
-from realtime.registry import Attachment, LogEvent
+from realtime.lanes import Lanes
+from realtime.registry import Attachment, Attachments, LogEvent
 from realtime.sockets import Socket
-from realtime.threads import in_database_thread
+from realtime.threads import submit_read
 from realtime.topic import Topic
 from realtime.wire import WireFrame
 
@@ -40,6 +41,10 @@ class Hub:
         # Joins and removals that came in while some socket was being attached: conversation -> sequence.
         self._attaching = 0
         self._changed_meanwhile: dict[str, int] = {}
+        # When a herd comes back, many people are looked up by one statement.
+        self._look_ups: Lanes[str, Attachments] = Lanes(
+            lambda user_ids: registry.log().attachments(user_ids), count=1, most=32, submit=submit_read
+        )
         self._seen_rows: set[int] = set()
         self._seen_order: deque[int] = deque()
 
@@ -57,7 +62,7 @@ class Hub:
         self._attaching += 1
         try:
             while True:
-                epoch, attachments = await in_database_thread(registry.log().attachments, socket.user_id)
+                epoch, attachments = await self._look_ups.run(socket.user_id, socket.user_id)
                 if socket.closing or not self._follows(epoch):
                     return
                 if not any(self._is_outdated(attachment) for attachment in attachments):

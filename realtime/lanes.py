@@ -1,7 +1,8 @@
 """Group commit: what queues up while one transaction commits is written together by the next.
 
 No timer and no fixed size: an idle lane writes a single item at once, a busy lane writes many
-in one transaction. Items with the same key share a lane, so their order is kept.
+in one transaction. Items with the same key share a lane, so their order is kept. Look-ups that a herd
+of clients asks for can be grouped in the same way.
 """
 
 import asyncio
@@ -28,10 +29,14 @@ class Lanes(Generic[Item, Result]):
         *,
         count: int = 2,
         most: int = 128,
+        submit: Callable[..., None] = threads.submit_write,
     ) -> None:
-        """Put lanes before `write`, which takes 1 to `most` items and answers each, in order."""
+        """Put lanes before `write`, which takes 1 to `most` items and answers each, in order.
+
+        `submit` gives a batch to the threads that are to run it.
+        """
         self._write = write
-        self._lanes: list[_Lane[Item, Result]] = [_Lane(self._batch, most) for _ in range(count)]
+        self._lanes: list[_Lane[Item, Result]] = [_Lane(self._batch, most, submit) for _ in range(count)]
 
     def submit(self, key: Hashable, item: Item, done: Done[Result]) -> None:
         """Queue an item; `done` is called on the event loop with its result or its error."""
@@ -73,9 +78,12 @@ class Lanes(Generic[Item, Result]):
 class _Lane(Generic[Item, Result]):
     """One queue and at most one batch under way."""
 
-    def __init__(self, batch: Callable[[list[Item]], Sequence[Result | DomainError]], most: int) -> None:
+    def __init__(
+        self, batch: Callable[[list[Item]], Sequence[Result | DomainError]], most: int, submit: Callable[..., None]
+    ) -> None:
         self._batch = batch
         self._most = most
+        self._submit = submit
         self._queued: list[tuple[Item, Done[Result]]] = []
         self._writing = False
 
@@ -91,7 +99,7 @@ class _Lane(Generic[Item, Result]):
     def _start(self) -> None:
         taken, self._queued = self._queued[: self._most], self._queued[self._most :]
         self._writing = True
-        threads.submit_write(self._run, taken, asyncio.get_running_loop())
+        self._submit(self._run, taken, asyncio.get_running_loop())
 
     def _run(self, taken: list[tuple[Item, Done[Result]]], loop: asyncio.AbstractEventLoop) -> None:
         results = self._batch([item for item, _ in taken])

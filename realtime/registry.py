@@ -4,7 +4,7 @@ Each app's `socket.py` registers from `AppConfig.ready()`; so the ground floor s
 without importing them.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,10 @@ class Attachment:
     conversation_id: str
     last_sequence: int
     history_from: int
+
+
+# The epoch of the log, and all conversations of a user in it.
+Attachments = tuple[str, list[Attachment]]
 
 
 @dataclass(slots=True)
@@ -71,8 +75,8 @@ class Recent:
 class Log(Protocol):
     """The event log, as the hub needs it. All methods are synchronous database work."""
 
-    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
-        """Return the epoch of the log and all conversations of a user, in one snapshot."""
+    def attachments(self, user_ids: Sequence[str]) -> Sequence[Attachments]:
+        """Return the epoch of the log and all conversations of each user, in one snapshot."""
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
@@ -82,10 +86,10 @@ class Log(Protocol):
 
 
 class Authenticator(Protocol):
-    """Who is asking? Both are synchronous database work."""
+    """Who is asking? All methods are synchronous database work."""
 
-    def by_token(self, token: str) -> Identity | None:
-        """Return whose bearer token this is."""
+    def by_tokens(self, tokens: Sequence[str]) -> Sequence[Identity | None]:
+        """Return whose bearer tokens these are, in order."""
 
     def by_cookie(self, cookie_header: str) -> Identity | None:
         """Return whose browser session the Cookie header names."""

@@ -51,6 +51,11 @@ async def in_database_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kw
     return await loop.run_in_executor(_pool, call)
 
 
+def submit_read(work: Callable[..., Any], *args: Any) -> None:
+    """Start a look-up that reports by itself."""
+    _pool.submit(work, *args)
+
+
 def submit_write(work: Callable[..., Any], *args: Any) -> None:
     """Start a write whose result nobody awaits; the work reports by itself."""
     _write_pool.submit(work, *args)

@@ -17,6 +17,7 @@ from conversations.selectors.peers import (
 from conversations.selectors.places import (
     Held,
     heads_of,
+    heads_of_each,
     permissions,
     place_in,
     place_of,
@@ -34,6 +35,7 @@ __all__ = [
     "conversation_body",
     "conversation_page",
     "heads_of",
+    "heads_of_each",
     "participant_body",
     "participant_page",
     "peers_of",

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 def test_a_token_names_its_person_and_its_session() -> None:
     ana, ben = people("ana", "ben")
     opened = services.open_session(user=ana)
-    services.open_session(user=ben)
-    found = registry.authenticator().by_token(str(opened.token))
-    assert found == Identity(user_id=str(ana.id), session_id=str(opened.session.id))
-    assert registry.authenticator().by_token("another") is None
+    others = services.open_session(user=ben)
+    found = registry.authenticator().by_tokens([str(opened.token), "another", str(others.token), str(opened.token)])
+    mine = Identity(user_id=str(ana.id), session_id=str(opened.session.id))
+    assert found == [mine, None, Identity(user_id=str(ben.id), session_id=str(others.session.id)), mine]
 
 
 def test_a_browsers_cookie_does_the_same(client: Client) -> None:

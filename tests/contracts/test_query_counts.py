@@ -207,7 +207,8 @@ def test_a_socket_that_signs_in(ana: User, ben: User, number: int) -> None:
     for _ in range(number):
         group(ana, ben)
     with statements(1):
-        assert len(registry.log().attachments(str(ben.id))[1]) == number
+        mine, others = registry.log().attachments([str(ben.id), str(ana.id)])
+    assert len(mine[1]) == len(others[1]) == number
 
 
 @pytest.mark.parametrize("size", [1, 100])

@@ -46,7 +46,7 @@ class Reader:
         assert account_selectors.session_of_token(str(self.token))
 
     def is_attached(self) -> None:
-        assert len(registry.log().attachments(str(self.user.id))[1]) == len(self.heads)
+        assert len(registry.log().attachments([str(self.user.id)])[0][1]) == len(self.heads)
 
     def opens_the_newest_page(self) -> None:
         self._page(HistoryQuery())

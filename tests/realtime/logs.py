@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from realtime.hub import Hub
 from realtime.items import Event
-from realtime.registry import Attachment, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, LogEvent, Recent
 
 
 class FakeLog:
@@ -53,15 +53,17 @@ class FakeLog:
         joined, left = dict(event.joins), list(event.leaves)
         return Event(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
 
-    def attachments(self, user_id: str) -> tuple[str, list[Attachment]]:
-        epoch = self.epoch
-        mine = [
+    def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
+        found = [(self.epoch, self._attachments(user_id)) for user_id in user_ids]
+        self.before_answering()
+        return found
+
+    def _attachments(self, user_id: str) -> list[Attachment]:
+        return [
             Attachment(conversation_id, len(self.events[conversation_id]), history_from)
             for (conversation_id, user), history_from in self.places.items()
             if user == user_id
         ]
-        self.before_answering()
-        return epoch, mine
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         self.reads.append((conversation_id, after))

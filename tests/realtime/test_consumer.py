@@ -181,7 +181,7 @@ async def test_who_cannot_be_recognised_for_now_is_asked_to_come_back(
     def away(_: str) -> None:
         raise TryAgain
 
-    monkeypatch.setattr(registry.authenticator(), "by_token", away, raising=False)
+    monkeypatch.setattr(registry.authenticator(), "by_tokens", away, raising=False)
     async with calls(token=token) as ana:
         assert await ana.is_closed() == 1012
         assert (await ana.hears("error"))["code"] == "try_again"

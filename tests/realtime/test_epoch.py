@@ -57,18 +57,12 @@ async def test_a_socket_that_signs_in_brings_the_news_too(hub: Hub, log: FakeLog
     assert (hub.epoch, hub.topics) == ("second", {})
 
 
-@pytest.mark.parametrize("news", ["by the sweep", "by a socket"])
-async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(
-    news: str, hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
     restore(log, keep=1)
-    if news == "by the sweep":
-        hub.offer_recent(log.recent())
-    else:
-        await hub.attach(Peer("cleo").socket)
+    hub.offer_recent(log.recent())
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
     assert await ben.closed() == sockets.RESTART

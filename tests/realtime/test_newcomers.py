@@ -1,6 +1,6 @@
 """A session that is revoked while its socket signs in: no announcement finds the socket, a look does."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import pytest
 from django.db import OperationalError
@@ -20,7 +20,8 @@ class Revocations:
         self.away = False
         self.asked: list[set[str]] = []
 
-    def by_token(self, token: str) -> None: ...
+    def by_tokens(self, tokens: Sequence[str]) -> list[None]:
+        return [None for _ in tokens]
 
     def by_cookie(self, cookie_header: str) -> None: ...
 

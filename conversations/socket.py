@@ -18,10 +18,12 @@ from realtime.bodies import encode
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
+from realtime.wire import WireFrame
 
 PAGE = 200
-# What was read for a client is kept until it has taken it: little, since perhaps it reads nothing.
-SYNC_PAGE = 50
+# What was read for a client is kept until it has taken it: little, since perhaps it reads nothing. So a page has as
+# many events as fill so many bytes, going by the page before.
+FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES = 50, 500, 128 * 1024
 # Of a herd that comes back at once, so many read at a time: the interpreter is also needed by those who chat.
 CATCH_UPS_AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -34,20 +36,20 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
     socket.hold()
     # How far each conversation was dealt with here; a live event beyond that is still news to the client.
     covered: dict[str, int] = {}
+    page = FIRST_PAGE
     try:
-        first = found = await _missed(socket, command.cursors, command.since, command.epoch)
+        first = found = await _missed(socket, command.cursors, command.since, command.epoch, page)
         resync = first.resync
         cursors: Mapping[UUID, int] = command.cursors
         while True:
-            for frame in chain(*found.events.values(), found.receipts):
-                await socket.room()
-                socket.send(frame)
+            size = await _send(socket, found)
             done = map(str, cursors.keys() - found.remaining.keys())
             covered |= {id: found.heads[id] for id in done if id in found.heads}
             cursors = found.remaining
             if not cursors or socket.closing:
                 break
-            found = await _missed(socket, cursors, None, UUID(first.epoch))
+            page = max(1, min(LARGEST_PAGE, page * PAGE_BYTES // max(1, size)))
+            found = await _missed(socket, cursors, None, UUID(first.epoch), page)
             resync += found.resync
         await socket.room()
         # As far as this sync went: what was written between its parts comes after it.
@@ -62,11 +64,27 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
 
 
 async def _missed(
-    socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None
+    socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None, most: int
 ) -> catch_up.Missed:
+    """Read a page for a client that has taken what it was sent before."""
+    await socket.room(for_more=True)
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
-        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, in_epoch, most=SYNC_PAGE)
+        return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, in_epoch, most=most)
+
+
+async def _send(socket: Socket, found: catch_up.Missed) -> int:
+    """Send a page and let go of it; return its bytes."""
+    missed = [*chain(*found.events.values()), *found.receipts]
+    found.events.clear()
+    found.receipts.clear()
+    size = 0
+    for frame in missed:
+        await socket.room()
+        wire = WireFrame(encode(frame))
+        socket.deliver(wire)
+        size += wire.size
+    return size
 
 
 class ConversationLog:

@@ -138,9 +138,9 @@ class Socket:
         if len(self._held) > settings.LIMITS.outbox_frames * 4:
             self.close(TOO_SLOW)
 
-    async def room(self) -> None:
-        """Wait until the outbox is less than half full; how a long catch-up paces itself."""
-        while not self._closing and self._half_full:
+    async def room(self, *, for_more: bool = False) -> None:
+        """Wait until the outbox is less than half full, or `for_more` empty; how a long catch-up paces itself."""
+        while not self._closing and (self._queue is not None if for_more else self._half_full):
             self._room = asyncio.Event()
             await self._room.wait()
 

@@ -1,5 +1,6 @@
 """Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.realtime.peers import Peer
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
 async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations.socket.SYNC_PAGE", 3)
+    monkeypatch.setattr("conversations.socket.FIRST_PAGE", 3)
 
     def talks() -> tuple[str, dict[Any, int]]:
         ana, *others = people("ana", "ben", "cleo", "dan")
@@ -50,7 +51,7 @@ async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monk
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
 async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conversations.socket.SYNC_PAGE", 2)
+    monkeypatch.setattr("conversations.socket.FIRST_PAGE", 2)
 
     def talks() -> tuple[Any, list[Any]]:
         ana, *others = people("ana", "ben", "cleo")
@@ -78,6 +79,67 @@ async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monk
     assert len(pages) == 2
     assert len(events) == 4
     assert complete["heads"] == {str(talk.id): 3 for talk in both}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each page that was read might have."""
+    asked: list[int] = []
+    in_truth = catch_up.missed
+
+    def missed(*arguments: Any, most: int) -> catch_up.Missed:
+        asked.append(most)
+        return in_truth(*arguments, most=most)
+
+    monkeypatch.setattr("conversations.socket.catch_up.missed", missed)
+    return asked
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_threads")
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        pytest.param("x", [4, 12, 12], id="small messages, larger pages"),
+        pytest.param("x" * 8_000, [4, 1, 1, 1], id="large messages, smaller pages"),
+    ],
+)
+async def test_a_page_is_as_large_as_the_one_before_lets_it_be(
+    text: str, most: list[int], asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FIRST_PAGE", 4), ("LARGEST_PAGE", 12), ("PAGE_BYTES", 10_000)):
+        monkeypatch.setattr(f"conversations.socket.{name}", value)
+    ana, talk, number = await in_database_thread(_long_talk, text, sum(most))
+    peer = Peer(ana)
+    await sync(peer.socket, frames.Sync(cursors={talk: 1}))
+    assert asked == most
+    assert [frame["sequence"] for frame in peer.frames[:-1]] == list(range(2, number + 2))
+
+
+def _long_talk(text: str, number: int) -> tuple[str, Any, int]:
+    ana, ben = people("ana", "ben")
+    talk = direct(ana, ben)
+    for _ in range(number):
+        say(talk, ben, text)
+    return str(ana.id), talk.id, number
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_threads")
+async def test_nothing_is_read_for_a_client_that_has_not_taken_what_it_was_sent(
+    asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conversations.socket.FIRST_PAGE", 4)
+    monkeypatch.setattr("conversations.socket.LARGEST_PAGE", 4)
+    ana, talk, _ = await in_database_thread(_long_talk, "hi", 10)
+    peer = Peer(ana)
+    peer.stops_reading()
+    syncing = asyncio.create_task(sync(peer.socket, frames.Sync(cursors={talk: 1})))
+    await asyncio.sleep(0.3)
+    assert asked == [4]
+    await peer.reads(11)
+    await asyncio.wait_for(syncing, 5)
+    assert [frame["type"] for frame in peer.frames] == ["new_message"] * 10 + ["sync_complete"]
 
 
 # --- The log, as the hub reads it ---------------------------------------------------------

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from chatsite.celery import start_embedded_worker
+from chatsite.garbage import collector
 from realtime import clock
 from realtime.drain import drain
 from realtime.sweep import keep_process_running
@@ -62,6 +63,7 @@ async def lifespan(
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
             logging.getLogger("uvicorn.error").addFilter(WithoutHostileNoise())
             keep_process_running()
+            collector.begin()
             _drain_before_signals()
             if settings.EMBEDDED:
                 start_embedded_worker()

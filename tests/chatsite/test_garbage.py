@@ -1,0 +1,55 @@
+"""A server process looks through all its objects seldom: after some minutes, or when many connections have ended."""
+
+import gc
+
+from chatsite import garbage
+from chatsite.garbage import CLOSED, SECONDS, Collector
+from realtime import registry
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 100.0
+        self.collected: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def collect(self) -> None:
+        self.collected.append(self.time)
+
+
+def test_it_collects_when_time_has_gone_by_and_then_not_at_once_again() -> None:
+    clock = Clock()
+    collector = Collector(clock.collect, clock.now)
+    for clock.time in (100.0, 100.0 + SECONDS - 1, 100.0 + SECONDS, 101.0 + SECONDS, 100.0 + 2 * SECONDS):
+        collector.look()
+    assert clock.collected == [100.0 + SECONDS, 100.0 + 2 * SECONDS]
+
+
+def test_it_collects_when_many_connections_have_ended() -> None:
+    clock = Clock()
+    collector = Collector(clock.collect, clock.now)
+    for _ in range(2):
+        for _ in range(CLOSED - 1):
+            collector.note_closed(object())
+        collector.look()
+        before = len(clock.collected)
+        collector.note_closed(object())
+        collector.look()
+        assert len(clock.collected) == before + 1
+
+
+async def test_it_takes_the_place_of_pythons_own_rule() -> None:
+    collector, thresholds, listeners = Collector(), gc.get_threshold(), registry.closed_listeners[:]
+    try:
+        collector.begin()
+        assert gc.get_threshold() == (garbage.YOUNG, garbage.MIDDLE, garbage.NEVER)
+        assert gc.get_freeze_count() > 0
+        assert registry.closed_listeners == [*listeners, collector.note_closed]
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+        registry.closed_listeners[:] = listeners
+        assert collector._task is not None
+        collector._task.cancel()

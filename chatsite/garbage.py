@@ -5,7 +5,6 @@ every ten seconds, for 0.3 to 0.5 s in which nobody is served. Nearly everything
 refers to it. So what is young is looked through as ever, in larger portions, and everything only now and then.
 """
 
-import asyncio
 import gc
 import time
 from collections.abc import Callable
@@ -17,7 +16,6 @@ YOUNG, MIDDLE = 5_000, 10
 NEVER = 2**31 - 1
 # Connections are what a process has most of: what so many leave behind is little.
 CLOSED, SECONDS = 500, 300.0
-TICK_SECONDS = 1.0
 
 
 class Collector:
@@ -26,7 +24,6 @@ class Collector:
     def __init__(self, collect: Callable[[], object] = gc.collect, now: Callable[[], float] = time.monotonic) -> None:
         self._collect, self._now = collect, now
         self._collected_at, self._closed = now(), 0
-        self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Take the place of Python's own rule, in a process that has loaded all that it will."""
@@ -34,7 +31,7 @@ class Collector:
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
         registry.closed_listeners.append(self.note_closed)
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        registry.ticks.append(self.look)
 
     def note_closed(self, _socket: object) -> None:
         """Count a connection that ended."""
@@ -45,11 +42,6 @@ class Collector:
         if self._closed >= CLOSED or self._now() - self._collected_at >= SECONDS:
             self._collect()
             self._collected_at, self._closed = self._now(), 0
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self.look()
 
 
 collector = Collector()

@@ -40,16 +40,16 @@ def test_it_collects_when_many_connections_have_ended() -> None:
         assert len(clock.collected) == before + 1
 
 
-async def test_it_takes_the_place_of_pythons_own_rule() -> None:
-    collector, thresholds, listeners = Collector(), gc.get_threshold(), registry.closed_listeners[:]
+def test_it_takes_the_place_of_pythons_own_rule() -> None:
+    collector, thresholds = Collector(), gc.get_threshold()
+    listeners, ticks = registry.closed_listeners[:], registry.ticks[:]
     try:
         collector.begin()
         assert gc.get_threshold() == (garbage.YOUNG, garbage.MIDDLE, garbage.NEVER)
         assert gc.get_freeze_count() > 0
         assert registry.closed_listeners == [*listeners, collector.note_closed]
+        assert registry.ticks == [*ticks, collector.look]
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
-        registry.closed_listeners[:] = listeners
-        assert collector._task is not None
-        collector._task.cancel()
+        registry.closed_listeners[:], registry.ticks[:] = listeners, ticks

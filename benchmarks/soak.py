@@ -77,8 +77,8 @@ async def _soak(
     results = [await _held(installation, chat, options)]
     if options.rounds:
         results.append(await _beside_hostile(installation, chat, hostile, options.rounds))
+    beating.cancel()  # the end is when nothing is heard any more
     await chat.end()
-    beating.cancel()
     await crowd.leave()
     results[0].figures["messages"] = chat.sent
     return results

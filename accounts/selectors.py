@@ -68,7 +68,7 @@ def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
     )
     return [
         SessionBody(
-            id=str(session.id),
+            id=session.id,
             device_id=session.device_id,
             device_name=session.device_name,
             created_at=session.created_at,
@@ -109,7 +109,7 @@ def found_users(q: str, *, viewer: User) -> list[UserBody]:
 def user_body(user: User) -> UserBody:
     """Return a person as others see them."""
     return UserBody(
-        id=str(user.id),
+        id=user.id,
         username=user.username,
         display_name=user.shown_name,
         about=user.about,
@@ -120,7 +120,7 @@ def user_body(user: User) -> UserBody:
 def me_body(user: User) -> MeBody:
     """Return a person as they see themselves."""
     return MeBody(
-        id=str(user.id),
+        id=user.id,
         username=user.username,
         display_name=user.shown_name,
         about=user.about,

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
-from realtime.bodies import Body, Id, Request, Time
+from realtime.bodies import Body, Id, IdText, Request, Time
 from realtime.frames import Command, Frame
 
 NO_NUL = r"^[^\x00]*$"
@@ -181,7 +181,7 @@ class SyncAnswer(Body, kw_only=True):
     heads: dict[str, int]
     resync: list[str]
     complete: bool
-    epoch: Id
+    epoch: IdText
     server_time: Time
 
 
@@ -198,7 +198,7 @@ class SyncComplete(Frame, tag="sync_complete", kw_only=True):
 
     heads: dict[str, int]
     resync: list[str]
-    epoch: Id
+    epoch: IdText
     server_time: Time
     id: str | None = None
 

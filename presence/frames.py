@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from accounts.frames import UserBody
 from presence.store import Status
-from realtime.bodies import Body, Id, Request, Time
+from realtime.bodies import Body, IdText, Request, Time
 from realtime.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
@@ -38,8 +38,8 @@ class StatusBody(Request, kw_only=True):
 class Typing(Frame, tag="typing", kw_only=True):
     """Somebody types; it holds for `expires_in` seconds unless it is renewed."""
 
-    conversation_id: Id
-    user_id: Id
+    conversation_id: IdText
+    user_id: IdText
     is_typing: bool
     expires_in: float
 
@@ -47,7 +47,7 @@ class Typing(Frame, tag="typing", kw_only=True):
 class Presence(Frame, tag="presence", kw_only=True):
     """Somebody's presence changed; `last_seen` when they are offline."""
 
-    user_id: Id
+    user_id: IdText
     status: Status
     activity: str | None = None
     last_seen: Time | None = None

@@ -4,6 +4,7 @@ import datetime
 import re
 from threading import Lock
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -20,7 +21,9 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 # A moment in UTC, and the id of a row: on the wire texts of a known form.
 Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+Id = UUID
+# The same where it is text already: the ground floor only compares ids and passes them on.
+IdText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 
 R = TypeVar("R")
 

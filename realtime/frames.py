@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from realtime.bodies import Body, Id, Request, Time
+from realtime.bodies import Body, IdText, Request, Time
 
 # Long enough for any client's counter or UUID, short enough to be echoed.
 CommandId = Annotated[str, msgspec.Meta(max_length=128)]
@@ -39,12 +39,12 @@ class Ping(Command, tag="ping", kw_only=True):
 class Connected(Frame, tag="connected", kw_only=True):
     """The socket is signed in; `epoch` is that of the log whose events come from now on."""
 
-    session_id: Id
-    user_id: Id
+    session_id: IdText
+    user_id: IdText
     server_time: Time
     heartbeat_interval: float
     protocol: int
-    epoch: Id
+    epoch: IdText
     id: str | None = None
 
 
@@ -71,7 +71,7 @@ class Pong(Frame, tag="pong", kw_only=True):
 class EventHidden(Frame, tag="event_hidden", kw_only=True):
     """An event that this viewer may not see, for instance the change of a message before their history start."""
 
-    conversation_id: Id
+    conversation_id: IdText
     sequence: int
 
 

@@ -10,13 +10,14 @@ import logging
 import os
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.db import connection
 from psycopg import pq
 from psycopg.adapt import Transformer
 
+from realtime.arrays import BinaryArray
 from realtime.batches import BatchWrite, Decision, Result, Wanted
 from realtime.crash import crash_point
 from realtime.rows import Statement
@@ -104,9 +105,9 @@ class Pipeline:
                 name = self._names[statement.text] = b"batch_%d" % next(self._numbers)
                 libpq.send_prepare(name, _numbered(statement.text))
                 self._queued.append(statement.text)
-            libpq.send_query_prepared(
-                name, [parameter.encode() for parameter in statement.parameters], None, pq.Format.BINARY
-            )
+            parameters = cast(Sequence[BinaryArray], statement.parameters)  # text is for SQLite
+            formats = [pq.Format.BINARY] * len(parameters)
+            libpq.send_query_prepared(name, parameters, formats, pq.Format.BINARY)
             self._queued.append(None)
 
     async def _trip(self) -> list[Rows]:

@@ -1,29 +1,35 @@
 """Set-based statements for the hot paths: many rows as parameters of one statement.
 
 The text of a statement does not depend on the number of rows, so PostgreSQL plans it once. It takes each
-column as an array, SQLite the rows as JSON. For everything that is not hot, the ORM is right.
+column as an array (`arrays`), SQLite the rows as JSON. For everything that is not hot, the ORM is right.
 """
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from operator import attrgetter
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
+from realtime.arrays import BinaryArray, array_of
 from realtime.bodies import encode
+
+# How a parameter for many values travels: for PostgreSQL as an array, for SQLite as JSON.
+Parameter = BinaryArray | str
+
+_ids = array_of("uuid")
+_numbers = array_of("integer")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The text of a statement, with `%s` for each parameter, and the parameters as PostgreSQL reads them in text."""
+    """The text of a statement, with `%s` for each parameter, and the parameters."""
 
     text: str
-    parameters: Sequence[str] = ()
+    parameters: Sequence[Parameter] = ()
 
 
 @contextmanager
@@ -59,7 +65,6 @@ class Columns:
         self._table = model._meta.db_table
         self._fields = [_stored(model._meta.get_field(name)) for name in names]
         self._columns = [str(model._meta.get_field(name).column) for name in names]  # type: ignore[union-attr]
-        self._texts = [_text_in_array(field) for field in self._fields]
 
     def insert(self, rows: Iterable[Sequence[Any]]) -> Statement:
         """Return the statement that inserts rows, given as values in the order of the columns."""
@@ -69,18 +74,23 @@ class Columns:
         """Return the statement that updates by key, given rows whose first value is the key."""
         return Statement(self._update_text, self.parameters(rows))
 
-    def parameters(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+    def parameters(self, rows: Iterable[Sequence[Any]]) -> list[Parameter]:
         """Return rows, at least one, as the parameters that `source` reads."""
         if connection.vendor == "postgresql":
             columns = list(zip(*rows, strict=True))
-            arrays = [
-                "{" + ",".join([text(value) if value is not None else "NULL" for value in values]) + "}"
-                for text, values in zip(self._texts, columns, strict=True)
-            ]
+            arrays: list[Parameter] = [array(values) for array, values in zip(self._arrays, columns, strict=True)]
             if self._numbered:
-                arrays.append("{" + ",".join(map(str, range(1, len(columns[0]) + 1))) + "}")
+                arrays.append(_numbers(range(1, len(columns[0]) + 1)))
             return arrays
         return [encode([dict(zip(self._columns, row, strict=True)) for row in rows]).decode()]
+
+    @cached_property
+    def _types(self) -> list[str]:
+        return [str(field.rel_db_type(connection)) for field in self._fields]
+
+    @cached_property
+    def _arrays(self) -> list[Callable[[Iterable[Any]], BinaryArray]]:
+        return [array_of(type) for type in self._types]
 
     @cached_property
     def _insert_text(self) -> str:
@@ -100,8 +110,7 @@ class Columns:
         if connection.vendor == "postgresql":
             # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first.
             columns = [
-                f"unnest(%s::{field.rel_db_type(connection)}[]) AS {column}"
-                for field, column in zip(self._fields, self._columns, strict=True)
+                f"unnest(%s::{type}[]) AS {column}" for type, column in zip(self._types, self._columns, strict=True)
             ]
             if self._numbered:
                 columns.append("unnest(%s::int[]) AS n")
@@ -135,10 +144,10 @@ def ids_in(column: str) -> str:
     return f"{column} IN (SELECT replace(value, '-', '') FROM json_each(%s))"  # noqa: S608
 
 
-def ids(values: Iterable[UUID]) -> str:
+def ids(values: Iterable[UUID]) -> Parameter:
     """Return the parameter for `ids_in`."""
     if connection.vendor == "postgresql":
-        return "{" + ",".join([value.hex for value in values]) + "}"
+        return _ids(values)
     return encode(list(values)).decode()
 
 
@@ -160,29 +169,6 @@ def as_moment(value: datetime.datetime) -> datetime.datetime:
 def _stored(field: Any) -> Any:
     """Return the field that says how a value is stored: for a foreign key the one that it refers to."""
     return field.target_field if isinstance(field, models.ForeignKey) else field
-
-
-def _text_in_array(field: Any) -> Callable[[Any], str]:
-    """Return what makes a value of a field the text of an element in PostgreSQL's array syntax."""
-    if isinstance(field, models.UUIDField):
-        return attrgetter("hex")
-    if isinstance(field, models.IntegerField):
-        return str
-    if isinstance(field, models.DateTimeField):
-        return _moment
-    if isinstance(field, models.JSONField):
-        return lambda value: _quoted(encode(value).decode())
-    return _quoted
-
-
-@lru_cache(maxsize=64)
-def _moment(moment: datetime.datetime) -> str:
-    # One batch has one time, in several columns of all its rows.
-    return f'"{moment.isoformat()}"'
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _in_sqlite(field: Any, column: str) -> str:

@@ -19,7 +19,7 @@ LISTED_PARTICIPANTS = 50
 def participant_body(place: Participant) -> frames.ParticipantBody:
     """Return a place as the other members see it."""
     return frames.ParticipantBody(
-        user_id=str(place.user_id),
+        user_id=place.user_id,
         username=place.user.username,
         display_name=place.user.shown_name,
         avatar_url=place.user.avatar_url,
@@ -64,17 +64,17 @@ def conversation_body(user_id: UUID, conversation_id: UUID) -> frames.Conversati
 def _conversation_body(
     place: Participant, listed: list[frames.ParticipantBody], top: object | None
 ) -> frames.ConversationBody:
-    conversation, viewer = place.conversation, str(place.user_id)
-    others = [other for other in listed if other.user_id != viewer]
+    conversation = place.conversation
+    others = [other for other in listed if other.user_id != place.user_id]
     return frames.ConversationBody(
-        id=str(conversation.id),
+        id=conversation.id,
         type=cast(frames.Type, conversation.type),
         name=conversation.name,
         display_name=conversation.name or ", ".join(other.display_name for other in others[:5]) or "Empty group",
         description=conversation.description,
         avatar_url=conversation.avatar_url
         or (others[0].avatar_url if conversation.type == Conversation.Type.DIRECT and others else ""),
-        created_by=str(conversation.created_by_id) if conversation.created_by_id else None,
+        created_by=conversation.created_by_id,
         created_at=conversation.created_at,
         updated_at=conversation.updated_at,
         last_sequence=conversation.last_sequence,
@@ -113,7 +113,7 @@ def _listed_participants(conversation_ids: Collection[UUID]) -> dict[UUID, list[
         for conversation_id, user_id, username, display_name, avatar_url, role, can_send, joined, read, got in cursor:
             listed[as_uuid(conversation_id)].append(
                 frames.ParticipantBody(
-                    user_id=str(as_uuid(user_id)),
+                    user_id=as_uuid(user_id),
                     username=username,
                     display_name=display_name or username,
                     avatar_url=avatar_url,

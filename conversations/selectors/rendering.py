@@ -26,7 +26,7 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Fra
             conversation_id__in=own, user_id=viewer, left_at=None
         )
         shown = conversation_bodies(list(places), viewer)
-        bodies = {UUID(body.id): body for body in shown}
+        bodies = {body.id: body for body in shown}
     return {event.pk: _rendered(event, bodies, people) for event in events}
 
 
@@ -62,17 +62,18 @@ def _rendered(
     bodies: Mapping[UUID, frames.ConversationBody],
     people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
 ) -> Frame:
-    conversation_id, sequence = str(event.conversation_id), event.sequence
+    conversation_id, sequence = event.conversation_id, event.sequence
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
             body = bodies.get(event.conversation_id)
             if body is None:  # they left a moment ago
-                return EventHidden(conversation_id=conversation_id, sequence=sequence)
+                return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
             created = event.kind == Event.Kind.CONVERSATION_CREATED
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
             return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
         case Event.Kind.PARTICIPANT_REMOVED:
-            user_id = str(event.user_id)
+            assert event.user_id is not None
+            user_id = event.user_id
             return frames.ParticipantRemoved(conversation_id=conversation_id, sequence=sequence, user_id=user_id)
         case _:
             assert event.user_id is not None

@@ -51,7 +51,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
             new.user = people[each]
             take_place(new, Role.MEMBER, now, history_from=sequence)
             entry.frame = ParticipantAdded(
-                conversation_id=str(conversation.id), sequence=sequence, participant=participant_body(new)
+                conversation_id=conversation.id, sequence=sequence, participant=participant_body(new)
             )
             entry.joins = {each: sequence}
             entries.append(entry)
@@ -160,9 +160,7 @@ def _part(conversation: Conversation, place: Participant, *, actor_id: UUID, at:
     entry = event_log.take(
         conversation, Event.Kind.PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=place.user_id
     )
-    entry.frame = ParticipantRemoved(
-        conversation_id=str(conversation.id), sequence=entry.sequence, user_id=str(place.user_id)
-    )
+    entry.frame = ParticipantRemoved(conversation_id=conversation.id, sequence=entry.sequence, user_id=place.user_id)
     entry.leaves = [place.user_id]
     event_log.append([entry])
 
@@ -190,6 +188,6 @@ def _updated(
         conversation, Event.Kind.PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=place.user_id
     )
     entry.frame = ParticipantUpdated(
-        conversation_id=str(conversation.id), sequence=entry.sequence, participant=participant_body(place)
+        conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(place)
     )
     return entry

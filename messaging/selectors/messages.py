@@ -52,15 +52,15 @@ def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None
     """Return a message as a viewer sees it; without marks as everybody sees a new one."""
     gone = message.deleted_at is not None
     return frames.MessageBody(
-        id=str(message.id),
-        client_message_id=str(message.client_message_id) if message.client_message_id else None,
-        conversation_id=str(message.conversation_id),
+        id=message.id,
+        client_message_id=message.client_message_id,
+        conversation_id=message.conversation_id,
         sequence=message.sequence,
-        sender_user_id=str(message.sender_id) if message.sender_id else None,
+        sender_user_id=message.sender_id,
         message_type=message.message_type,
         content="" if gone else message.content,
         metadata={} if gone else message.metadata,
-        reply_to_id=str(message.reply_to_id) if message.reply_to_id else None,
+        reply_to_id=message.reply_to_id,
         status=_status(message, marks, viewer) if marks is not None else "sent",
         created_at=message.created_at,
         edited_at=message.edited_at,
@@ -183,7 +183,7 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Fra
     }
     return {
         event.pk: frame_of[Event.Kind(event.kind)](
-            conversation_id=str(event.conversation_id), sequence=event.sequence, message=by_id[event.message_id]
+            conversation_id=event.conversation_id, sequence=event.sequence, message=by_id[event.message_id]
         )
         for event in events
         if event.message_id is not None

@@ -33,7 +33,7 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
     at = {(move.user_id, move.kind): move.moved_at for move in moves.order_by("-id")}
     return [
         frames.ReceiptBody(
-            user_id=str(member.user_id),
+            user_id=member.user_id,
             delivered_at=at.get((member.user_id, Kind.DELIVERED)),
             read_at=at.get((member.user_id, Kind.READ)),
         )
@@ -53,20 +53,20 @@ def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:
 def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.MessageRead:
     """Return the frame of a move that has its `newest_message_id`."""
     newest = move.newest_message_id  # type: ignore[attr-defined]
-    message_id = str(as_uuid(newest)) if newest else None
+    message_id = as_uuid(newest) if newest else None
     if move.kind == Kind.READ:
         return frames.MessageRead(
-            conversation_id=str(move.conversation_id),
+            conversation_id=move.conversation_id,
             up_to_sequence=move.up_to_sequence,
             message_id=message_id,
-            reader_id=str(move.user_id),
+            reader_id=move.user_id,
             read_at=move.moved_at,
         )
     return frames.MessageDelivered(
-        conversation_id=str(move.conversation_id),
+        conversation_id=move.conversation_id,
         up_to_sequence=move.up_to_sequence,
         message_id=message_id,
-        user_id=str(move.user_id),
+        user_id=move.user_id,
         delivered_at=move.moved_at,
     )
 
@@ -108,7 +108,7 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         unread = unread_counts(viewer, [move.conversation_id for move in mine])
         found += [
             frames.ConversationRead(
-                conversation_id=str(move.conversation_id),
+                conversation_id=move.conversation_id,
                 up_to_sequence=move.up_to_sequence,
                 unread_count=unread[move.conversation_id],
             )

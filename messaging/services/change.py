@@ -93,7 +93,7 @@ def write_system_message(change: MembershipChanged) -> None:
     )
     message.sequence = entry.sequence
     entry.frame = frames.NewMessage(
-        conversation_id=str(change.conversation.id), sequence=message.sequence, message=message_body(message)
+        conversation_id=change.conversation.id, sequence=message.sequence, message=message_body(message)
     )
     message.save()
     event_log.append([entry])
@@ -128,7 +128,7 @@ def _log_change(
         subject_sequence=message.sequence,
     )
     entry.frame = frame(
-        conversation_id=str(message.conversation_id),
+        conversation_id=message.conversation_id,
         sequence=entry.sequence,
         message=message_body(message),
     )

@@ -226,7 +226,7 @@ def notices_of(
     ]
     if move.kind == Kind.READ:
         frame = ConversationRead(
-            conversation_id=conversation_id, up_to_sequence=move.up_to_sequence, unread_count=unread_count
+            conversation_id=conversation.id, up_to_sequence=move.up_to_sequence, unread_count=unread_count
         )
         notices.append(
             Notice(

@@ -92,7 +92,7 @@ def test_somebody_reads_and_writes_on_in_it() -> None:
     place = Participant.objects.filter(last_read_sequence__lt=F("last_delivered_sequence"), last_read_sequence__gt=0)[0]
     reader = place.user_id
     page = conversation_page(reader, ConversationListQuery(limit=200))
-    shown = next(each for each in page.results if each.id == str(place.conversation_id))
+    shown = next(each for each in page.results if each.id == place.conversation_id)
     assert shown.unread_count > 0
     assert shown.last_message is not None
     messages = history(reader, place.conversation_id, HistoryQuery(limit=200)).results

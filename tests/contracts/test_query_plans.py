@@ -24,6 +24,7 @@ from conversations.models import Conversation, Participant
 from messaging import selectors as message_selectors
 from messaging.frames import HistoryQuery
 from realtime import registry
+from realtime.arrays import BinaryArray
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGES, PEOPLE, CONVERSATIONS = 40_000, 200, 800
@@ -109,7 +110,7 @@ def _statements_of(work: Callable[[], None]) -> list[tuple[str, Any]]:
 def _rows_looked_at(text: str, parameters: Any, mode: str) -> float:
     """Execute a statement as a prepared one; return how many rows its scans read, filtered ones included."""
     names = [f"${number + 1}" for number in range(len(parameters or ()))]
-    values = ", ".join(sql.Literal(value).as_string(connection.connection) for value in parameters or ())
+    values = ", ".join(_literal(value) for value in parameters or ())
     with connection.cursor() as cursor:
         cursor.execute(f"SET plan_cache_mode = {mode}")
         cursor.execute(f"PREPARE looked_at AS {text % tuple(names)}")
@@ -121,6 +122,16 @@ def _rows_looked_at(text: str, parameters: Any, mode: str) -> float:
             cursor.execute("RESET plan_cache_mode")
     found = plan if isinstance(plan, list) else json.loads(plan)
     return sum(_rows_of(node) for node in _nodes(found[0]["Plan"]))
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, BinaryArray):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT format_type(%s, NULL)", [int.from_bytes(value[8:12])])
+            (of_elements,) = cursor.fetchone()
+            cursor.execute(f"SELECT %s::{of_elements}[]::text", [value])
+            (value,) = cursor.fetchone()
+    return str(sql.Literal(value).as_string(connection.connection))
 
 
 def _rows_of(node: dict[str, Any]) -> float:

@@ -1,6 +1,6 @@
 """Fixtures of the unit tests. Imports the product only inside: this is loaded before the settings are."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -46,3 +46,15 @@ def database() -> Iterator[Any]:
 
     with somebody_elses_database() as database:
         yield database
+
+
+@pytest.fixture
+async def pipeline(database: Any) -> AsyncIterator[Any]:
+    """A pipeline, open."""
+    from realtime.pipeline import Pipeline
+    from tests.realtime.numbers import opened
+
+    pipeline = Pipeline()
+    await opened(pipeline)
+    yield pipeline
+    pipeline.close()

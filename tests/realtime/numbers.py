@@ -1,5 +1,6 @@
 """Batch writes for tests of how batches are driven: they note numbers in a table, and can be hindered anywhere."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from realtime.arrays import array_of
 from realtime.batches import BatchWrite, Decision
+from realtime.pipeline import Pipeline
 from realtime.rows import Statement
 
 Numbers = BatchWrite[int, Any]
@@ -25,10 +28,19 @@ def noting(
 
     def decide(batch: Sequence[int], found: Sequence[Sequence[Sequence[Any]]]) -> Decision[Any]:
         meanwhile()
-        numbers = "{" + ",".join(map(str, batch)) + "}"
+        numbers = array_of("integer")(batch)
         return Decision([*found], [Statement(text, [numbers] if "%s" in text else []) for text in writes])
 
     return BatchWrite(lambda batch, wait: [Statement(text) for text in reads], decide)
+
+
+async def opened(pipeline: Pipeline) -> int:
+    """Wait until it is ready; return its backend."""
+    async with asyncio.timeout(10):
+        while not pipeline.ready:
+            await asyncio.sleep(0.01)
+    assert pipeline._libpq is not None
+    return pipeline._libpq.backend_pid
 
 
 class Database:

@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -14,29 +14,12 @@ from django.db import connection
 from realtime import pipeline as pipeline_module
 from realtime.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
-from tests.realtime.numbers import FALL, Database, noting
+from tests.realtime.numbers import FALL, Database, noting, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Longer than anything here takes: it only turns a wait that nobody ends into a failure.
 AT_ONCE = pipeline_module.WRITE_SECONDS / 2
-
-
-@pytest.fixture
-async def pipeline(database: Database) -> AsyncIterator[Pipeline]:
-    pipeline = Pipeline()
-    await opened(pipeline)
-    yield pipeline
-    pipeline.close()
-
-
-async def opened(pipeline: Pipeline) -> int:
-    """Wait until it is ready; return its backend."""
-    async with asyncio.timeout(10):
-        while not pipeline.ready:
-            await asyncio.sleep(0.01)
-    assert pipeline._libpq is not None
-    return pipeline._libpq.backend_pid
 
 
 async def writes_on(pipeline: Pipeline, database: Database) -> None:

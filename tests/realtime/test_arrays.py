@@ -1,0 +1,61 @@
+"""Arrays in PostgreSQL's binary format: what goes in is what PostgreSQL reads, whichever way it travels."""
+
+import datetime
+import json
+import uuid
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from realtime.arrays import array_of
+from realtime.batches import BatchWrite, Decision
+from realtime.pipeline import Pipeline
+from realtime.rows import Statement
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VALUES: dict[str, list[Any]] = {
+    "uuid": [uuid.uuid4(), uuid.UUID(int=0), None, uuid.UUID(int=2**128 - 1)],
+    "bigint": [0, 1, -1, None, 2**63 - 1, -(2**63)],
+    "integer": [0, -1, None, 2**31 - 1, -(2**31)],
+    "text": ["", "NULL", 'a "quote", a \\ and {braces}', "ü😀", None, "x" * 70_000, "two\nlines"],
+    "varchar(16)": ["text", None, "sixteen letters."],
+    "jsonb": [{}, {"a": ['"', 1.5, None, {"ü": "\\"}]}, None, {"a": "x" * 70_000}],
+    "timestamp with time zone": [
+        datetime.datetime(2026, 11, 21, 12, 30, 15, 123456, tzinfo=datetime.UTC),
+        datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.UTC),
+        None,
+        datetime.datetime(1, 1, 1, tzinfo=datetime.UTC),
+        datetime.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.UTC),
+    ],
+}
+
+
+@pytest.mark.parametrize("type", VALUES)
+def test_a_cursor_takes_them(type: str) -> None:
+    wanted = VALUES[type]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT unnest(%s::{type}[])", [array_of(type)(wanted)])
+        found = [value for (value,) in cursor.fetchall()]
+    # Django leaves JSON to its fields.
+    assert [json.loads(value) if type == "jsonb" and value else value for value in found] == wanted
+
+
+@pytest.mark.parametrize("type", VALUES)
+async def test_the_pipeline_takes_them(type: str, pipeline: Pipeline) -> None:
+    unnested = Statement(f"SELECT unnest(%s::{type}[])", [array_of(type)(VALUES[type])])
+    write: BatchWrite[int, Any] = BatchWrite(lambda batch, wait: [unnested], lambda batch, found: Decision([*found]))
+    ((*rows,),) = (await pipeline.write(write, [1])).answers
+    assert [value for (value,) in rows] == VALUES[type]
+
+
+def test_an_array_may_be_empty() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM unnest(%s::uuid[])", [array_of("uuid")([])])
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_type_that_nothing_needed_yet_is_refused() -> None:
+    with pytest.raises(KeyError):
+        array_of("cidr")

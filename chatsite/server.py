@@ -1,14 +1,9 @@
 """uvicorn with the options that the product relies on. Run by `manage.py serve`."""
 
-import os
 import resource
 import sys
 
 import uvicorn
-
-os.environ["CHATSITE_ROLE"] = "server"
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-
 from django.conf import settings
 
 from chatsite.http_guard import GuardedHttpProtocol
@@ -48,7 +43,3 @@ def serve(host: str, port: int, processes: int) -> None:
         log_level="warning",
         server_header=False,
     )
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

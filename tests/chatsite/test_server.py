@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+from django.core.management import CommandError, call_command
+
 from tests.harness.services import PROJECT
 
 LOWERED = """
@@ -18,3 +21,8 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
 def test_it_opens_as_many_sockets_as_the_system_allows() -> None:
     done = subprocess.run([sys.executable, "-c", LOWERED], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+def test_it_does_not_serve_by_the_settings_of_a_command() -> None:
+    with pytest.raises(CommandError, match="Start the server"):
+        call_command("serve")

@@ -1,11 +1,12 @@
 """`manage.py serve`: the production server."""
 
 import os
-import sys
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chatsite.server import serve
 
 
 class Command(BaseCommand):
@@ -20,8 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--processes", type=int, default=1, help="server processes on the port")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.SERVER_ROLE:
+            raise CommandError("Start the server with `manage.py serve`: its settings are others than a command's.")
         if settings.EMBEDDED and options["processes"] > 1:
             raise CommandError("The embedded profile is one process; several need PostgreSQL and Redis.")
-        arguments = [options["host"], str(options["port"]), str(options["processes"])]
-        # A new program rather than a call: this process has read the settings of a command.
-        os.execv(sys.executable, [sys.executable, "-m", "chatsite.server", *arguments])  # noqa: S606 - no shell wanted
+        serve(options["host"], options["port"], options["processes"])

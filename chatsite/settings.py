@@ -161,6 +161,8 @@ if REDIS_URL:
                 "hosts": [
                     {
                         "address": REDIS_URL,
+                        # With its default of 3, redis-py makes a text of every message, for a log that nobody keeps.
+                        "protocol": 2,
                         # redis-py's default of 5 s would cut an idle subscriber off.
                         "socket_timeout": None,
                         "socket_connect_timeout": 1,

@@ -7,10 +7,10 @@ knows their kind: it registers a renderer.
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
 from conversations.models import Conversation, Event
@@ -54,8 +54,7 @@ _messages_at: list[MessagesAt] = []
 _receipts_since: list[ReceiptsSince] = []
 
 
-@dataclass(slots=True)
-class Head:
+class Head(msgspec.Struct):
     """The counters of a locked conversation, where a whole `Conversation` would be too slow to load."""
 
     id: UUID
@@ -67,8 +66,7 @@ class Head:
     last_activity_at: datetime.datetime | None = None
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """An event on its way into the log.
 
     `frame` is what every viewer gets live; None for kinds that look different to each viewer.
@@ -84,8 +82,8 @@ class Entry:
     user_id: UUID | None
     actor_id: UUID | None
     frame: Frame | None = None
-    joins: dict[UUID, int] = field(default_factory=dict)
-    leaves: list[UUID] = field(default_factory=list)
+    joins: dict[UUID, int] = {}
+    leaves: list[UUID] = []
 
 
 def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool = True) -> Statement:

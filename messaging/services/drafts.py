@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +17,7 @@ from realtime.errors import DomainError, Invalid
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(slots=True)
-class Send:
+class Send(msgspec.Struct):
     """A message that somebody wants to send, checked as far as it can be without the database."""
 
     conversation_id: UUID
@@ -27,7 +25,7 @@ class Send:
     client_message_id: UUID
     message_type: Type = "text"
     content: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = {}
     reply_to_id: UUID | None = None
 
     @property

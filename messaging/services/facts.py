@@ -2,11 +2,12 @@
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from conversations.models import Participant
 from messaging.models import Message
@@ -16,8 +17,7 @@ from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
 _KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id", numbered=True)
 
 
-@dataclass(slots=True)
-class Place:
+class Place(msgspec.Struct):
     """What sending needs of a participant."""
 
     id: int
@@ -26,8 +26,7 @@ class Place:
     sent_count: int
 
 
-@dataclass(slots=True)
-class Original:
+class Original(msgspec.Struct):
     """What the same send wrote before, and the digest of what it said; None once it was deleted."""
 
     message_id: UUID
@@ -37,8 +36,7 @@ class Original:
     digest: UUID | None
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(msgspec.Struct):
     """What is known of one send: the sender's place, what it wrote before, where the quoted message is."""
 
     place: Place | None

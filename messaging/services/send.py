@@ -7,11 +7,11 @@ each send (`facts`); insert messages and events, update counters and commit.
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import IntegrityError, OperationalError, connection
 
 from accounts.models import new_id
@@ -35,8 +35,7 @@ _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """A committed message; `duplicate` when it had been committed before."""
 
     message_id: UUID
@@ -46,8 +45,7 @@ class Sent:
     duplicate: bool
 
 
-@dataclass(slots=True)
-class _Written:
+class _Written(msgspec.Struct):
     """A message of this batch: its row, and all that `message_body` needs to show it."""
 
     id: UUID
@@ -66,7 +64,7 @@ class _Written:
 
 
 # A new row leaves the rest to the database.
-_COLUMNS = [field.name for field in fields(_Written) if field.default is MISSING]
+_COLUMNS = [field.name for field in msgspec.structs.fields(_Written) if field.required]
 _values = attrgetter(*_COLUMNS)
 _MESSAGES = Columns(Message, *_COLUMNS)
 

@@ -1,10 +1,10 @@
 """Batches: each send stands for itself."""
 
-import dataclasses
 import threading
 import uuid
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from django.db import IntegrityError, connection
@@ -51,9 +51,9 @@ def test_one_refused_send_does_not_hinder_the_others(talk: Conversation, ana: Us
 
 def test_one_id_twice_in_a_batch_is_one_message(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana)
-    first, second, third = send_messages([send, send, dataclasses.replace(send, content="other")])
+    first, second, third = send_messages([send, send, msgspec.structs.replace(send, content="other")])
     assert isinstance(first, Sent)
-    assert second == dataclasses.replace(first, duplicate=True)
+    assert second == msgspec.structs.replace(first, duplicate=True)
     assert isinstance(third, IdempotencyConflict)
     assert Message.objects.count() == 1
 

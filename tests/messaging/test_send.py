@@ -1,9 +1,9 @@
 """Sending: order, idempotency for ever, batches in which each send stands for itself."""
 
-import dataclasses
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 
 from accounts.models import User
@@ -87,10 +87,10 @@ def test_a_reply_names_a_message_of_this_conversation_that_its_sender_may_see(an
 def test_a_repetition_returns_the_original_for_ever(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana, "once", metadata={"b": 1, "a": {"d": 1, "c": 2}})
     first = send_message(send)
-    other_order = dataclasses.replace(send, metadata={"a": {"c": 2, "d": 1}, "b": 1})
+    other_order = msgspec.structs.replace(send, metadata={"a": {"c": 2, "d": 1}, "b": 1})
     for repetition in (send, other_order):
         again = send_message(repetition)
-        assert again == dataclasses.replace(first, duplicate=True)
+        assert again == msgspec.structs.replace(first, duplicate=True)
     assert Message.objects.count() == 1
 
 
@@ -99,20 +99,20 @@ def test_the_same_id_for_something_else_is_a_conflict(change: dict[str, Any], ta
     send = draft(talk, ana)
     send_message(send)
     with pytest.raises(IdempotencyConflict):
-        send_message(dataclasses.replace(send, **change))
+        send_message(msgspec.structs.replace(send, **change))
 
 
 def test_the_same_id_in_another_conversation_is_a_conflict(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana)
     send_message(send)
     with pytest.raises(IdempotencyConflict):
-        send_message(dataclasses.replace(send, conversation_id=group(ana).id))
+        send_message(msgspec.structs.replace(send, conversation_id=group(ana).id))
 
 
 def test_ids_of_different_people_have_nothing_to_do_with_each_other(talk: Conversation, ana: User, ben: User) -> None:
     send = draft(talk, ana)
     assert send_message(send).sequence == 2
-    assert send_message(dataclasses.replace(send, sender_id=ben.id)).sequence == 3
+    assert send_message(msgspec.structs.replace(send, sender_id=ben.id)).sequence == 3
 
 
 def test_a_repetition_after_an_edit_a_deletion_and_a_removal_returns_the_original(ana: User, ben: User) -> None:
@@ -120,11 +120,11 @@ def test_a_repetition_after_an_edit_a_deletion_and_a_removal_returns_the_origina
     send = draft(team, ben, "first words")
     original = send_message(send)
     edit_message(user_id=ben.id, message_id=original.message_id, content="second thoughts")
-    assert send_message(send) == dataclasses.replace(original, duplicate=True)
+    assert send_message(send) == msgspec.structs.replace(original, duplicate=True)
     delete_message_for_everyone(user_id=ben.id, message_id=original.message_id)
-    assert send_message(send) == dataclasses.replace(original, duplicate=True)
+    assert send_message(send) == msgspec.structs.replace(original, duplicate=True)
     services.remove_participant(user_id=ana.id, conversation_id=team.id, other_id=ben.id)
-    assert send_message(send) == dataclasses.replace(original, duplicate=True)
+    assert send_message(send) == msgspec.structs.replace(original, duplicate=True)
     assert Message.objects.get(id=original.message_id).content == ""
 
 
@@ -144,7 +144,7 @@ def test_one_id_in_two_conversations_at_once_is_one_message_and_one_conflict(rou
     """The row locks differ; only the unique key of the id decides, and the loser must see why it lost."""
     ana, ben, cleo = people("ana", "ben", "cleo")
     send = draft(direct(ana, ben), ana)
-    other = dataclasses.replace(send, conversation_id=direct(ana, cleo).id)
+    other = msgspec.structs.replace(send, conversation_id=direct(ana, cleo).id)
     innocent = draft(direct(ana, cleo), cleo, "on the same train")
     results = at_once([lambda: send_messages([send]), lambda: send_messages([other, innocent])])
     first, (second, third) = results[0][0], results[1]

@@ -5,17 +5,14 @@ of a user at once, with a fixed number of statements.
 """
 
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from conversations import epoch, event_log, frames, selectors
 from conversations.errors import ResyncRequired
-from conversations.models import Event
 from realtime import clock
 from realtime.frames import EventHidden, Frame
 
@@ -48,12 +45,8 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     held = selectors.Held(place.history_from, head)
     if not held.can_continue(query.after):
         raise ResyncRequired
-    events = list(
-        Event.objects.filter(conversation_id=conversation_id, sequence__gt=query.after, sequence__lte=head).order_by(
-            "sequence"
-        )[: query.limit]
-    )
-    last = events[-1].sequence if events else query.after
+    last = min(head, query.after + query.limit)
+    events = selectors.events_between({conversation_id: (query.after, last)})
     shown = _seen_by(user_id, {conversation_id: held}, events)
     # Asked when all was read: as an ended epoch does not come back, all of it was read in this one.
     if query.epoch is not None and str(query.epoch) != epoch.current():
@@ -97,7 +90,7 @@ def missed(
             room -= reached - cursor
         if reached < held.last_sequence:
             found.remaining[conversation_id] = reached
-    above = _events_between(behind)
+    above = selectors.events_between(behind)
     for event, frame in zip(above, _seen_by(user_id, all_held, above), strict=True):
         found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
@@ -108,39 +101,11 @@ def missed(
     return found
 
 
-def _seen_by(user_id: UUID, held: Mapping[UUID, selectors.Held], events: list[Event]) -> list[Frame]:
+def _seen_by(user_id: UUID, held: Mapping[UUID, selectors.Held], events: list[event_log.Logged]) -> list[Frame]:
     """Render events of any conversations for a user; what lies before their history start is hidden."""
     visible = [event for event in events if event.subject_sequence >= held[event.conversation_id].history_from]
-    shown = dict(zip((event.pk for event in visible), event_log.rendered(visible, user_id), strict=True))
+    shown = dict(zip((event.id for event in visible), event_log.rendered(visible, user_id), strict=True))
     return [
-        shown.get(event.pk) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
+        shown.get(event.id) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
         for event in events
     ]
-
-
-def _events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[Event]:
-    """Return the events of many logs above one number and up to another, in one statement, log by log and in order.
-
-    The spans travel as one JSON object, which both databases can join with. PostgreSQL cannot guess how little
-    lies in them, and would read the whole table; told to look log by log it uses the index.
-    """
-    if not spans:
-        return []
-    table = Event._meta.db_table
-    # Nothing in the texts comes from outside: tables, casts and a limit only.
-    if connection.vendor == "postgresql":
-        between = (
-            f"SELECT * FROM {table} WHERE conversation_id = c.key::uuid "  # noqa: S608
-            "AND sequence > (c.value->>0)::bigint AND sequence <= (c.value->>1)::bigint "
-            f"ORDER BY sequence LIMIT {settings.LIMITS.catch_up_events}"
-        )
-        source = f"jsonb_each(%s::jsonb) AS c CROSS JOIN LATERAL ({between}) AS e"
-        given = {str(id): span for id, span in spans.items()}
-    else:
-        source = (
-            f"json_each(%s) AS c JOIN {table} AS e ON e.conversation_id = c.key "
-            "AND e.sequence > json_extract(c.value, '$[0]') AND e.sequence <= json_extract(c.value, '$[1]')"
-        )
-        given = {id.hex: span for id, span in spans.items()}
-    sql = f"SELECT e.* FROM {source} ORDER BY e.conversation_id, e.sequence"  # noqa: S608
-    return list(Event.objects.raw(sql, [json.dumps(given)]))

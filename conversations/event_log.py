@@ -21,7 +21,7 @@ from realtime.frames import Frame
 from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
-Renderer = Callable[[Sequence[Event], UUID | None], dict[int, Frame]]
+Renderer = Callable[[Sequence["Logged"], UUID | None], dict[int, Frame]]
 MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
 ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 
@@ -84,6 +84,18 @@ class Entry(msgspec.Struct):
     frame: Frame | None = None
     joins: dict[UUID, int] = {}
     leaves: list[UUID] = []
+
+
+class Logged(msgspec.Struct):
+    """An event as it stands in the log; `user_id` is whom it is about."""
+
+    id: int
+    conversation_id: UUID
+    sequence: int
+    kind: str
+    subject_sequence: int
+    message_id: UUID | None
+    user_id: UUID | None
 
 
 def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool = True) -> Statement:
@@ -218,12 +230,12 @@ def messages_at(places: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict
     return _messages_at[0](wanted, viewer) if _messages_at and wanted else {}
 
 
-def rendered(events: Sequence[Event], viewer: UUID | None) -> list[Frame]:
+def rendered(events: Sequence[Logged], viewer: UUID | None) -> list[Frame]:
     """Render events for a viewer, in the given order; one set of queries per renderer, however many events."""
-    by_renderer: dict[Renderer, list[Event]] = {}
+    by_renderer: dict[Renderer, list[Logged]] = {}
     for event in events:
         by_renderer.setdefault(_renderers[event.kind], []).append(event)
     frames: dict[int, Frame] = {}
     for renderer, group in by_renderer.items():
         frames |= renderer(group, viewer)
-    return [frames[event.pk] for event in events]
+    return [frames[event.id] for event in events]

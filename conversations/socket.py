@@ -104,15 +104,13 @@ class ConversationLog:
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
-        events = list(
-            Event.objects.filter(conversation_id=conversation_id, sequence__gt=after).order_by("sequence")[:PAGE]
-        )
+        events = selectors.events_between({UUID(conversation_id): (after, after + PAGE)})
         shared = [event for event in events if event.kind not in event_log.PER_VIEWER_KINDS]
         texts = {
-            event.pk: encode(frame).decode()
+            event.id: encode(frame).decode()
             for event, frame in zip(shared, event_log.rendered(shared, None), strict=True)
         }
-        return [self._log_event(event, texts.get(event.pk), viewers) for event in events]
+        return [self._log_event(event, texts.get(event.id), viewers) for event in events]
 
     def recent(self) -> Recent:
         """Return what was committed lately."""
@@ -145,7 +143,7 @@ class ConversationLog:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: Event, text: str | None, viewers: Collection[str]) -> LogEvent:
+    def _log_event(self, event: event_log.Logged, text: str | None, viewers: Collection[str]) -> LogEvent:
         """Render one event; who joins by it counts only as far as it is still so."""
         rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind in event_log.PER_VIEWER_KINDS:

@@ -6,6 +6,9 @@ from conversations.selectors.bodies import (
     conversation_body,
     participant_body,
 )
+from conversations.selectors.events import (
+    events_between,
+)
 from conversations.selectors.lists import (
     conversation_page,
     participant_page,
@@ -34,6 +37,7 @@ __all__ = [
     "conversation_bodies",
     "conversation_body",
     "conversation_page",
+    "events_between",
     "heads_of",
     "heads_of_each",
     "participant_body",

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from conversations import event_log, frames
+from conversations.event_log import Logged
 from conversations.models import Event, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
 from realtime.frames import EventHidden, Frame
@@ -14,7 +15,7 @@ from realtime.frames import EventHidden, Frame
 _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
 
 
-def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
+def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
     """Render conversation and participant events as they stand now; registered with the event log."""
     people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
     own = {event.conversation_id for event in events if event.kind in event_log.PER_VIEWER_KINDS}
@@ -27,10 +28,10 @@ def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Fra
         )
         shown = conversation_bodies(list(places), viewer)
         bodies = {body.id: body for body in shown}
-    return {event.pk: _rendered(event, bodies, people) for event in events}
+    return {event.id: _rendered(event, bodies, people) for event in events}
 
 
-def render_for_members(event: Event, user_ids: Collection[str]) -> dict[str, Frame]:
+def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
     """Render a conversation event for those of the users who are in the conversation; three queries for all."""
     places = list(
         Participant.objects.select_related("conversation").filter(
@@ -44,7 +45,7 @@ def render_for_members(event: Event, user_ids: Collection[str]) -> dict[str, Fra
     }
 
 
-def _named_in(events: Sequence[Event]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
+def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
     """Return the participants that events are about, as they are now."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
@@ -58,7 +59,7 @@ def _named_in(events: Sequence[Event]) -> dict[tuple[UUID, UUID], frames.Partici
 
 
 def _rendered(
-    event: Event,
+    event: Logged,
     bodies: Mapping[UUID, frames.ConversationBody],
     people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
 ) -> Frame:

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
+from conversations.event_log import Logged
 from conversations.models import Event, Participant
 from conversations.selectors import place_of
 from messaging import frames
@@ -20,8 +21,7 @@ from realtime.rows import Columns, as_uuid, ids, ids_in, matching, one_id
 _PLACES = Columns(Message, "conversation", "sequence")
 
 
-@dataclass(slots=True)
-class Marks:
+class Marks(msgspec.Struct):
     """How far a conversation was delivered and read: by the viewer, and by all others.
 
     None: the viewer is not in it, or there are no others.
@@ -32,7 +32,7 @@ class Marks:
 
 
 class Shown(Protocol):
-    """What it takes to show a message: a row of the table, or one that is about to be written."""
+    """What it takes to show a message: an instance of the model, or a row."""
 
     id: UUID
     client_message_id: UUID | None
@@ -46,6 +46,27 @@ class Shown(Protocol):
     created_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+
+
+class Row(msgspec.Struct):
+    """A row of the table: as it was read, or as it will be written; a new one leaves the rest to the database."""
+
+    id: UUID
+    conversation_id: UUID
+    sequence: int
+    sender_id: UUID | None
+    client_message_id: UUID | None
+    message_type: frames.Type
+    content: str
+    metadata: dict[str, Any]
+    reply_to_id: UUID | None
+    payload_digest: UUID | None
+    created_at: datetime
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+
+_ROWS = Columns(Message, *(field.name for field in msgspec.structs.fields(Row)))
 
 
 def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None = None) -> frames.MessageBody:
@@ -79,7 +100,7 @@ def _status(message: Shown, marks: Marks, viewer: UUID | None) -> frames.Status:
     return "delivered" if delivered >= message.sequence else "sent"
 
 
-def bodies_for(viewer: UUID, messages: Sequence[Message]) -> list[frames.MessageBody]:
+def bodies_for(viewer: UUID, messages: Sequence[Shown]) -> list[frames.MessageBody]:
     """Return messages as the viewer sees them; the watermarks of all their conversations in one query."""
     marks = _marks(viewer, {message.conversation_id for message in messages})
     return [message_body(message, marks[message.conversation_id], viewer) for message in messages]
@@ -159,30 +180,31 @@ def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict
     """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
     message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
-    found = f"SELECT t.* FROM {_PLACES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
-    messages = list(Message.objects.raw(found, _PLACES.parameters(places)))
+    found = f"SELECT {_ROWS.of('t')} FROM {_PLACES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
+    messages = [Row(*values) for values in _ROWS.fetch(found, _PLACES.parameters(places))]
     shown = _shown(messages, viewer)
     return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
 
 
-def _shown(messages: Sequence[Message], viewer: UUID | None) -> list[frames.MessageBody]:
+def _shown(messages: Sequence[Shown], viewer: UUID | None) -> list[frames.MessageBody]:
     """Return messages as a viewer sees them, or without one as everybody sees them when they are new."""
     return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
 
 
-def render_events(events: Sequence[Event], viewer: UUID | None) -> dict[int, Frame]:
+def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
     """Render message events as the messages are now; registered with the event log."""
-    table, wanted = Message._meta.db_table, {event.message_id for event in events if event.message_id is not None}
-    messages = list(Message.objects.raw(f"SELECT * FROM {table} WHERE {ids_in('id')}", [ids(wanted)]))  # noqa: S608
+    wanted = {event.message_id for event in events if event.message_id is not None}
+    found = f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t WHERE {ids_in('t.id')}"  # noqa: S608
+    messages = [Row(*values) for values in _ROWS.fetch(found, [ids(wanted)])]
     shown = _shown(messages, viewer)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
-    frame_of = {
+    frame_of: dict[str, type[frames.NewMessage | frames.MessageUpdated | frames.MessageDeleted]] = {
         Event.Kind.NEW_MESSAGE: frames.NewMessage,
         Event.Kind.MESSAGE_UPDATED: frames.MessageUpdated,
         Event.Kind.MESSAGE_DELETED: frames.MessageDeleted,
     }
     return {
-        event.pk: frame_of[Event.Kind(event.kind)](
+        event.id: frame_of[event.kind](
             conversation_id=event.conversation_id, sequence=event.sequence, message=by_id[event.message_id]
         )
         for event in events

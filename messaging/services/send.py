@@ -19,9 +19,8 @@ from conversations import event_log
 from conversations.models import Event, Participant
 from messaging import frames
 from messaging.errors import IdempotencyConflict
-from messaging.frames import Type
 from messaging.models import Message
-from messaging.selectors.messages import message_body
+from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
 from messaging.services.facts import Facts, Original, Place, facts_in, finding
 from realtime import clock
@@ -45,26 +44,7 @@ class Sent(msgspec.Struct, frozen=True):
     duplicate: bool
 
 
-class _Written(msgspec.Struct):
-    """A message of this batch: its row, and all that `message_body` needs to show it."""
-
-    id: UUID
-    conversation_id: UUID
-    sequence: int
-    sender_id: UUID | None
-    client_message_id: UUID | None
-    message_type: Type
-    content: str
-    metadata: dict[str, Any]
-    reply_to_id: UUID | None
-    payload_digest: UUID
-    created_at: datetime.datetime
-    edited_at: datetime.datetime | None = None
-    deleted_at: datetime.datetime | None = None
-
-
-# A new row leaves the rest to the database.
-_COLUMNS = [field.name for field in msgspec.structs.fields(_Written) if field.required]
+_COLUMNS = [field.name for field in msgspec.structs.fields(Row) if field.required]
 _values = attrgetter(*_COLUMNS)
 _MESSAGES = Columns(Message, *_COLUMNS)
 
@@ -150,7 +130,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             message_id=sent.message_id,
             counts_as_unread=True,
         )
-        message = _Written(
+        message = Row(
             id=sent.message_id,
             conversation_id=send.conversation_id,
             sequence=sent.sequence,

@@ -9,6 +9,7 @@ import pytest
 
 from conversations import catch_up, frames, services
 from conversations.models import Event
+from conversations.selectors import events_between
 from conversations.selectors.rendering import render_events
 from conversations.socket import ConversationLog, sync
 from realtime.frames import EventHidden
@@ -190,8 +191,8 @@ def test_a_conversation_that_was_left_a_moment_ago_is_hidden() -> None:
     ana, ben = people("ana", "ben")
     team = group(ana, ben)
     services.leave(user_id=ben.id, conversation_id=team.id)
-    created = Event.objects.get(conversation=team, sequence=1)
+    [created] = events_between({team.id: (0, 1)})
     hidden = EventHidden(conversation_id=str(team.id), sequence=1)
-    assert render_events([created], ben.id) == {created.pk: hidden}
+    assert render_events([created], ben.id) == {created.id: hidden}
     with pytest.raises(RuntimeError, match="each viewer"):
         render_events([created], None)

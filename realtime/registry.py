@@ -28,8 +28,7 @@ class Identity:
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """One conversation of a user as the database has it now."""
 
     conversation_id: str

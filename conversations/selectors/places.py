@@ -1,9 +1,9 @@
 """Who is in a conversation, and what they may do in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from django.db.models import QuerySet
 
 from conversations import epoch
@@ -15,8 +15,7 @@ from realtime.rows import Columns, as_uuid, matching
 _USERS = Columns(Participant, "user")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """The part of a log that a member may see: from their history start to its head."""
 
     history_from: int

@@ -18,11 +18,11 @@ PLAN = Plan(
     most_seconds=600,
     episode_seconds=400,
     drizzle=1.0,
-    herd=200,
+    herd=120,
     deaf=40,
     processes=2,
     networks=3,
-    size=Size(people=24, directs=24, groups=12, pause=0.3),
+    size=Size(people=24, directs=24, groups=12, pause=1.0),
     # The same rules on a faster clock.
     limits={
         "heartbeat_seconds": 4,

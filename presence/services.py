@@ -64,13 +64,10 @@ def tell_peers(changed: dict[str, Shown]) -> None:
 def presences_of_peers(user_ids: Collection[str]) -> dict[str, list[str]]:
     """Return for each user the presence frames of their peers, as far as anything is known of those."""
     peers = peers_of([UUID(user_id) for user_id in user_ids], most_participants=LISTED_PARTICIPANTS)
-    everybody = {str(peer) for mine in peers.values() for peer in mine}
-    frames = {
-        user_id: encode(presence_frame(user_id, shown)).decode() for user_id, shown in store().shown(everybody).items()
-    }
-    return {
-        user_id: [frames[str(peer)] for peer in peers[UUID(user_id)] if str(peer) in frames] for user_id in user_ids
-    }
+    names = {peer: str(peer) for peer in set().union(*peers.values())}
+    shown = store().shown(names.values())
+    frames = {peer: encode(presence_frame(name, shown[name])).decode() for peer, name in names.items() if name in shown}
+    return {user_id: [frames[peer] for peer in peers[UUID(user_id)] if peer in frames] for user_id in user_ids}
 
 
 def presence_frame(user_id: str, shown: Shown) -> Presence:

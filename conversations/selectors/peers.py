@@ -6,21 +6,24 @@ from uuid import UUID
 from django.db import connection
 
 from conversations.models import Conversation, Participant
-from realtime.rows import as_uuid, ids, ids_in
+from conversations.selectors.places import USERS
+from realtime.rows import as_uuid, matching
 
 
 def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID, set[UUID]]:
     """Return for each user those who share a conversation of at most that size with them."""
-    places, conversations = Participant._meta.db_table, Conversation._meta.db_table
     peers: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
+    if not peers:
+        return peers
+    # Looked up person by person: PostgreSQL would join whole tables, as it cannot guess how few people are asked for.
+    places = matching(Participant, "p", "p.user_id = r.user_id AND p.left_at IS NULL", many=True)
+    small = matching(Conversation, "c", "c.id = p.conversation_id AND c.participant_count <= %s")
+    others = matching(Participant, "o", "o.conversation_id = c.id AND o.left_at IS NULL", many=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT mine.user_id, other.user_id "  # noqa: S608 - names of tables only
-            f"FROM {places} AS mine "
-            f"JOIN {conversations} AS c ON c.id = mine.conversation_id AND c.participant_count <= %s "
-            f"JOIN {places} AS other ON other.conversation_id = mine.conversation_id AND other.left_at IS NULL "
-            f"WHERE {ids_in('mine.user_id')} AND mine.left_at IS NULL AND other.user_id <> mine.user_id",
-            [most_participants, ids(user_ids)],
+            f"SELECT DISTINCT r.user_id, o.user_id FROM {USERS.source} {places} {small} {others} "  # noqa: S608
+            "WHERE o.user_id <> r.user_id",
+            [*USERS.parameters((user_id,) for user_id in peers), most_participants],
         )
         for user_id, other_id in cursor:
             peers[as_uuid(user_id)].add(as_uuid(other_id))

@@ -12,7 +12,7 @@ from conversations.models import Conversation, Participant
 from realtime.errors import NotFound
 from realtime.rows import Columns, as_uuid, matching
 
-_USERS = Columns(Participant, "user")
+USERS = Columns(Participant, "user")
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -83,10 +83,10 @@ def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, Held]]
     """Return the epoch of the log, and for each user what `heads_of` returns, all in one snapshot."""
     now, rows = epoch.read_with(
         "p.user_id, p.conversation_id, p.history_from, c.last_sequence",
-        f"CROSS JOIN {_USERS.source} "
+        f"CROSS JOIN {USERS.source} "
         f"{matching(Participant, 'p', 'p.user_id = r.user_id AND p.left_at IS NULL', many=True)} "
         f"{matching(Conversation, 'c', 'c.id = p.conversation_id')}",
-        _USERS.parameters((user_id,) for user_id in user_ids),
+        USERS.parameters((user_id,) for user_id in user_ids),
     )
     heads: dict[UUID, dict[UUID, Held]] = {user_id: {} for user_id in user_ids}
     for user_id, conversation_id, history_from, head in rows:

@@ -49,6 +49,9 @@ class Reader:
     def is_attached(self) -> None:
         assert len(registry.log().attachments([str(self.user.id)])[0][1]) == len(self.heads)
 
+    def learns_who_its_peers_are(self) -> None:
+        assert selectors.peers_of([self.user.id], most_participants=selectors.LISTED_PARTICIPANTS)[self.user.id]
+
     def opens_the_newest_page(self) -> None:
         self._page(HistoryQuery())
 

@@ -6,7 +6,7 @@ ANNOUNCED = "tests/conversations/test_announcements.py"
 LOCKS = "tests/messaging/test_locks.py"
 CALLERS = ("tests/accounts/test_authentication.py", "tests/accounts/test_services.py")
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
-CHECKER = ("tests/campaign/test_checker.py",)
+CHECKER = ("messages", "order", "receipts", "state", "visibility", "windows", "verdict")
 
 # Theme -> module -> tests; those that notice most come first.
 THEMES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -48,7 +48,10 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "realtime.wire": ("tests/realtime/test_sockets.py",),
     },
     "checker": {
-        f"tests.campaign.checker.{name}": CHECKER
-        for name in ("messages", "order", "receipts", "state", "verdict", "visibility", "windows")
+        f"tests.campaign.checker.{name}": tuple(
+            f"tests/campaign/checker/test_{each}.py"
+            for each in (name, *(other for other in CHECKER if other != name), "every_check")
+        )
+        for name in CHECKER
     },
 }

@@ -1,7 +1,7 @@
 """The invariants of the campaign, as pure functions over what was written down.
 
-Each check takes the evidence and returns a verdict. They are tested with planted faults (`test_checker`):
-whoever adds a check plants the fault that it is there to find.
+Each check takes the evidence and returns a verdict. They are tested with planted faults (`planting`),
+each module by the test file of its name: whoever adds a check plants the faults that it is there to find.
 """
 
 from collections.abc import Callable

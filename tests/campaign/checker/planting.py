@@ -1,0 +1,108 @@
+"""What the checker's tests share: they note faults to plant in the clean run, and ask what is blamed."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tests.campaign.checker import Verdict, check, deleted_texts_are_gone
+from tests.campaign.checker.clean_run import GROUP, clean_run, message_id
+from tests.campaign.evidence import (
+    Body,
+    EventRow,
+    Evidence,
+    Frame,
+    Heard,
+    Held,
+    History,
+    Membership,
+    MessageRow,
+    Participant,
+    PlaceRow,
+)
+
+Spoil = Callable[[Evidence], None]
+
+# By the name of the test module that noted them.
+PLANTED: dict[str, list[tuple[str, Spoil]]] = defaultdict(list)
+INNOCENT: dict[str, list[Spoil]] = defaultdict(list)
+
+
+def plants(invariant: str) -> Callable[[Spoil], Spoil]:
+    """Note a way to spoil the clean run, and the invariant under which that must be found."""
+
+    def note(spoil: Spoil) -> Spoil:
+        PLANTED[spoil.__module__].append((invariant, spoil))
+        return spoil
+
+    return note
+
+
+def innocent(vary: Spoil) -> Spoil:
+    """Note a way to vary the clean run that is no violation."""
+    INNOCENT[vary.__module__].append(vary)
+    return vary
+
+
+def all_checks(evidence: Evidence) -> list[Verdict]:
+    return [*check(evidence), deleted_texts_are_gone(evidence)]
+
+
+def blamed(evidence: Evidence) -> dict[str, list[str]]:
+    """What is shown of the invariants that are violated."""
+    return {verdict.invariant: verdict.shown for verdict in all_checks(evidence) if verdict.wrong}
+
+
+def blamed_after(spoil: Spoil) -> dict[str, list[str]]:
+    """What is blamed in the clean run once it was spoiled so."""
+    evidence = clean_run()
+    spoil(evidence)
+    return blamed(evidence)
+
+
+# --- Ways to spoil that several files use --------------------------------------------------------
+
+
+def of(evidence: Evidence, device: str) -> History:
+    return next(history for history in evidence.histories if history.device == device)
+
+
+def position_of(history: History, sequence: int) -> int:
+    return next(
+        position
+        for position, entry in enumerate(history.entries)
+        if isinstance(entry, Heard) and entry.frame.sequence == sequence
+    )
+
+
+def heard_later(evidence: Evidence, device: str, *entries: Any) -> None:
+    of(evidence, device).entries += entries
+
+
+def with_row(evidence: Evidence, number: int, **changes: Any) -> None:
+    rows = evidence.contents.messages
+    rows[:] = [replace(each, **changes) if each.sequence == number else each for each in rows]
+
+
+def cleo_comes_again(evidence: Evidence) -> None:
+    """13: Cleo is added once more, 14: a system message. All devices hear of it."""
+    contents = evidence.contents
+    note = Body(message_id(14), 14, "")
+    added = Frame("participant_added", GROUP, 13, participant=Participant("cleo", 12, 12))
+    contents.events[GROUP] += [
+        EventRow(13, "participant_added", 13, user_id="cleo"),
+        EventRow(14, "new_message", 14, message_id(14)),
+    ]
+    contents.heads[GROUP] = 14
+    contents.messages.append(MessageRow(message_id(14), GROUP, 14, None, None, ""))
+    contents.places[GROUP, "cleo"] = PlaceRow(True, 13, 12, 12)
+    evidence.memberships.append(Membership(13.0, 13.2, GROUP, "cleo", True, "done"))
+    of(evidence, "cleo's laptop").holds[GROUP] = Held(14, 1, {}, {"ana", "ben"})
+    for name in ("ana's laptop", "ana's phone", "ben's laptop", "cleo's laptop"):
+        history = of(evidence, name)
+        history.entries += [Heard(13.3, 1, added), Heard(13.4, 1, Frame("new_message", GROUP, 14, message=note))]
+        held = history.holds[GROUP]
+        held.cursor = 14
+        held.members.add("cleo")
+        held.marks["cleo"] = (12, 12)
+        held.messages[14] = (message_id(14), "")

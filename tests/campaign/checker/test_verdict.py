@@ -1,0 +1,16 @@
+"""What a verdict counts and shows."""
+
+from tests.campaign.checker.clean_run import clean_run
+from tests.campaign.checker.planting import all_checks
+
+
+def test_a_verdict_shows_the_first_of_many_and_counts_all() -> None:
+    evidence = clean_run()
+    evidence.integrity_faults += [f"fault {number}" for number in range(500)]
+    (verdict,) = [verdict for verdict in all_checks(evidence) if verdict.wrong]
+    assert verdict.wrong == 500
+    assert len(verdict.shown) == 20
+    checked = verdict.checked
+    verdict.add(verdict)
+    assert (verdict.wrong, verdict.checked) == (1000, 2 * checked)
+    assert len(verdict.shown) == 20

@@ -27,7 +27,7 @@ def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
 
 
 def renew(leases: Iterable[Lease]) -> set[str]:
-    """Write leases and see which ran out; return who looks different now, for `introduce`.
+    """Write leases and see which ran out; return who looks different now, to be introduced.
 
     :raises redis.RedisError: the store is away; the next call makes up for it.
     """
@@ -37,37 +37,40 @@ def renew(leases: Iterable[Lease]) -> set[str]:
     return set(store().settle({lease.user_id for lease in leases} | store().expired()))
 
 
-def introduce(user_ids: Collection[str]) -> None:
-    """Tell the peers of these people what is shown of them: it changed, or some peers are new.
+def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, list[str]]:
+    """Tell the peers of the introduced how those are; return how the peers of each of the greeted are, as frames.
+
+    Of whom nothing is known, nothing is told.
 
     :raises redis.RedisError: the store is away.
     """
-    tell_peers(store().shown(user_ids))
+    peers = _peers({*introduced, *greeted})
+    frames = _frames(store().shown({*introduced, *(peer for user_id in greeted for peer in peers[user_id])}))
+    _announce({user_id: frames[user_id] for user_id in introduced if user_id in frames}, peers)
+    return {user_id: [frames[peer] for peer in peers[user_id] if peer in frames] for user_id in greeted}
 
 
 def tell_peers(changed: dict[str, Shown]) -> None:
     """Announce what is shown of people to themselves and to those who share a conversation of listed size."""
-    if not changed:
-        return
-    peers = peers_of([UUID(user_id) for user_id in changed], most_participants=LISTED_PARTICIPANTS)
+    if changed:
+        _announce(_frames(changed), _peers(changed))
+
+
+def _peers(user_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return for each of these people those who learn how they are."""
+    found = peers_of([UUID(user_id) for user_id in user_ids], most_participants=LISTED_PARTICIPANTS)
+    names = {peer: str(peer) for peer in set().union(*found.values())}
+    return {user_id: [names[peer] for peer in found[UUID(user_id)]] for user_id in user_ids}
+
+
+def _frames(shown: dict[str, Shown]) -> dict[str, str]:
+    return {user_id: encode(presence_frame(user_id, each)).decode() for user_id, each in shown.items()}
+
+
+def _announce(frames: dict[str, str], peers: dict[str, list[str]]) -> None:
     announce_now_without_commit(
-        [
-            Notice(
-                encode(presence_frame(user_id, shown)).decode(),
-                user_ids=[user_id, *map(str, peers[UUID(user_id)])],
-            )
-            for user_id, shown in changed.items()
-        ]
+        [Notice(frame, user_ids=[user_id, *peers[user_id]]) for user_id, frame in frames.items()]
     )
-
-
-def presences_of_peers(user_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return for each user the presence frames of their peers, as far as anything is known of those."""
-    peers = peers_of([UUID(user_id) for user_id in user_ids], most_participants=LISTED_PARTICIPANTS)
-    names = {peer: str(peer) for peer in set().union(*peers.values())}
-    shown = store().shown(names.values())
-    frames = {peer: encode(presence_frame(name, shown[name])).decode() for peer, name in names.items() if name in shown}
-    return {user_id: [frames[peer] for peer in peers[UUID(user_id)] if peer in frames] for user_id in user_ids}
 
 
 def presence_frame(user_id: str, shown: Shown) -> Presence:

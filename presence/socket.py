@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 
 import redis
 from django.conf import settings
@@ -95,15 +96,17 @@ class Connections:
 
         After a restart everybody is new at once: told in one go, the event loop would stand still for seconds.
         """
-        people = list(introduced)
+        newcomers: dict[str, list[Socket]] = defaultdict(list)
+        for socket in greeted:
+            newcomers[socket.user_id].append(socket)
+        people = list(introduced | newcomers.keys())
         for start in range(0, len(people), TOLD_AT_ONCE):
-            await in_database_thread(services.introduce, people[start : start + TOLD_AT_ONCE])
-        for start in range(0, len(greeted), TOLD_AT_ONCE):
-            some = greeted[start : start + TOLD_AT_ONCE]
-            known = await in_database_thread(services.presences_of_peers, {socket.user_id for socket in some})
-            for socket in some:
-                for text in known[socket.user_id]:
-                    socket.deliver(WireFrame(text.encode()), droppable=True)
+            some = set(people[start : start + TOLD_AT_ONCE])
+            known = await in_database_thread(services.meet, introduced & some, newcomers.keys() & some)
+            for user_id, texts in known.items():
+                for socket in newcomers[user_id]:
+                    for text in texts:
+                        socket.deliver(WireFrame(text.encode()), droppable=True)
 
 
 class Typists:

@@ -11,9 +11,10 @@ import pytest
 from tests.harness import backups
 from tests.harness.device import Device
 from tests.harness.people import People
-from tests.harness.replica import Replica, differences, fresh_snapshot
+from tests.harness.replica import Replica
 from tests.harness.servers import Site
 from tests.harness.services import PostgreSQL, Services, manage
+from tests.harness.snapshots import differences, fresh_snapshot
 
 
 class Store:

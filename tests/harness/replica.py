@@ -2,7 +2,7 @@
 
 `Replica` loads everything once, then applies what its socket brings: rule 3 of the protocol, `sync`
 after a reconnect, the tail-loss check in `ping`/`pong`. `fresh_snapshot` asks REST for everything
-anew. When the product is right, the two are equal: replay equals fetch, and any loss heals.
+anew (`snapshots`). When the product is right, the two are equal: replay equals fetch, and any loss heals.
 """
 
 import asyncio
@@ -11,16 +11,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Self
 
+from tests.harness.conversation import Conversation
 from tests.harness.device import Device
 from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused
+from tests.harness.snapshots import Body, differences, fresh_snapshot
 
-Body = dict[str, Any]
-
-# What a REST body says that no frame can repeat: `updated_at` is the time of the newest event, and not
-# every event carries its time.
-_NOT_COMPARED = ("updated_at",)
 _ANSWERS = ("connected", "sync_complete", "pong", "error", "message_ack", "reconnect")
 
 
@@ -264,144 +261,9 @@ class Replica:
         self.conversations[id] = Conversation(self.device.id, body, messages)
 
 
-class Conversation:
-    """One conversation as a client keeps it: a body, messages by sequence, and a cursor."""
-
-    def __init__(self, viewer: str, body: Body, messages: list[Body]) -> None:
-        self.viewer = viewer
-        self.body = deepcopy(body)
-        self.cursor: int = body["last_sequence"]
-        self.participants: dict[str, Body] = {each["user_id"]: dict(each) for each in body["participants"]}
-        self.messages: dict[int, Body] = {each["sequence"]: dict(each) for each in messages}
-
-    def apply(self, frame: Frame) -> None:
-        """Apply the event that is next; unknown types only move the cursor."""
-        assert frame["sequence"] == self.cursor + 1, (
-            f"event {frame['sequence']} came after {self.cursor} in {frame['conversation_id']}"
-        )
-        self.cursor += 1
-        match frame["type"]:
-            case "new_message" | "message_updated" | "message_deleted":
-                message = frame["message"]
-                self.messages[message["sequence"]] = dict(message)
-            case "conversation_created" | "conversation_updated":
-                for name in ("name", "description", "avatar_url", "display_name", "settings"):
-                    self.body[name] = frame["conversation"][name]
-            case "participant_added" | "participant_updated":
-                self._place(frame["participant"])
-            case "participant_removed":
-                self.participants.pop(frame["user_id"], None)
-
-    def _place(self, participant: Body) -> None:
-        known = self.participants.get(participant["user_id"])
-        self.participants[participant["user_id"]] = dict(participant)
-        if known is not None and known["joined_at"] == participant["joined_at"]:
-            # A receipt may have been faster than the event, which shows an older mark.
-            self.mark(known["user_id"], "last_delivered_sequence", known["last_delivered_sequence"])
-            self.mark(known["user_id"], "last_read_sequence", known["last_read_sequence"])
-
-    def mark(self, user_id: str, name: str, sequence: int) -> None:
-        """Move a watermark; it never goes back."""
-        participant = self.participants.get(user_id)
-        if participant is not None:
-            participant[name] = max(participant[name], sequence)
-
-    def shown(self) -> Body:
-        """Return the conversation as REST would show it, with everything that follows from the log derived."""
-        me = self.participants[self.viewer]
-        messages = [self._with_status(self.messages[sequence]) for sequence in sorted(self.messages)]
-        body = {
-            **self.body,
-            "last_sequence": self.cursor,
-            "last_message": messages[-1] if messages else None,
-            "participants": list(self.participants.values()),
-            "participant_count": len(self.participants),
-            "unread_count": sum(
-                message["sender_user_id"] not in (None, self.viewer) and message["sequence"] > me["last_read_sequence"]
-                for message in messages
-            ),
-            "my_permissions": _permissions(self.body["type"], me),
-            "me": {
-                **self.body["me"],
-                "role": me["role"],
-                "joined_at": me["joined_at"],
-                "last_read_sequence": me["last_read_sequence"],
-            },
-        }
-        return _comparable(body, messages)
-
-    def _with_status(self, message: Body) -> Body:
-        sequence, sender = message["sequence"], message["sender_user_id"]
-        if sender == self.viewer:
-            marks = [each for id, each in self.participants.items() if id != self.viewer]
-        else:
-            marks = [self.participants[self.viewer]]
-        status = "sent"
-        if marks and all(each["last_read_sequence"] >= sequence for each in marks):
-            status = "read"
-        elif marks and all(each["last_delivered_sequence"] >= sequence for each in marks):
-            status = "delivered"
-        return {**message, "status": status}
-
-
-async def fresh_snapshot(device: Device) -> dict[str, Body]:
-    """Return everything that REST shows this person now."""
-    found = {}
-    for body in await device.lists_conversations():
-        found[body["id"]] = _comparable(body, await device.history(body))
-    return dict(sorted(found.items()))
-
-
 def checksum(heads: dict[str, int]) -> int:
     """Return the tail-loss check's sum over (conversation id, last sequence)."""
     return sum(zlib.crc32(f"{id}:{head}".encode()) for id, head in heads.items()) % 2**32
-
-
-def differences(mine: Any, theirs: Any, path: str = "") -> list[str]:
-    """Return where two states differ, as `path: mine != theirs`."""
-    if isinstance(mine, dict) and isinstance(theirs, dict):
-        return [
-            line
-            for name in sorted(mine.keys() | theirs.keys())
-            for line in differences(mine.get(name, "(absent)"), theirs.get(name, "(absent)"), f"{path}/{name}")
-        ]
-    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
-        return [
-            line
-            for number, (one, other) in enumerate(zip(mine, theirs, strict=True))
-            for line in differences(one, other, f"{path}/{number}")
-        ]
-    return [] if mine == theirs else [f"{path}: {mine!r} != {theirs!r}"]
-
-
-def _comparable(body: Body, messages: list[Body]) -> Body:
-    kept = {name: value for name, value in body.items() if name not in _NOT_COMPARED}
-    if not body["name"] and body["type"] != "direct":
-        del kept["display_name"]  # made up from the participants
-    kept["participants"] = {each["user_id"]: _with_meant_marks(each, messages) for each in body["participants"]}
-    kept["my_permissions"] = sorted(body["my_permissions"])
-    kept["messages"] = messages
-    return kept
-
-
-def _with_meant_marks(participant: Body, messages: list[Body]) -> Body:
-    """Show marks as the newest message that they cover: a viewer is not told of moves before their history start."""
-    covered = {
-        name: max((each["sequence"] for each in messages if each["sequence"] <= participant[name]), default=0)
-        for name in ("last_read_sequence", "last_delivered_sequence")
-    }
-    return {**participant, **covered}
-
-
-def _permissions(type: str, me: Body) -> list[str]:
-    may = ["send_messages"] if me["can_send_messages"] else []
-    if type == "direct":
-        return may
-    if me["role"] in ("owner", "admin"):
-        may += ["add_participants", "remove_participants", "update_conversation"]
-    if me["role"] == "owner":
-        may += ["change_roles"]
-    return [*may, "leave"]
 
 
 def _removes(frame: Frame, user_id: str) -> bool:

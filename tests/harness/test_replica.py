@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.harness.conversation import Conversation
 from tests.harness.people import People
-from tests.harness.replica import Conversation, Replica, checksum, differences
+from tests.harness.replica import Replica, checksum
 from tests.harness.servers import Site
+from tests.harness.snapshots import differences
 
 
 def a_conversation(**changes: Any) -> Conversation:

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.listening import Frame
-from tests.harness.replica import checksum, differences
+from tests.harness.replica import checksum
+from tests.harness.snapshots import differences
 from tests.machine import views
 from tests.machine.client import MachineDevice, is_told
 from tests.machine.facts import EventNews, Shown

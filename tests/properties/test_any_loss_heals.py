@@ -18,8 +18,9 @@ from websockets.exceptions import WebSocketException
 
 from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
-from tests.harness.replica import Replica, fresh_snapshot
+from tests.harness.replica import Replica
 from tests.harness.servers import PROFILES, Profile, Site
+from tests.harness.snapshots import fresh_snapshot
 from tests.properties.commands import DRAWN, Command, Stage, drawn, plays_once, staged
 
 SharedSites = Callable[[Profile], Site]

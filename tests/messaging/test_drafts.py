@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from messaging.frames import MessageDraft
 from messaging.models import Message
-from messaging.services.drafts import Send, checked_send
+from messaging.services.drafts import Send, check_text, checked_send
 from messaging.services.send import send_message
 from realtime.bodies import decode
 from realtime.errors import DomainError, Invalid
@@ -45,6 +46,12 @@ def test_text_is_kept_as_it_is(content: str) -> None:
 @pytest.mark.parametrize("content", ["", " ", "\n\t\u2003\u3000", "x" * 10_001, "a\x00b"])
 def test_blank_long_or_unstorable_text_is_refused(content: str) -> None:
     assert named({"content": content}) == {"content"}
+
+
+def test_text_may_be_blank_only_where_that_is_said() -> None:
+    check_text(" ", blank_allowed=True)
+    with pytest.raises(Invalid, match="blank"):
+        check_text(" ")
 
 
 def test_a_send_without_an_id_gets_one_of_its_own() -> None:
@@ -106,7 +113,37 @@ def test_text_and_metadata_together_have_a_size() -> None:
         {"content": text, "metadata": {"a": "x" * (half + 8_000)}},
         {"content": "a", "metadata": {"a": "x" * 65_536}},
     ):
-        assert named(draft) <= {"content", "metadata"}
+        assert named(draft) == {"content"}
+
+
+def test_that_size_is_in_bytes_and_holds_for_text_alone(limits: Callable[..., None]) -> None:
+    limits(stored_message_bytes=12)
+    for largest in ({"content": "x" * 12}, {"content": "\U0001f600" * 3}, {"content": "x" * 5, "metadata": {"a": 1}}):
+        assert checked(**largest)
+        assert named({**largest, "content": largest["content"] + "y"}) == {"content"}
+
+
+@pytest.mark.parametrize("number", [0, -0.0, 1e-12, -1e-12, 2**53, -(2**53), 1.5])
+def test_numbers_that_keep_their_value_everywhere_are_taken(number: float) -> None:
+    assert checked(content="a", metadata={"a": number}).metadata == {"a": number}
+
+
+@pytest.mark.parametrize("number", [9.9e-13, -9.9e-13, 2**53 + 1, -(2**53) - 1, 2.0**53 + 2, 1e308])
+def test_other_numbers_are_refused(number: float) -> None:
+    assert named({"content": "a", "metadata": {"a": [number]}}) == {"metadata"}
+
+
+def test_a_send_says_all_that_its_draft_says() -> None:
+    said = {
+        "content": "here",
+        "message_type": "location",
+        "client_message_id": uuid.uuid4(),
+        "reply_to_id": uuid.uuid4(),
+        "metadata": PLACE,
+    }
+    talk_id, sender_id = uuid.uuid4(), uuid.uuid4()
+    send = checked_send(MessageDraft(**said), conversation_id=talk_id, sender_id=sender_id)
+    assert msgspec.structs.asdict(send) == {**said, "conversation_id": talk_id, "sender_id": sender_id}
 
 
 @pytest.mark.parametrize("field", ["sender_id", "sequence", "mentions", "attachment_ids", "status", "created_at"])

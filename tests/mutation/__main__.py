@@ -19,12 +19,11 @@ from typing import Any
 
 from tests.harness.services import PROJECT
 from tests.mutation.mutants import mutants
+from tests.mutation.quick import PATIENCE
 from tests.mutation.targets import THEMES
 from tests.mutation.trial import KILLED, SURVIVED, TIMED_OUT, Bench, source_of
 
 RESULTS = PROJECT / "tests" / "artifacts" / "mutation"
-# A change that makes its tests so many times slower, and slower than this, has made them hang.
-TIMES, LEAST_SECONDS = 6, 30.0
 # What a line read before and after -> whether every such change of its module was killed.
 Killed = Mapping[tuple[str, str], bool]
 
@@ -99,26 +98,36 @@ def _try_module(
     bench: Bench, module: str, tests: Sequence[str], killed: Killed, every: int, share: int, count: int
 ) -> None:
     """Try this process's share of a module's changes but those that were killed, and write down each outcome."""
-    begun = time.monotonic()
-    if bench.run(tests, 300) != SURVIVED:
-        raise RuntimeError(f"the tests of {module} fail without any change:\n{bench.last_words()}")
-    patience = max(LEAST_SECONDS, TIMES * (time.monotonic() - begun))
     file = source_of(module)
+    changes = {
+        number: change
+        for number, change in enumerate(mutants(file.read_text(), str(file)))
+        if number % every == 0 and number // every % count == share
+    }
+    to_try = {number: each for number, each in changes.items() if not killed.get((each.before, each.after))}
+    outcomes = bench.run_quickly(tests, module, to_try)
     found = []
-    for number, mutant in enumerate(mutants(file.read_text(), str(file))):
-        if number % every or number // every % count != share:
-            continue
-        outcome = KILLED
-        if not killed.get((mutant.before, mutant.after)):
-            outcome = bench.run(tests, patience, module=module, code=mutant.code)
-        found.append({"line": mutant.line, "before": mutant.before, "after": mutant.after, "outcome": outcome})
+    seconds = 0.0
+    for number, change in changes.items():
+        outcome = outcomes.get(number, KILLED)
+        if number in to_try and number not in outcomes:
+            seconds = seconds or _seconds(bench, tests)
+            outcome = bench.run(tests, seconds, module=module, code=change.code)
+        found.append({"line": change.line, "before": change.before, "after": change.after, "outcome": outcome})
         if outcome == SURVIVED:
-            sys.stdout.write(f"{module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}\n")
+            sys.stdout.write(f"{module}:{change.line}\n  - {change.before}\n  + {change.after}\n")
             sys.stdout.flush()
     for stale in RESULTS.glob(f"{module}.*-of-*.json"):
         if not stale.name.endswith(f"-of-{count}.json"):
             stale.unlink(missing_ok=True)
     (RESULTS / f"{module}.{share}-of-{count}.json").write_text(json.dumps(found, indent=1))
+
+
+def _seconds(bench: Bench, tests: Sequence[str]) -> float:
+    """Return how long a slow trial of no change takes."""
+    begun = time.monotonic()
+    bench.run(tests, PATIENCE)
+    return time.monotonic() - begun
 
 
 def _report() -> None:

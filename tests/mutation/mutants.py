@@ -41,9 +41,13 @@ UNSEEN_KEYWORDS = frozenset({"kw_only", "extra_json_schema", "verbose_name", "he
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed module: where, how a line read and how it reads now, and the code to run."""
+    """One changed module: where, how a line read and how it reads now, and the code to run.
+
+    `function` is the qualified name of the function whose body is changed, "" for what runs when it is imported.
+    """
 
     line: int
+    function: str
     before: str
     after: str
     code: CodeType
@@ -52,7 +56,7 @@ class Mutant:
 def mutants(source: str, filename: str) -> Iterator[Mutant]:
     """Yield every change of a module, in the order of its lines."""
     tree = ast.parse(source)
-    for place in _places(tree, None, read_at_run_time=True):
+    for place in _places(tree, None, _Scope()):
         for replacement in _replacements(place):
             ast.fix_missing_locations(ast.copy_location(replacement, place.statement))
             before = ast.unparse(place.statement)
@@ -60,7 +64,7 @@ def mutants(source: str, filename: str) -> Iterator[Mutant]:
             after = ast.unparse(replacement if place.node is place.statement else place.statement)
             code = compile(tree, filename, "exec")
             place.put(place.node)
-            yield Mutant(place.line, *_first_difference(before, after), code)
+            yield Mutant(place.line, place.function, *_first_difference(before, after), code)
 
 
 # --- Where --------------------------------------------------------------------------------
@@ -75,6 +79,7 @@ class _Place:
     index: int | None
     node: ast.AST
     statement: ast.stmt
+    function: str
 
     @property
     def is_condition(self) -> bool:
@@ -93,24 +98,47 @@ class _Place:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def _places(parent: ast.AST, statement: ast.stmt | None, *, read_at_run_time: bool) -> Iterator[_Place]:
-    """Yield the places below a node. Annotations of a class that msgspec reads count; of others they do not."""
-    if isinstance(parent, ast.ClassDef):
-        read_at_run_time = not any("dataclass" in ast.unparse(decorator) for decorator in parent.decorator_list)
-    elif isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef):
-        read_at_run_time = False
+@dataclass(frozen=True)
+class _Scope:
+    """What is around a node: the names of classes and functions, the function, and whether annotations count."""
+
+    names: str = ""
+    function: str = ""
+    read_at_run_time: bool = True
+
+    def inside(self, node: ast.AST) -> "_Scope":
+        """Return the scope of a node's body. Annotations of a class that msgspec decodes count; of others they do not.
+
+        What is decoded has a tag or derives from the classes of `realtime.bodies`; a bare Struct holds values.
+        """
+        match node:
+            case ast.ClassDef(name=name, bases=bases, keywords=keywords, decorator_list=decorators):
+                is_bare = [ast.unparse(base) for base in bases] == ["msgspec.Struct"]
+                is_tagged = any(keyword.arg == "tag" for keyword in keywords)
+                is_dataclass = any("dataclass" in ast.unparse(decorator) for decorator in decorators)
+                read = not is_dataclass and (is_tagged or not is_bare)
+                return _Scope(f"{self.names}{name}.", self.function, read)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                return _Scope(f"{self.names}{name}.<locals>.", self.names + name, read_at_run_time=False)
+        return self
+
+
+def _places(parent: ast.AST, statement: ast.stmt | None, around: _Scope) -> Iterator[_Place]:
+    """Yield the places below a node."""
+    body = around.inside(parent)
     for field, value in ast.iter_fields(parent):
         if field in ("decorator_list", "bases", "returns", "type_params"):
             continue
-        if field == "annotation" and not (read_at_run_time and isinstance(parent, ast.AnnAssign)):
+        if field == "annotation" and not (around.read_at_run_time and isinstance(parent, ast.AnnAssign)):
             continue
+        scope = body if field == "body" else around
         for index, node in enumerate(value) if isinstance(value, list) else ((None, value),):
             if not isinstance(node, ast.AST) or _is_unseen(node):
                 continue
-            around = node if isinstance(node, ast.stmt) else statement
-            if around is not None:
-                yield _Place(parent, field, index, node, around)
-            yield from _places(node, around, read_at_run_time=read_at_run_time)
+            nearest = node if isinstance(node, ast.stmt) else statement
+            if nearest is not None:
+                yield _Place(parent, field, index, node, nearest, scope.function)
+            yield from _places(node, nearest, scope)
 
 
 def _is_unseen(node: ast.AST) -> bool:

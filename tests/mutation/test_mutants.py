@@ -51,6 +51,10 @@ def changes(source: str) -> list[tuple[str, str]]:
         }),
         ("class A(B):\n    x: int | None", {"x: int", "x: None"}),
         ("class A(B):\n    x: int | UnsetType", {"x: UnsetType"}),
+        ("class A(msgspec.Struct, tag='a'):\n    x: int | None", {
+            "class A(msgspec.Struct):", "class A(msgspec.Struct, tag='othera'):", "x: int", "x: None"
+        }),
+        ("class A(msgspec.Struct):\n    x: int | None", set()),
         ("@dataclass\nclass A:\n    x: int | None", set()),
         ("def f(x: int | None) -> str | None:\n    return x", {"return None"}),
         ("with a:\n    f = 1", {"if True:", "f = 2"}),

@@ -1,16 +1,17 @@
 """One trial: the chosen tests in a process of their own, in which one module is changed.
 
-A trial is forked off a process that has loaded the libraries and started the services, so it costs little more
-than its tests. It ends at the first test that fails.
+A trial is forked off a process that has loaded the libraries and started the services, or even the product and the
+tests (`quick`), so it costs little more than its tests. It ends at the first test that fails.
 """
 
 import importlib
+import json
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pathlib import Path
@@ -19,6 +20,8 @@ from types import CodeType, ModuleType
 import pytest
 
 from tests.harness.services import PROJECT, Services, production_environment
+from tests.mutation.mutants import Mutant
+from tests.mutation.quick import QuickTrials
 
 # Libraries that take long to load and need no settings.
 LIBRARIES = (
@@ -40,6 +43,10 @@ OPTIONS = (
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # its plugins were loaded before
 )
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
+# A change that makes its tests so many times slower, and slower than this, has made them hang.
+TIMES, LEAST_SECONDS = 6, 30.0
+# A trial that took so much longer than its tests was perhaps hindered by a busy machine, and is made again.
+HINDERED_SECONDS = 5.0
 # pytest's exit codes: all passed, some failed, and (the others) it could not even begin.
 ALL_PASSED, NONE_FOUND = 0, 5
 
@@ -67,11 +74,43 @@ class Bench:
         """Return what the last trial wrote."""
         return self._log.read_text(errors="replace")
 
-    def run(self, tests: Sequence[str], patience: float, *, module: str = "", code: CodeType | None = None) -> str:
-        """Run the tests with `module` made of `code`, for at most `patience` seconds; return the outcome."""
+    def run(self, tests: Sequence[str], seconds: float, *, module: str = "", code: CodeType | None = None) -> str:
+        """Run the tests, which take so long unchanged, with `module` made of `code`; return the outcome."""
+
+        def forked() -> int:
+            child = os.fork()
+            if not child:
+                if code is not None:
+                    sys.meta_path.insert(0, _Changed(module, code))
+                self._be_pytest(tests)
+            return child
+
+        return self._judged(forked, seconds)
+
+    def run_quickly(self, tests: Sequence[str], module: str, changes: Mapping[int, Mutant]) -> dict[int, str]:
+        """Try all changes of a module that can be tried without a new import; return the outcomes."""
+        outcomes = self._services.redis.folder / "outcomes.json"
+        outcomes.unlink(missing_ok=True)
         child = os.fork()
         if not child:
-            self._be_the_trial(tests, module, code)
+            trials = QuickTrials(module, changes, self._judged, outcomes)
+            self._be_pytest(tests, trials)
+        os.waitpid(child, 0)
+        if not outcomes.exists():
+            raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_words()}")
+        return {int(number): outcome for number, outcome in json.loads(outcomes.read_text()).items()}
+
+    def _judged(self, forked: Callable[[], int], seconds: float) -> str:
+        """Return the outcome of a trial, or of its repetition if it took far longer than the tests without a change."""
+        outcome = ""
+        for _ in range(2):
+            begun = time.monotonic()
+            outcome = self._outcome(forked(), max(LEAST_SECONDS, TIMES * seconds))
+            if outcome == SURVIVED or time.monotonic() - begun < seconds + HINDERED_SECONDS:
+                break
+        return outcome
+
+    def _outcome(self, child: int, patience: float) -> str:
         status = _wait(child, patience)
         if status is None or os.WIFSIGNALED(status):
             self._services.forget()  # it may have left anything behind
@@ -80,16 +119,15 @@ class Bench:
         assert exit_code != NONE_FOUND, self.last_words()
         return SURVIVED if exit_code == ALL_PASSED else KILLED
 
-    def _be_the_trial(self, tests: Sequence[str], module: str, code: CodeType | None) -> None:
+    def _be_pytest(self, tests: Sequence[str], trials: QuickTrials | None = None) -> None:
+        """Run the tests and end. Of quick trials this is both the process that makes them and each of them."""
         os.setsid()
         with self._log.open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         exit_code = 3
         try:
-            if code is not None:
-                sys.meta_path.insert(0, _Changed(module, code))
-            exit_code = int(pytest.main([*OPTIONS, *tests], plugins=[self._services]))
+            exit_code = int(pytest.main([*OPTIONS, *tests], plugins=[self._services, *([trials] if trials else [])]))
         except BaseException:  # noqa: BLE001 - it ends here, whatever it was
             traceback.print_exc()
         finally:
@@ -106,9 +144,10 @@ class Prepared(Services):
         self._address = self.fresh_database()
 
     def forget(self) -> None:
-        """Make a new database, because the old one may hold anything."""
-        self.postgresql.drop_database(self._address.rsplit("/", 1)[1])
-        self._address = self.fresh_database()
+        """Make the database anew, because it may hold anything."""
+        name = self._address.rsplit("/", 1)[1]
+        self.postgresql.drop_database(name)
+        self.postgresql.create_database(name, template=self.template)
 
     def environment(self) -> dict[str, str]:
         return production_environment(self._address, self.redis)

@@ -1,0 +1,170 @@
+"""Quick trials: the tests are collected once, and a trial is a fork of that process with other code in its functions.
+
+It runs only the tests that reach the changed function, those first that take least. What is changed outside of
+functions has its effect while the module is imported: that needs a slow trial.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
+
+from tests.mutation.mutants import Mutant
+
+# A function of a module: its qualified name and its first line.
+Key = tuple[str, int]
+# Runs a trial, given how to fork it and how many seconds its tests take; returns the outcome.
+Judge = Callable[[Callable[[], int], float], str]
+# Longer than all tests of a module take without any change.
+PATIENCE = 100.0
+
+
+class QuickTrials:
+    """A plugin of pytest that, in place of running all tests once, runs some of them for each change."""
+
+    def __init__(self, module: str, changes: Mapping[int, Mutant], judge: Judge, outcomes: Path) -> None:
+        self._module, self._changes, self._judge, self._outcomes = module, changes, judge, outcomes
+        self._notes = outcomes.with_name("reached.json")
+        self._watch: _Watch | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Make the trials and write their outcomes down; in each of them let pytest run the tests that were chosen."""
+        try:
+            self._try_all(session)
+        except _IsTrial:
+            return None
+        return True
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Tell the watch, if there is one, which test begins."""
+        if self._watch is not None:
+            self._watch.test_begins(nodeid)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Keep what the watch saw, if all tests passed."""
+        if self._watch is not None and not exitstatus:
+            self._notes.write_text(json.dumps(self._watch.seen()))
+
+    def _try_all(self, session: pytest.Session) -> None:
+        functions = _Functions(self._module)
+        self._judge(lambda: self._forked_to_watch(functions.file), PATIENCE)
+        if not self._notes.exists():
+            return
+        seen: dict[str, Any] = json.loads(self._notes.read_text())
+        cheapest_first = sorted(session.items, key=lambda item: float(seen[item.nodeid]["seconds"]))
+        outcomes: dict[int, str] = {}
+        for number, change in self._changes.items():
+            tests = [item for item in cheapest_first if change.function in seen[item.nodeid]["functions"]]
+            if tests and functions.can_become(change.code, change.function):
+
+                def forked(tests: Sequence[pytest.Item] = tests, code: CodeType = change.code) -> int:
+                    return self._forked(session, tests, functions, code)
+
+                seconds = sum(float(seen[item.nodeid]["seconds"]) for item in tests)
+                outcomes[number] = self._judge(forked, seconds)
+        self._outcomes.write_text(json.dumps(outcomes))
+
+    def _forked(
+        self, session: pytest.Session, tests: Sequence[pytest.Item], functions: "_Functions", code: CodeType
+    ) -> int:
+        child = os.fork()
+        if not child:
+            os.setsid()
+            functions.become(code)
+            session.items[:] = tests
+            raise _IsTrial
+        return child
+
+    def _forked_to_watch(self, file: str) -> int:
+        self._notes.unlink(missing_ok=True)
+        child = os.fork()
+        if not child:
+            os.setsid()
+            self._watch = _Watch(file)
+            raise _IsTrial
+        return child
+
+
+class _IsTrial(Exception):
+    """Raised in a process that was forked to be a trial."""
+
+
+class _Functions:
+    """The functions of an imported module, into which other code can be put."""
+
+    def __init__(self, module: str) -> None:
+        space = vars(importlib.import_module(module))
+        self.file: str = space["__file__"]
+        self._all = [
+            (_key(each.__code__), each)
+            for each in gc.get_objects()
+            if isinstance(each, FunctionType) and each.__globals__ is space and each.__code__.co_filename == self.file
+        ]
+
+    def can_become(self, code: CodeType, name: str) -> bool:
+        """Return whether code of the module can take the place of the old, that of the function `name` above all."""
+        codes = _codes_in(code)
+        return any(key[0] == name.partition(".<locals>")[0] for key, _ in self._all) and all(
+            key in codes and codes[key].co_freevars == function.__code__.co_freevars for key, function in self._all
+        )
+
+    def become(self, code: CodeType) -> None:
+        """Put the module's code into the functions that live."""
+        codes = _codes_in(code)
+        for key, function in self._all:
+            function.__code__ = codes[key]
+
+
+def _key(code: CodeType) -> Key:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _codes_in(code: CodeType) -> dict[Key, CodeType]:
+    return {_key(each): each for each in _with_inner(code)}
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _with_inner(constant)
+
+
+class _Watch:
+    """Sees which functions of a file each test reaches, and how long it takes."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._functions: dict[str, set[str]] = {}
+        self._begins: list[float] = []
+        self._reached: set[str] = set()
+        threading.setprofile(self._sees)
+        sys.setprofile(self._sees)
+
+    def test_begins(self, nodeid: str) -> None:
+        self._reached = self._functions[nodeid] = set()
+        self._begins.append(time.monotonic())
+
+    def seen(self) -> dict[str, dict[str, Any]]:
+        """Stop, and return for each test its seconds and the names of the functions."""
+        sys.setprofile(None)
+        threading.setprofile(None)
+        ends = [*self._begins[1:], time.monotonic()]
+        return {
+            nodeid: {"seconds": end - begin, "functions": sorted(functions)}
+            for (nodeid, functions), begin, end in zip(self._functions.items(), self._begins, ends, strict=True)
+        }
+
+    def _sees(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename == self._file:
+            self._reached.add(frame.f_code.co_qualname)

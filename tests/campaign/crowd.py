@@ -14,8 +14,10 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from tests.campaign.device import LOOK, Device, Outgoing
+from tests.campaign.device import Device
 from tests.campaign.evidence import Held
+from tests.campaign.line import LOOK
+from tests.campaign.outbox import Outgoing
 from tests.campaign.rest import Rest
 from tests.campaign.world import World
 
@@ -141,7 +143,7 @@ class Crowd:
     async def begin(self) -> None:
         """Connect everybody, begin to write, and let the clock run."""
         for device in self.devices:
-            device.begin()
+            device.line.begin()
         self.writing = True
         for group in self.groups:
             for person in group.founders:
@@ -160,7 +162,7 @@ class Crowd:
         writers = {(id(device), each) for _, _, device, each in self._due}
         if not any(
             (id(device), conversation_id) in writers
-            or any(outgoing.conversation_id == conversation_id for outgoing in device.outbox.values())
+            or any(outgoing.conversation_id == conversation_id for outgoing in device.outbox.waiting.values())
             for device in person.devices
         ):
             self._plan(person.devices[0], conversation_id, self.pause)
@@ -196,7 +198,7 @@ class Crowd:
             return
         outgoing = self.compose(device, conversation_id)
         if self.dice.random() < self.share_by_rest:
-            self._spawn(device.post(outgoing))
+            self._spawn(device.outbox.post(outgoing))
         else:
             device.write(outgoing)
 
@@ -221,7 +223,7 @@ class Crowd:
         until = monotonic() + SETTLE_PATIENCE
         active = [device for device in self.devices if not device.signed_out]
         while monotonic() < until and any(
-            device.outbox or device.is_loading or not device.caught_up.is_set() for device in active
+            device.outbox.waiting or device.is_loading or not device.caught_up.is_set() for device in active
         ):
             await asyncio.sleep(0.05)
         await asyncio.sleep(1.0)  # receipts have no answers; they are written within milliseconds
@@ -231,10 +233,10 @@ class Crowd:
             while monotonic() < until and any(device.is_loading for device in active):
                 await asyncio.sleep(0.05)
         return [
-            f"{device.name}: {len(device.outbox)} unanswered, "
+            f"{device.name}: {len(device.outbox.waiting)} unanswered, "
             f"{'caught up' if device.caught_up.is_set() else 'not caught up'}{', loading' if device.is_loading else ''}"
             for device in active
-            if device.outbox or device.is_loading or not device.caught_up.is_set()
+            if device.outbox.waiting or device.is_loading or not device.caught_up.is_set()
         ]
 
     async def leave(self) -> None:

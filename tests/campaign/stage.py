@@ -93,7 +93,9 @@ class Stage:
 
     def devices_at(self, process: Process) -> list[Device]:
         """Return the devices that are connected to a process, and caught up."""
-        return [device for device in self.active() if device.server == process.number and device.caught_up.is_set()]
+        return [
+            device for device in self.active() if device.line.server == process.number and device.caught_up.is_set()
+        ]
 
     async def all_caught_up(self, devices: Iterable[Device], patience: float = PATIENCE) -> None:
         """Wait until these devices are connected and caught up; whoever is not after all is noted as wrong."""
@@ -127,11 +129,11 @@ class Stage:
         Those who have been connected for longest: whoever was cut off again and again waits ever longer.
         """
         elsewhere = [
-            device for device in self.active() if device.server != process.number and device.caught_up.is_set()
+            device for device in self.active() if device.line.server != process.number and device.caught_up.is_set()
         ]
         elsewhere.sort(key=lambda device: device.connected_at)
         for device in elsewhere[:number]:
-            device.next_server = process.number
+            device.line.next_server = process.number
             device.drop_connection()
         self.book.details["connections moved to a restarted process"] += number
 

@@ -13,8 +13,8 @@ from tests.campaign.stage import Stage
 def cut_connection(stage: Stage) -> Device | None:
     """Reset the connection of one device on both sides; return whose it was."""
     device = stage.dice.choice(stage.active())
-    ports = {id(way): way for way in device.ways}
-    wire = device.wire
+    ports = {id(way): way for way in device.line.ways}
+    wire = device.line.wire
     if wire is None or not wire.is_open or wire.transport is None:
         stage.book.missed("connection reset")
         return None
@@ -37,9 +37,9 @@ async def silent_partition(stage: Stage) -> None:
     await asyncio.sleep(1.5)  # until the last revocation is through
     number = stage.dice.randrange(len(stage.world.networks))
     ways = stage.world.networks[number]
-    here = [device for device in stage.active() if device.ways is ways]
+    here = [device for device in stage.active() if device.line.ways is ways]
     connected = [device for device in here if device.caught_up.is_set()]
-    heartbeat = connected[0].heartbeat if connected else 30.0
+    heartbeat = connected[0].line.heartbeat if connected else 30.0
     begun = monotonic()
     for way in ways:
         way.silence()
@@ -57,7 +57,7 @@ async def silent_partition(stage: Stage) -> None:
     # Who is cut off again before it was back waits ever longer, as it should; that is not what is measured.
     with stage.no_small_faults():
         for device in here:
-            device.network_is_back()
+            device.line.network_is_back()
         recoveries = await stage.recoveries(here, healed)
     if any(seconds < healed - begun for seconds in noticed):
         stage.book.struck("silent partition")

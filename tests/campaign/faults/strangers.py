@@ -124,7 +124,7 @@ async def herd(stage: Stage, clients: int) -> None:
         begun = monotonic()
         herd_devices = crowd.devices[:clients]
         for device in herd_devices:
-            device.begin()
+            device.line.begin()
         while monotonic() - begun < 90 and not all(device.caught_up.is_set() for device in herd_devices):
             await asyncio.sleep(0.02)
         stage.book.struck("herd")

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from tests.contracts.world import World
+
 API = "api/v1/"
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -45,3 +47,21 @@ def api_routes() -> list[Route]:
             shown = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
             routes += [Route(method.upper(), shown) for method in METHODS if hasattr(view.cls, method)]
     return routes
+
+
+def admin_addresses(world: World) -> list[str]:
+    """Return every address of the admin, with the id of something that exists where one is asked for."""
+    ids = {
+        "user": world.users["member"].id,
+        "devicesession": world.sessions["member"].id,
+        "conversation": world.group.id,
+        "message": world.message,
+    }
+    addresses = []
+    for path, _ in patterns():
+        if not path.startswith("admin/"):
+            continue
+        model = path.split("/")[2] if path.count("/") > 2 else ""
+        shown = re.sub(r"<[^>]+>", str(ids.get(model, 1)), path)
+        addresses.append("/" + shown.split("(?P")[0].rstrip("^$"))
+    return addresses

@@ -7,7 +7,6 @@ what another member hears of it. Who has no living session does not get as far a
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +17,8 @@ from realtime import (
     consumer,  # noqa: F401 - registers `auth` and `ping`
     registry,
 )
-from tests.contracts.world import ACTORS, SIGNED_IN, SIGNED_OUT
+from tests.contracts.socket_world import World, everybody_connected
+from tests.contracts.world import ACTORS, IN_GROUP, SIGNED_IN, SIGNED_OUT
 from tests.harness.device import Device
 from tests.harness.people import People
 from tests.harness.rest import Refused
@@ -26,50 +26,11 @@ from tests.harness.servers import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
-
-
-@dataclass
-class World:
-    """A group, everybody's device, and what is in the group."""
-
-    devices: dict[str, Device]
-    bystander: Device  # a member who watches
-    group: str
-    message: str  # by `member`, seen by `ex_member` then
-    sequence: int
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(shared_sites: Callable[[str], Site]) -> AsyncIterator[World]:
-    """The same people as in the matrix of REST, with sockets at both processes where they can have one."""
-    site = shared_sites("production")
-    people = People(site)
-    names = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated", "stranger", "staff")
-    signed_up: dict[str, Device] = {}
-    for number, name in enumerate(names):
-        signed_up[name] = await people.signs_up(name.replace("_", "-"), server=site.servers[number % 2])
-    site.rows(
-        "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1", signed_up["staff"].id
-    )
-    owner, member = signed_up["owner"], signed_up["member"]
-    group = await owner.gathers(*(signed_up[name] for name in names[1:7]), name="Trip")
-    places = f"/conversations/{group['id']}/participants"
-    await owner.patches(f"{places}/{signed_up['admin'].id}", {"role": "admin"})
-    await owner.patches(f"{places}/{signed_up['read_only'].id}", {"can_send_messages": False})
-    message = await member.posts_message("for all who are here", to=group)
-    await owner.deletes(f"{places}/{signed_up['ex_member'].id}")
-    site.rows("UPDATE accounts_user SET is_active = false WHERE id = %s RETURNING 1", signed_up["deactivated"].id)
-    signed_up["other_device"] = await member.another_device(connected=False)
-    signed_up["revoked"] = await member.another_device("old phone", connected=False)
-    (session,) = [each for each in (await signed_up["revoked"].gets("/auth/sessions"))["results"] if each["current"]]
-    await member.deletes(f"/auth/sessions/{session['id']}")
-    signed_up["anonymous"] = Device(member.person, "nobody's", "", member.server, site)
-    bystander = signed_up.pop("bystander")
-    await asyncio.gather(bystander.connects(), *(signed_up[name].connects() for name in SIGNED_IN))
-    with site.clean_logs():
-        yield World(signed_up, bystander, group["id"], message["id"], message["sequence"])
-    await asyncio.gather(*(device.leaves() for device in [*signed_up.values(), bystander]))
+    async with everybody_connected(shared_sites("production")) as world:
+        yield world
 
 
 # --- The matrix ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.making import group, person, read, say
 SIGNED_IN = ("stranger", "ex_member", "member", "read_only", "admin", "owner", "staff", "other_device")
 SIGNED_OUT = ("anonymous", "revoked", "deactivated")
 ACTORS = SIGNED_IN + SIGNED_OUT
+IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.contracts.routes import METHODS, api_routes
-from tests.contracts.test_authorisation import Row, admin_addresses, ask
+from tests.contracts.matrix import Row, ask
+from tests.contracts.routes import METHODS, admin_addresses, api_routes
 from tests.contracts.world import World
 from tests.making import PASSWORD
 

@@ -1,0 +1,250 @@
+"""The matrix of rights over REST: every method of every address, and its outcome for everybody.
+
+Each cell is a request to the real view; its expected outcome is a status. 404 is the answer where the caller may not
+know that the thing exists, and it looks the same as for what does not exist.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.contracts.world import ACTORS, IN_GROUP, SIGNED_IN, SIGNED_OUT, World, filled
+from tests.making import PASSWORD
+
+Outcomes = Mapping[str, int]
+Check = Callable[[World, str, Any], None]
+
+
+def for_signed_in(status: int) -> Outcomes:
+    """Everybody with a living session; the others are not recognised."""
+    return dict.fromkeys(SIGNED_IN, status) | dict.fromkeys(SIGNED_OUT, 401)
+
+
+def for_everybody(status: int) -> Outcomes:
+    """Even without a session, or with a dead one."""
+    return dict.fromkeys(ACTORS, status)
+
+
+def in_group(*, member: int, read_only: int | None = None, admin: int, owner: int) -> Outcomes:
+    """Different answers inside the group; who is not in it does not learn that it exists."""
+    return for_signed_in(404) | {
+        "member": member,
+        "other_device": member,
+        "read_only": member if read_only is None else read_only,
+        "admin": admin,
+        "owner": owner,
+    }
+
+
+def every_member(status: int) -> Outcomes:
+    """The same answer for everybody in the group."""
+    return in_group(member=status, admin=status, owner=status)
+
+
+@dataclass
+class Row:
+    """One request and its outcome for each actor. `{names}` in path and body are filled in from the world."""
+
+    route: str  # as the resolver has it
+    outcomes: Outcomes
+    body: Any = None
+    query: str = ""
+    check: Check | None = None
+    label: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.route}{self.query} {self.label}".strip()
+
+
+# --- What else must hold of a good answer -------------------------------------------------
+
+
+def only_my_sessions(world: World, actor: str, body: Any) -> None:
+    mine = {str(session.id) for session in world.sessions.values() if str(session.user_id) == world.id_of(actor)}
+    assert {session["id"] for session in body["results"]} <= mine
+    assert [session["id"] for session in body["results"] if session["current"]] == [str(world.sessions[actor].id)]
+
+
+def it_is_me(world: World, actor: str, body: Any) -> None:
+    assert body["id"] == world.id_of(actor)
+
+
+def presence_for_companions_only(world: World, actor: str, body: Any) -> None:
+    assert (body["presence"] is not None) == (actor in IN_GROUP)
+    assert "email" not in body
+
+
+def nobodys_email(world: World, actor: str, body: Any) -> None:
+    assert not any("email" in user for user in body["results"])
+
+
+def group_for_members_only(world: World, actor: str, body: Any) -> None:
+    assert [each["id"] for each in body["results"]] == ([str(world.group.id)] if actor in IN_GROUP else [])
+
+
+def sync_for_members_only(world: World, actor: str, body: Any) -> None:
+    group = str(world.group.id)
+    mine = [group] if actor in IN_GROUP else []
+    assert list(body["heads"]) == list(body["events"]) == mine
+    assert body["resync"] == []
+    assert bool(body["receipts"]) == bool(mine)
+
+
+# --- The matrix ---------------------------------------------------------------------------
+
+GROUP = "/api/v1/conversations/{conversation_id}"
+PARTICIPANT = GROUP + "/participants/{user_id}"
+MESSAGE = "/api/v1/messages/{message_id}"
+NEW_NAME = {"username": "somebody-new", "password": PASSWORD}
+
+MATRIX = [
+    Row("POST /api/v1/auth/register", for_everybody(201), NEW_NAME),
+    Row("POST /api/v1/auth/login", for_everybody(200), {"username": "bystander", "password": PASSWORD}),
+    Row("POST /api/v1/auth/login", for_everybody(401), {"username": "deactivated", "password": PASSWORD}, label="gone"),
+    Row("POST /api/v1/auth/logout", for_signed_in(204)),
+    Row("GET /api/v1/auth/sessions", for_signed_in(200), check=only_my_sessions),
+    Row(
+        "DELETE /api/v1/auth/sessions/{session_id}",
+        for_signed_in(404) | {"member": 204, "other_device": 204},
+        path={"session_id": "{other_session_id}"},
+    ),
+    Row("GET /api/v1/users/me", for_signed_in(200), check=it_is_me),
+    Row("PATCH /api/v1/users/me", for_signed_in(200), {"about": "me"}, check=it_is_me),
+    Row("GET /api/v1/users/search", for_signed_in(200), query="?q=e", check=nobodys_email),
+    Row("PUT /api/v1/users/status", for_signed_in(204), {"status": "busy"}),
+    Row("GET /api/v1/users/{user_id}/profile", for_signed_in(200), check=presence_for_companions_only),
+    Row(
+        "GET /api/v1/users/{user_id}/profile",
+        for_signed_in(404),
+        path={"user_id": "{deactivated_id}"},
+        label="of somebody deactivated",
+    ),
+    Row("GET /api/v1/conversations", for_signed_in(200), check=group_for_members_only),
+    Row("POST /api/v1/conversations", for_signed_in(201), {"type": "group", "participant_ids": ["{bystander_id}"]}),
+    Row("POST /api/v1/conversations", for_signed_in(201), {"type": "direct", "participant_ids": ["{bystander_id}"]}),
+    Row(f"GET {GROUP}", every_member(200)),
+    Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), {"name": "Other"}),
+    Row(f"DELETE {GROUP}", every_member(204), query="?mode=leave"),
+    Row(f"GET {GROUP}/events", every_member(200)),
+    Row(f"GET {GROUP}/participants", every_member(200)),
+    Row(
+        f"POST {GROUP}/participants",
+        in_group(member=403, admin=200, owner=200),
+        {"user_ids": ["{stranger_id}"]},
+    ),
+    Row(f"PATCH {PARTICIPANT}", in_group(member=403, admin=403, owner=200), {"role": "admin"}, label="role"),
+    Row(f"PATCH {PARTICIPANT}", in_group(member=403, admin=403, owner=200), {"role": "owner"}, label="hand over"),
+    Row(
+        f"PATCH {PARTICIPANT}",
+        in_group(member=403, admin=200, owner=200),
+        {"can_send_messages": False},
+        label="silence",
+    ),
+    Row(
+        f"PATCH {PARTICIPANT}",
+        in_group(member=403, admin=403, owner=403),
+        {"can_send_messages": False},
+        path={"user_id": "{owner_id}"},
+        label="silence the owner",
+    ),
+    Row(
+        f"PATCH {PARTICIPANT}",
+        in_group(member=403, admin=403, owner=403),
+        {"can_send_messages": False, "role": "owner"},
+        path={"user_id": "{my_id}"},
+        label="promote oneself",
+    ),
+    Row(
+        f"PATCH {PARTICIPANT}",
+        in_group(member=404, admin=404, owner=404),
+        {"role": "admin"},
+        path={"user_id": "{stranger_id}"},
+        label="of nobody here",
+    ),
+    Row(f"DELETE {PARTICIPANT}", in_group(member=403, admin=204, owner=204)),
+    Row(
+        f"DELETE {PARTICIPANT}",
+        in_group(member=403, admin=403, owner=204),
+        path={"user_id": "{owner_id}"},
+        label="remove the owner, who may leave",
+    ),
+    Row(f"DELETE {PARTICIPANT}", every_member(204), path={"user_id": "{my_id}"}, label="leave"),
+    Row("POST /api/v1/sync", for_signed_in(200), "{cursors}", check=sync_for_members_only),
+    Row(f"GET {GROUP}/messages", every_member(200)),
+    Row(
+        f"POST {GROUP}/messages",
+        in_group(member=201, read_only=403, admin=201, owner=201),
+        {"content": "hi"},
+    ),
+    Row(
+        "POST /api/v1/messages",
+        in_group(member=201, read_only=403, admin=201, owner=201),
+        {"conversation_id": "{conversation_id}", "content": "hi"},
+    ),
+    Row(f"GET {MESSAGE}", every_member(200)),
+    Row(f"PATCH {MESSAGE}", in_group(member=200, read_only=403, admin=403, owner=403), {"content": "better"}),
+    Row(
+        f"DELETE {MESSAGE}",
+        in_group(member=204, read_only=403, admin=204, owner=204),
+        query="?for=everyone",
+    ),
+    Row(
+        f"DELETE {MESSAGE}",
+        in_group(member=403, admin=204, owner=204),
+        query="?for=everyone",
+        path={"message_id": "{newest_id}"},
+        label="of the owner",
+    ),
+    Row(f"POST {MESSAGE}/read", every_member(204)),
+    Row(f"POST {MESSAGE}/delivered", every_member(204)),
+    Row(f"GET {MESSAGE}/receipts", every_member(200)),
+    Row("GET /api/v1/limits", for_everybody(200)),
+    Row("GET /api/v1/schema", for_everybody(200)),
+    Row("GET /api/v1/schema/try", for_everybody(200)),
+]
+# Told in the answer of a route that is the same for everybody and holds nothing of anybody.
+PUBLIC = {"GET /api/v1/schema", "GET /api/v1/schema/try"}
+
+
+# --- How a cell is asked ------------------------------------------------------------------
+
+
+def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
+    """Make a row's request as an actor."""
+    names = {
+        "conversation_id": str(world.group.id),
+        "message_id": world.message,
+        "newest_id": world.newest,
+        "user_id": world.id_of("bystander"),
+        "my_id": world.id_of(actor) if actor != "anonymous" else str(uuid4()),
+        "other_session_id": str(world.sessions["other_device"].id),
+    }
+    names |= {f"{name}_id": str(user.id) for name, user in world.users.items()}
+    names |= other
+    method, path = row.route.split(" ")
+    path = path.format_map(names | {name: value.format_map(names) for name, value in row.path.items()})
+    if row.body == "{cursors}":
+        body = json.dumps({"cursors": {names["conversation_id"]: 0}, "since": "2020-01-01T00:00:00Z"})
+    else:
+        body = json.dumps(filled(row.body, names)) if row.body is not None else ""
+    return Client().generic(
+        method, path + row.query, body, content_type="application/json", headers=world.headers(actor)
+    )
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what the block does to the stores, so that each actor finds the same world."""
+    cache.clear()  # attempts to sign in and up are counted there
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

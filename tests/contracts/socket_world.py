@@ -1,0 +1,53 @@
+"""The people around which rights are tested over the socket: those of REST, each with a device at a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.contracts.world import SIGNED_IN
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.servers import Site
+
+
+@dataclass
+class World:
+    """A group, everybody's device, and what is in the group."""
+
+    devices: dict[str, Device]
+    bystander: Device  # a member who watches
+    group: str
+    message: str  # by `member`, seen by `ex_member` then
+    sequence: int
+
+
+@asynccontextmanager
+async def everybody_connected(site: Site) -> AsyncIterator[World]:
+    """Make the people of the matrix of REST, with sockets at both processes where they can have one."""
+    people = People(site)
+    names = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated", "stranger", "staff")
+    signed_up: dict[str, Device] = {}
+    for number, name in enumerate(names):
+        signed_up[name] = await people.signs_up(name.replace("_", "-"), server=site.servers[number % 2])
+    site.rows(
+        "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1", signed_up["staff"].id
+    )
+    owner, member = signed_up["owner"], signed_up["member"]
+    group = await owner.gathers(*(signed_up[name] for name in names[1:7]), name="Trip")
+    places = f"/conversations/{group['id']}/participants"
+    await owner.patches(f"{places}/{signed_up['admin'].id}", {"role": "admin"})
+    await owner.patches(f"{places}/{signed_up['read_only'].id}", {"can_send_messages": False})
+    message = await member.posts_message("for all who are here", to=group)
+    await owner.deletes(f"{places}/{signed_up['ex_member'].id}")
+    site.rows("UPDATE accounts_user SET is_active = false WHERE id = %s RETURNING 1", signed_up["deactivated"].id)
+    signed_up["other_device"] = await member.another_device(connected=False)
+    signed_up["revoked"] = await member.another_device("old phone", connected=False)
+    (session,) = [each for each in (await signed_up["revoked"].gets("/auth/sessions"))["results"] if each["current"]]
+    await member.deletes(f"/auth/sessions/{session['id']}")
+    signed_up["anonymous"] = Device(member.person, "nobody's", "", member.server, site)
+    bystander = signed_up.pop("bystander")
+    await asyncio.gather(bystander.connects(), *(signed_up[name].connects() for name in SIGNED_IN))
+    with site.clean_logs():
+        yield World(signed_up, bystander, group["id"], message["id"], message["sequence"])
+    await asyncio.gather(*(device.leaves() for device in [*signed_up.values(), bystander]))

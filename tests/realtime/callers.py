@@ -1,9 +1,17 @@
 """Clients of the socket without a network: what they send and hear are ASGI messages."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self
 
 import msgspec
+
+from chatsite.asgi import application
+from realtime import handshake, sweep
+from realtime.door import door
+from realtime.hub import hub
 
 ANSWERS = {"websocket.http.response": {}}
 
@@ -97,3 +105,19 @@ class Caller:
         if self.broken:
             raise OSError("the client is gone")
         self.heard.append(message)
+
+
+Calls = Callable[..., Caller]
+
+
+@asynccontextmanager
+async def callers() -> AsyncIterator[Calls]:
+    """Connect to this process as if it were a server; see in the end that it keeps nothing of it."""
+    yield partial(Caller, application)
+    assert hub.users == {}, "everybody was forgotten"
+    assert not handshake._unsigned
+    for task in sweep._tasks.pop(asyncio.get_running_loop(), []):
+        task.cancel()
+    if door._receiver is not None:
+        door._receiver.cancel()
+    door._loop = None

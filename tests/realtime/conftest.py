@@ -58,3 +58,22 @@ async def pipeline(database: Any) -> AsyncIterator[Any]:
     await opened(pipeline)
     yield pipeline
     pipeline.close()
+
+
+@pytest.fixture
+async def calls() -> AsyncIterator[Any]:
+    """Connects to this process as if it were a server: `async with calls(token=...) as ana`."""
+    from tests.realtime.callers import callers
+
+    async with callers() as calls:
+        yield calls
+
+
+@pytest.fixture
+async def token(calls: Any) -> str:
+    """Ana's bearer token."""
+    from accounts.services import open_session
+    from realtime.threads import in_database_thread
+    from tests.making import person
+
+    return await in_database_thread(lambda: str(open_session(user=person("ana")).token))

@@ -10,11 +10,13 @@ from django.db import connection
 
 from realtime.arrays import array_of
 from realtime.batches import BatchWrite, Decision
-from realtime.pipeline import Pipeline
+from realtime.pipeline import WRITE_SECONDS, Pipeline
 from realtime.rows import Statement
 
 Numbers = BatchWrite[int, Any]
 NOTE = "INSERT INTO noted SELECT unnest(%s::int[])"
+# Longer than anything here takes: it only turns a wait that nobody ends into a failure.
+AT_ONCE = WRITE_SECONDS / 2
 # Ends the connection on which it runs.
 FALL = "SELECT pg_terminate_backend(pg_backend_pid())"
 
@@ -65,6 +67,14 @@ class Database:
     def ends(self, backend: int) -> None:
         """End a backend and wait until it is gone."""
         self.execute(f"SELECT pg_terminate_backend({backend}, 5000)")
+
+
+async def writes_on(pipeline: Pipeline, database: Database) -> None:
+    """See that the next batch is written like any other."""
+    await opened(pipeline)
+    async with asyncio.timeout(AT_ONCE):
+        await pipeline.write(noting(), [99])
+    assert 99 in database.noted
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.campaign.device import Device
-from tests.campaign.evidence import Held
+from tests.campaign.history import Held
 from tests.campaign.line import LOOK
 from tests.campaign.outbox import Outgoing
 from tests.campaign.rest import Rest

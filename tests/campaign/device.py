@@ -13,17 +13,8 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from tests.campaign.evidence import (
-    REPEATABLE,
-    Closed,
-    Connected,
-    Frame,
-    Heard,
-    History,
-    SyncAsked,
-    Synced,
-    SyncRefused,
-)
+from tests.campaign.frames import REPEATABLE, Frame
+from tests.campaign.history import Closed, Connected, Heard, History, SyncAsked, Synced, SyncRefused
 from tests.campaign.line import Line
 from tests.campaign.outbox import ANSWER_PATIENCE, Outbox, Outgoing
 from tests.campaign.rest import NO_ANSWER, Rest

@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.campaign.crowd import Crowd, Group, Person
 from tests.campaign.device import Device
-from tests.campaign.evidence import Acked, Change, Heard, Membership, Outcome, Peek, Revocation, Sent
+from tests.campaign.evidence import Change, Membership, Outcome, Peek, Revocation
+from tests.campaign.history import Acked, Heard, Sent
 
 TRIES = 20
 SILENT_WITHIN = 10.0  # seconds after its revocation a device must hear nothing; 1 s where wake-ups work

@@ -18,7 +18,8 @@ from tests.campaign.checker import Verdict, check
 from tests.campaign.contents import Observer, read_contents
 from tests.campaign.crowd import Crowd
 from tests.campaign.doings import Doings
-from tests.campaign.evidence import Acked, Evidence, Heard, Sent
+from tests.campaign.evidence import Evidence
+from tests.campaign.history import Acked, Heard, Sent
 from tests.campaign.world import World
 
 

@@ -1,12 +1,59 @@
-"""From bytes to frames and back, at little cost: what many devices are sent is decoded once."""
+"""Frames as far as the campaign looks at them, and the way from bytes and back.
+
+At little cost: what many devices are sent is decoded once.
+"""
 
 from typing import Any
 
 import msgspec
 
-from tests.campaign.evidence import Frame
-
+# Codes after which a client repeats; every other refusal is final (docs/protocol.md, "Errors").
+REPEATABLE = frozenset({"rate_limited", "try_again", "server_error"})
 MOST_KNOWN = 20_000
+
+
+class Body(msgspec.Struct, gc=False, frozen=True):
+    """A message in a frame, as far as the campaign looks at it."""
+
+    id: str
+    sequence: int
+    content: str
+    sender_user_id: str | None = None
+    client_message_id: str | None = None
+    deleted_at: str | None = None
+
+
+class Participant(msgspec.Struct, gc=False, frozen=True):
+    """A participant in a frame."""
+
+    user_id: str
+    last_read_sequence: int = 0
+    last_delivered_sequence: int = 0
+
+
+class Frame(msgspec.Struct, gc=False, frozen=True):
+    """A frame of the server. Devices that were sent the same bytes share one."""
+
+    type: str
+    conversation_id: str = ""
+    sequence: int = 0
+    message: Body | None = None
+    participant: Participant | None = None
+    user_id: str = ""
+    reader_id: str = ""
+    up_to_sequence: int = 0
+    client_message_id: str | None = None
+    message_id: str | None = None
+    created_at: str = ""
+    duplicate: bool = False
+    code: str = ""
+    id: str | None = None
+    retry_after: float | None = None
+    heads: dict[str, int] | None = None
+    resync: list[str] | None = None
+    heartbeat_interval: float = 0.0
+    server_time: str = ""
+    epoch: str = ""
 
 
 class _Error(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from tests.campaign.evidence import REPEATABLE, Acked, History, Refused, Sent
+from tests.campaign.frames import REPEATABLE
+from tests.campaign.history import Acked, History, Refused, Sent
 from tests.campaign.line import Line
 
 ANSWER_PATIENCE = 10.0  # after which what was not answered is repeated

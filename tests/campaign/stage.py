@@ -15,7 +15,7 @@ from time import monotonic
 
 from tests.campaign.device import Device
 from tests.campaign.episode import Episode
-from tests.campaign.evidence import Acked, Closed, Heard, Refused
+from tests.campaign.history import Acked, Closed, Heard, Refused
 from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
 

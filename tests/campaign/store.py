@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from tests.campaign.evidence import Frame, Held, History, Loaded
+from tests.campaign.frames import Frame
+from tests.campaign.history import Held, History, Loaded
 
 PAGE, MOST_PAGES = 200, 5
 RETRY_WITHIN = 0.5  # seconds, at random, until a load that failed is tried again

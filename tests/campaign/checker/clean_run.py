@@ -8,30 +8,20 @@ had a third, which was revoked.
 """
 
 from tests.campaign.evidence import (
-    Acked,
-    Body,
     Change,
-    Connected,
     Contents,
     EventRow,
     Evidence,
-    Frame,
-    Heard,
-    Held,
-    History,
-    Loaded,
     Membership,
     MessageRow,
     MoveRow,
-    Participant,
     Peek,
     PlaceRow,
     Revocation,
-    Sent,
     Snapshot,
-    SyncAsked,
-    Synced,
 )
+from tests.campaign.frames import Body, Frame, Participant
+from tests.campaign.history import Acked, Connected, Heard, Held, History, Loaded, Sent, SyncAsked, Synced
 
 GROUP = "group"
 SENT = {3: ("ana", "one"), 4: ("ben", "two"), 7: ("ben", "three"), 12: ("ben", "four")}

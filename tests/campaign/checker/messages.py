@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.campaign.checker.verdict import Verdict
-from tests.campaign.evidence import REPEATABLE, Acked, Evidence, History, MessageRow, Refused, Sent
+from tests.campaign.evidence import Evidence, MessageRow
+from tests.campaign.frames import REPEATABLE
+from tests.campaign.history import Acked, History, Refused, Sent
 
 Key = tuple[str | None, str | None]  # sender, client_message_id
 

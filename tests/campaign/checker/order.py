@@ -3,18 +3,8 @@
 from collections import defaultdict, deque
 
 from tests.campaign.checker.verdict import Verdict
-from tests.campaign.evidence import (
-    Acked,
-    Connected,
-    EventRow,
-    Evidence,
-    Heard,
-    History,
-    Sent,
-    SyncAsked,
-    Synced,
-    SyncRefused,
-)
+from tests.campaign.evidence import EventRow, Evidence
+from tests.campaign.history import Acked, Connected, Heard, History, Sent, SyncAsked, Synced, SyncRefused
 
 
 def sequences_have_no_gaps(evidence: Evidence) -> Verdict:

@@ -7,19 +7,9 @@ from typing import Any
 
 from tests.campaign.checker import Verdict, check, deleted_texts_are_gone
 from tests.campaign.checker.clean_run import GROUP, clean_run, message_id
-from tests.campaign.evidence import (
-    Body,
-    EventRow,
-    Evidence,
-    Frame,
-    Heard,
-    Held,
-    History,
-    Membership,
-    MessageRow,
-    Participant,
-    PlaceRow,
-)
+from tests.campaign.evidence import EventRow, Evidence, Membership, MessageRow, PlaceRow
+from tests.campaign.frames import Body, Frame, Participant
+from tests.campaign.history import Heard, Held, History
 
 Spoil = Callable[[Evidence], None]
 

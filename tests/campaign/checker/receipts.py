@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.checker.windows import windows_of
-from tests.campaign.evidence import Evidence, Heard
+from tests.campaign.evidence import Evidence
+from tests.campaign.history import Heard
 
 
 def marks_only_rise(evidence: Evidence) -> Verdict:

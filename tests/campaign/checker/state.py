@@ -5,7 +5,8 @@ from collections import defaultdict, deque
 
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.checker.windows import FOREVER, windows_of
-from tests.campaign.evidence import Evidence, History, SyncAsked, Synced, SyncRefused
+from tests.campaign.evidence import Evidence
+from tests.campaign.history import History, SyncAsked, Synced, SyncRefused
 
 
 def synced_is_complete(evidence: Evidence) -> Verdict:

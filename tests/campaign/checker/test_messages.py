@@ -17,7 +17,8 @@ from tests.campaign.checker.planting import (
     plants,
     with_row,
 )
-from tests.campaign.evidence import Acked, Change, Evidence, Refused
+from tests.campaign.evidence import Change, Evidence
+from tests.campaign.history import Acked, Refused
 
 
 def without_message(evidence: Evidence, sequence: int) -> None:

@@ -19,17 +19,16 @@ from tests.campaign.checker.planting import (
     position_of,
     with_row,
 )
-from tests.campaign.evidence import (
+from tests.campaign.evidence import Evidence, Snapshot
+from tests.campaign.frames import Frame
+from tests.campaign.history import (
     Acked,
     Closed,
     Connected,
-    Evidence,
-    Frame,
     Heard,
     History,
     Refused,
     Sent,
-    Snapshot,
     SyncAsked,
     Synced,
     SyncRefused,

@@ -4,7 +4,9 @@ import pytest
 
 from tests.campaign.checker.clean_run import GROUP
 from tests.campaign.checker.planting import INNOCENT, PLANTED, Spoil, blamed_after, heard_later, innocent, plants
-from tests.campaign.evidence import Evidence, Frame, Heard, MoveRow, PlaceRow, Snapshot
+from tests.campaign.evidence import Evidence, MoveRow, PlaceRow, Snapshot
+from tests.campaign.frames import Frame
+from tests.campaign.history import Heard
 
 
 @plants("I11")

@@ -15,7 +15,8 @@ from tests.campaign.checker.planting import (
     of,
     plants,
 )
-from tests.campaign.evidence import EventRow, Evidence, Held, History, PlaceRow, SyncAsked, Synced, SyncRefused
+from tests.campaign.evidence import EventRow, Evidence, PlaceRow
+from tests.campaign.history import Held, History, SyncAsked, Synced, SyncRefused
 
 
 @plants("I6")

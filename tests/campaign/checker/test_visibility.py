@@ -18,20 +18,9 @@ from tests.campaign.checker.planting import (
     plants,
     position_of,
 )
-from tests.campaign.evidence import (
-    Change,
-    Closed,
-    Connected,
-    Evidence,
-    Frame,
-    Heard,
-    History,
-    Loaded,
-    Membership,
-    Peek,
-    SyncAsked,
-    Synced,
-)
+from tests.campaign.evidence import Change, Evidence, Membership, Peek
+from tests.campaign.frames import Frame
+from tests.campaign.history import Closed, Connected, Heard, History, Loaded, SyncAsked, Synced
 
 
 @plants("I8")

@@ -4,16 +4,8 @@ from collections import defaultdict
 
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.checker.windows import Windows, window_at, windows_of
-from tests.campaign.evidence import (
-    Closed,
-    Connected,
-    Evidence,
-    Heard,
-    History,
-    Loaded,
-    SyncAsked,
-    Synced,
-)
+from tests.campaign.evidence import Evidence
+from tests.campaign.history import Closed, Connected, Heard, History, Loaded, SyncAsked, Synced
 
 
 def nobody_sees_too_much(evidence: Evidence) -> Verdict:

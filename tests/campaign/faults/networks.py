@@ -6,7 +6,7 @@ import asyncio
 from time import monotonic
 
 from tests.campaign.device import Device
-from tests.campaign.evidence import Closed
+from tests.campaign.history import Closed
 from tests.campaign.stage import Stage
 
 

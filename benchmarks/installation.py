@@ -20,8 +20,9 @@ from benchmarks.clients import Invalid
 from benchmarks.subject import Places
 from benchmarks.usage import allow_many_files
 from tests.harness.processes import Program, temporary_folder
+from tests.harness.product import PROJECT, bare_environment, manage, migrate
 from tests.harness.servers import Server
-from tests.harness.services import PROJECT, Services, bare_environment, manage, migrate
+from tests.harness.services import Services
 
 # A benchmark is one long flood; what is measured is the server, not its patience.
 ROOM = {

@@ -6,11 +6,12 @@ import sys
 import django
 import pytest
 
-from tests.harness import services as harness_services
 from tests.harness.binaries import Missing
 from tests.harness.fixtures import *  # noqa: F403 - fixtures are found by name
+from tests.harness.product import SETTINGS
+from tests.harness.services import Services
 
-_SERVICES = pytest.StashKey[harness_services.Services]()
+_SERVICES = pytest.StashKey[Services]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,13 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit("Django's settings were loaded before the tests' services started: unset DJANGO_SETTINGS_MODULE")
     services = _given(config)
     if services is None:
-        services = harness_services.Services()
+        services = Services()
         try:
             services.start()
         except Missing as missing:
             pytest.exit(f"{missing}\n`make test` installs what it can.", returncode=2)
     config.stash[_SERVICES] = services
-    for name in harness_services.SETTINGS:
+    for name in SETTINGS:
         os.environ.pop(name, None)
     os.environ.update(services.environment(), DJANGO_SETTINGS_MODULE="chatsite.settings")
     # Only now: test modules import the product while they are collected.
@@ -39,13 +40,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         services.stop()
 
 
-def _given(config: pytest.Config) -> harness_services.Services | None:
+def _given(config: pytest.Config) -> Services | None:
     """Return services that run already: whoever calls pytest may pass them as a plugin."""
     plugins = config.pluginmanager.get_plugins()
-    return next((plugin for plugin in plugins if isinstance(plugin, harness_services.Services)), None)
+    return next((plugin for plugin in plugins if isinstance(plugin, Services)), None)
 
 
 @pytest.fixture(scope="session")
-def services(pytestconfig: pytest.Config) -> harness_services.Services:
+def services(pytestconfig: pytest.Config) -> Services:
     """The private PostgreSQL and Redis of this run."""
     return pytestconfig.stash[_SERVICES]

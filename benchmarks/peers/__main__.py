@@ -26,7 +26,7 @@ from benchmarks.peers.contenders import BRIEF, CHATSITE, COMPARED, CONTENDERS, C
 from benchmarks.runner import run_workload, workload
 from benchmarks.usage import wait_until_quiet
 from tests.harness.binaries import Missing
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.clients import Client, Invalid
 from benchmarks.subject import Places
 from benchmarks.usage import allow_many_files
-from tests.harness.processes import Program, temporary_folder
-from tests.harness.services import DidNotStart, PostgreSQL
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import DidNotStart, Program, temporary_folder
 
 STARTING = 60.0  # seconds until a server that does not answer counts as broken
 

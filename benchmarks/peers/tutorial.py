@@ -18,7 +18,8 @@ from benchmarks.peers.server import PeerServer
 from benchmarks.subject import Places
 from benchmarks.websocket import WebSocket
 from tests.harness.processes import Program, free_port
-from tests.harness.services import PROJECT, Redis, bare_environment
+from tests.harness.product import PROJECT, bare_environment
+from tests.harness.redis import Redis
 
 _BEFORE, _AFTER = b'{"message": "', f' {TEXT}"}}'.encode()
 

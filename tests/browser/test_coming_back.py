@@ -10,9 +10,9 @@ from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Arrives
 from tests.harness.people import People
+from tests.harness.product import manage
 from tests.harness.proxy import Proxy
 from tests.harness.servers import Site
-from tests.harness.services import manage
 
 
 async def test_a_browser_that_was_offline_catches_up(people: People, arrives: Arrives):

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from tests.campaign.evidence import Contents, EventRow, MessageRow, MoveRow, PlaceRow, Snapshot
-from tests.harness.services import PostgreSQL
+from tests.harness.postgresql import PostgreSQL
 
 SNAPSHOT: LiteralString = """
     SELECT c.last_sequence,

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.campaign.conductor import Result
 from tests.campaign.measures import Measure
 from tests.harness import binaries
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 FILE = PROJECT / "docs" / "campaign.md"
 MEANINGS = {

@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from psycopg import sql
 
-from tests.harness.services import PostgreSQL, Redis
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.redis import Redis
 
 TEXT = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4} [0-9]+ ")
 

@@ -17,9 +17,10 @@ from typing import Self
 
 from benchmarks.installation import ROOM
 from tests.harness.processes import temporary_folder
+from tests.harness.product import manage, migrate, production_environment
 from tests.harness.proxy import Filter, Link, Proxy
 from tests.harness.servers import ROOM_FOR_TESTS, Server
-from tests.harness.services import Services, manage, migrate, production_environment
+from tests.harness.services import Services
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from tests.harness.services import manage
+from tests.harness.product import manage
 
 pytestmark = pytest.mark.django_db
 

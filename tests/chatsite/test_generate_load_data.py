@@ -20,7 +20,7 @@ from messaging.models import Message, ReceiptMove
 from messaging.selectors import history
 from messaging.services.drafts import Send
 from messaging.services.send import send_message
-from tests.harness.services import manage
+from tests.harness.product import manage
 from tests.making import person
 
 # VACUUM runs in no transaction.

@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 LOWERED = """
 import resource

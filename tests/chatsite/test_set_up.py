@@ -13,7 +13,7 @@ from django.test import Client
 from chatsite.limits import Limits
 from chatsite.production import refuse_unsafe
 from chatsite.secret import kept_secret
-from tests.harness.services import manage
+from tests.harness.product import manage
 
 # --- Limits -------------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.contracts.bad_input import Somebody, looks_well, raw_http, raw_json, tries, usual_headers
 from tests.harness.device import PASSWORD
+from tests.harness.product import PROJECT
 from tests.harness.servers import Profile, Site
-from tests.harness.services import PROJECT
 
 # --- Made from the OpenAPI file -------------------------------------------------------------
 

@@ -30,8 +30,8 @@ from realtime.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
 from tests.harness.device import PASSWORD, Device
 from tests.harness.people import People
+from tests.harness.product import PROJECT
 from tests.harness.servers import Site
-from tests.harness.services import PROJECT
 
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]

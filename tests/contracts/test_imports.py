@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "chatsite")
 

@@ -12,7 +12,7 @@ from chatsite import asyncapi
 from chatsite.management.commands.write_schemas import schemas
 from realtime import registry, sockets
 from tests.contracts.routes import api_routes
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 
 @pytest.fixture(scope="module")

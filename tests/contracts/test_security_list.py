@@ -9,7 +9,7 @@ import pytest
 from chatsite import asyncapi  # which knows every registered command and frame
 from realtime import registry
 from tests.contracts.routes import patterns
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 assert asyncapi
 PAGE = (PROJECT / "docs" / "security.md").read_text()

@@ -11,9 +11,11 @@ import pytest
 from tests.harness import backups
 from tests.harness.device import Device
 from tests.harness.people import People
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.product import manage
 from tests.harness.replica import Replica
 from tests.harness.servers import Site
-from tests.harness.services import PostgreSQL, Services, manage
+from tests.harness.services import Services
 from tests.harness.snapshots import differences, fresh_snapshot
 
 

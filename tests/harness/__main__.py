@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(command: list[str]) -> int:
-    from tests.harness.services import Services, bare_environment, migrate
+    from tests.harness.product import bare_environment, migrate
+    from tests.harness.services import Services
 
     services = Services()
     services.start()

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.harness import binaries
-from tests.harness.services import PostgreSQL
+from tests.harness.postgresql import PostgreSQL
 
 
 def base_backup(postgresql: PostgreSQL) -> Path:

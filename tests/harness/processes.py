@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _REAPER = """
@@ -89,6 +89,10 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no free port between 18000 and 32000")
+
+
+class DidNotStart(Exception):
+    """A service ended or stayed silent instead of answering; the text is its log."""
 
 
 class Program:
@@ -206,6 +210,19 @@ class Program:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
+
+
+def answers(program: Program, asks: Callable[[], bool], *, patience: float) -> bool:
+    """Wait until a program answers, and end it if it does not in time; return whether it does."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until and program.running:
+        if asks():
+            # The port may be somebody else's, and our program about to say so.
+            return program.running
+        time.sleep(0.02)
+    if program.running:
+        program.kill()
+    return False
 
 
 def _group_of(user: str) -> int:

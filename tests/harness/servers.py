@@ -16,16 +16,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
-from tests.harness.processes import Program, free_port, temporary_folder
-from tests.harness.services import (
-    PROJECT,
-    DidNotStart,
-    Redis,
-    Services,
-    bare_environment,
-    migrate,
-    production_environment,
-)
+from tests.harness.processes import DidNotStart, Program, free_port, temporary_folder
+from tests.harness.product import PROJECT, bare_environment, migrate, production_environment
+from tests.harness.redis import Redis
+from tests.harness.services import Services
 
 Profile = Literal["embedded", "production"]
 PROFILES: tuple[Profile, ...] = ("embedded", "production")

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 
 from tests.harness.processes import Program, free_port, temporary_folder
+from tests.harness.product import PROJECT, SETTINGS, bare_environment
+from tests.harness.redis import Redis
 from tests.harness.servers import PROFILES, Profile, Site
-from tests.harness.services import PROJECT, SETTINGS, Redis, Services, bare_environment
+from tests.harness.services import Services
 
 
 def test_postgresql_is_as_durable_as_the_product_demands(services: Services) -> None:

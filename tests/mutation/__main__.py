@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 from tests.mutation.mutants import mutants
 from tests.mutation.quick import PATIENCE
 from tests.mutation.targets import THEMES

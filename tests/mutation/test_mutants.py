@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 from tests.mutation.mutants import mutants
 from tests.mutation.targets import THEMES
 from tests.mutation.trial import source_of

@@ -19,7 +19,8 @@ from types import CodeType, ModuleType
 
 import pytest
 
-from tests.harness.services import PROJECT, Services, production_environment
+from tests.harness.product import PROJECT, production_environment
+from tests.harness.services import Services
 from tests.mutation.mutants import Mutant
 from tests.mutation.quick import QuickTrials
 

@@ -10,11 +10,11 @@ from websockets.exceptions import WebSocketException
 
 from tests.harness.device import Device
 from tests.harness.people import People
+from tests.harness.product import manage
 from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica
 from tests.harness.rest import Refused, refused
 from tests.harness.servers import Site
-from tests.harness.services import manage
 
 
 async def test_twenty_resends_over_both_transports_are_one_message(people: People) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.harness.services import PROJECT
+from tests.harness.product import PROJECT
 
 SCRIPT = """
 import sys

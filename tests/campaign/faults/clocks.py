@@ -10,7 +10,7 @@ import urllib.request
 from tests.campaign.stage import Stage
 from tests.campaign.world import Process
 from tests.harness import binaries
-from tests.harness.services import DidNotStart
+from tests.harness.processes import DidNotStart
 
 HOUR = 3600
 

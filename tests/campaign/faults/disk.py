@@ -11,8 +11,9 @@ from pathlib import Path
 from time import monotonic
 
 from tests.campaign.stage import Stage
+from tests.harness.postgresql import PostgreSQL
 from tests.harness.processes import temporary_folder
-from tests.harness.services import PostgreSQL, Services
+from tests.harness.services import Services
 
 SIZE_MIB = 384
 SETTINGS = "max_wal_size = '64MB'\nmin_wal_size = '32MB'\nshared_buffers = '32MB'\n"

@@ -10,7 +10,7 @@ from time import monotonic
 from tests.campaign.device import Device
 from tests.campaign.stage import Stage
 from tests.campaign.world import Process
-from tests.harness.services import DidNotStart
+from tests.harness.processes import DidNotStart
 
 # Where a process may die, and within how many passes it does: some are passed per frame or delivery.
 POINTS = {

@@ -1,0 +1,70 @@
+"""The product as a folder of source: its settings, and its commands under exactly given settings."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from secrets import token_hex
+
+from tests.harness.redis import Redis
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _settings_of_the_product() -> frozenset[str]:
+    """Return the variables that the product reads: where it works, and what it permits."""
+    source = "".join(file.read_text() for file in (PROJECT / "chatsite").rglob("*.py"))
+    read = re.findall(r"env(?:iron)?(?:\.\w+\(|\[)\s*\"([A-Z_]+)\"", source)
+    return frozenset(read) | {"DJANGO_SETTINGS_MODULE"}
+
+
+# None of them may leak from the developer's shell or `.env` into a test.
+SETTINGS = _settings_of_the_product()
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this process's environment without any setting of the product."""
+    return {name: value for name, value in os.environ.items() if name not in SETTINGS}
+
+
+def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
+    """Return the settings of the production profile on the given stores, and no others."""
+    return {
+        "CHATSITE_PROFILE": "production",
+        "CHATSITE_TESTING": "1",
+        "SECRET_KEY": token_hex(32),
+        "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+        "ALLOWED_ORIGINS": "https://chat.example.org",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis.url(0),
+        "CELERY_BROKER_URL": redis.url(1),
+        "CHATSITE_LIMITS": "{}",
+        "CHATSITE_CRASH_POINT": "",
+        "DEBUG": "false",
+        "DATA_DIR": str(redis.folder),
+    }
+
+
+def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 60) -> str:
+    """Run a management command under exactly these settings and return what it printed.
+
+    :raises RuntimeError: it failed; the text is its output.
+    """
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=bare_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=patience,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Bring the database of these settings to the newest schema."""
+    manage(["migrate", "--verbosity", "0"], environment)

@@ -142,6 +142,5 @@ def _living(sessions: QuerySet[DeviceSession]) -> list[DeviceSession]:
     now = timezone.now()
     living = [session for session in sessions.select_related("user") if _is_living(session)]
     in_use = [session.id for session in living if now - session.last_used_at > USE_NOTED_EVERY]
-    if in_use:
-        DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)
+    DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)  # of none, no query
     return living

@@ -54,6 +54,12 @@ def test_people_are_found_by_a_part_of_their_names_best_first() -> None:
     assert [user.username for user in selectors.found_users("AN", viewer=cleo)] == ["Ana", "ABan", "tom"]
 
 
+def test_among_equals_names_come_in_the_order_of_the_alphabet() -> None:
+    ana, *_ = people("ana", "zoe-b", "adam-b", "b-old", "b-ok")
+    found = [user.username for user in selectors.found_users("b", viewer=ana)]
+    assert found == ["b-ok", "b-old", "adam-b", "zoe-b"]
+
+
 @pytest.mark.parametrize("q", ["%", "_", "\\", "'"])
 def test_signs_of_the_database_are_letters_like_others(q: str) -> None:
     ana, _ = people("ana", "ben")

@@ -209,6 +209,10 @@ class TestSessions:
         services.open_session(user=ana, with_token=False)
         assert selectors.session_of_token(token) is None
 
+    def test_nobody_is_found_without_asking_when_there_is_no_id(self, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            assert selectors.session_of_id(None) is None
+
     def test_it_ends_when_it_is_revoked_and_only_it(self, ana: User) -> None:
         one, two = services.open_session(user=ana), services.open_session(user=ana)
         services.revoke_session(user_id=ana.id, session_id=one.session.id)

@@ -31,9 +31,9 @@ PATIENCE = 100.0
 class QuickTrials:
     """A plugin of pytest that, in place of running all tests once, runs some of them for each change."""
 
-    def __init__(self, module: str, changes: Mapping[int, Mutant], judge: Judge, outcomes: Path) -> None:
-        self._module, self._changes, self._judge, self._outcomes = module, changes, judge, outcomes
-        self._notes = outcomes.with_name("reached.json")
+    def __init__(self, module: str, changes: Mapping[int, Mutant], judge: Judge, notes: Path, outcomes: Path) -> None:
+        self._module, self._changes, self._judge = module, changes, judge
+        self._notes, self._outcomes = notes, outcomes
         self._watch: _Watch | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -57,11 +57,12 @@ class QuickTrials:
 
     def _try_all(self, session: pytest.Session) -> None:
         functions = _Functions(self._module)
+        gc.freeze()  # what every trial shares
         self._judge(lambda: self._forked_to_watch(functions.file), PATIENCE)
         if not self._notes.exists():
             return
         seen: dict[str, Any] = json.loads(self._notes.read_text())
-        cheapest_first = sorted(session.items, key=lambda item: float(seen[item.nodeid]["seconds"]))
+        cheapest_first = _cheapest_first(session.items, seen)
         outcomes: dict[int, str] = {}
         for number, change in self._changes.items():
             tests = [item for item in cheapest_first if change.function in seen[item.nodeid]["functions"]]
@@ -93,6 +94,22 @@ class QuickTrials:
             self._watch = _Watch(file)
             raise _IsTrial
         return child
+
+
+class CheapestFirst:
+    """A plugin of pytest that sorts the tests by the time that they took when they were watched."""
+
+    def __init__(self, notes: Path) -> None:
+        self._notes = notes
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort them."""
+        items[:] = _cheapest_first(items, json.loads(self._notes.read_text()))
+
+
+def _cheapest_first(items: Sequence[pytest.Item], seen: Mapping[str, Any]) -> list[pytest.Item]:
+    return sorted(items, key=lambda item: float(seen[item.nodeid]["seconds"]))
 
 
 class _IsTrial(Exception):

@@ -4,6 +4,7 @@ A trial is forked off a process that has loaded the libraries and started the se
 tests (`quick`), so it costs little more than its tests. It ends at the first test that fails.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -22,10 +23,12 @@ import pytest
 from tests.harness.product import PROJECT, production_environment
 from tests.harness.services import Services
 from tests.mutation.mutants import Mutant
-from tests.mutation.quick import QuickTrials
+from tests.mutation.quick import CheapestFirst, QuickTrials
 
 # Libraries that take long to load and need no settings.
 LIBRARIES = (
+    "_hypothesis_pytestplugin",
+    "anyio.pytest_plugin",
     "celery.app.base",
     "channels.routing",
     "channels_redis.pubsub",
@@ -35,13 +38,17 @@ LIBRARIES = (
     "django.test",
     "httpx",
     "hypothesis",
+    "jsonschema",
     "pytest_asyncio.plugin",
     "pytest_django.plugin",
-    "schemathesis",
+    "pytest_timeout",
+    "schemathesis.pytest.plugin",
+    "websockets.asyncio.client",
 )
 OPTIONS = (
     *("-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # its plugins were loaded before
+    *("-p", "no:unraisableexception"),  # collects garbage for long, to say what pyproject.toml ignores
 )
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
 # A change that makes its tests so many times slower, and slower than this, has made them hang.
@@ -63,9 +70,11 @@ class Bench:
     def __init__(self) -> None:
         for library in LIBRARIES:
             importlib.import_module(library)
+        gc.freeze()  # what every trial shares
         self._services = Prepared()
         self._services.start()
         self._log = self._services.redis.folder / "trial.log"
+        self._notes = self._services.redis.folder / "notes.json"
 
     def stop(self) -> None:
         """End the services."""
@@ -83,7 +92,7 @@ class Bench:
             if not child:
                 if code is not None:
                     sys.meta_path.insert(0, _Changed(module, code))
-                self._be_pytest(tests)
+                self._be_pytest(tests, CheapestFirst(self._notes))
             return child
 
         return self._judged(forked, seconds)
@@ -94,8 +103,7 @@ class Bench:
         outcomes.unlink(missing_ok=True)
         child = os.fork()
         if not child:
-            trials = QuickTrials(module, changes, self._judged, outcomes)
-            self._be_pytest(tests, trials)
+            self._be_pytest(tests, QuickTrials(module, changes, self._judged, self._notes, outcomes))
         os.waitpid(child, 0)
         if not outcomes.exists():
             raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_words()}")
@@ -120,7 +128,7 @@ class Bench:
         assert exit_code != NONE_FOUND, self.last_words()
         return SURVIVED if exit_code == ALL_PASSED else KILLED
 
-    def _be_pytest(self, tests: Sequence[str], trials: QuickTrials | None = None) -> None:
+    def _be_pytest(self, tests: Sequence[str], plugin: QuickTrials | CheapestFirst) -> None:
         """Run the tests and end. Of quick trials this is both the process that makes them and each of them."""
         os.setsid()
         with self._log.open("w") as log:
@@ -128,7 +136,7 @@ class Bench:
             os.dup2(log.fileno(), 2)
         exit_code = 3
         try:
-            exit_code = int(pytest.main([*OPTIONS, *tests], plugins=[self._services, *([trials] if trials else [])]))
+            exit_code = int(pytest.main([*OPTIONS, *tests], plugins=[self._services, plugin]))
         except BaseException:  # noqa: BLE001 - it ends here, whatever it was
             traceback.print_exc()
         finally:

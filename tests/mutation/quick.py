@@ -4,17 +4,16 @@ It runs only the tests that reach the changed function, those first that take le
 functions has its effect while the module is imported: that needs a slow trial.
 """
 
+import ast
 import gc
 import importlib
 import json
 import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -26,6 +25,8 @@ Key = tuple[str, int]
 Judge = Callable[[Callable[[], int], float], str]
 # Longer than all tests of a module take without any change.
 PATIENCE = 100.0
+# What a watch is called in the module that it watches.
+WATCH = "_watch_of_the_mutation_run"
 
 
 class QuickTrials:
@@ -58,7 +59,7 @@ class QuickTrials:
     def _try_all(self, session: pytest.Session) -> None:
         functions = _Functions(self._module)
         gc.freeze()  # what every trial shares
-        self._judge(lambda: self._forked_to_watch(functions.file), PATIENCE)
+        self._judge(lambda: self._forked_to_watch(functions), PATIENCE)
         if not self._notes.exists():
             return
         seen: dict[str, Any] = json.loads(self._notes.read_text())
@@ -86,12 +87,12 @@ class QuickTrials:
             raise _IsTrial
         return child
 
-    def _forked_to_watch(self, file: str) -> int:
+    def _forked_to_watch(self, functions: "_Functions") -> int:
         self._notes.unlink(missing_ok=True)
         child = os.fork()
         if not child:
             os.setsid()
-            self._watch = _Watch(file)
+            self._watch = _Watch(functions)
             raise _IsTrial
         return child
 
@@ -120,13 +121,9 @@ class _Functions:
     """The functions of an imported module, into which other code can be put."""
 
     def __init__(self, module: str) -> None:
-        space = vars(importlib.import_module(module))
-        self.file: str = space["__file__"]
-        self._all = [
-            (_key(each.__code__), each)
-            for each in gc.get_objects()
-            if isinstance(each, FunctionType) and each.__globals__ is space and each.__code__.co_filename == self.file
-        ]
+        self._space = vars(importlib.import_module(module))
+        self.file: str = self._space["__file__"]
+        self._all = [(_key(each.__code__), each) for each in gc.get_objects() if self._is_one(each)]
 
     def can_become(self, code: CodeType, name: str) -> bool:
         """Return whether code of the module can take the place of the old, that of the function `name` above all."""
@@ -135,11 +132,17 @@ class _Functions:
             key in codes and codes[key].co_freevars == function.__code__.co_freevars for key, function in self._all
         )
 
-    def become(self, code: CodeType) -> None:
+    def become(self, code: CodeType, *, reports_to: "_Watch | None" = None) -> None:
         """Put the module's code into the functions that live."""
+        self._space[WATCH] = reports_to
         codes = _codes_in(code)
         for key, function in self._all:
             function.__code__ = codes[key]
+
+    def _is_one(self, each: object) -> TypeGuard[FunctionType]:
+        if not isinstance(each, FunctionType):
+            return False
+        return each.__globals__ is self._space and each.__code__.co_filename == self.file
 
 
 def _key(code: CodeType) -> Key:
@@ -158,30 +161,48 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 
 class _Watch:
-    """Sees which functions of a file each test reaches, and how long it takes."""
+    """Sees which functions of a module each test reaches, and how long it takes."""
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    def __init__(self, functions: _Functions) -> None:
         self._functions: dict[str, set[str]] = {}
         self._begins: list[float] = []
         self._reached: set[str] = set()
-        threading.setprofile(self._sees)
-        sys.setprofile(self._sees)
+        functions.become(_reporting(functions.file), reports_to=self)
+
+    def sees(self, function: str) -> None:
+        """Note that a function was called."""
+        self._reached.add(function)
 
     def test_begins(self, nodeid: str) -> None:
         self._reached = self._functions[nodeid] = set()
         self._begins.append(time.monotonic())
 
     def seen(self) -> dict[str, dict[str, Any]]:
-        """Stop, and return for each test its seconds and the names of the functions."""
-        sys.setprofile(None)
-        threading.setprofile(None)
+        """Return for each test its seconds and the names of the functions."""
         ends = [*self._begins[1:], time.monotonic()]
         return {
             nodeid: {"seconds": end - begin, "functions": sorted(functions)}
             for (nodeid, functions), begin, end in zip(self._functions.items(), self._begins, ends, strict=True)
         }
 
-    def _sees(self, frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename == self._file:
-            self._reached.add(frame.f_code.co_qualname)
+
+def _reporting(file: str) -> CodeType:
+    """Return the code of a module whose functions tell a watch that they were called."""
+    tree = ast.parse(Path(file).read_text())
+    _report(tree, "")
+    return compile(tree, file, "exec")
+
+
+def _report(parent: ast.AST, names: str) -> None:
+    for node in ast.iter_child_nodes(parent):
+        match node:
+            case ast.ClassDef(name=name):
+                _report(node, f"{names}{name}.")
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                _report(node, f"{names}{name}.<locals>.")
+                report = ast.parse(f"{WATCH}.sees({names + name!r})").body[0]
+                for part in ast.walk(report):
+                    ast.copy_location(part, node.body[0])
+                node.body.insert(0, report)
+            case _:
+                _report(node, names)

@@ -61,7 +61,7 @@ def test_what_runs_on_import_or_lacks_a_closure_needs_a_new_import(example: Modu
 
 
 def test_the_watch_sees_which_test_reaches_which_function(example: ModuleType) -> None:
-    watch = _Watch(str(example.__file__))
+    watch = _Watch(_Functions(example.__name__))
     watch.test_begins("one")
     example.outer(3)()
     watch.test_begins("two")

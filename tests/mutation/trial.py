@@ -20,6 +20,7 @@ from types import CodeType, ModuleType
 
 import pytest
 
+from tests.harness.postgresql import PostgreSQL
 from tests.harness.product import PROJECT, production_environment
 from tests.harness.services import Services
 from tests.mutation.mutants import Mutant
@@ -145,7 +146,13 @@ class Bench:
 
 
 class Prepared(Services):
-    """Services that run already, and a migrated database that trials use as it is."""
+    """Services that run already, and a migrated database that trials use as it is.
+
+    What is written here may be lost in a crash: it is not written to the disk at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(PostgreSQL(settings="fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"))
 
     def start(self) -> None:
         """Start them, and make the database."""

@@ -35,6 +35,7 @@ REFINEMENTS = frozenset({"strip", "lower", "upper", "rstrip", "lstrip", "order_b
 # What is called for people, type checkers or tests only, and what is assigned for Python itself. NotFound is given a
 # word of its sentence.
 UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast", "NotFound"})
+GENERIC_TYPES = frozenset({"Callable", "dict", "list", "tuple"})
 UNSEEN_NAMES = frozenset({"__slots__", "__all__"})
 UNSEEN_KEYWORDS = frozenset({"kw_only", "extra_json_schema", "verbose_name", "help_text"})
 
@@ -149,8 +150,8 @@ def _is_unseen(node: ast.AST) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
-        case ast.Assign(value=ast.Subscript(value=ast.Name(id="Callable"))):  # a name for a type
-            return True
+        case ast.Assign(value=ast.Subscript(value=ast.Name(id=generic))) if generic in GENERIC_TYPES:
+            return True  # a name for a type
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name in UNSEEN_NAMES
         case ast.keyword(arg=name):
@@ -210,7 +211,7 @@ def _other_values(value: object) -> Iterator[object]:
     match value:
         case bool():
             yield not value
-        case int() | float():
+        case int() | float() if value + 1 != value:  # not so for a float that stands for never
             yield value + 1
         case str() if " AND " in value:  # a condition in SQL
             parts = value.split(" AND ")

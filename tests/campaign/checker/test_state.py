@@ -15,6 +15,7 @@ from tests.campaign.checker.planting import (
     of,
     plants,
 )
+from tests.campaign.checker.state import synced_is_complete
 from tests.campaign.evidence import EventRow, Evidence, PlaceRow
 from tests.campaign.history import Held, History, SyncAsked, Synced, SyncRefused
 
@@ -75,6 +76,11 @@ def a_newcomer_lacks_a_message(evidence: Evidence) -> None:
 
 
 @plants("I10")
+def a_device_takes_somebody_for_a_member_who_never_was(evidence: Evidence) -> None:
+    of(evidence, "ana's phone").holds[GROUP].members.add("dan")
+
+
+@plants("I10")
 def a_newcomer_does_not_know_how_far_others_are(evidence: Evidence) -> None:
     cleo_comes_again(evidence)
     evidence.contents.places[GROUP, "ben"] = PlaceRow(True, 1, 14, 14)
@@ -104,6 +110,17 @@ def a_sync_after_which_something_is_to_be_loaded(evidence: Evidence) -> None:
 
 
 @innocent
+def a_sync_from_which_a_conversation_is_gone(evidence: Evidence) -> None:
+    cursors = {GROUP: 12, "left meanwhile": 3}
+    heard_later(evidence, "ana's phone", SyncAsked(13.2, 1, cursors), Synced(13.3, 1, {GROUP: 12}, [], cursors))
+
+
+@innocent
+def a_refusal_of_a_sync_that_was_asked_for_on_another_socket(evidence: Evidence) -> None:
+    heard_later(evidence, "ana's phone", SyncAsked(13.2, 1, {}), SyncRefused(13.3, 2))
+
+
+@innocent
 def a_sync_that_was_not_asked_about_what_lags_behind(evidence: Evidence) -> None:
     heard_later(evidence, "ana's phone", SyncAsked(13.2, 1, {}), Synced(13.3, 1, {GROUP: 12}, [], {GROUP: 11}))
 
@@ -113,6 +130,19 @@ def a_device_that_holds_only_the_newest(evidence: Evidence) -> None:
     held = of(evidence, "ana's phone").holds[GROUP]
     held.floor = 7
     held.messages = {sequence: each for sequence, each in held.messages.items() if sequence >= 7}
+
+
+@innocent
+def a_device_that_still_holds_some_of_what_it_need_not(evidence: Evidence) -> None:
+    held = of(evidence, "ana's phone").holds[GROUP]
+    held.floor = 7
+    del held.messages[2]
+    held.messages[4] = (message_id(4), "two")
+
+
+@innocent
+def rows_that_the_database_gives_in_another_order(evidence: Evidence) -> None:
+    evidence.contents.messages.reverse()
 
 
 @innocent
@@ -135,6 +165,13 @@ def test_what_a_device_holds_wrongly_is_named() -> None:
     of(evidence, "ana's phone").holds = {name: Held(1) for name in "gfedcba"}
     said = "ana's phone holds ['a', 'b', 'c', 'd', 'e'] that it should not, and lacks ['group']"
     assert said in blamed(evidence)["I6"]
+
+
+def test_every_message_that_a_device_must_hold_is_a_case() -> None:
+    evidence = clean_run()
+    before = synced_is_complete(evidence).checked
+    of(evidence, "ana's phone").holds[GROUP].floor = 7
+    assert before - synced_is_complete(evidence).checked == 4, "2, 3, 4 and 6 are below the floor"
 
 
 def test_who_was_never_in_it_holds_nothing_and_that_is_right() -> None:

@@ -18,8 +18,8 @@ from tests.campaign.checker.planting import (
     plants,
     position_of,
 )
-from tests.campaign.evidence import Change, Evidence, Membership, Peek
-from tests.campaign.frames import Frame
+from tests.campaign.evidence import Change, EventRow, Evidence, Membership, Peek
+from tests.campaign.frames import Frame, Participant
 from tests.campaign.history import Closed, Connected, Heard, History, Loaded, SyncAsked, Synced
 
 
@@ -60,6 +60,22 @@ def a_newcomer_hears_the_text_of_a_message_from_before(evidence: Evidence) -> No
 def an_event_comes_after_a_removal_before_the_coming_again(evidence: Evidence) -> None:
     cleo_comes_again(evidence)
     del of(evidence, "cleo's laptop").entries[-2]
+
+
+@plants("I8")
+def somebody_else_comes_after_a_removal_before_the_coming_again(evidence: Evidence) -> None:
+    cleo_comes_again(evidence)
+    evidence.contents.events[GROUP][13] = EventRow(14, "participant_added", 14, user_id="dan")
+    dan_comes = Frame("participant_added", GROUP, 14, participant=Participant("dan"))
+    of(evidence, "cleo's laptop").entries[-2:] = [Heard(13.4, 1, dan_comes)]
+
+
+@plants("I8")
+def a_change_of_oneself_comes_after_a_removal_before_the_coming_again(evidence: Evidence) -> None:
+    cleo_comes_again(evidence)
+    evidence.contents.events[GROUP][13] = EventRow(14, "participant_updated", 14, user_id="cleo")
+    changed = Frame("participant_updated", GROUP, 14, participant=Participant("cleo"))
+    of(evidence, "cleo's laptop").entries[-2:] = [Heard(13.4, 1, changed)]
 
 
 @plants("I8")
@@ -153,6 +169,16 @@ def a_text_that_was_loaded_before_its_deletion(evidence: Evidence) -> None:
     heard_later(evidence, "ana's phone", Loaded(8.0, 8.1, GROUP, 8, {message_id(3): "one"}))
 
 
+@innocent
+def a_message_that_is_loaded_empty_after_its_deletion(evidence: Evidence) -> None:
+    heard_later(evidence, "ana's phone", Loaded(13.2, 13.3, GROUP, 12, {message_id(3): ""}))
+
+
+@innocent
+def a_revoked_device_that_notes_late_that_its_socket_ended(evidence: Evidence) -> None:
+    heard_later(evidence, "cleo's laptop", Closed(20.0, 1, 4401))
+
+
 def on_a_tablet(evidence: Evidence, *entries: Any) -> None:
     evidence.histories.append(History("ana's tablet", "ana", [Connected(0.0, 1, 0), *entries], settled=False))
 
@@ -216,3 +242,9 @@ def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
 @pytest.mark.parametrize("vary", INNOCENT[__name__])
 def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
     assert blamed_after(vary) == {}
+
+
+def test_each_of_several_frames_is_named() -> None:
+    blames = blamed_after(lambda evidence: heard_later(evidence, "cleo's laptop", heard(11), heard(12)))["I8"]
+    for number in (11, 12):
+        assert any(f"sequence={number}" in what and "while not being a member" in what for what in blames), number

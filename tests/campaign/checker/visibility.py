@@ -44,7 +44,7 @@ def _look_at_memberships(history: History, windows: Windows, verdict: Verdict) -
             continue
         subject = frame.message.sequence if frame.message is not None else frame.sequence
         verdict.look(
-            frame.type == "event_hidden" or subject >= window.first,
+            subject >= window.first,
             f"{history.device} heard {frame}, about what lies before its history start {window.first}",
         )
         if frame.type == "participant_added" and frame.participant and frame.participant.user_id == history.user_id:

@@ -5,11 +5,10 @@ transport, without a task or a queue, so that a load of thousands of frames a se
 """
 
 import asyncio
-import socket
-import struct
-from collections import deque
 from collections.abc import Callable
-from typing import Literal, Self, cast
+from typing import Literal, Self
+
+from tests.harness.proxy_end import End
 
 Direction = Literal["up", "down"]  # up: towards the server; down: towards the client
 BOTH: tuple[Direction, Direction] = ("up", "down")
@@ -126,8 +125,8 @@ class Link:
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
-        self.client = _End(self, "up")
-        self.server = _End(self, "down")
+        self.client = End(self, "up")
+        self.server = End(self, "down")
         self.bytes = 0  # that came, in both directions
         self._filter = proxy.filters(self) if proxy.filters is not None else None
         self._reaching: asyncio.Task[None] | None = None
@@ -158,7 +157,7 @@ class Link:
             self._over = True
             self.client.reset()
 
-    def came(self, data: bytes, end: "_End") -> None:
+    def came(self, data: bytes, end: End) -> None:
         """Forward what came in at one end."""
         self.bytes += len(data)
         if end.direction in self.proxy.dropping:
@@ -168,7 +167,7 @@ class Link:
         if data:
             self.write(data, end.direction)
 
-    def other(self, end: "_End") -> "_End":
+    def other(self, end: End) -> End:
         """Return the opposite end."""
         return self.server if end is self.client else self.client
 
@@ -189,126 +188,3 @@ class Link:
         except OSError:
             self.cut()
         self.client.look_again()
-
-
-class _End(asyncio.Protocol):
-    """One end of a link. Reads towards `direction`, writes the other way, waits where it must."""
-
-    def __init__(self, link: Link, direction: Direction) -> None:
-        self.link = link
-        self.direction = direction
-        self._transport: asyncio.Transport | None = None
-        self._unwritten: deque[tuple[float, bytes]] = deque()  # (due, bytes); empty bytes are the end of the stream
-        self._timer: asyncio.TimerHandle | None = None
-        self._reading = True
-        self._full = False  # this end's peer does not take what we write
-        self.has_ended = False  # the end of the stream was written to this end's peer
-
-    # --- asyncio.Protocol ---------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        if self.direction == "up":
-            self.link.accepted()
-        self.look_again()
-
-    def data_received(self, data: bytes) -> None:
-        self.link.came(data, self)
-
-    def eof_received(self) -> bool:
-        self.link.other(self).write(b"")
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
-        self.link.ended()
-
-    def pause_writing(self) -> None:
-        self._full = True
-        self.link.other(self).look_again()
-
-    def resume_writing(self) -> None:
-        self._full = False
-        self.link.other(self).look_again()
-
-    # --- Towards the peer ---------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send bytes to this end's peer: at once, or when latency and silence let them."""
-        if not self._unwritten and self._transport is not None and not self.link.proxy.latency and not self._silenced:
-            self._put(data)
-            return
-        self._unwritten.append((asyncio.get_running_loop().time() + self.link.proxy.latency, data))
-        self._flush()
-
-    def look_again(self) -> None:
-        """Read or stop reading, and write what waits, as silence and the other end allow."""
-        self._flush()
-        if self._transport is None or self._transport.is_closing():
-            return
-        other = self.link.other(self)
-        wanted = self.direction not in self.link.proxy.silenced and other.is_there and not other._full
-        if wanted != self._reading:
-            self._reading = wanted
-            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
-
-    def reset(self) -> None:
-        """End with RST instead of FIN: lingering for zero seconds makes close() do so."""
-        if self._transport is not None and not self._transport.is_closing():
-            connection = self._transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
-
-    def close(self) -> None:
-        """End after what was written has gone out; what waits for latency is given up."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
-
-    @property
-    def is_there(self) -> bool:
-        """Whether this end is connected."""
-        return self._transport is not None
-
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """The address at the other side of this end's connection; None when it is not connected."""
-        return None if self._transport is None else self._transport.get_extra_info("peername")
-
-    @property
-    def local_port(self) -> int | None:
-        """The proxy's own port on this end's connection; None when it is not connected."""
-        return None if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
-
-    @property
-    def _silenced(self) -> bool:
-        # What is written at the client's end flows down.
-        return ("down" if self.direction == "up" else "up") in self.link.proxy.silenced
-
-    def _flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._transport is None or self._silenced:
-            return
-        loop = asyncio.get_running_loop()
-        while self._unwritten:
-            due, data = self._unwritten[0]
-            if due > loop.time():
-                self._timer = loop.call_at(due, self._flush)
-                return
-            self._unwritten.popleft()
-            self._put(data)
-
-    def _put(self, data: bytes) -> None:
-        assert self._transport is not None
-        if self._transport.is_closing():
-            return
-        if data:
-            self._transport.write(data)
-        else:
-            self.has_ended = True
-            self._transport.write_eof()
-            if self.link.other(self).has_ended:
-                self.link.ended()

@@ -11,7 +11,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from chatsite import production
+from chatsite import production, stores
 from chatsite.limits import Limits
 from chatsite.secret import kept_secret
 
@@ -111,84 +111,16 @@ if not EMBEDDED:
         testing=TESTING,
     )
 
-_database = environ.Env.db_url_config(DATABASE_URL)
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATABASES = {
+    "default": stores.database(DATABASE_URL, server=SERVER_ROLE, pool_size=env.int("DATABASE_POOL_SIZE", 20)),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-if "sqlite" in _database["ENGINE"]:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    _database["OPTIONS"] = {
-        # A reader that becomes a writer cannot wait in SQLite; starting as a writer can.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-        # What was deleted is overwritten in the file.
-        "PRAGMA secure_delete=ON;",
-    }
-else:
-    _timeouts = (
-        " -c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000"
-        if SERVER_ROLE
-        else ""
-    )
-    # Every statement looks up a little by an index in tables of any size. PostgreSQL's defaults reckon with disks
-    # whose heads must move, prefer to read whole logs or tables, and compile what looks dear.
-    _planner = " -c random_page_cost=1.1 -c jit=off"
-    _database["OPTIONS"] = {
-        "options": f"-c synchronous_commit=on{_planner}{_timeouts}",
-        # The statements of the hot paths have fixed texts: they are parsed once per connection.
-        "server_side_binding": True,
-        "prepare_threshold": 5,
-        "connect_timeout": 3,
-        "application_name": "chatsite",
-    }
-    if SERVER_ROLE:
-        _database["OPTIONS"]["pool"] = {
-            "min_size": 2,
-            "max_size": env.int("DATABASE_POOL_SIZE", 20),
-            "timeout": 3,
-        }
-_database["CONN_MAX_AGE"] = 0
-DATABASES = {"default": _database}
 DATABASE_THREADS = env.int("DATABASE_THREADS", 6)
 # Lanes of the write path, see realtime/lanes.py. Receipts have one of their own.
 WRITE_LANES = env.int("WRITE_LANES", 2)
-
-if REDIS_URL:
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {
-                "hosts": [
-                    {
-                        "address": REDIS_URL,
-                        # With its default of 3, redis-py makes a text of every message, for a log that nobody keeps.
-                        "protocol": 2,
-                        # redis-py's default of 5 s would cut an idle subscriber off.
-                        "socket_timeout": None,
-                        "socket_connect_timeout": 1,
-                    }
-                ],
-                "prefix": "chatsite",
-            },
-        }
-    }
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            "KEY_PREFIX": "chatsite",
-            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
-        }
-    }
-else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            # Beyond it entries are dropped at random, among them the counters of sign-in attempts.
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
-    }
+CHANNEL_LAYERS = {"default": stores.channel_layer(REDIS_URL)}
+CACHES = {"default": stores.cache(REDIS_URL)}
 
 # --- People -----------------------------------------------------------------------------
 

@@ -1,0 +1,78 @@
+"""How the stores are reached, and why so: the database, the channel layer, the cache."""
+
+from typing import Any
+
+import environ
+
+Options = dict[str, Any]
+
+SQLITE = {
+    # A reader that becomes a writer cannot wait in SQLite; starting as a writer can.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 10,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+    # What was deleted is overwritten in the file.
+    "PRAGMA secure_delete=ON;",
+}
+
+
+def database(url: str, *, server: bool, pool_size: int) -> Options:
+    """Return the entry of DATABASES; only a server process bounds its statements and keeps a pool."""
+    entry: Options = environ.Env.db_url_config(url)
+    entry["OPTIONS"] = SQLITE if "sqlite" in entry["ENGINE"] else _postgresql(server, pool_size)
+    entry["CONN_MAX_AGE"] = 0
+    return entry
+
+
+def _postgresql(server: bool, pool_size: int) -> Options:
+    timeouts = (
+        " -c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000" if server else ""
+    )
+    # Every statement looks up a little by an index in tables of any size. PostgreSQL's defaults reckon with disks
+    # whose heads must move, prefer to read whole logs or tables, and compile what looks dear.
+    planner = " -c random_page_cost=1.1 -c jit=off"
+    options: Options = {
+        "options": f"-c synchronous_commit=on{planner}{timeouts}",
+        # The statements of the hot paths have fixed texts: they are parsed once per connection.
+        "server_side_binding": True,
+        "prepare_threshold": 5,
+        "connect_timeout": 3,
+        "application_name": "chatsite",
+    }
+    if server:
+        options["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 3}
+    return options
+
+
+def channel_layer(redis_url: str) -> Options:
+    """Return the entry of CHANNEL_LAYERS: Redis, or this process alone."""
+    if not redis_url:
+        return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    host = {
+        "address": redis_url,
+        # With its default of 3, redis-py makes a text of every message, for a log that nobody keeps.
+        "protocol": 2,
+        # redis-py's default of 5 s would cut an idle subscriber off.
+        "socket_timeout": None,
+        "socket_connect_timeout": 1,
+    }
+    return {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [host], "prefix": "chatsite"},
+    }
+
+
+def cache(redis_url: str) -> Options:
+    """Return the entry of CACHES: Redis, or this process alone."""
+    if not redis_url:
+        return {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            # Beyond it entries are dropped at random, among them the counters of sign-in attempts.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    return {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": redis_url,
+        "KEY_PREFIX": "chatsite",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }

@@ -123,6 +123,7 @@ class Client:
                     compression=None,
                     max_size=None,
                     proxy=None,
+                    ping_interval=None,  # a thread of its own would draw random numbers, which Hypothesis forbids
                 )
             )
             assert self.hears()["type"] == "connected"

@@ -126,7 +126,8 @@ def _try_module(
 def _seconds(bench: Bench, tests: Sequence[str]) -> float:
     """Return how long a slow trial of no change takes."""
     begun = time.monotonic()
-    bench.run(tests, PATIENCE)
+    if bench.run(tests, PATIENCE) != SURVIVED:
+        raise RuntimeError(f"tests fail without any change:\n{bench.last_words()}")
     return time.monotonic() - begun
 
 

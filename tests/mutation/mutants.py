@@ -37,7 +37,8 @@ REFINEMENTS = frozenset({"strip", "lower", "upper", "rstrip", "lstrip", "order_b
 UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast", "NotFound"})
 GENERIC_TYPES = frozenset({"Callable", "dict", "list", "tuple"})
 UNSEEN_NAMES = frozenset({"__slots__", "__all__"})
-UNSEEN_KEYWORDS = frozenset({"kw_only", "extra_json_schema", "verbose_name", "help_text"})
+# `frozen` keeps people from a mistake that the code does not make.
+UNSEEN_KEYWORDS = frozenset({"kw_only", "frozen", "extra_json_schema", "verbose_name", "help_text"})
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ class QuickTrials:
 
                 seconds = sum(float(seen[item.nodeid]["seconds"]) for item in tests)
                 outcomes[number] = self._judge(forked, seconds)
-        self._outcomes.write_text(json.dumps(outcomes))
+        self._judge(lambda: self._forked_to_watch(functions), PATIENCE)
+        if self._notes.exists():  # nothing that a trial left behind failed those after it
+            self._outcomes.write_text(json.dumps(outcomes))
 
     def _forked(
         self, session: pytest.Session, tests: Sequence[pytest.Item], functions: "_Functions", code: CodeType

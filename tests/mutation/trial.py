@@ -107,7 +107,7 @@ class Bench:
             self._be_pytest(tests, QuickTrials(module, changes, self._judged, self._notes, outcomes))
         os.waitpid(child, 0)
         if not outcomes.exists():
-            raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_words()}")
+            raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_words()[-5_000:]}")
         return {int(number): outcome for number, outcome in json.loads(outcomes.read_text()).items()}
 
     def _judged(self, forked: Callable[[], int], seconds: float) -> str:

@@ -98,7 +98,7 @@ class Logged(msgspec.Struct):
     user_id: UUID | None
 
 
-def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool = True) -> Statement:
+def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
     """Return the statement that locks conversations, in the order of their ids, and reads their heads (`heads_in`).
 
     Without `wait` those that somebody else has locked are left out.
@@ -221,13 +221,13 @@ def register_receipts_since(receipts_since: ReceiptsSince) -> None:
 
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
     """Return frames for the receipt marks of these conversations that moved since then."""
-    return _receipts_since[0](viewer, conversation_ids, since) if _receipts_since and conversation_ids else []
+    return _receipts_since[0](viewer, conversation_ids, since) if conversation_ids else []
 
 
 def messages_at(places: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, Any]:
     """Return the message bodies at (conversation, sequence), by conversation."""
     wanted = list(dict.fromkeys(places))
-    return _messages_at[0](wanted, viewer) if _messages_at and wanted else {}
+    return _messages_at[0](wanted, viewer) if wanted else {}
 
 
 def rendered(events: Sequence[Logged], viewer: UUID | None) -> list[Frame]:

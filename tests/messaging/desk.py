@@ -71,7 +71,7 @@ class Holder(threading.Thread):
 
 
 def holding(*conversations: Conversation) -> Holder:
-    locking = event_log.locking_heads([conversation.id for conversation in conversations])
+    locking = event_log.locking_heads([conversation.id for conversation in conversations], wait=True)
 
     def lock() -> None:
         with connection.cursor() as cursor:

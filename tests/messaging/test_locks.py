@@ -127,7 +127,7 @@ def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
     team = group(*users)
     sent = say(team, users[0])
     acts: dict[str, Callable[[], Any]] = {
-        "a send": lambda: execute([event_log.locking_heads([team.id])]),
+        "a send": lambda: execute([event_log.locking_heads([team.id], wait=True)]),
         "an edit": lambda: edit_message(user_id=users[0].id, message_id=sent.message_id, content="better"),
         "a change of the group": lambda: rename(users[0], team),
     }

@@ -45,7 +45,8 @@ UNSEEN_KEYWORDS = frozenset({"kw_only", "frozen", "extra_json_schema", "verbose_
 class Mutant:
     """One changed module: where, how a line read and how it reads now, and the code to run.
 
-    `function` is the qualified name of the function whose body is changed, "" for what runs when it is imported.
+    `function` is the qualified name of the function whose body is changed, "" for what runs when it is imported
+    and for functions whose result is kept: they run once, but all that comes later may notice.
     """
 
     line: int
@@ -121,7 +122,9 @@ class _Scope:
                 read = not is_dataclass and (is_tagged or not is_bare)
                 return _Scope(f"{self.names}{name}.", self.function, read)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                return _Scope(f"{self.names}{name}.<locals>.", self.names + name, read_at_run_time=False)
+                is_kept = any("cache" in ast.unparse(decorator) for decorator in node.decorator_list)
+                function = "" if is_kept else self.names + name
+                return _Scope(f"{self.names}{name}.<locals>.", function, read_at_run_time=False)
         return self
 
 

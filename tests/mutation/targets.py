@@ -29,7 +29,14 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "sequence": {
-        "conversations.event_log": (*MESSAGES, *GROUPS, ANNOUNCED, "tests/conversations/test_catch_up.py", LOCKS),
+        "conversations.event_log": (
+            *MESSAGES,
+            *GROUPS,
+            ANNOUNCED,
+            "tests/conversations/test_catch_up.py",
+            "tests/conversations/test_lists.py",
+            LOCKS,
+        ),
         "messaging.services.facts": MESSAGES,
         "messaging.services.send": (*MESSAGES, ANNOUNCED, "tests/messaging/test_pipelined_lane.py"),
         "realtime.topic": ("tests/realtime/test_hub.py", "tests/realtime/test_hub_members.py"),

@@ -68,6 +68,30 @@ def test_what_may_stand_instead(before: str, after: set[str]) -> None:
     assert {changed for _, changed in changes(before)} == after
 
 
+def test_a_change_knows_its_function_unless_that_runs_only_once() -> None:
+    source = """
+    a = 1
+    class B:
+        c = 2
+        def d(self, e=3):
+            def f():
+                return 4
+            return f
+    @cache
+    def g():
+        return 5
+    """
+    found = {mutant.after: mutant.function for mutant in mutants(dedent(source), "example.py")}
+    assert found == {
+        "a = 2": "",
+        "c = 3": "",
+        "def d(self, e=4):": "",
+        "return 5": "B.d.<locals>.f",
+        "return None": "B.d",
+        "return 6": "",
+    }
+
+
 def test_a_change_is_made_alone_and_taken_back() -> None:
     made = list(mutants("a = 1\nb = 2\n", "example.py"))
     values = []

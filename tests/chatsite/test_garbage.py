@@ -5,39 +5,30 @@ import gc
 from chatsite import garbage
 from chatsite.garbage import CLOSED, SECONDS, Collector
 from realtime import registry
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 100.0
-        self.collected: list[float] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def collect(self) -> None:
-        self.collected.append(self.time)
+from tests.clocks import Clock
 
 
 def test_it_collects_when_time_has_gone_by_and_then_not_at_once_again() -> None:
-    clock = Clock()
-    collector = Collector(clock.collect, clock.now)
-    for clock.time in (100.0, 100.0 + SECONDS - 1, 100.0 + SECONDS, 101.0 + SECONDS, 100.0 + 2 * SECONDS):
+    clock, collected = Clock(), list[float]()
+    begun = clock.now
+    collector = Collector(lambda: collected.append(clock.now), clock.monotonic)
+    for seconds in (0, SECONDS - 1, SECONDS, SECONDS + 1, 2 * SECONDS):
+        clock.now = begun + seconds
         collector.look()
-    assert clock.collected == [100.0 + SECONDS, 100.0 + 2 * SECONDS]
+    assert collected == [begun + SECONDS, begun + 2 * SECONDS]
 
 
 def test_it_collects_when_many_connections_have_ended() -> None:
-    clock = Clock()
-    collector = Collector(clock.collect, clock.now)
+    clock, collected = Clock(), list[float]()
+    collector = Collector(lambda: collected.append(clock.now), clock.monotonic)
     for _ in range(2):
         for _ in range(CLOSED - 1):
             collector.note_closed(object())
         collector.look()
-        before = len(clock.collected)
+        before = len(collected)
         collector.note_closed(object())
         collector.look()
-        assert len(clock.collected) == before + 1
+        assert len(collected) == before + 1
 
 
 def test_it_takes_the_place_of_pythons_own_rule() -> None:

@@ -16,6 +16,8 @@ from messaging.services.send import SENDING, Sent, send_messages
 from realtime.errors import DomainError
 from realtime.lanes import Lanes
 from realtime.pipelined_lane import PipelinedLane
+from tests.realtime.numbers import opened
+from tests.waiting import until
 
 
 class Desk:
@@ -30,9 +32,7 @@ class Desk:
         self._submitted = 0
 
     async def opens(self) -> None:
-        async with asyncio.timeout(10):
-            while not self.lane._pipeline.ready:
-                await asyncio.sleep(0.01)
+        await opened(self.lane._pipeline)
 
     def submit(self, *sends: Send) -> None:
         for send in sends:
@@ -40,9 +40,7 @@ class Desk:
             self.lane.submit(send.conversation_id, send, lambda answer, send=send: self._answered(send, answer))
 
     async def answered(self, number: int | None = None) -> None:
-        async with asyncio.timeout(20):
-            while len(self.answers) < (self._submitted if number is None else number):
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.answers) >= (self._submitted if number is None else number), within=20)
 
     def _answered(self, send: Send, answer: Sent | DomainError) -> None:
         assert send.client_message_id not in self.answers, "answered once"

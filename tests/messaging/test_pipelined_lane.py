@@ -20,6 +20,7 @@ from realtime import pipeline
 from realtime.errors import DomainError
 from tests.making import direct, draft, people
 from tests.messaging.desk import Desk, Holder, contents, holding, run, started
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
@@ -191,8 +192,7 @@ def test_a_database_that_does_not_answer_is_given_up(
 
     async def scenario(desk: Desk) -> None:
         desk.submit(send)
-        while not desk.by_threads:
-            await asyncio.sleep(0.01)
+        await until(lambda: desk.by_threads)
         holders[0].may_go_on.set()
         await desk.answered()
         await desk.opens()
@@ -235,9 +235,7 @@ def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
         assert libpq is not None
         desk.submit(send)
         await asyncio.to_thread(cut, libpq.backend_pid)
-        async with asyncio.timeout(pipeline.WRITE_SECONDS / 2):
-            while not desk.by_threads:
-                await asyncio.sleep(0.01)
+        await until(lambda: desk.by_threads, within=pipeline.WRITE_SECONDS / 2)
         holders[0].may_go_on.set()
         await desk.answered()
 

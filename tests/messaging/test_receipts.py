@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 
 from accounts.models import User
@@ -21,6 +20,7 @@ from messaging.socket import RecentReceipts
 from realtime.errors import DomainError, Invalid, NotFound
 from realtime.items import Notice
 from tests.making import direct, group, person, place, read, say, unread
+from tests.realtime.peers import frame_of
 
 pytestmark = pytest.mark.django_db
 DELIVERED, READ = ReceiptMove.Kind.DELIVERED, ReceiptMove.Kind.READ
@@ -200,29 +200,25 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
     return notices
 
 
-def frame(notice: Notice) -> dict[str, Any]:
-    return msgspec.json.decode(notice.text)  # type: ignore[no-any-return]
-
-
 def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     talk: Conversation, ana: User, ben: User, told: list[Notice]
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id="phone"))
     delivered, seen, own = told
-    assert [frame(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
+    assert [frame_of(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
     assert delivered.user_ids is None
     assert seen.conversation_id == str(talk.id)
-    assert frame(seen) == {
+    assert frame_of(seen) == {
         "type": "message_read",
         "conversation_id": str(talk.id),
         "up_to_sequence": 4,
         "message_id": str(newest.id),
         "reader_id": str(ben.id),
-        "read_at": frame(seen)["read_at"],
+        "read_at": frame_of(seen)["read_at"],
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], "phone")
-    assert frame(own)["unread_count"] == 2
+    assert frame_of(own)["unread_count"] == 2
     assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
 
 

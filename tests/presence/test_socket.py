@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from django.conf import settings
 
@@ -16,7 +15,7 @@ from realtime.errors import TryAgain
 from realtime.items import Notice
 from realtime.threads import in_database_thread
 from tests.making import direct, group, people
-from tests.realtime.peers import Peer
+from tests.realtime.peers import Peer, frame_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
@@ -55,12 +54,8 @@ async def ana_and_ben() -> tuple[str, str]:
     return await in_database_thread(meet)
 
 
-def frame(notice: Notice) -> dict[str, Any]:
-    return msgspec.json.decode(notice.text)  # type: ignore[no-any-return]
-
-
 def statuses(told: list[Notice], user_id: str) -> list[str]:
-    return [frame(notice)["status"] for notice in told if frame(notice).get("user_id") == user_id]
+    return [frame_of(notice)["status"] for notice in told if frame_of(notice).get("user_id") == user_id]
 
 
 async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
@@ -69,7 +64,7 @@ async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
     await connections.tick()
-    assert (frame(told[0])["status"], set(told[0].user_ids or ())) == ("online", set(ana_and_ben))
+    assert (frame_of(told[0])["status"], set(told[0].user_ids or ())) == ("online", set(ana_and_ben))
     assert first.frames == [], "nothing is known of ben yet"
     connections.add(second.socket)
     await connections.tick()
@@ -212,6 +207,6 @@ def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice],
     typists.set(ana.socket, "c", True)
     typists.tick()
     typists.tick()
-    assert [frame(notice)["is_typing"] for notice in told] == [True, False, True, False]
+    assert [frame_of(notice)["is_typing"] for notice in told] == [True, False, True, False]
     assert {notice.conversation_id for notice in told} == {"c"}
     assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]

@@ -12,6 +12,7 @@ from chatsite.asgi import application
 from realtime import handshake, sweep
 from realtime.door import door
 from realtime.hub import hub
+from tests.waiting import until
 
 ANSWERS = {"websocket.http.response": {}}
 
@@ -66,18 +67,12 @@ class Caller:
 
     async def hears(self, type: str) -> dict[str, Any]:
         """Wait for a frame of this type."""
-        async with asyncio.timeout(5):
-            while True:
-                for frame in self.frames:
-                    if frame["type"] == type:
-                        return frame
-                await asyncio.sleep(0.002)
+        await until(lambda: type in [frame["type"] for frame in self.frames])
+        return next(frame for frame in self.frames if frame["type"] == type)
 
     async def is_closed(self) -> int | None:
         """Wait for the close; return its code."""
-        async with asyncio.timeout(5):
-            while self.close_code is None:
-                await asyncio.sleep(0.002)
+        await until(lambda: self.close_code is not None)
         return self.close_code
 
     async def is_denied(self) -> int:

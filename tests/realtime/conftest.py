@@ -30,6 +30,16 @@ def hub() -> Any:
 
 
 @pytest.fixture
+def nobody_stays() -> Iterator[None]:
+    """Takes everybody out of this process's own hub at the end."""
+    from realtime.hub import hub
+
+    yield
+    for socket in hub.all_sockets():
+        hub.detach(socket)
+
+
+@pytest.fixture
 async def ana(hub: Any, log: Any) -> Any:
     """Ana's socket, attached."""
     from tests.realtime.peers import Peer

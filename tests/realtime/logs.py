@@ -1,12 +1,12 @@
 """A log for the hub that holds what a test puts in, and can be made to answer late."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Collection, Sequence
 
 from realtime.hub import Hub
 from realtime.items import Event
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from tests.waiting import until
 
 
 class FakeLog:
@@ -96,12 +96,6 @@ class Gate:
         if self._left == 0:
             self.reached.set()
             assert self._open.wait(10)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def reached(gate: Gate) -> None:

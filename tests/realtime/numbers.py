@@ -12,6 +12,7 @@ from realtime.arrays import array_of
 from realtime.batches import BatchWrite, Decision
 from realtime.pipeline import WRITE_SECONDS, Pipeline
 from realtime.rows import Statement
+from tests.waiting import until
 
 Numbers = BatchWrite[int, Any]
 NOTE = "INSERT INTO noted SELECT unnest(%s::int[])"
@@ -38,9 +39,7 @@ def noting(
 
 async def opened(pipeline: Pipeline) -> int:
     """Wait until it is ready; return its backend."""
-    async with asyncio.timeout(10):
-        while not pipeline.ready:
-            await asyncio.sleep(0.01)
+    await until(lambda: pipeline.ready, within=10)
     assert pipeline._libpq is not None
     return pipeline._libpq.backend_pid
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from realtime.items import Notice
 from realtime.registry import Identity
 from realtime.sockets import Socket
 from realtime.wire import WireFrame
+from tests.waiting import until
 
 
 class Peer:
@@ -57,9 +59,7 @@ class Peer:
 
     async def closed(self) -> int | None:
         """Wait for the end; return the close code, or None when the connection was cut."""
-        async with asyncio.timeout(5):
-            while self.close_code is None and not self.aborted:
-                await asyncio.sleep(0.001)
+        await until(lambda: self.close_code is not None or self.aborted)
         return self.close_code
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -80,3 +80,8 @@ class Peer:
 
 def sequences(peer: Peer) -> list[int]:
     return [frame["sequence"] for frame in peer.frames]
+
+
+def frame_of(notice: Notice) -> Any:
+    """What a peer reads of a notice."""
+    return msgspec.json.decode(notice.text)

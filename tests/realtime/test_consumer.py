@@ -1,7 +1,5 @@
 """A connection that was let in, without a network: its frames, what ends it, and that it always ends."""
 
-import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,16 +7,18 @@ import pytest
 from realtime import consumer, registry
 from realtime.frames import Ping
 from realtime.hub import hub
+from tests.clocks import Clock
 from tests.realtime.callers import Caller, Calls
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The consumer's clock, which goes when it is told to."""
-    clock = SimpleNamespace(now=1_000.0)
-    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: clock.now))
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The consumer's clock."""
+    clock = Clock()
+    monkeypatch.setattr(consumer, "time", clock)
     return clock
 
 
@@ -42,15 +42,14 @@ async def test_a_command_with_a_mistake_in_it_is_answered_and_logged(
         assert (await ana.hears("pong"))["id"] == "8"
 
 
-async def test_bad_frames_are_forgiven_after_a_minute(calls: Calls, token: str, limits: Any, clock: Any) -> None:
+async def test_bad_frames_are_forgiven_after_a_minute(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
     limits(bad_frames_per_minute=2)
     async with calls(token=token) as ana:
         for _ in range(2):
             for _ in range(2):
                 ana.says("nonsense")
             ana.says(f'{{"type": "ping", "id": "{clock.now}"}}')
-            while not [frame for frame in ana.frames if frame.get("id") == str(clock.now)]:
-                await asyncio.sleep(0.002)
+            await until(lambda: str(clock.now) in [frame.get("id") for frame in ana.frames])
             clock.now += 61
         for _ in range(3):
             ana.says("nonsense")
@@ -58,16 +57,14 @@ async def test_bad_frames_are_forgiven_after_a_minute(calls: Calls, token: str, 
         assert len([frame for frame in ana.frames if frame["type"] == "error"]) == 7
 
 
-async def test_a_flood_is_put_off_and_ended_when_it_lasts(calls: Calls, token: str, limits: Any, clock: Any) -> None:
+async def test_a_flood_is_put_off_and_ended_when_it_lasts(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
     limits(frames_per_second=0.001, frames_burst=1)
 
     async def floods(ana: Caller, seconds: int) -> None:
         for _ in range(seconds):
             heard = len(ana.frames)
             ana.says('{"type": "ping"}')
-            async with asyncio.timeout(5):
-                while len(ana.frames) == heard:
-                    await asyncio.sleep(0.002)
+            await until(lambda heard=heard: len(ana.frames) > heard)
             clock.now += 1
 
     async with calls(token=token) as ana:
@@ -115,8 +112,7 @@ async def test_what_comes_after_the_close_is_not_looked_at(calls: Calls, token: 
 
 async def test_who_leaves_without_hearing_the_refusal_is_no_error(calls: Calls) -> None:
     async with calls() as eve:
-        while not eve.heard:
-            await asyncio.sleep(0)
+        await until(lambda: eve.heard)
         eve.broken = True
         eve.says("no auth frame")
         await eve.ended()

@@ -17,6 +17,7 @@ from realtime.door import GROUP, Door
 from realtime.hub import hub
 from realtime.items import Item, Notice, pack, unpack
 from tests.harness.proxy import Proxy
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -131,9 +132,7 @@ async def test_an_envelope_that_cannot_be_read_hinders_none_after_it(
     layer = get_channel_layer()
     for items in (b"\x91\x92\xa6future\x01", pack([Notice("after")])):
         await layer.group_send(GROUP, {"type": "items", "origin": "other", "items": items})
-    async with asyncio.timeout(5):
-        while Notice("after") not in delivered:
-            await asyncio.sleep(0.01)
+    await until(lambda: Notice("after") in delivered)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -157,9 +156,7 @@ async def test_a_layer_that_is_away_is_left_alone_for_a_while_and_used_again(
             await door.drained()
             assert not door.healthy
         assert delivered == [Notice("0"), Notice("1"), Notice("2")], "this process needs no layer"
-        async with asyncio.timeout(5):
-            while not door.healthy:
-                await asyncio.sleep(0.01)
+        await until(lambda: door.healthy)
         proxy.heal()
         await asyncio.wait_for(heard(delivered, "from another process"), 5)
         door.pass_on([Notice("3")])

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -106,14 +105,12 @@ async def test_who_comes_when_nobody_is_here_is_not_sent_away(hub: Hub, log: Fak
 
 
 @pytest.fixture
-async def cleo(log: FakeLog) -> AsyncIterator[Peer]:
+async def cleo(log: FakeLog, nobody_stays: None) -> Peer:
     """Cleo's socket in this process's own hub."""
     log.commit("d", joins=["cleo"])
     peer = Peer("cleo")
     await hub_of_this_process.attach(peer.socket)
-    yield peer
-    for socket in hub_of_this_process.all_sockets():
-        hub_of_this_process.detach(socket)
+    return peer
 
 
 async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Who is let in, without a network: the upgrade, and the ways to sign in."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from realtime.hub import hub
 from realtime.threads import in_database_thread
 from tests.making import PASSWORD, person
 from tests.realtime.callers import Calls
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
@@ -86,8 +86,7 @@ async def test_the_answer_to_the_first_frame_carries_its_id(calls: Calls, token:
 async def test_who_signs_in_makes_room_for_others_of_the_address(calls: Calls, token: str, limits: Any) -> None:
     limits(unsigned_sockets_per_address=2)
     async with calls() as slow, calls() as ana:
-        while not (slow.heard and ana.heard):
-            await asyncio.sleep(0)
+        await until(lambda: slow.heard and ana.heard)
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
         await ana.hears("connected")
         async with calls() as third:

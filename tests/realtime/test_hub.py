@@ -10,8 +10,9 @@ from realtime import hub as hub_module
 from realtime import sockets
 from realtime.hub import Hub
 from realtime.items import Ended, Notice
-from tests.realtime.logs import FakeLog, Gate, reached, settled, until
+from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
+from tests.waiting import until
 
 # --- Delivery -----------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from realtime import sockets
 from realtime.hub import Hub
 from realtime.items import Notice
 from realtime.registry import Recent
-from tests.realtime.logs import FakeLog, Gate, reached, settled, until
+from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
+from tests.waiting import until
 
 
 async def test_who_joins_gets_their_joining_and_what_follows(hub: Hub, log: FakeLog, ana: Peer) -> None:

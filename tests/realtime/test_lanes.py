@@ -10,6 +10,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 
 from realtime.errors import DomainError, Forbidden
 from realtime.lanes import Lanes
+from tests.waiting import until
 
 Item = tuple[str, int]
 
@@ -40,12 +41,6 @@ class Writer:
 @pytest.fixture
 def writer() -> Writer:
     return Writer()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_an_idle_lane_writes_a_single_item_at_once(writer: Writer) -> None:

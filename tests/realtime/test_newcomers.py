@@ -33,13 +33,11 @@ class Revocations:
 
 
 @pytest.fixture
-def revocations() -> Iterator[Revocations]:
+def revocations(nobody_stays: None) -> Iterator[Revocations]:
     before, mine = registry._authenticator[:], Revocations("session of ana")
     registry.register_authenticator(mine)
     yield mine
     registry._authenticator[:] = before
-    for socket in hub.all_sockets():
-        hub.detach(socket)
 
 
 async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:

@@ -9,6 +9,7 @@ import pytest
 from realtime import pipeline as pipeline_module
 from realtime.pipeline import Pipeline
 from tests.realtime.numbers import AT_ONCE, FALL, Database, noting, opened, writes_on
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,9 +75,7 @@ async def test_a_connection_that_ends_while_nothing_is_written_is_opened_again(
 ) -> None:
     backend = await opened(pipeline)
     database.ends(backend)
-    async with asyncio.timeout(AT_ONCE):
-        while pipeline._libpq is not None:
-            await asyncio.sleep(0.01)
+    await until(lambda: pipeline._libpq is None, within=AT_ONCE)
     assert not pipeline.ready
     assert await opened(pipeline) != backend
     await writes_on(pipeline, database)

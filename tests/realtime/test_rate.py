@@ -10,24 +10,18 @@ from messaging.rates import message_wait
 from realtime import rate
 from realtime.origin import origin_is_allowed
 from realtime.rate import Bucket
+from tests.clocks import Clock
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A clock that goes when it is told to."""
-
-    class Clock:
-        now = 1_000.0
-
-        def monotonic(self) -> float:
-            return self.now
-
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of all buckets."""
     clock = Clock()
     monkeypatch.setattr(rate, "time", clock)
     return clock
 
 
-def test_a_full_bucket_gives_its_burst_then_says_how_long_to_wait(clock: Any) -> None:
+def test_a_full_bucket_gives_its_burst_then_says_how_long_to_wait(clock: Clock) -> None:
     bucket = Bucket(rate=2, burst=3)
     assert [bucket.take() for _ in range(3)] == [0, 0, 0]
     assert bucket.take() == pytest.approx(0.5)
@@ -36,20 +30,20 @@ def test_a_full_bucket_gives_its_burst_then_says_how_long_to_wait(clock: Any) ->
     assert bucket.take() > 0
 
 
-def test_it_never_holds_more_than_its_burst(clock: Any) -> None:
+def test_it_never_holds_more_than_its_burst(clock: Clock) -> None:
     bucket = Bucket(rate=100, burst=2)
     clock.now += 3_600
     assert [bool(bucket.take()) for _ in range(3)] == [False, False, True]
 
 
-def test_each_person_has_an_allowance_of_their_own(clock: Any, limits: Any) -> None:
+def test_each_person_has_an_allowance_of_their_own(clock: Clock, limits: Any) -> None:
     limits(messages_per_second=1, messages_burst=2)
     assert [message_wait("rate-ana") for _ in range(2)] == [0, 0]
     assert message_wait("rate-ana") == pytest.approx(1)
     assert message_wait("rate-ben") == 0
 
 
-def test_who_wrote_longest_ago_is_forgotten_first(clock: Any, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_wrote_longest_ago_is_forgotten_first(clock: Clock, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     limits(messages_per_second=1, messages_burst=1)
     monkeypatch.setattr(rates, "_buckets", OrderedDict())
     monkeypatch.setattr(rates, "MOST_BUCKETS", 2)

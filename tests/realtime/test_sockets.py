@@ -13,6 +13,7 @@ from realtime import sockets
 from realtime.frames import Reconnect
 from realtime.wire import WireFrame
 from tests.realtime.peers import Peer
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -144,9 +145,7 @@ async def test_a_peer_that_is_gone_is_not_written_to_again() -> None:
     waiting.deliver("a", "b")
     waiting.broken = True
     waiting.reads_again()
-    async with asyncio.timeout(5):
-        while not waiting.socket.closing:
-            await asyncio.sleep(0)
+    await until(lambda: waiting.socket.closing)
     assert waiting.sent == []
 
 
@@ -156,9 +155,7 @@ async def test_what_is_forgotten_leaves_no_task_behind() -> None:
     peer.deliver("a", "b")
     assert len(asyncio.all_tasks()) == before + 1
     peer.socket.forget()
-    async with asyncio.timeout(5):
-        while len(asyncio.all_tasks()) > before:
-            await asyncio.sleep(0)
+    await until(lambda: len(asyncio.all_tasks()) <= before)
     assert peer.sent == []
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +15,8 @@ from realtime.hub import hub
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
 
+pytestmark = pytest.mark.usefixtures("nobody_stays")
+
 
 @pytest.fixture
 async def ana(log: FakeLog) -> Peer:
@@ -22,13 +24,6 @@ async def ana(log: FakeLog) -> Peer:
     peer = Peer("ana")
     await hub.attach(peer.socket)
     return peer
-
-
-@pytest.fixture(autouse=True)
-def nobody_stays() -> Iterator[None]:
-    yield
-    for socket in hub.all_sockets():
-        hub.detach(socket)
 
 
 # --- Sockets ------------------------------------------------------------------------------

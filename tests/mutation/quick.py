@@ -142,7 +142,7 @@ class _Functions:
             function.__code__ = codes[key]
 
     def _is_one(self, each: object) -> TypeGuard[FunctionType]:
-        if not isinstance(each, FunctionType):
+        if type(each) is not FunctionType:  # `isinstance` would wake lazy objects
             return False
         return each.__globals__ is self._space and each.__code__.co_filename == self.file
 

@@ -22,7 +22,7 @@ from messaging.errors import IdempotencyConflict
 from messaging.models import Message
 from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
-from messaging.services.facts import Facts, Original, Place, facts_in, finding
+from messaging.services.facts import Original, Place, facts_in, finding
 from realtime import clock
 from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
@@ -111,16 +111,18 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         if original is not None:
             decision.answers.append(_repeated(send, original))
             continue
+        if facts.place is None:
+            decision.answers.append(NotFound("conversation"))
+            continue
         head = heads.get(send.conversation_id)
-        if facts.place is not None and head is None:
+        if head is None:  # somebody else has locked it
             decision.answers.append(None)
             continue
-        refusal = _refusal(send, facts)
-        if refusal is not None or facts.place is None or head is None:
-            decision.answers.append(refusal or NotFound("conversation"))
+        refusal = _refusal(send, facts.place, facts.quoted)
+        if refusal is not None:
+            decision.answers.append(refusal)
             continue
-        place = senders.setdefault(facts.place.id, facts.place)
-        place.sent_count += 1
+        senders.setdefault(facts.place.id, facts.place).sent_count += 1
         sent = Sent(new_id(), send.conversation_id, head.last_sequence + 1, now, duplicate=False)
         entry = event_log.take(
             head,
@@ -165,13 +167,11 @@ def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
     return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
 
 
-def _refusal(send: Send, facts: Facts) -> DomainError | None:
-    if facts.place is None:
-        return NotFound("conversation")
-    if not facts.place.can_send_messages:
+def _refusal(send: Send, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
+    if not place.can_send_messages:
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
-        conversation_id, sequence = facts.quoted or (None, 0)
-        if conversation_id != send.conversation_id or sequence < facts.place.history_from:
+        conversation_id, sequence = quoted or (None, 0)
+        if conversation_id != send.conversation_id or sequence < place.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None

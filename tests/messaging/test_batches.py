@@ -118,6 +118,7 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
         with connection.cursor() as cursor:
             cursor.execute("RESET lock_timeout")
     assert isinstance(results[0], TryAgain)
+    assert results[0].retry_after
     assert isinstance(results[1], Sent)
     assert isinstance(send_message(draft(held, ana)), Sent)
     assert list(faults()) == []

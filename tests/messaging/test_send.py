@@ -79,6 +79,8 @@ def test_a_reply_names_a_message_of_this_conversation_that_its_sender_may_see(an
         with pytest.raises(Invalid, match="reply_to_id"):
             say(team, ben, reply_to_id=unseen)
     assert say(team, ana, reply_to_id=old.message_id)
+    with pytest.raises(Invalid, match="reply_to_id"):
+        say(team, ana, reply_to_id=say(other, ana).message_id)
 
 
 # --- Idempotency --------------------------------------------------------------------------

@@ -49,7 +49,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "conversations.frames": FRAMES,
         "messaging.frames": FRAMES,
         "presence.frames": FRAMES,
-        "realtime.bodies": FRAMES,
+        "realtime.bodies": ("tests/realtime/test_bodies.py", *FRAMES),
         "realtime.commands": FRAMES,
         "realtime.frames": FRAMES,
         "realtime.wire": ("tests/realtime/test_sockets.py",),

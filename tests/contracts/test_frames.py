@@ -2,14 +2,16 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 
 import realtime.consumer  # noqa: F401 - registers the commands of the ground floor
-from conversations.frames import ConversationListQuery, EventsQuery
-from messaging.frames import HistoryQuery, Location, ReadReceipt
-from realtime.bodies import convert, decode
+from accounts.frames import UserSearch
+from conversations.frames import ConversationListQuery, EventsQuery, LeaveQuery, PageQuery
+from messaging.frames import DeleteQuery, HistoryQuery, Location, ReadReceipt
+from realtime.bodies import Request, convert, decode
 from realtime.commands import decode_command, ids_of
 from realtime.errors import DomainError
 from realtime.frames import Ping
@@ -66,6 +68,54 @@ def test_without_a_word_a_query_asks_for_everything_from_the_beginning() -> None
     for name in ("before", "after", "around"):
         assert getattr(convert({}, HistoryQuery), name) is None
         assert getattr(convert({name: "7"}, HistoryQuery), name) == 7
+
+
+LIMITS = settings.LIMITS
+TEXT_BOUNDS = [
+    (UserSearch, "q", 1, 64),
+    (ConversationListQuery, "cursor", 0, 200),
+    (ConversationListQuery, "q", 0, 100),
+    (PageQuery, "cursor", 0, 200),
+]
+NUMBER_BOUNDS = [
+    (ConversationListQuery, "limit", 1, LIMITS.page_size_max),
+    (PageQuery, "limit", 1, LIMITS.page_size_max),
+    (HistoryQuery, "limit", 1, LIMITS.page_size_max),
+    (EventsQuery, "limit", 1, LIMITS.catch_up_events),
+    (EventsQuery, "after", 0, 2**53),
+    *((HistoryQuery, name, 0, 2**53) for name in ("before", "after", "around")),
+]
+
+
+@pytest.mark.parametrize(("kind", "field", "least", "most"), TEXT_BOUNDS + NUMBER_BOUNDS)
+def test_what_a_query_says_has_bounds(kind: type[Request], field: str, least: int, most: int) -> None:
+    def value(size: int) -> str:
+        return "x" * size if (kind, field, least, most) in TEXT_BOUNDS else str(size)
+
+    for size in (least, most):
+        assert str(getattr(convert({field: value(size)}, kind), field)) == value(size)
+    for size in (least - 1, most + 1):
+        if value(size) == value(least):
+            continue  # no text is shorter than none
+        with pytest.raises(DomainError) as refused:
+            convert({field: value(size)}, kind)
+        assert set(refused.value.fields or {}) == {field}
+
+
+def test_no_search_has_a_nul_in_it() -> None:
+    with pytest.raises(DomainError, match="q"):
+        convert({"q": "a\x00"}, ConversationListQuery)
+
+
+def test_what_a_query_does_not_say() -> None:
+    for kind in (ConversationListQuery, PageQuery, HistoryQuery):
+        assert convert({}, kind).limit == LIMITS.page_size
+    assert convert({}, EventsQuery).limit == LIMITS.page_size_max
+    assert convert({}, EventsQuery).epoch is None
+    assert convert({"epoch": ID}, EventsQuery).epoch == UUID(ID)
+    assert convert({}, LeaveQuery) == convert({"mode": "leave"}, LeaveQuery)
+    with pytest.raises(DomainError, match="for"):
+        convert({}, DeleteQuery)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,6 @@ class Topic:
         try:
             if grace:
                 await asyncio.sleep(grace)
-                self._drop_early(self.head)
                 if self.head >= up_to and not self._early:
                     return
             while self._audience.has(self):

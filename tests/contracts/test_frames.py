@@ -116,6 +116,7 @@ def test_what_a_query_does_not_say() -> None:
     assert convert({}, LeaveQuery) == convert({"mode": "leave"}, LeaveQuery)
     with pytest.raises(DomainError, match="for"):
         convert({}, DeleteQuery)
+    assert convert({"for": "everyone"}, DeleteQuery).for_ == "everyone"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "messaging.services.facts": MESSAGES,
         "messaging.services.send": (*MESSAGES, ANNOUNCED, "tests/messaging/test_pipelined_lane.py"),
-        "realtime.topic": ("tests/realtime/test_hub.py", "tests/realtime/test_hub_members.py"),
+        "realtime.topic": (
+            "tests/realtime/test_hub.py",
+            "tests/realtime/test_hub_members.py",
+            "tests/realtime/test_newcomers.py",
+        ),
     },
     "idempotency": {
         "messaging.services.drafts": MESSAGES,

@@ -88,6 +88,8 @@ async def test_each_viewer_gets_their_own_rendering(hub: Hub, log: FakeLog, ana:
     hub.offer([log.commit("c", rendered=False)])
     await until(lambda: len(ana.frames) + len(ben.frames) == 2)
     assert [ana.frames[0]["for"], ben.frames[0]["for"]] == ["ana", "ben"]
+    await settled(hub)
+    assert log.reads == [("c", 1)], "one look tells that nothing else is missing"
 
 
 async def test_what_is_about_the_time_before_somebody_came_is_hidden_from_them(
@@ -128,6 +130,27 @@ async def test_what_arrives_during_the_last_look_at_the_log_is_not_forgotten(hub
     gate.let_through()
     await settled(hub)
     assert sequences(ana) == [2, 3, 4, 5]
+
+
+async def test_what_arrives_early_during_a_look_that_found_one_event_is_not_forgotten(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    gate = Gate(log)
+    hub.offer([log.commit("c", rendered=False)])
+    await reached(gate)
+    log.commit("c")
+    hub.offer([log.commit("c")])
+    gate.let_through()
+    await settled(hub)
+    assert sequences(ana) == [2, 3, 4]
+
+
+async def test_what_is_still_missing_when_the_first_gap_has_closed_is_read(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    two, three, four, _, six = (log.commit("c") for _ in range(5))
+    hub.offer([four, six, two, three])
+    assert sequences(ana) == [2, 3, 4]
+    await settled(hub)
+    assert sequences(ana) == [2, 3, 4, 5, 6]
 
 
 async def test_what_arrives_during_a_look_at_the_log_and_is_found_by_it_comes_once(

@@ -22,6 +22,16 @@ async def test_who_joins_gets_their_joining_and_what_follows(hub: Hub, log: Fake
     assert sequences(ana) == [2, 3, 4]
 
 
+async def test_who_joins_is_a_member_while_their_frame_is_being_rendered(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    cleo = Peer("cleo")
+    await hub.attach(cleo.socket)
+    hub.offer([log.commit("c", joins=["cleo"], rendered=False)])
+    hub.offer([Notice('{"typing":true}', conversation_id="c")])
+    assert cleo.frames == [{"typing": True}]
+    await settled(hub)
+    assert [frame["sequence"] for frame in cleo.frames[1:]] == [2]
+
+
 async def test_a_new_conversation_reaches_those_who_are_here(hub: Hub, log: FakeLog, ana: Peer) -> None:
     hub.offer([log.commit("new", joins=["ana", "dan"], rendered=False)])
     await until(lambda: len(ana.frames) == 1)

@@ -102,6 +102,16 @@ def test_what_a_query_says_has_bounds(kind: type[Request], field: str, least: in
         assert set(refused.value.fields or {}) == {field}
 
 
+@pytest.mark.parametrize(("label", "fits"), [("", True), ("x" * 200, True), ("x" * 201, False), ("a\x00", False)])
+def test_the_label_of_a_place_is_short_and_can_be_stored(label: str, fits: bool) -> None:
+    place = {"latitude": 1, "longitude": 2, "label": label}
+    if fits:
+        assert convert(place, Location).label == label
+        return
+    with pytest.raises(DomainError, match="label"):
+        convert(place, Location)
+
+
 def test_no_search_has_a_nul_in_it() -> None:
     with pytest.raises(DomainError, match="q"):
         convert({"q": "a\x00"}, ConversationListQuery)

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 
 from realtime import hub as hub_module
-from realtime import sockets
+from realtime import sockets, topic
 from realtime.hub import Hub
 from realtime.items import Ended, Notice
 from tests.realtime.logs import FakeLog, Gate, reached, settled
@@ -46,6 +46,45 @@ async def test_what_comes_early_waits_for_what_lies_between(hub: Hub, log: FakeL
     assert sequences(ana) == [2, 3, 4]
     await settled(hub)
     assert log.reads == [], "what only overtook each other needs no database"
+
+
+async def test_within_the_grace_nothing_is_read(
+    hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic, "GRACE_SECONDS", 1)
+    two, three = (log.commit("c") for _ in range(2))
+    hub.offer([three])
+    await asyncio.sleep(0.02)
+    hub.offer([two])
+    await settled(hub)
+    assert (sequences(ana), log.reads) == ([2, 3], [])
+
+
+async def test_what_is_to_be_rendered_for_each_viewer_waits_for_no_grace(
+    hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic, "GRACE_SECONDS", 60)
+    hub.offer([log.commit("c", rendered=False)])
+    await until(lambda: sequences(ana) == [2])
+
+
+async def test_one_look_at_a_time_is_enough(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    log.commit("c")
+    gate = Gate(log)
+    hub.offer_recent(log.recent())
+    await reached(gate)
+    hub.offer_recent(log.recent())
+    gate.let_through()
+    await settled(hub)
+    assert (sequences(ana), log.reads) == ([2], [("c", 1)])
+
+
+async def test_what_was_announced_and_is_not_in_the_log_is_not_waited_for(hub: Hub, log: FakeLog, ana: Peer) -> None:
+    *_, five = (log.commit("c") for _ in range(4))
+    del log.events["c"][3:]
+    hub.offer([five])
+    await settled(hub)
+    assert sequences(ana) == [2, 3]
 
 
 async def test_what_was_lost_is_read(hub: Hub, log: FakeLog, ana: Peer) -> None:

@@ -165,6 +165,7 @@ async def test_who_has_gone_leaves_nothing_behind(hub: Hub, log: FakeLog, ana: P
 
 async def test_the_heads_change_with_every_event(hub: Hub, log: FakeLog, ana: Peer) -> None:
     before = hub.heads(ana.socket)
+    assert before.checksum == zlib.crc32(b"c:1")
     hub.offer([log.commit("c")])
     after = hub.heads(ana.socket)
     assert before.count == after.count == 1

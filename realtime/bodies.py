@@ -34,7 +34,7 @@ _OWN_CHECK = re.compile(r"^(?P<path>[a-z_]+): (?P<why>.*)$", re.DOTALL)
 _NAMED = re.compile(r"field `(?P<name>[^`]*)`")
 # What was wrong may be quoted in the refusal, but not all of it.
 MOST_QUOTED = 200
-encode = msgspec.json.Encoder(decimal_format="string").encode
+encode = msgspec.json.Encoder().encode
 
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}

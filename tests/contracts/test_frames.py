@@ -11,10 +11,10 @@ import realtime.consumer  # noqa: F401 - registers the commands of the ground fl
 from accounts.frames import UserSearch
 from conversations.frames import ConversationListQuery, EventsQuery, LeaveQuery, PageQuery
 from messaging.frames import DeleteQuery, HistoryQuery, Location, ReadReceipt
-from realtime.bodies import Request, convert, decode
+from realtime.bodies import Request, convert, decode, encode
 from realtime.commands import decode_command, ids_of
 from realtime.errors import DomainError
-from realtime.frames import Ping
+from realtime.frames import Ping, error_frame
 
 ID, OTHER = str(uuid4()), str(uuid4())
 
@@ -146,6 +146,14 @@ def test_what_is_no_command_says_why(text: str, code: str, fields: set[str]) -> 
     with pytest.raises(DomainError) as refused:
         decode_command(text)
     assert (refused.value.code, set(refused.value.fields or {})) == (code, fields)
+
+
+def test_a_refusal_says_only_what_it_has_to_say() -> None:
+    refusal = {"code": "invalid", "message": "no"}
+    said = {"type": "error", **refusal}
+    assert json.loads(encode(error_frame(refusal, id=None))) == said
+    ids = {"id": "7", "client_message_id": "m"}
+    assert json.loads(encode(error_frame(refusal, id="7", client_message_id="m"))) == {**said, **ids}
 
 
 def test_a_refused_frame_is_told_by_the_ids_that_can_be_read() -> None:

@@ -1,7 +1,13 @@
-"""How JSON becomes typed bodies, from several threads at once."""
+"""How JSON becomes typed bodies, from several threads at once, and what is said of JSON that does not."""
 
 import subprocess
 import sys
+from typing import Any
+
+import pytest
+
+from realtime.bodies import MOST_QUOTED, Request, brief, convert, decode
+from realtime.errors import DomainError
 
 FIRST_USES = """
 import sys, threading
@@ -38,3 +44,43 @@ print("alive")
 def test_threads_that_meet_a_new_kind_at_the_same_time_do_not_end_the_process() -> None:
     ended = subprocess.run([sys.executable, "-c", FIRST_USES], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr
+
+
+class Inner(Request):
+    number: int
+
+
+class Outer(Request):
+    one: Inner
+    several: list[Inner] = []
+    anything: Any = None
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        ({"one": {"number": []}}, {"one.number"}),
+        ({"one": {}}, {"one.number"}),
+        ({}, {"one"}),
+        ({"one": {"number": 1, "other": 2}}, {"one.other"}),
+        ({"one": {"number": 1}, "several": [{}]}, {"several[0].number"}),
+    ],
+)
+def test_a_field_is_named_by_its_path(value: Any, fields: set[str]) -> None:
+    with pytest.raises(DomainError) as refused:
+        convert(value, Outer)
+    assert (refused.value.code, set(refused.value.fields or {})) == ("invalid", fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [('{"anything":' + "[" * 5_000, "nested too deeply"), ('{"one":', "truncated")]
+)
+def test_what_is_no_json_says_why(text: str, why: str) -> None:
+    with pytest.raises(DomainError, match=why) as refused:
+        decode(text, Outer)
+    assert refused.value.code == "malformed"
+
+
+def test_a_refusal_quotes_so_much_and_no_more() -> None:
+    longest = "x" * MOST_QUOTED
+    assert (brief(longest), brief(longest + "y")) == (longest, longest + "\u2026")

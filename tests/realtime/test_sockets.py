@@ -166,7 +166,9 @@ async def test_what_is_forgotten_leaves_no_task_behind() -> None:
 def test_a_ready_frame_is_what_any_client_reads(size: int) -> None:
     data = ("ä" * (size // 2) + "x" * (size % 2)).encode()
     client = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN, max_size=None)
-    client.receive_data(WireFrame(data).wire)
+    wire = WireFrame(data).wire
+    assert len(wire) - size == (2 if size < 126 else 4 if size < 65_536 else 10), "the shortest header"
+    client.receive_data(wire)
     (frame,) = client.events_received()
     assert isinstance(frame, Frame)
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, data)

@@ -9,6 +9,9 @@ from tests.contracts.bad_input import LIMITS, Somebody
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.services import Services
 
+# Its assertions say what they compared, as if they stood in a test file.
+pytest.register_assert_rewrite("tests.contracts.matrix")
+
 if TYPE_CHECKING:
     from tests.contracts.world import World
 

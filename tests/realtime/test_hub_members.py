@@ -113,6 +113,21 @@ async def test_notices_do_not_reach_who_was_removed_while_signing_in(
     assert ben.frames == []
 
 
+async def test_who_is_removed_while_signing_in_is_not_let_in_though_the_removal_was_only_read(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    ben, gate = Peer("ben"), Gate(log)
+    signing_in = asyncio.create_task(hub.attach(ben.socket))
+    await reached(gate)
+    log.commit("c", leaves=["ben"])
+    hub.offer([log.commit("c")])
+    await until(lambda: sequences(ana) == [2, 3])
+    gate.let_through()
+    await asyncio.wait_for(signing_in, 5)
+    hub.offer([log.commit("c")])
+    assert (sequences(ben), ben.socket.topics) == ([], {})
+
+
 async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -> None:
     cleo, gate = Peer("cleo"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(cleo.socket))

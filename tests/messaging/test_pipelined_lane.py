@@ -120,6 +120,36 @@ def test_a_locked_conversation_waits_by_itself_and_keeps_its_order(
     assert {send.conversation_id for send in desk.by_threads} == {talk.id}
 
 
+def test_what_queued_up_behind_something_that_turns_out_to_be_hindered_follows_it(
+    talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders.append(holding(talk))
+    first, second = draft(talk, team[0], "first"), draft(talk, team[0], "second")
+
+    async def scenario(desk: Desk) -> None:
+        write = desk.lane._pipeline.write
+
+        async def write_and_find_it_free_afterwards(*batch: Any) -> Any:
+            decision = await write(*batch)
+            holders[0].may_go_on.set()
+            await asyncio.to_thread(holders[0].join)
+            return decision
+
+        monkeypatch.setattr(desk.lane._pipeline, "write", write_and_find_it_free_afterwards)
+        desk.threads_may_go_on.clear()
+        desk.submit(first)
+        await asyncio.sleep(0)  # it is being written, and nobody knows yet that it cannot be
+        desk.submit(second)
+        await until(lambda: desk.by_threads)
+        await asyncio.sleep(0.2)
+        assert desk.answers == {}
+        desk.threads_may_go_on.set()
+        await desk.answered()
+
+    assert run(scenario).by_threads == [first, second]
+    assert contents(talk) == ["first", "second"]
+
+
 def test_a_message_that_somebody_else_commits_at_the_same_moment_is_one(
     talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.models import new_id
 from conversations.models import Epoch
-from realtime.rows import as_uuid, one_id
+from realtime.rows import as_uuid, on_postgresql, one_id
 
 _TABLE = Epoch._meta.db_table
 
@@ -59,7 +59,7 @@ def _origin() -> str:
     The timeline of PostgreSQL changes when a base backup or a standby begins to take writes, the identifier of the
     cluster, the database or the table when a dump is read in. SQLite has nothing like it.
     """
-    if connection.vendor != "postgresql":
+    if not on_postgresql():
         return "''"
     # The timeline of the newest checkpoint (pg_control_checkpoint) may lag behind that of the log that is written.
     cluster = "(SELECT system_identifier FROM pg_control_system())"

@@ -11,14 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from conversations.models import Conversation, Event
 from realtime import items
 from realtime.bodies import encode
 from realtime.door import announce
 from realtime.frames import Frame
-from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in
+from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
 Renderer = Callable[[Sequence["Logged"], UUID | None], dict[int, Frame]]
@@ -104,7 +103,7 @@ def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
     Without `wait` those that somebody else has locked are left out.
     """
     lock = ""
-    if connection.features.has_select_for_update:
+    if on_postgresql():
         # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row.
         lock = " FOR NO KEY UPDATE" if wait else " FOR NO KEY UPDATE SKIP LOCKED"
     return Statement(

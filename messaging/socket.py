@@ -7,7 +7,6 @@ from functools import lru_cache
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Max
 
 from conversations import event_log
@@ -26,6 +25,7 @@ from realtime.frames import error_frame
 from realtime.items import Notice
 from realtime.lanes import Lanes
 from realtime.pipelined_lane import PipelinedLane
+from realtime.rows import on_postgresql
 from realtime.sockets import Socket
 
 OVERLAP_SECONDS = 8.0
@@ -33,7 +33,7 @@ OVERLAP_SECONDS = 8.0
 _id_of = lru_cache(maxsize=10_000)(UUID)
 
 _by_threads: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
-_sends = PipelinedLane(SENDING, _by_threads) if connection.vendor == "postgresql" else _by_threads
+_sends = PipelinedLane(SENDING, _by_threads) if on_postgresql() else _by_threads
 _marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
 
 

@@ -8,10 +8,11 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, models
 
 from realtime.arrays import BinaryArray, array_of
@@ -32,6 +33,15 @@ class Statement:
     parameters: Sequence[Parameter] = ()
 
 
+@cache
+def on_postgresql() -> bool:
+    """Whether the database is PostgreSQL.
+
+    The settings say so. To ask Django's connection would make one for each task of the event loop.
+    """
+    return "postgresql" in settings.DATABASES["default"]["ENGINE"]
+
+
 @contextmanager
 def pipelined() -> Iterator[None]:
     """Send the statements of this block without waiting for each other's results, where the database can.
@@ -39,7 +49,7 @@ def pipelined() -> Iterator[None]:
     A result is waited for when it is fetched. Surround a transaction with it, so that its last writes and the
     commit travel together; the commit still returns only when it is done.
     """
-    if connection.vendor != "postgresql":
+    if not on_postgresql():
         yield
         return
     connection.ensure_connection()
@@ -93,7 +103,7 @@ class Columns:
 
     def parameters(self, rows: Iterable[Sequence[Any]]) -> list[Parameter]:
         """Return rows, at least one, as the parameters that `source` reads."""
-        if connection.vendor == "postgresql":
+        if on_postgresql():
             columns = list(zip(*rows, strict=True))
             arrays: list[Parameter] = [array(values) for array, values in zip(self._arrays, columns, strict=True)]
             if self._numbered:
@@ -133,7 +143,7 @@ class Columns:
     @cached_property
     def source(self) -> str:
         """The rows of the parameters as a table called r."""
-        if connection.vendor == "postgresql":
+        if on_postgresql():
             # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first.
             columns = [
                 f"unnest(%s::{type}[]) AS {column}" for type, column in zip(self._types, self._columns, strict=True)
@@ -157,7 +167,7 @@ def matching(model: type[models.Model], alias: str, condition: str, *, many: boo
     told to look up row by row it uses the index, whatever it guesses.
     """
     table = model._meta.db_table
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         found = f"SELECT * FROM {table} AS {alias} WHERE {condition} {'OFFSET 0' if many else 'LIMIT 1'}"  # noqa: S608
         return f"LEFT JOIN LATERAL ({found}) AS {alias} ON TRUE"
     return f"LEFT JOIN {table} AS {alias} ON {condition}"
@@ -165,21 +175,21 @@ def matching(model: type[models.Model], alias: str, condition: str, *, many: boo
 
 def ids_in(column: str) -> str:
     """Return a condition that a UUID column is one of those in a parameter (`ids`)."""
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         return f"{column} = ANY(%s::uuid[])"
     return f"{column} IN (SELECT replace(value, '-', '') FROM json_each(%s))"  # noqa: S608
 
 
 def ids(values: Iterable[UUID]) -> Parameter:
     """Return the parameter for `ids_in`."""
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         return _ids(values)
     return encode(list(values)).decode()
 
 
 def one_id(value: UUID) -> Any:
     """Return a UUID as the parameter for a comparison with one."""
-    return value if connection.features.has_native_uuid_field else value.hex
+    return value if on_postgresql() else value.hex
 
 
 def as_uuid(value: Any) -> UUID:

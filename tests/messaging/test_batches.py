@@ -8,6 +8,7 @@ import msgspec
 import psycopg
 import pytest
 from django.db import IntegrityError, connection
+from django.db.utils import ConnectionHandler
 
 from accounts.models import User
 from conversations.models import Conversation
@@ -19,6 +20,7 @@ from messaging.services.send import Sent, send_message, send_messages
 from realtime.errors import DomainError, TryAgain
 from realtime.threads import with_connection_care
 from tests.making import direct, draft, people, person
+from tests.messaging.desk import Desk, run
 
 
 @pytest.fixture
@@ -139,3 +141,26 @@ def test_a_batch_whose_connection_ended_is_not_tried_on_it_again(talk: Conversat
     [sent] = with_connection_care(send_messages, [send])
     assert isinstance(sent, Sent)
     assert (sent.sequence, sent.duplicate) == (2, False)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("database_threads")
+def test_a_write_makes_no_connection_of_django_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = people("ana", "ben")
+    talk = direct(ana, ben)
+    made: list[str] = []
+    make = ConnectionHandler.create_connection
+
+    def noted(handler: ConnectionHandler, alias: str) -> Any:
+        made.append(alias)
+        return make(handler, alias)
+
+    async def scenario(desk: Desk) -> None:
+        await desk.opens()
+        monkeypatch.setattr(ConnectionHandler, "create_connection", noted)
+        for _ in range(2):
+            desk.submit(draft(talk, ana))
+            await desk.answered()
+
+    run(scenario)
+    assert made == []

@@ -2,7 +2,8 @@
 
 By itself Python does so whenever the objects that survived have become a quarter more. With 5,000 connections that was
 every ten seconds, for 0.3 to 0.5 s in which nobody is served. Nearly everything is freed without it, as soon as nothing
-refers to it. So what is young is looked through as ever, in larger portions, and everything only now and then.
+refers to it, connections that ended too (`lean_protocol`). So what is young is looked through as ever, in larger
+portions, and everything only now and then.
 """
 
 import gc
@@ -14,34 +15,28 @@ from realtime import registry
 # Containers more than before until the young ones are looked through; how often that, until those that survived are.
 YOUNG, MIDDLE = 5_000, 10
 NEVER = 2**31 - 1
-# Connections are what a process has most of: what so many leave behind is little.
-CLOSED, SECONDS = 500, 300.0
+SECONDS = 300.0
 
 
 class Collector:
-    """Looks for garbage among all objects when enough connections have ended, or enough time has gone by."""
+    """Looks for garbage among all objects when enough time has gone by."""
 
     def __init__(self, collect: Callable[[], object] = gc.collect, now: Callable[[], float] = time.monotonic) -> None:
         self._collect, self._now = collect, now
-        self._collected_at, self._closed = now(), 0
+        self._collected_at = now()
 
     def begin(self) -> None:
         """Take the place of Python's own rule, in a process that has loaded all that it will."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
-        registry.closed_listeners.append(self.note_closed)
         registry.ticks.append(self.look)
-
-    def note_closed(self, _socket: object) -> None:
-        """Count a connection that ended."""
-        self._closed += 1
 
     def look(self) -> None:
         """Collect if it is time to."""
-        if self._closed >= CLOSED or self._now() - self._collected_at >= SECONDS:
+        if self._now() - self._collected_at >= SECONDS:
             self._collect()
-            self._collected_at, self._closed = self._now(), 0
+            self._collected_at = self._now()
 
 
 collector = Collector()

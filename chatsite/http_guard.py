@@ -70,6 +70,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
             super().handle_websocket_upgrade()
+            self.parser = None  # type: ignore[assignment] # they refer to each other
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request that the client has left."""

@@ -90,6 +90,12 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         event.headers.clear()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and cut what refers to itself: it would stay, with all that it holds, until a look for garbage."""
+        super().connection_lost(exc)
+        self.conn.parser.close()
+        self.conn.parser_exc = self.conn.handshake_exc = None
+
     async def send(self, message: Any) -> None:
         """Send a message of the application."""
         await super().send(message)

@@ -1,11 +1,25 @@
-"""A server process looks through all its objects seldom: after some minutes, or when many connections have ended."""
+"""A server process looks through all its objects seldom, after some minutes: connections that ended leave nothing."""
 
+import asyncio
 import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from chatsite import garbage
-from chatsite.garbage import CLOSED, SECONDS, Collector
+from chatsite.garbage import SECONDS, Collector
+from chatsite.http_guard import GuardedHttpProtocol
+from chatsite.websocket_protocol import ReadyFrameProtocol
 from realtime import registry
+from realtime.wire import WRITE_EXTENSION
 from tests.clocks import Clock
+from tests.waiting import until
+
+Ending = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
 
 
 def test_it_collects_when_time_has_gone_by_and_then_not_at_once_again() -> None:
@@ -18,29 +32,98 @@ def test_it_collects_when_time_has_gone_by_and_then_not_at_once_again() -> None:
     assert collected == [begun + SECONDS, begun + 2 * SECONDS]
 
 
-def test_it_collects_when_many_connections_have_ended() -> None:
-    clock, collected = Clock(), list[float]()
-    collector = Collector(lambda: collected.append(clock.now), clock.monotonic)
-    for _ in range(2):
-        for _ in range(CLOSED - 1):
-            collector.note_closed(object())
-        collector.look()
-        before = len(collected)
-        collector.note_closed(object())
-        collector.look()
-        assert len(collected) == before + 1
-
-
 def test_it_takes_the_place_of_pythons_own_rule() -> None:
     collector, thresholds = Collector(), gc.get_threshold()
-    listeners, ticks = registry.closed_listeners[:], registry.ticks[:]
+    ticks = registry.ticks[:]
     try:
         collector.begin()
         assert gc.get_threshold() == (garbage.YOUNG, garbage.MIDDLE, garbage.NEVER)
         assert gc.get_freeze_count() > 0
-        assert registry.closed_listeners == [*listeners, collector.note_closed]
         assert registry.ticks == [*ticks, collector.look]
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
-        registry.closed_listeners[:], registry.ticks[:] = listeners, ticks
+        registry.ticks[:] = ticks
+
+
+# --- What a connection leaves -------------------------------------------------------------
+
+
+async def answers(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers one frame."""
+    write = scope["extensions"].get(WRITE_EXTENSION, {}).get("write")
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        write(b"\x81\x02{}")
+
+
+async def hangs_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+async def says_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
+    assert (await reader.read())[:1] == b"\x88"
+
+
+async def talks_then_hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x81\x82\0\0\0\0{}")
+    assert await reader.readexactly(4) == b"\x81\x02{}"
+    writer.transport.abort()
+
+
+async def announces_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x81\xff" + (2**30).to_bytes(8, "big") + b"\0\0\0\0")
+    assert (await reader.read())[:1] == b"\x88"
+
+
+async def breaks_the_rules(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\xff\xff\xff\xff")
+    assert (await reader.read())[:1] == b"\x88"
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[tuple[int, WeakSet[asyncio.Protocol]]]:
+    """The port of a server, and the connections of both protocols that still exist there."""
+    alive = WeakSet[asyncio.Protocol]()
+
+    class Socket(ReadyFrameProtocol):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            alive.add(self)
+
+    def connection() -> GuardedHttpProtocol:
+        protocol = GuardedHttpProtocol(config=config, server_state=ServerState(), app_state={})
+        alive.add(protocol)
+        return protocol
+
+    config = Config(answers, ws=Socket, interface="asgi3", log_level="critical")
+    config.load()
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
+    gc.disable()
+    yield server.sockets[0].getsockname()[1], alive
+    gc.enable()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [hangs_up, says_goodbye, talks_then_hangs_up, announces_too_much, breaks_the_rules],
+    ids=lambda f: f.__name__,
+)
+async def test_a_connection_that_ended_leaves_nothing_to_look_for(
+    address: tuple[int, WeakSet[asyncio.Protocol]], ends: Ending
+) -> None:
+    port, alive = address
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    assert alive
+    await ends(reader, writer)
+    writer.close()
+    await until(lambda: not alive)

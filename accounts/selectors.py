@@ -6,13 +6,14 @@ from importlib import import_module
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
-from django.http import parse_cookie
 from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
 from accounts.models import DeviceSession, User, token_hash
 from realtime.errors import NotFound
+from realtime.rows import as_uuid, ids, ids_in
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
@@ -43,21 +44,24 @@ def session_of_id(session_id: str | None) -> DeviceSession | None:
     return next(iter(_living(DeviceSession.objects.filter(id=session_id))), None)
 
 
-def session_of_cookie_header(header: str) -> DeviceSession | None:
-    """Return the living session that the session cookie in a Cookie header names."""
-    # As Django reads it: cookies of other applications, whatever their names, do not hide ours.
-    key = parse_cookie(header).get(settings.SESSION_COOKIE_NAME)
-    return session_of_id(import_module(settings.SESSION_ENGINE).SessionStore(key).get(SESSION_KEY))
+def session_of_cookie(cookie: str) -> DeviceSession | None:
+    """Return the living session that the value of a session cookie names."""
+    return session_of_id(import_module(settings.SESSION_ENGINE).SessionStore(cookie).get(SESSION_KEY))
 
 
 def ended_sessions(session_ids: Collection[str]) -> set[str]:
     """Return those of the ids whose session no longer lives. Asked of every socket every few seconds: reads little."""
-    found = DeviceSession.objects.filter(id__in=session_ids, revoked_at=None, user__is_active=True)
+    sessions, users = DeviceSession._meta.db_table, User._meta.db_table
     living, user = set(), User()
-    for session_id, fingerprint, password in found.values_list("id", "password_fingerprint", "user__password"):
-        user.password = password
-        if fingerprint == user.get_session_auth_hash():
-            living.add(str(session_id))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT s.id, s.password_fingerprint, u.password FROM {sessions} AS s "  # noqa: S608 - names only
+            f"JOIN {users} AS u ON u.id = s.user_id WHERE {ids_in('s.id')} AND s.revoked_at IS NULL AND u.is_active",
+            [ids(map(UUID, session_ids))],
+        )
+        for session_id, fingerprint, user.password in cursor:
+            if fingerprint == user.get_session_auth_hash():
+                living.add(str(as_uuid(session_id)))
     return set(session_ids) - living
 
 
@@ -142,5 +146,6 @@ def _living(sessions: QuerySet[DeviceSession]) -> list[DeviceSession]:
     now = timezone.now()
     living = [session for session in sessions.select_related("user") if _is_living(session)]
     in_use = [session.id for session in living if now - session.last_used_at > USE_NOTED_EVERY]
-    DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)  # of none, no query
+    if in_use:  # every request comes here: mostly there is nothing to note, and to find that out has its price
+        DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)
     return living

@@ -15,9 +15,9 @@ class DeviceSessions:
         """Return whose bearer tokens these are, in order."""
         return [_identity(session) for session in selectors.sessions_of_tokens(tokens)]
 
-    def by_cookie(self, cookie_header: str) -> Identity | None:
-        """Return whose browser session the Cookie header names."""
-        return _identity(selectors.session_of_cookie_header(cookie_header))
+    def by_cookie(self, cookie: str) -> Identity | None:
+        """Return whose browser session the session cookie names, given its value."""
+        return _identity(selectors.session_of_cookie(cookie))
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         """Return those of the sessions that no longer live."""

@@ -28,6 +28,7 @@ from tests.harness.services import Services
 ROOM = {
     "frames_per_second": 1_000_000,
     "frames_burst": 1_000_000,
+    "connects_burst": 1_000_000,
     "messages_per_second": 1_000_000,
     "messages_burst": 1_000_000,
     "logins_per_address": 1_000_000,

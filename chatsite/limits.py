@@ -30,6 +30,8 @@ class Limits:
     messages_burst: int = 100
     bad_frames_per_minute: int = 20
     sockets_per_user: int = 20
+    connects_per_minute: float = 10
+    connects_burst: int = 20
     unsigned_sockets_per_address: int = 10
     auth_seconds: float = 10
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from django.conf import settings
+from django.http import parse_cookie
 
 from realtime import bodies, registry, sockets
 from realtime.commands import ids_of
@@ -13,10 +14,12 @@ from realtime.errors import DomainError, TryAgain
 from realtime.frames import Auth
 from realtime.lanes import Lanes
 from realtime.origin import origin_is_allowed
+from realtime.rate import Buckets
 from realtime.registry import Identity
 from realtime.threads import in_database_thread, submit_read
 
 _unsigned: Counter[str] = Counter()
+_attempts = Buckets()
 # When a herd comes back, many tokens are looked up by one statement.
 _tokens: Lanes[str, Identity | None] = Lanes(
     lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=32, submit=submit_read
@@ -30,19 +33,22 @@ async def identify(connection: Connection) -> Identity:
     :raises Refused: accepted, but nobody signed in.
     """
     bearer = connection.header(b"authorization")
-    cookies = connection.header(b"cookie")
-    with_session_cookie = f"{settings.SESSION_COOKIE_NAME}=" in cookies
+    # As Django reads it: cookies of other applications, whatever their names, do not hide ours.
+    cookie = parse_cookie(connection.header(b"cookie")).get(settings.SESSION_COOKIE_NAME)
     if bearer:
         scheme, _, token = bearer.partition(" ")
+        token = token.strip()
+        _assert_seldom(token)
         await connection.accept()
         identity = None
         if scheme.lower() == "bearer":
-            identity = await _recognised(_tokens.run(token, token.strip()))
-    elif with_session_cookie:
+            identity = await _recognised(_tokens.run(token, token))
+    elif cookie:
         if not origin_is_allowed(connection.header(b"origin"), connection.header(b"host")):
             raise DomainError("forbidden", "This Origin is not allowed.")
+        _assert_seldom(cookie)
         await connection.accept()
-        identity = await _recognised(in_database_thread(registry.authenticator().by_cookie, cookies))
+        identity = await _recognised(in_database_thread(registry.authenticator().by_cookie, cookie))
     else:
         return await _by_first_frame(connection)
     if identity is None:
@@ -70,10 +76,24 @@ async def _by_first_frame(connection: Connection) -> Identity:
         _unsigned[address] -= 1
         if not _unsigned[address]:
             del _unsigned[address]
+    try:
+        _assert_seldom(frame.token)
+    except DomainError as error:
+        raise Refused(sockets.TOO_FAST, error) from error
     identity = await _recognised(_tokens.run(frame.token, frame.token))
     if identity is None:
         raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The token is not valid."))
     return identity
+
+
+def _assert_seldom(credential: str) -> None:
+    """Count an attempt to sign in, before it costs anything.
+
+    :raises DomainError: there were too many by this credential.
+    """
+    limits = settings.LIMITS
+    if wait := _attempts.take(credential, rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
+        raise DomainError("rate_limited", "This device connects too often.", retry_after=wait)
 
 
 async def _recognised(look_up: Awaitable[Identity | None]) -> Identity | None:

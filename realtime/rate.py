@@ -1,6 +1,8 @@
 """Token buckets for what one process can judge by itself. Not here: limits shared over processes."""
 
+import threading
 import time
+from collections import OrderedDict
 
 
 class Bucket:
@@ -23,3 +25,24 @@ class Bucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._rate
+
+
+class Buckets:
+    """A bucket for each key, from any thread. Those used longest ago are forgotten first: they are full again."""
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._most = most
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, key: str, *, rate: float, burst: float) -> float:
+        """Take one token of this key, whose bucket has the rate and burst of its first use; as `Bucket.take`."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                bucket = self._buckets[key] = Bucket(rate, burst)
+                if len(self._buckets) > self._most:
+                    self._buckets.popitem(last=False)
+            else:
+                self._buckets.move_to_end(key)
+            return bucket.take()

@@ -90,8 +90,8 @@ class Authenticator(Protocol):
     def by_tokens(self, tokens: Sequence[str]) -> Sequence[Identity | None]:
         """Return whose bearer tokens these are, in order."""
 
-    def by_cookie(self, cookie_header: str) -> Identity | None:
-        """Return whose browser session the Cookie header names."""
+    def by_cookie(self, cookie: str) -> Identity | None:
+        """Return whose browser session the session cookie names, given its value."""
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         """Return those of the sessions that are no longer valid."""

@@ -30,6 +30,7 @@ ROOM_FOR_TESTS = {
     "logins_per_account": 1_000_000,
     "logins_per_address": 1_000_000,
     "unsigned_sockets_per_address": 1_000,
+    "connects_burst": 1_000_000,
 }
 # Under `make coverage` a server is given the time to write down which lines it ran.
 MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ

@@ -126,6 +126,22 @@ async def test_a_page_of_ours_signs_in_with_its_visitor_s_cookie(calls: Calls, c
         assert await eve.is_closed() == 4401
 
 
+@pytest.mark.parametrize(
+    "others", ["csrftoken=1", "strange@name=1", "path=/", "nameless", '{"a": 1}', 'b="', "xsessionid=1"]
+)
+async def test_cookies_of_others_do_not_hide_ours(calls: Calls, cookie: str, others: str) -> None:
+    page = {"host": "testserver", "origin": "http://testserver", "cookie": f"{others}; {cookie}"}
+    async with calls(headers=page) as ben:
+        await ben.hears("connected")
+
+
+@pytest.mark.parametrize("none", ["", "a", "sessionid=", "xsessionid=1", 'a="'])
+async def test_who_brings_no_cookie_of_ours_signs_in_by_a_frame(calls: Calls, token: str, none: str) -> None:
+    async with calls(headers={"origin": "http://evil.example", "cookie": none}) as ana:
+        ana.says(f'{{"type": "auth", "token": "{token}"}}')
+        await ana.hears("connected")
+
+
 async def test_a_page_from_elsewhere_is_not_even_upgraded(calls: Calls, cookie: str) -> None:
     async with calls(headers={"host": "testserver", "origin": "http://evil.example", "cookie": cookie}) as ben:
         assert await ben.is_denied() == 403
@@ -161,6 +177,37 @@ async def test_whose_conversations_cannot_be_read_for_now_is_asked_to_come_back(
         assert (await ana.hears("reconnect"))["retry_after"] > 0
         assert await ana.is_closed() == 1012
         assert not [frame for frame in ana.frames if frame["type"] == "connected"]
+
+
+async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str, limits: Any) -> None:
+    limits(connects_per_minute=1, connects_burst=2)
+    page = {"host": "testserver", "origin": "http://testserver", "cookie": cookie}
+    for headers in ({"authorization": f"Bearer {token}"}, page, {"authorization": "Bearer made-up, too often"}):
+        for _ in range(2):
+            async with calls(headers=headers) as anybody:
+                await until(lambda anybody=anybody: bool(anybody.frames))
+        async with calls(headers=headers) as anybody:
+            assert await anybody.is_denied() == 429
+    varied = {"authorization": f"bearer  {token} "}, {**page, "cookie": f"varied=1; {cookie}"}
+    for headers in varied:
+        async with calls(headers=headers) as anybody:
+            assert await anybody.is_denied() == 429, "whatever else the header says"
+    async with calls() as ana:
+        ana.says(f'{{"type": "auth", "token": "{token}"}}')
+        assert await ana.is_closed() == 4429, "whichever way it comes"
+
+
+async def test_a_device_that_signs_in_by_a_frame_connects_so_often(calls: Calls, token: str, limits: Any) -> None:
+    limits(connects_per_minute=1, connects_burst=1)
+    async with calls() as ana:
+        ana.says(f'{{"type": "auth", "token": "{token}"}}')
+        await ana.hears("connected")
+    async with calls() as ana:
+        ana.says(f'{{"type": "auth", "token": "{token}", "id": "7"}}')
+        assert await ana.is_closed() == 4429
+        error = await ana.hears("error")
+        assert (error["code"], error["id"]) == ("rate_limited", "7")
+        assert 50 < error["retry_after"] <= 60
 
 
 async def test_a_person_has_so_many_devices_connected(calls: Calls, token: str, limits: Any) -> None:

@@ -23,7 +23,7 @@ class Revocations:
     def by_tokens(self, tokens: Sequence[str]) -> list[None]:
         return [None for _ in tokens]
 
-    def by_cookie(self, cookie_header: str) -> None: ...
+    def by_cookie(self, cookie: str) -> None: ...
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         self.asked.append(set(session_ids))

@@ -46,7 +46,8 @@ def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, lis
     """
     peers = _peers({*introduced, *greeted})
     frames = _frames(store().shown({*introduced, *(peer for user_id in greeted for peer in peers[user_id])}))
-    _announce({user_id: frames[user_id] for user_id in introduced if user_id in frames}, peers)
+    if introduced:
+        _announce({user_id: frames[user_id] for user_id in introduced if user_id in frames}, peers)
     return {user_id: [frames[peer] for peer in peers[user_id] if peer in frames] for user_id in greeted}
 
 

@@ -1,6 +1,7 @@
 """Presence and typing on the socket: leases of this process's connections, renewed in one batch per tick."""
 
 import logging
+import random
 import time
 from collections import defaultdict
 
@@ -32,12 +33,13 @@ class Connections:
 
     def __init__(self) -> None:
         self._sockets: dict[str, Socket] = {}
-        self._written: dict[str, Status] = {}
+        # What was written of each, and when it is to be written again.
+        self._written: dict[str, tuple[Status, float]] = {}
         self._ended: dict[str, Lease] = {}
         self._greeted: list[Socket] = []
         # Whose peers are still to be told how they are.
         self._introduced: set[str] = set()
-        self._renewed_at = self._looked_at = 0.0
+        self._looked_at = 0.0
 
     def add(self, socket: Socket) -> None:
         """Begin a lease; the new client is told how its peers are."""
@@ -54,7 +56,7 @@ class Connections:
     def remove(self, socket: Socket) -> None:
         """Let the lease run out after the offline delay."""
         if self._sockets.pop(socket.connection_id, None) is not None:
-            status = self._written.pop(socket.connection_id, "online")
+            status, _ = self._written.pop(socket.connection_id, ("online", 0.0))
             expires = time.time() + settings.LIMITS.offline_after_seconds
             self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires)
 
@@ -64,20 +66,21 @@ class Connections:
         if now - self._looked_at < LOOK_SECONDS and not self._ended:
             return
         self._looked_at = now
-        all_due = now - self._renewed_at >= RENEW_SECONDS
-        due = {
-            connection_id: _status(socket, now)
-            for connection_id, socket in self._sockets.items()
-            if all_due or self._written.get(connection_id) != _status(socket, now)
-        }
         expires = time.time() + LEASE_SECONDS
-        leases = [Lease(self._sockets[id].user_id, id, status, expires) for id, status in due.items()]
+        due: dict[str, tuple[Status, float]] = {}
+        leases: list[Lease] = []
+        for id, socket in self._sockets.items():
+            status, written = _status(socket, now), self._written.get(id)
+            if written is None:  # those who came together are not to be renewed together
+                due[id] = status, now + random.uniform(0, RENEW_SECONDS)  # noqa: S311 - no secret
+            elif written[0] != status or written[1] <= now:
+                due[id] = status, now + RENEW_SECONDS
+            if id in due:
+                leases.append(Lease(socket.user_id, id, status, expires))
         ended, self._ended = self._ended, {}
         try:
             self._introduced |= await in_database_thread(services.renew, [*leases, *ended.values()])
-            self._written |= {id: status for id, status in due.items() if id in self._sockets}
-            if all_due:
-                self._renewed_at = now
+            self._written |= {id: written for id, written in due.items() if id in self._sockets}
         except redis.RedisError as error:
             self._ended = ended | self._ended
             log.warning("the presence store is away: %s", type(error).__name__)

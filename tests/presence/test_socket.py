@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -14,6 +15,7 @@ from presence.store import RedisStore
 from realtime.errors import TryAgain
 from realtime.items import Notice
 from realtime.threads import in_database_thread
+from tests.clocks import Clock
 from tests.making import direct, group, people
 from tests.realtime.peers import Peer, frame_of
 
@@ -210,3 +212,36 @@ def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice],
     assert [frame_of(notice)["is_typing"] for notice in told] == [True, False, True, False]
     assert {notice.conversation_id for notice in told} == {"c"}
     assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]
+
+
+class Later(Clock):
+    """Runs ahead for what is due in this process; leases in the store end by the true time."""
+
+    time = staticmethod(time.time)
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+
+async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[int] = []
+    renew = services.renew
+
+    def noted(leases: list[Any]) -> set[str]:
+        renewed.append(len(leases))
+        return renew(leases)
+
+    monkeypatch.setattr(services, "renew", noted)
+    clock = Later()
+    monkeypatch.setattr(presence_socket, "time", clock)
+    for _ in range(100):
+        connections.add(Peer(str(uuid4())).socket)
+    for _ in range(11):  # the last look is when the last of the first leases is due
+        await connections.tick()
+        clock.now += presence_socket.RENEW_SECONDS / 10
+    first, *later = renewed
+    assert first == 100
+    assert sum(later) == 100
+    assert max(later) < 50

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.campaign.checker import Verdict, check, deleted_texts_are_gone
 from tests.campaign.checker.clean_run import GROUP, clean_run, message_id
 from tests.campaign.evidence import EventRow, Evidence, Membership, MessageRow, PlaceRow
@@ -32,6 +34,24 @@ def innocent(vary: Spoil) -> Spoil:
     """Note a way to vary the clean run that is no violation."""
     INNOCENT[vary.__module__].append(vary)
     return vary
+
+
+class PlantedFaults:
+    """The tests of what a file noted, for a class of that file to inherit."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        noted_by = metafunc.module.__name__
+        if "spoil" in metafunc.fixturenames:
+            metafunc.parametrize(("invariant", "spoil"), PLANTED[noted_by])
+        else:
+            metafunc.parametrize("vary", INNOCENT[noted_by])
+
+    def test_a_planted_fault_is_found(self, invariant: str, spoil: Spoil) -> None:
+        assert blamed_after(spoil).get(invariant), invariant
+
+    def test_what_is_no_violation_is_not_blamed(self, vary: Spoil) -> None:
+        blames = blamed_after(vary)
+        assert blames == {}, blames
 
 
 def all_checks(evidence: Evidence) -> list[Verdict]:

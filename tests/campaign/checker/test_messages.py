@@ -2,13 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
-
 from tests.campaign.checker.clean_run import GROUP, clean_run, client_id, message_id, row
 from tests.campaign.checker.planting import (
-    INNOCENT,
-    PLANTED,
-    Spoil,
+    PlantedFaults,
     blamed,
     blamed_after,
     heard_later,
@@ -130,14 +126,8 @@ def edits_that_were_written_down_out_of_order(evidence: Evidence) -> None:
     evidence.changes.append(Change(7.6, 7.7, message_id(4), "1", "done"))
 
 
-@pytest.mark.parametrize(("invariant", "spoil"), PLANTED[__name__])
-def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
-    assert blamed_after(spoil).get(invariant)
-
-
-@pytest.mark.parametrize("vary", INNOCENT[__name__])
-def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
-    assert blamed_after(vary) == {}
+class TestPlanted(PlantedFaults):
+    """Those of this file."""
 
 
 def test_every_case_is_named() -> None:

@@ -3,13 +3,10 @@
 from dataclasses import replace
 
 import msgspec
-import pytest
 
 from tests.campaign.checker.clean_run import GROUP, SENT, body, clean_run, client_id, event_row, heard, message_id, row
 from tests.campaign.checker.planting import (
-    INNOCENT,
-    PLANTED,
-    Spoil,
+    PlantedFaults,
     blamed,
     blamed_after,
     heard_later,
@@ -236,14 +233,8 @@ def test_what_the_network_may_do_is_no_violation() -> None:
     assert blamed(evidence) == {}
 
 
-@pytest.mark.parametrize(("invariant", "spoil"), PLANTED[__name__])
-def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
-    assert blamed_after(spoil).get(invariant)
-
-
-@pytest.mark.parametrize("vary", INNOCENT[__name__])
-def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
-    assert blamed_after(vary) == {}
+class TestPlanted(PlantedFaults):
+    """Those of this file."""
 
 
 def test_a_gap_is_named() -> None:

@@ -1,9 +1,7 @@
 """I11: what is found of marks that go back, and of marks that nobody can have."""
 
-import pytest
-
 from tests.campaign.checker.clean_run import GROUP
-from tests.campaign.checker.planting import INNOCENT, PLANTED, Spoil, blamed_after, heard_later, innocent, plants
+from tests.campaign.checker.planting import PlantedFaults, heard_later, innocent, plants
 from tests.campaign.evidence import Evidence, MoveRow, PlaceRow, Snapshot
 from tests.campaign.frames import Frame
 from tests.campaign.history import Heard
@@ -78,11 +76,5 @@ def a_delivery_that_is_told(evidence: Evidence) -> None:
     heard_later(evidence, "ana's phone", Heard(13.0, 1, told))
 
 
-@pytest.mark.parametrize(("invariant", "spoil"), PLANTED[__name__])
-def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
-    assert blamed_after(spoil).get(invariant)
-
-
-@pytest.mark.parametrize("vary", INNOCENT[__name__])
-def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
-    assert blamed_after(vary) == {}
+class TestPlanted(PlantedFaults):
+    """Those of this file."""

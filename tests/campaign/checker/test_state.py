@@ -1,14 +1,9 @@
 """I6 and I10: what is found of devices that hold something else than the log shows them."""
 
-import pytest
-
 from tests.campaign.checker.clean_run import GROUP, clean_run, message_id
 from tests.campaign.checker.planting import (
-    INNOCENT,
-    PLANTED,
-    Spoil,
+    PlantedFaults,
     blamed,
-    blamed_after,
     cleo_comes_again,
     heard_later,
     innocent,
@@ -150,14 +145,8 @@ def a_device_that_has_not_heard_of_its_own_marks(evidence: Evidence) -> None:
     del of(evidence, "ana's phone").holds[GROUP].marks["ana"]
 
 
-@pytest.mark.parametrize(("invariant", "spoil"), PLANTED[__name__])
-def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
-    assert blamed_after(spoil).get(invariant)
-
-
-@pytest.mark.parametrize("vary", INNOCENT[__name__])
-def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
-    assert blamed_after(vary) == {}
+class TestPlanted(PlantedFaults):
+    """Those of this file."""
 
 
 def test_what_a_device_holds_wrongly_is_named() -> None:

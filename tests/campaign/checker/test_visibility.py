@@ -3,13 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from tests.campaign.checker.clean_run import GROUP, body, heard, message_id
 from tests.campaign.checker.planting import (
-    INNOCENT,
-    PLANTED,
-    Spoil,
+    PlantedFaults,
     blamed_after,
     cleo_comes_again,
     heard_later,
@@ -234,14 +230,8 @@ def memberships_that_were_written_down_out_of_order(evidence: Evidence) -> None:
     evidence.memberships.reverse()
 
 
-@pytest.mark.parametrize(("invariant", "spoil"), PLANTED[__name__])
-def test_a_planted_fault_is_found(invariant: str, spoil: Spoil) -> None:
-    assert blamed_after(spoil).get(invariant)
-
-
-@pytest.mark.parametrize("vary", INNOCENT[__name__])
-def test_what_is_no_violation_is_not_blamed(vary: Spoil) -> None:
-    assert blamed_after(vary) == {}
+class TestPlanted(PlantedFaults):
+    """Those of this file."""
 
 
 def test_each_of_several_frames_is_named() -> None:

@@ -168,8 +168,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
         begun = monotonic()
         stage.book.struck("SIGSTOP in a transaction")
         here = set(stage.devices_at(process))
-        # The fault itself: longer than PostgreSQL lets a transaction idle (5 s).
-        await asyncio.sleep(7 if stage.patient else 6)
+        await asyncio.sleep(7 if stage.patient else 6)  # the fault itself: PostgreSQL ends an idle transaction after 5
         process.server.program.thaw()
         ended = monotonic()
         stage.crowd.share_by_rest = share

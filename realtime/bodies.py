@@ -88,7 +88,8 @@ def malformed(error: Exception) -> DomainError:
 def invalid(error: msgspec.ValidationError) -> DomainError:
     """Error for JSON of the wrong shape, with the path of the field where msgspec names one."""
     match = _PATH.match(str(error))
-    why, path = (match["why"], (match["path"] or "").lstrip(".")) if match else (str(error), "")
+    assert match is not None, "the pattern fits every text"
+    why, path = match["why"], (match["path"] or "").lstrip(".")
     if named := _NAMED.search(why):
         path = f"{path}.{named['name']}" if path else named["name"]
     elif own := _OWN_CHECK.match(why):

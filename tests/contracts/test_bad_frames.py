@@ -156,12 +156,16 @@ class Client:
             return [closed.rcvd.code]
 
     def hears_until(self, command: dict[str, Any]) -> list[Any]:
-        """Send a command that is answered, and return what comes before the answer to it."""
+        """Send a command that is answered, and return what comes before the answer to it.
+
+        But for typing and presence: they answer nothing, and those of commands long ago may end now.
+        """
         fence = f"fence-{uuid4()}"
         self.socket.send(json.dumps(command | {"id": fence}))
         heard = []
         while (frame := self.hears()).get("id") != fence:
-            heard.append(frame)
+            if frame["type"] not in ("typing", "presence"):
+                heard.append(frame)
         return heard
 
     def settles(self, command: Any) -> None:

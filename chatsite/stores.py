@@ -37,7 +37,8 @@ def _postgresql(server: bool, pool_size: int) -> Options:
         "server_side_binding": True,
         "prepare_threshold": 5,
         "connect_timeout": 3,
-        "application_name": "chatsite",
+        # Servers look for transactions that other servers abandoned (`realtime.abandoned`); commands take their time.
+        "application_name": "chatsite" if server else "chatsite command",
     }
     if server:
         options["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 3}

@@ -1,4 +1,4 @@
-"""What a process with sockets does periodically: heartbeats, stuck and revoked sockets, lost wake-ups.
+"""What a process with sockets does periodically: heartbeats, stuck and revoked sockets, lost wake-ups, standstill.
 
 One task per process and none per socket. It is the second net under every doorbell: whatever the
 channel layer lost is found in the database within `RECENT_SECONDS`.
@@ -12,7 +12,7 @@ from itertools import cycle
 
 from django.conf import settings
 
-from realtime import clock, registry, sockets
+from realtime import abandoned, clock, registry, sockets
 from realtime.door import door
 from realtime.errors import TryAgain
 from realtime.hub import hub
@@ -25,6 +25,7 @@ TICK_SECONDS = 0.5
 RECENT_SECONDS = 1.5
 SESSIONS_SECONDS = 5.0
 CLOCK_SECONDS = 10.0
+ABANDONED_SECONDS = 1.0
 # A connection's id begins with one of these: what is asked about all is asked about a sixteenth at a time.
 DIGITS = "0123456789abcdef"
 # As long as PostgreSQL lets a transaction idle: by then others have gone on without this process.
@@ -47,6 +48,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(SESSIONS_SECONDS / len(DIGITS), _close_ended_sessions)),
         loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
         loop.create_task(_every(CLOCK_SECONDS, _look_at_the_clock)),
+        loop.create_task(_every(ABANDONED_SECONDS, _end_abandoned_transactions)),
         loop.create_task(_watch_for_standstill()),
     ]
 
@@ -89,6 +91,11 @@ async def _watch_for_standstill() -> None:
 async def _look_at_the_clock() -> None:
     """Compare this process's clock with the database's."""
     await in_database_thread(clock.look_at_database)
+
+
+async def _end_abandoned_transactions() -> None:
+    """End what another process, which stands still, left unfinished in the database."""
+    await in_database_thread(abandoned.end_abandoned_transactions)
 
 
 async def _run_ticks() -> None:

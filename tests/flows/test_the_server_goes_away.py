@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import random
 import signal
 from collections.abc import Callable
+from itertools import count
 from time import monotonic
 from uuid import uuid4
 
@@ -168,26 +170,29 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
             assert (survivor["id"], survivor["sequence"]) == (ack["message_id"], ack["sequence"])
 
 
-async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_site: Site) -> None:
+@pytest.mark.parametrize("way", ["socket", "rest"])
+async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_site: Site, way: str) -> None:
     if fragile_site.profile == "embedded":
         pytest.skip("nobody else is there to go on")
     async with People(fragile_site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
-        for number in range(300):
-            await ana.says(
-                "send_message",
-                conversation_id=conversation["id"],
-                content=f"m{number}",
-                client_message_id=str(uuid4()),
-            )
-        await ana.receives("message_ack")  # so it is in the middle of writing
-        begun = monotonic()
-        ana.server.program.freeze()
+        writing = asyncio.create_task(writes_on(ana, conversation, way))
+        frozen = ana.server.program
+        for _ in range(500):
+            await asyncio.sleep(random.uniform(0.001, 0.02))
+            frozen.freeze()
+            begun = monotonic()
+            if await asyncio.to_thread(fragile_site.rows, HALF_WRITTEN, WAITING_STATE[way]):
+                break
+            frozen.thaw()
+        else:
+            pytest.fail("it was never in the middle of a transaction")
         try:
             await insists(ben, "without you", conversation, within=6)
             await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may stand still
         finally:
-            ana.server.program.thaw()
+            frozen.thaw()
+            writing.cancel()
         await asyncio.to_thread(ana.server.becomes_ready)
         await ana.is_closed(1012)  # what it would say is old
         await ana.connects()
@@ -195,6 +200,26 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
         await ben.receives("new_message", content="back")
         stored = await ben.history(conversation)
         assert [message["sequence"] for message in stored] == list(range(2, len(stored) + 2))
+
+
+# A socket's pipeline ends each group of statements: PostgreSQL sees that the transaction idles. A thread's does not.
+WAITING_STATE = {"socket": "idle in transaction", "rest": "active"}
+# Somebody holds rows of a transaction, and PostgreSQL waits for its client.
+HALF_WRITTEN = """
+    SELECT 1 FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid AND l.mode = 'RowShareLock'
+    WHERE a.datname = current_database() AND a.state = %s AND a.wait_event = 'ClientRead'
+"""
+
+
+async def writes_on(device: Device, conversation: dict, way: str) -> None:
+    """Send message after message, by frames or by requests."""
+    for number in count():
+        message = {"conversation_id": conversation["id"], "content": f"m{number}", "client_message_id": str(uuid4())}
+        if way == "rest":
+            await device.posts("/messages", message)
+        else:
+            await device.says("send_message", **message)
+            await asyncio.sleep(0.001)
 
 
 async def insists(device: Device, content: str, conversation: dict, *, within: float) -> dict:

@@ -147,7 +147,7 @@ async def cut_at_commit(stage: Stage, scissors: Scissors) -> None:
 
 
 async def freeze_in_transaction(stage: Stage) -> None:
-    """Stop a process (SIGSTOP) while one of its transactions is open, and let it go on after PostgreSQL ended that."""
+    """Stop a process (SIGSTOP) while one of its transactions is open, and let it go on after that was ended."""
     process = stage.dice.choice(stage.world.processes)
     async with stage.calm():
         stage.bring(process, len(stage.active()) // 2)
@@ -168,7 +168,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
         begun = monotonic()
         stage.book.struck("SIGSTOP in a transaction")
         here = set(stage.devices_at(process))
-        await asyncio.sleep(7 if stage.patient else 6)  # the fault itself: PostgreSQL ends an idle transaction after 5
+        await asyncio.sleep(7 if stage.patient else 6)  # the fault itself: its transaction is ended after 5
         process.server.program.thaw()
         ended = monotonic()
         stage.crowd.share_by_rest = share
@@ -190,7 +190,8 @@ def _is_in_transaction(stage: Stage, process: Process) -> bool:
     ports = [port for link in process.database.links if (port := link.server.local_port) is not None]
     with stage.world.services.postgresql.connect(stage.world.database) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity a WHERE client_port = ANY(%s) AND state = 'idle in transaction' "
+            "SELECT count(*) FROM pg_stat_activity a WHERE client_port = ANY(%s) "
+            "AND (state = 'idle in transaction' OR state = 'active' AND wait_event = 'ClientRead') "
             "AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.mode = 'RowShareLock')",
             [ports],
         ).fetchone()

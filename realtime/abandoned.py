@@ -1,9 +1,9 @@
 """Transactions whose process stands still while PostgreSQL takes it for busy.
 
 `idle_in_transaction_session_timeout` counts from the end of a group of statements (the wire protocol's Sync). A
-process that stops between the statements of a pipeline, or halfway through a large one, leaves a transaction that
-counts as active, waits for the rest and keeps its locks for as long as the connection lives. No time-out of
-PostgreSQL before 17 ends it. So the processes that live look for such transactions.
+process that stops between the statements of a pipeline, halfway through a large one, or before it took a large
+result, leaves a transaction that counts as active, waits for its client and keeps its locks for as long as the
+connection lives. No time-out of PostgreSQL before 17 ends it. So the processes that live look for such transactions.
 """
 
 import logging
@@ -22,7 +22,7 @@ _END = """
     SELECT count(pg_terminate_backend(pid))
     FROM pg_stat_activity
     WHERE usename = current_user AND datname = current_database() AND application_name = %s
-      AND state = 'active' AND wait_event = 'ClientRead'
+      AND state = 'active' AND wait_event_type = 'Client'
       AND clock_timestamp() - state_change > make_interval(secs => %s)
 """
 

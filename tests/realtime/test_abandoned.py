@@ -72,6 +72,16 @@ def test_what_stopped_within_a_pipeline_is_ended(
     ]
 
 
+def test_what_does_not_take_its_result_is_ended(opens: Opens) -> None:
+    stopped = opens()
+    stopped.pgconn.send_query(b"SELECT repeat('x', 20000000)")
+    time.sleep(0.5)
+    abandoned.end_abandoned_transactions()
+    result = stopped.pgconn.get_result()
+    assert result is not None
+    assert result.status == psycopg.pq.ExecStatus.FATAL_ERROR
+
+
 def test_what_was_heard_of_just_now_goes_on(
     opens: Opens, stands_still: StandsStill, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,15 @@ class Device:
         """What the device is called in the evidence."""
         return self.history.device
 
+    def __repr__(self) -> str:
+        now = monotonic()
+        where = (
+            f"connection {self.line.number} to process {self.line.server}, {'open' if self.line.is_open else 'ended'}"
+        )
+        heard = f"heard {now - self.line.heard_at:.1f} s ago, last connected {now - self.connected_at:.1f} s ago"
+        asked = "no sync" if self._syncing_since is None else f"sync asked {now - self._syncing_since:.1f} s ago"
+        return f"{self.name}: {where}, {self.line.failures} failures, {heard}, {asked}"
+
     # --- Being there ------------------------------------------------------------------------
 
     async def leave(self) -> None:

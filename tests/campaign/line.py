@@ -31,6 +31,7 @@ class Line:
         self.server = -1  # the process it leads, or led, to
         self.next_server: int | None = None  # where to connect to next; None leaves it to the dice
         self.retry_after: float | None = None  # when to connect next; None leaves it to the dice
+        self.failures = 0  # one after the other; each makes the wait for the next attempt longer
         self.heartbeat = 30.0
         self.heard_at = 0.0
         self.life: asyncio.Task[None] | None = None
@@ -45,12 +46,16 @@ class Line:
         """Whether something can be said."""
         return self.wire is not None and self.wire.is_open
 
+    @property
+    def longest_wait(self) -> float:
+        """The most seconds that it may wait before the next attempt, as the protocol wants it."""
+        return min(LONGEST_WAIT, FIRST_WAIT * 2.0**self.failures)
+
     def begin(self) -> None:
         """Connect, and stay connected until `life` is cancelled or the device was signed out."""
         self.life = asyncio.create_task(self._stay_connected())
 
     async def _stay_connected(self) -> None:
-        failures = 0
         while not self._device.signed_out:
             begun = monotonic()
             self._network_is_back.clear()
@@ -62,12 +67,12 @@ class Line:
                 pass
             if self.retry_after is not None:
                 wait = self.retry_after + self._dice.uniform(0, FIRST_WAIT)
-                self.retry_after, failures = None, 0
+                self.retry_after, self.failures = None, 0
             else:
                 held_well = self._device.caught_up_at > begun and monotonic() - begun > HELD_FOR_A_WHILE
-                failures = 0 if held_well else failures
-                wait = self._dice.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**failures))
-                failures += 1
+                self.failures = 0 if held_well else self.failures
+                wait = self._dice.uniform(0, self.longest_wait)
+                self.failures += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._network_is_back.wait(), wait)
 

@@ -16,6 +16,7 @@ from time import monotonic
 from tests.campaign.device import Device
 from tests.campaign.episode import Episode
 from tests.campaign.history import Acked, Closed, Heard, Refused
+from tests.campaign.line import HELD_FOR_A_WHILE
 from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
 
@@ -103,7 +104,9 @@ class Stage:
         waiting = list(devices)
         while waiting := [device for device in waiting if not device.signed_out and not device.caught_up.is_set()]:
             if monotonic() > until:
-                self.book.wrong.append(f"{len(waiting)} devices were not caught up within {patience:g} s")
+                self.book.wrong.append(
+                    f"{len(waiting)} devices were not caught up within {patience:g} s: {waiting[:5]}"
+                )
                 return
             await asyncio.sleep(0.02)
 
@@ -126,16 +129,21 @@ class Stage:
     def bring(self, process: Process, number: int) -> None:
         """Make some devices come to a process: their connections end, and they are sent there.
 
-        Those who have been connected for longest: whoever was cut off again and again waits ever longer.
+        Only those who have been connected for a while: whoever is cut off again and again waits ever longer.
         """
+        now = monotonic()
         elsewhere = [
-            device for device in self.active() if device.line.server != process.number and device.caught_up.is_set()
+            device
+            for device in self.active()
+            if device.line.server != process.number
+            and device.caught_up.is_set()
+            and now - device.connected_at > HELD_FOR_A_WHILE
         ]
         elsewhere.sort(key=lambda device: device.connected_at)
         for device in elsewhere[:number]:
             device.line.next_server = process.number
             device.drop_connection()
-        self.book.details["connections moved to a restarted process"] += number
+        self.book.details["connections moved to a restarted process"] += len(elsewhere[:number])
 
     # --- What happened in a span of time --------------------------------------------------------
 

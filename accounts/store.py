@@ -1,11 +1,11 @@
 """Counters of attempts, shared by all processes through the cache."""
 
 import hashlib
-import time
 
 from django.core.cache import cache
 
 from accounts.errors import TooManyAttempts
+from realtime import clock
 from realtime.errors import TryAgain
 
 
@@ -15,7 +15,7 @@ def count_attempt(purpose: str, subject: str, *, most: int, window_seconds: int)
     :raises TooManyAttempts: when the window holds `most` already.
     :raises TryAgain: when the counters are away: an attempt that cannot be counted is refused.
     """
-    now = time.time()
+    now = clock.now().timestamp()
     window = int(now // window_seconds)
     digest = hashlib.sha256(subject.encode()).hexdigest()[:32]
     key = f"attempts:{purpose}:{digest}:{window}"

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from presence import frames, services
 from presence.store import Lease, Status
-from realtime import registry
+from realtime import clock, registry
 from realtime.bodies import encode
 from realtime.door import announce_now_without_commit
 from realtime.errors import NotFound, TryAgain
@@ -57,7 +57,7 @@ class Connections:
         """Let the lease run out after the offline delay."""
         if self._sockets.pop(socket.connection_id, None) is not None:
             status, _ = self._written.pop(socket.connection_id, ("online", 0.0))
-            expires = time.time() + settings.LIMITS.offline_after_seconds
+            expires = clock.now().timestamp() + settings.LIMITS.offline_after_seconds
             self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires)
 
     async def tick(self) -> None:
@@ -66,15 +66,16 @@ class Connections:
         if now - self._looked_at < LOOK_SECONDS and not self._ended:
             return
         self._looked_at = now
-        expires = time.time() + LEASE_SECONDS
+        expires = clock.now().timestamp() + LEASE_SECONDS
         due: dict[str, tuple[Status, float]] = {}
         leases: list[Lease] = []
         for id, socket in self._sockets.items():
             status, written = _status(socket, now), self._written.get(id)
-            if written is None:  # those who came together are not to be renewed together
+            # Those who came, or fell silent, or were to be renewed together shall not stay together.
+            if written is None or written[0] != status:
                 due[id] = status, now + random.uniform(0, RENEW_SECONDS)  # noqa: S311 - no secret
-            elif written[0] != status or written[1] <= now:
-                due[id] = status, now + RENEW_SECONDS
+            elif written[1] <= now:
+                due[id] = status, now + random.uniform(0.75, 1) * RENEW_SECONDS  # noqa: S311 - no secret
             if id in due:
                 leases.append(Lease(socket.user_id, id, status, expires))
         ended, self._ended = self._ended, {}

@@ -7,7 +7,6 @@ person looks like follows from their leases and their choice, and is announced w
 import datetime
 import json
 import threading
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,6 +14,8 @@ from typing import Any, Literal, Protocol, cast
 
 import redis
 from django.conf import settings
+
+from realtime import clock
 
 # How long "last seen" and a chosen status are remembered of somebody who stays away.
 REMEMBERED_SECONDS = 60 * 60 * 24 * 90
@@ -94,7 +95,7 @@ class MemoryStore:
             self._choices[user_id] = {"status": status, "activity": activity}
 
     def expired(self) -> set[str]:
-        now = time.time()
+        now = clock.now().timestamp()
         whose = set()
         with self._lock:
             for user_id, leases in list(self._leases.items()):
@@ -107,7 +108,7 @@ class MemoryStore:
         return whose
 
     def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
-        now = time.time()
+        now = clock.now().timestamp()
         changed = {}
         with self._lock:
             for user_id in user_ids:
@@ -146,7 +147,9 @@ class RedisStore:
 
     def expired(self) -> set[str]:
         # Text, since the client decodes; its types allow for everything that Redis can answer.
-        members = cast(list[str], self._redis.zrangebyscore(self.EXPIRIES, 0, time.time(), start=0, num=5000))
+        members = cast(
+            list[str], self._redis.zrangebyscore(self.EXPIRIES, 0, clock.now().timestamp(), start=0, num=5000)
+        )
         if not members:
             return set()
         pipe = self._redis.pipeline(transaction=False)
@@ -169,7 +172,7 @@ class RedisStore:
             pipe.get(self._key("choice", user_id))
             pipe.get(self._key("shown", user_id))
         rows = pipe.execute()
-        now = time.time()
+        now = clock.now().timestamp()
         changed = {}
         for user_id, leases, choice, was in zip(users, rows[::3], rows[1::3], rows[2::3], strict=True):
             living = [status for status, expires in map(json.loads, leases.values()) if expires > now]

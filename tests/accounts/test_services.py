@@ -142,8 +142,8 @@ class TestSigningIn:
         services.sign_in(username="ana", password=PASSWORD, address=HERE)
         with pytest.raises(TooManyAttempts) as refused:
             services.sign_in(username="ana", password=PASSWORD, address=HERE)
-        later = timezone.now().timestamp() + (refused.value.retry_after or 0) + 1
-        monkeypatch.setattr("accounts.store.time.time", lambda: later)
+        later = timezone.now() + datetime.timedelta(seconds=(refused.value.retry_after or 0) + 1)
+        monkeypatch.setattr("realtime.clock.now", lambda: later)
         assert services.sign_in(username="ana", password=PASSWORD, address=HERE)
 
 

@@ -10,6 +10,9 @@ from tests.harness import binaries
 from tests.harness.people import People
 from tests.harness.servers import Site
 
+# How often a process looks for leases of presence that ran out.
+LOOK_SECONDS = 2.0
+
 
 @pytest.mark.parametrize("offset", ["+1h", "-1h"])
 async def test_a_process_whose_clock_is_wrong_tells_the_right_time(
@@ -30,3 +33,8 @@ async def test_a_process_whose_clock_is_wrong_tells_the_right_time(
         for time in (connected["server_time"], heard["message"]["created_at"], synced["server_time"]):
             off = datetime.datetime.fromisoformat(time) - datetime.datetime.now(datetime.UTC)
             assert abs(off.total_seconds()) < 60
+        # Both processes look for leases that ran out; none did.
+        await asyncio.sleep(2 * LOOK_SECONDS + 1)
+        for device, other in ((ana, ben), (ben, ana)):
+            profile = await device.gets(f"/users/{other.id}/profile")
+            assert profile["presence"]["status"] == "online"

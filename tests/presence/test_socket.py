@@ -217,8 +217,6 @@ def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice],
 class Later(Clock):
     """Runs ahead for what is due in this process; leases in the store end by the true time."""
 
-    time = staticmethod(time.time)
-
     def __init__(self) -> None:
         self.now = time.monotonic()
 
@@ -226,22 +224,30 @@ class Later(Clock):
 async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renewed: list[int] = []
+    renewed: list[set[str]] = []
     renew = services.renew
 
     def noted(leases: list[Any]) -> set[str]:
-        renewed.append(len(leases))
+        renewed.append({lease.connection_id for lease in leases})
         return renew(leases)
 
     monkeypatch.setattr(services, "renew", noted)
     clock = Later()
     monkeypatch.setattr(presence_socket, "time", clock)
-    for _ in range(100):
-        connections.add(Peer(str(uuid4())).socket)
-    for _ in range(11):  # the last look is when the last of the first leases is due
+    peers = [Peer(str(uuid4())) for _ in range(100)]
+    for peer in peers:
+        connections.add(peer.socket)
+        peer.socket.active_at = clock.now
+    look = 2.0
+    turns_idle = int(settings.LIMITS.idle_seconds / look)
+    written: dict[str, int] = {}
+    for number in range(turns_idle + 30):
         await connections.tick()
-        clock.now += presence_socket.RENEW_SECONDS / 10
-    first, *later = renewed
-    assert first == 100
-    assert sum(later) == 100
-    assert max(later) < 50
+        clock.now += look
+        if number not in (0, turns_idle):
+            assert len(renewed[number]) < 50, "they stay apart"
+        for id in renewed[number]:
+            assert (number - written.get(id, number)) * look <= presence_socket.RENEW_SECONDS + look
+            written[id] = number
+    assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all came, and all fell silent together"
+    assert len(written) == 100

@@ -6,6 +6,7 @@ then the signal goes on to uvicorn.
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from chatsite.celery import start_embedded_worker
 from chatsite.garbage import collector
 from realtime import clock
 from realtime.drain import drain
+from realtime.errors import TryAgain
 from realtime.sweep import keep_process_running
 from realtime.threads import in_database_thread
 
@@ -30,6 +32,7 @@ log = logging.getLogger("chatsite.lifespan")
 # less at each of its round trips beside a busy loop.
 SWITCH_INTERVAL_SECONDS = 0.0005
 SAME_SIGNAL_SECONDS = 1.0
+DATABASE_RETRY_SECONDS = 1.0
 
 
 class WithoutHostileNoise(logging.Filter):
@@ -55,10 +58,9 @@ async def lifespan(
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await in_database_thread(refuse_unsafe_database)
-                await in_database_thread(clock.look_at_database)
+                await _look_at_database()
             except Exception as error:  # noqa: BLE001 - the server must say why it does not start
-                await send({"type": "lifespan.startup.failed", "message": str(error) or type(error).__name__})
+                await send({"type": "lifespan.startup.failed", "message": str(error.__cause__ or error)})
                 return
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
             logging.getLogger("uvicorn.error").addFilter(WithoutHostileNoise())
@@ -71,6 +73,33 @@ async def lifespan(
         elif message["type"] == "lifespan.shutdown":
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+async def _look_at_database() -> None:
+    """Refuse an unsafe database and read its clock.
+
+    One of several workers waits for a database that is away: if it failed, uvicorn would end the others, too. Meanwhile
+    a signal ends it at once, for there is nothing to drain, and uvicorn looks at signals only after the start.
+
+    :raises TryAgain: the database is away, and this is the only process.
+    """
+    ours = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in ours:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        while True:
+            try:
+                await in_database_thread(refuse_unsafe_database)
+                await in_database_thread(clock.look_at_database)
+                return
+            except TryAgain as away:
+                if multiprocessing.parent_process() is None:
+                    raise
+                log.warning("this worker waits for PostgreSQL: %s", away.__cause__)
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
 
 
 def refuse_unsafe_database() -> None:

@@ -1,0 +1,139 @@
+"""One server of several processes, as production runs it: a main process, and workers that share a port."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.harness.people import People
+from tests.harness.proxy import Proxy
+from tests.harness.servers import Server, Site
+from tests.harness.services import Services
+from tests.waiting import until
+
+WORKERS = 2
+STARTS_WITHIN = 30.0
+NewSite = Callable[..., Site]
+
+
+@pytest.fixture
+def new_site(services: Services) -> Iterator[NewSite]:
+    """Make a production site with one server of two workers; it is not started."""
+    made: list[Site] = []
+
+    def make() -> Site:
+        made.append(Site("production", services, processes=1))
+        made[-1].servers[0].processes = WORKERS
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.stop()
+
+
+@pytest.fixture
+def site(new_site: NewSite) -> Site:
+    one = new_site()
+    one.start()
+    return one
+
+
+@pytest.fixture
+async def way_to_postgresql(new_site: NewSite) -> AsyncIterator[tuple[Site, Proxy]]:
+    """A site that reaches PostgreSQL by a proxy, and the proxy."""
+    site = new_site()
+    url = urlsplit(site.database_url)
+    assert url.port is not None
+    async with Proxy(url.port) as proxy:
+        address = url._replace(netloc=url.netloc.replace(str(url.port), str(proxy.port))).geturl()
+        await asyncio.to_thread(site.servers[0].launch, DATABASE_URL=address)
+        await asyncio.to_thread(site.servers[0].becomes_ready)
+        yield site, proxy
+
+
+def workers(server: Server) -> set[int]:
+    """The process ids of the workers (multiprocessing's resource tracker is a child, too)."""
+    children = Path(f"/proc/{server.program.pid}/task/{server.program.pid}/children").read_text().split()
+    return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def started(server: Server) -> bool:
+    return len(workers(server)) == WORKERS
+
+
+async def test_a_worker_that_dies_is_replaced_and_its_clients_go_on(site: Site) -> None:
+    [server] = site.servers
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        await ana.sends("before", to=conversation)
+        before = workers(server)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        for device in (ana, ben):
+            await device.is_closed()
+        await until(lambda: started(server) and not workers(server) & before, within=STARTS_WITHIN)
+        await asyncio.to_thread(server.becomes_ready)
+        await ben.connects()
+        await ana.connects()
+        await ana.sends("after", to=conversation)
+        await ben.receives("new_message", content="after")
+
+
+async def test_workers_are_replaced_one_by_one(site: Site) -> None:
+    [server] = site.servers
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        before = workers(server)
+        server.program.send_signal(signal.SIGHUP)
+        for device in (ana, ben):
+            await device.receives("reconnect", within=STARTS_WITHIN)
+            await device.is_closed(1012)
+        await until(lambda: started(server) and not workers(server) & before, within=STARTS_WITHIN)
+        for device in (ana, ben):
+            await device.connects()
+        await ana.sends("after", to=conversation)
+        await ben.receives("new_message", content="after")
+
+
+async def test_all_workers_end_with_the_main_process(site: Site) -> None:
+    [server] = site.servers
+    before = workers(server)
+    assert await asyncio.to_thread(server.terminate) in (0, -signal.SIGTERM)
+    for pid in before:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_a_worker_that_dies_while_postgresql_is_away_takes_nobody_with_it(
+    way_to_postgresql: tuple[Site, Proxy],
+) -> None:
+    site, proxy = way_to_postgresql
+    [server] = site.servers
+    async with People(site)("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        proxy.refuse()
+        one, *others = sorted(workers(server))
+        os.kill(one, signal.SIGKILL)
+        await until(lambda: "waits for PostgreSQL" in server.log(), within=STARTS_WITHIN)
+        assert set(others) < workers(server)
+        assert server.running
+        proxy.heal()
+        await asyncio.to_thread(server.becomes_ready)
+        for device in (ana, ben):
+            if not device.is_connected:
+                await device.connects()
+        await ana.sends("after", to=conversation)
+        await ben.receives("new_message", content="after")
+
+
+async def test_a_worker_that_waits_for_postgresql_ends_with_the_others(way_to_postgresql: tuple[Site, Proxy]) -> None:
+    site, proxy = way_to_postgresql
+    [server] = site.servers
+    proxy.refuse()
+    os.kill(min(workers(server)), signal.SIGKILL)
+    await until(lambda: "waits for PostgreSQL" in server.log(), within=STARTS_WITHIN)
+    assert await asyncio.to_thread(server.terminate) in (0, -signal.SIGTERM)

@@ -16,11 +16,14 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 setup(set_prefix=False)
 
 from chatsite.body_limit import with_body_limit  # noqa: E402 - apps must be ready
+from chatsite.cookies import read_cookies_in_linear_time  # noqa: E402 - apps must be ready
 from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
 from chatsite.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
 from realtime.connection import Receive  # noqa: E402
 from realtime.consumer import refuse_path, socket_application  # noqa: E402
 from realtime.sockets import Send  # noqa: E402
+
+read_cookies_in_linear_time()
 
 
 async def sockets(scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -1,8 +1,11 @@
-"""A body that is too large is refused, with or without an announced length."""
+"""What is too large is refused: bodies, with or without an announced length, and heads."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 
 from tests.harness.people import People
 
@@ -26,3 +29,33 @@ async def test_a_body_that_announces_nothing_is_refused_when_it_grows_too_large(
         answer = await client.post("/api/v1/auth/login", content=pieces(), headers=JSON)
         assert answer.status_code == 413
         assert (await client.get("/health")).status_code == 200
+
+
+REQUEST = b"POST /api/v1/auth/login HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+CHUNKED = REQUEST + b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (REQUEST + b"x: ", b"a" * 1000),
+        (REQUEST, b"x: a\r\n" * 100),
+        (b"GET /", b"a" * 1000),
+        (b"", b"\r\n" * 500),
+        (CHUNKED + b"x: ", b"a" * 1000),
+    ],
+    ids=["one header", "headers", "an address", "nothing", "a trailer"],
+)
+async def test_what_never_comes_to_an_end_is_cut_off(people: People, begin: bytes, more: bytes) -> None:
+    async with people("ana") as (ana,):
+        reader, writer = await asyncio.open_connection("127.0.0.1", ana.server.port)
+        writer.write(begin)
+        sent = len(begin)
+        with contextlib.suppress(ConnectionError):
+            while sent < 10_000_000 and not reader.at_eof():
+                writer.write(more)
+                sent += len(more)
+                await writer.drain()
+        writer.close()
+        assert sent < 10_000_000
+        await ana.asks("ping")

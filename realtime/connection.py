@@ -1,6 +1,7 @@
 """One WebSocket connection as ASGI gives it: frames in, goodbyes out. Who it is and what it says, others know."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -84,10 +85,11 @@ class Connection:
         """Accept the upgrade."""
         await self.send({"type": "websocket.accept"})
 
-    async def deny(self, status: int) -> None:
-        """Answer the upgrade with a plain HTTP status, where the server can."""
+    async def deny(self, status: int, *, retry_after: float | None = None) -> None:
+        """Answer the upgrade with a plain HTTP status, where the server can; `retry_after` is in seconds."""
         if "websocket.http.response" in self.scope.get("extensions", {}):
-            await self.send({"type": "websocket.http.response.start", "status": status, "headers": []})
+            headers = [] if retry_after is None else [(b"retry-after", b"%d" % math.ceil(retry_after))]
+            await self.send({"type": "websocket.http.response.start", "status": status, "headers": headers})
             await self.send({"type": "websocket.http.response.body", "body": b""})
         else:
             await self.send({"type": "websocket.close"})

@@ -8,6 +8,7 @@ States, in this order and never back: upgrading -> unsigned -> signed in -> clos
 
 import asyncio
 import logging
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -82,7 +83,7 @@ class Consumer:
         try:
             identity = await identify(connection)
         except DomainError as error:
-            await connection.deny(error.status)
+            await connection.deny(error.status, retry_after=error.retry_after)
             return
         except Gone:
             return
@@ -118,7 +119,9 @@ class Consumer:
         try:
             await hub.attach(socket)
         except TryAgain as error:
-            socket.send(Reconnect(retry_after=1.0))
+            # As often as a device may connect, in the long run.
+            longest = max(1.0, 60 / settings.LIMITS.connects_per_minute)
+            socket.send(Reconnect(retry_after=round(random.uniform(1, longest), 2)))  # noqa: S311 - spreads, hides nothing
             raise Refused(sockets.RESTART) from error
         announce_now_without_commit(
             [

@@ -1,11 +1,11 @@
 """From an upgrade to an identity: by header, by cookie, or by the first frame."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Awaitable
 
 from django.conf import settings
-from django.http import parse_cookie
 
 from realtime import bodies, registry, sockets
 from realtime.commands import ids_of
@@ -33,16 +33,14 @@ async def identify(connection: Connection) -> Identity:
     :raises Refused: accepted, but nobody signed in.
     """
     bearer = connection.header(b"authorization")
-    # As Django reads it: cookies of other applications, whatever their names, do not hide ours.
-    cookie = parse_cookie(connection.header(b"cookie")).get(settings.SESSION_COOKIE_NAME)
+    cookie = _session_cookie(connection.header(b"cookie"))
     if bearer:
         scheme, _, token = bearer.partition(" ")
-        token = token.strip()
-        _assert_seldom(token)
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if token:
+            _assert_seldom(token)
         await connection.accept()
-        identity = None
-        if scheme.lower() == "bearer":
-            identity = await _recognised(_tokens.run(token, token))
+        identity = await _recognised(_tokens.run(token, token)) if token else None
     elif cookie:
         if not origin_is_allowed(connection.header(b"origin"), connection.header(b"host")):
             raise DomainError("forbidden", "This Origin is not allowed.")
@@ -86,13 +84,28 @@ async def _by_first_frame(connection: Connection) -> Identity:
     return identity
 
 
+def _session_cookie(header: str) -> str:
+    """Return the value of our session cookie, or nothing.
+
+    Cookies of other applications, whatever their names, do not hide ours, and are not looked into: to unquote one may
+    take long. Ours is never quoted.
+    """
+    found = ""
+    for cookie in header.split(";"):
+        name, _, value = cookie.partition("=")
+        if name.strip() == settings.SESSION_COOKIE_NAME:
+            found = value.strip()
+    return found
+
+
 def _assert_seldom(credential: str) -> None:
     """Count an attempt to sign in, before it costs anything.
 
     :raises DomainError: there were too many by this credential.
     """
     limits = settings.LIMITS
-    if wait := _attempts.take(credential, rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
+    key = hashlib.sha256(credential.encode()).hexdigest()  # what is kept here is short, and nobody's key
+    if wait := _attempts.take(key, rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
         raise DomainError("rate_limited", "This device connects too often.", retry_after=wait)
 
 

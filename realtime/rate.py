@@ -28,7 +28,7 @@ class Bucket:
 
 
 class Buckets:
-    """A bucket for each key, from any thread. Those used longest ago are forgotten first: they are full again."""
+    """A bucket for each key, from any thread. Of too many those used longest ago are forgotten: they begin anew."""
 
     def __init__(self, most: int = 20_000) -> None:
         self._most = most

@@ -24,7 +24,8 @@ from tests.harness.services import Services
 Profile = Literal["embedded", "production"]
 PROFILES: tuple[Profile, ...] = ("embedded", "production")
 
-# Tests sign many people up from one address; everything else stays at the product's defaults.
+# Tests sign many people up from one address, who come and go faster than people do; everything else stays at the
+# product's defaults.
 ROOM_FOR_TESTS = {
     "registrations_per_address_per_hour": 1_000_000,
     "logins_per_account": 1_000_000,

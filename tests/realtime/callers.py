@@ -82,6 +82,11 @@ class Caller:
         assert (start["type"], body["type"]) == ("websocket.http.response.start", "websocket.http.response.body")
         return int(start["status"])
 
+    @property
+    def retry_after(self) -> int:
+        """How many seconds the answer to a refused upgrade says to wait."""
+        return int(dict(self.heard[0]["headers"])[b"retry-after"])
+
     async def ended(self) -> None:
         """Wait until the server is done with the connection."""
         async with asyncio.timeout(5):

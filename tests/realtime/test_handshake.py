@@ -1,6 +1,8 @@
 """Who is let in, without a network: the upgrade, and the ways to sign in."""
 
+import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -182,12 +184,13 @@ async def test_whose_conversations_cannot_be_read_for_now_is_asked_to_come_back(
 async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=2)
     page = {"host": "testserver", "origin": "http://testserver", "cookie": cookie}
-    for headers in ({"authorization": f"Bearer {token}"}, page, {"authorization": "Bearer made-up, too often"}):
+    for headers in ({"authorization": f"Bearer {token}"}, page, {"authorization": f"Bearer {uuid4()}"}):
         for _ in range(2):
             async with calls(headers=headers) as anybody:
                 await until(lambda anybody=anybody: bool(anybody.frames))
         async with calls(headers=headers) as anybody:
             assert await anybody.is_denied() == 429
+            assert 0 < anybody.retry_after <= 60
     varied = {"authorization": f"bearer  {token} "}, {**page, "cookie": f"varied=1; {cookie}"}
     for headers in varied:
         async with calls(headers=headers) as anybody:
@@ -195,6 +198,23 @@ async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str,
     async with calls() as ana:
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
         assert await ana.is_closed() == 4429, "whichever way it comes"
+
+
+async def test_what_is_no_credential_is_not_counted(calls: Calls, limits: Any) -> None:
+    limits(connects_per_minute=1, connects_burst=1)
+    for header in ("Bearer ", "Basic YTpi"):
+        for _ in range(3):
+            async with calls(headers={"authorization": header}) as anybody:
+                assert await anybody.is_closed() == 4401
+
+
+async def test_cookies_that_take_long_to_unquote_are_not_looked_into(calls: Calls) -> None:
+    quoted = 'a="' + "\\\\" * 4000 + '"'
+    begun = time.thread_time()
+    async with calls(headers={"origin": "http://evil.example", "cookie": quoted}) as eve:
+        eve.says('{"type": "auth", "token": "made-up"}')
+        assert await eve.is_closed() == 4401
+    assert time.thread_time() - begun < 0.1
 
 
 async def test_a_device_that_signs_in_by_a_frame_connects_so_often(calls: Calls, token: str, limits: Any) -> None:

@@ -8,6 +8,7 @@ of clients asks for can be grouped in the same way.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from realtime import threads
@@ -48,17 +49,11 @@ class Lanes(Generic[Item, Result]):
         :raises DomainError: the item's own error.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-
-        def settle(result: Result | DomainError) -> None:
-            if future.done():
-                return
-            if isinstance(result, DomainError):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self.submit(key, item, settle)
-        return await future
+        self.submit(key, item, partial(_settle, future))
+        try:
+            return await future
+        finally:
+            del future  # an error refers to this frame, which must not refer to the error
 
     @property
     def idle(self) -> bool:
@@ -73,6 +68,15 @@ class Lanes(Generic[Item, Result]):
         except Exception:
             log.exception("a batch of %d failed", len(items))
             return [TryAgain()] * len(items)
+
+
+def _settle(future: asyncio.Future[Result], result: Result | DomainError) -> None:
+    if future.done():
+        return
+    if isinstance(result, DomainError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
 
 
 class _Lane(Generic[Item, Result]):

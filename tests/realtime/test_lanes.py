@@ -1,7 +1,9 @@
 """Lanes: order per key, batches while busy, and one failure that stays with its own."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -159,3 +161,24 @@ async def test_who_stops_waiting_does_not_stop_the_write(writer: Writer) -> None
     writer.let_go()
     await until(lambda: lanes.idle)
     assert await lanes.run("a", ("a", 2)) == 20
+
+
+async def test_a_failure_keeps_nothing_of_who_waited_for_it(writer: Writer) -> None:
+    lanes = Lanes(writer, count=1)
+
+    class Waiting: ...
+
+    async def waits() -> "weakref.ref[Waiting]":
+        waiting = Waiting()
+        try:
+            await lanes.run("a", ("a", -1))
+        except Forbidden:
+            return weakref.ref(waiting)
+        pytest.fail("it was not refused")
+
+    gc.disable()
+    try:
+        waited = await waits()
+        await until(lambda: waited() is None)
+    finally:
+        gc.enable()

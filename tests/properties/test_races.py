@@ -104,7 +104,7 @@ async def test_somebody_removed_while_talking_says_nothing_after_the_removal(peo
 
 
 SENDERS = 50
-EACH_SENDS = 8
+EACH_SENDS = 16
 
 
 async def test_fifty_senders_leave_no_gap_while_their_connections_are_cut(site: Site) -> None:

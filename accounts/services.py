@@ -112,9 +112,12 @@ def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
 def revoke_all_sessions(*, user_id: UUID) -> int:
     """End every session of a user; return how many."""
     with transaction.atomic():
-        count = DeviceSession.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
-        announce([Ended(REVOKED, user_id=str(user_id))])
-    return count
+        living = DeviceSession.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
+        ids = list(living.values_list("id", flat=True))
+        DeviceSession.objects.filter(id__in=ids).update(revoked_at=timezone.now())
+        # One by one: heard late, it must not end a session that was opened since.
+        announce([Ended(REVOKED, session_id=str(id), user_id=str(user_id)) for id in ids])
+    return len(ids)
 
 
 def deactivate_user(*, user_id: UUID) -> None:

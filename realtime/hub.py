@@ -210,7 +210,7 @@ class Hub:
 
     def _end(self, ended: Ended) -> None:
         for socket in list(self.users.get(ended.user_id, ())):
-            if ended.session_id in (None, socket.session_id) and socket.connection_id != ended.except_connection:
+            if ended.session_id == socket.session_id and socket.connection_id != ended.except_connection:
                 socket.close(ended.code)
 
     def _first_time(self, row_id: int) -> bool:

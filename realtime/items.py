@@ -38,11 +38,11 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True):
-    """Sockets of a user that must close with `code`: all, or those of one session; except one connection."""
+    """Sockets of one of a user's sessions that must close with `code`; except one connection."""
 
     code: int
     user_id: str
-    session_id: str | None = None
+    session_id: str
     except_connection: str | None = None
 
 

@@ -297,3 +297,16 @@ class TestSessions:
             Session.objects.create(session_key=name, session_data="", expire_date=ends)
         purge_sessions()
         assert [session.session_key for session in Session.objects.all()] == ["young"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_end_names_the_sessions_that_ended_and_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(services, "announce", told.extend)
+    ana = person("ana")
+    assert told == [], "whoever is new has nothing to end"
+    sessions = [services.open_session(user=ana).session for _ in range(2)]
+    assert services.revoke_all_sessions(user_id=ana.id) == 2
+    assert sorted(ended.session_id for ended in told) == sorted(str(session.id) for session in sessions)
+    assert services.revoke_all_sessions(user_id=ana.id) == 0
+    assert len(told) == 2

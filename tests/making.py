@@ -18,6 +18,7 @@ from messaging.services.send import Sent, send_message
 from realtime.errors import DomainError
 
 PASSWORD = "correct horse battery"
+HERE = "192.0.2.7"
 
 
 def person(username: str, **fields: Any) -> User:

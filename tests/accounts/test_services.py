@@ -1,23 +1,18 @@
-"""Sign-up, sign-in, sessions and profiles."""
+"""Sign-up, sign-in and profiles."""
 
 import datetime
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.utils import timezone
 
-from accounts import selectors, services
+from accounts import services
 from accounts.errors import TooManyAttempts, WrongCredentials
-from accounts.models import DeviceSession, User, token_hash
-from accounts.tasks import purge_sessions
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from tests.making import PASSWORD, at_once, person
-
-HERE = "192.0.2.7"
+from accounts.models import User
+from realtime.errors import DomainError, Forbidden, Invalid, TryAgain
+from tests.making import HERE, PASSWORD, at_once, person
 
 
 @pytest.fixture(autouse=True)
@@ -184,129 +179,3 @@ def test_an_attempt_whose_window_ends_meanwhile_counts_as_the_first(monkeypatch:
 
     monkeypatch.setattr(cache, "incr", ends_first)
     assert sign_up("ana").username == "ana"
-
-
-@pytest.mark.django_db
-class TestSessions:
-    @pytest.fixture
-    def ana(self) -> User:
-        return person("ana")
-
-    def test_a_token_opens_its_session_and_is_stored_only_as_a_hash(self, ana: User) -> None:
-        opened = services.open_session(user=ana, device_id="d1", device_name="phone")
-        token = str(opened.token)
-        found = selectors.session_of_token(token)
-        assert found is not None
-        assert (found.user, found.device_id) == (ana, "d1")
-        stored = DeviceSession.objects.filter(id=found.id).values().get()
-        assert bytes(stored["token_hash"]) == token_hash(token)
-        assert token not in str(stored)
-        assert len(token) >= 43, "256 bits"
-
-    @pytest.mark.parametrize("token", ["", "x", "\x00", "ü" * 300])
-    def test_no_other_text_opens_it(self, ana: User, token: str) -> None:
-        services.open_session(user=ana)
-        services.open_session(user=ana, with_token=False)
-        assert selectors.session_of_token(token) is None
-
-    def test_nobody_is_found_without_asking_when_there_is_no_id(self, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(0):
-            assert selectors.session_of_id(None) is None
-
-    def test_it_ends_when_it_is_revoked_and_only_it(self, ana: User) -> None:
-        one, two = services.open_session(user=ana), services.open_session(user=ana)
-        services.revoke_session(user_id=ana.id, session_id=one.session.id)
-        services.revoke_session(user_id=ana.id, session_id=one.session.id)
-        assert selectors.session_of_token(str(one.token)) is None
-        assert selectors.session_of_token(str(two.token)) is not None
-        assert selectors.ended_sessions([str(one.session.id), str(two.session.id)]) == {str(one.session.id)}
-
-    def test_nobody_ends_the_session_of_somebody_else(self, ana: User) -> None:
-        opened = services.open_session(user=ana)
-        with pytest.raises(NotFound):
-            services.revoke_session(user_id=person("ben").id, session_id=opened.session.id)
-        assert selectors.session_of_token(str(opened.token)) is not None
-
-    def test_all_end_when_the_person_is_deactivated_and_stay_ended(self, ana: User) -> None:
-        opened = services.open_session(user=ana)
-        services.deactivate_user(user_id=ana.id)
-        assert selectors.session_of_token(str(opened.token)) is None
-        services.reactivate_user(user_id=ana.id)
-        assert selectors.session_of_token(str(opened.token)) is None
-        assert services.sign_in(username="ana", password=PASSWORD, address=HERE)
-
-    def test_none_counts_while_its_person_is_inactive_by_whatever_way(self, ana: User) -> None:
-        opened = services.open_session(user=ana)
-        User.objects.filter(id=ana.id).update(is_active=False)
-        assert selectors.session_of_token(str(opened.token)) is None
-        assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
-
-    def test_all_end_when_the_password_changes_by_whatever_way(self, ana: User) -> None:
-        opened = services.open_session(user=ana)
-        ana.set_password("another horse")
-        ana.save()
-        assert selectors.session_of_token(str(opened.token)) is None
-        assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
-
-    def test_none_counts_though_the_password_changed_behind_our_back(self, ana: User) -> None:
-        opened = services.open_session(user=ana)
-        User.objects.filter(id=ana.id).update(password=make_password("another horse"))
-        ana.refresh_from_db()
-        assert selectors.session_of_token(str(opened.token)) is None
-        assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
-        assert selectors.sessions_of(ana, current=None) == [], "what has ended is not listed"
-
-    def test_use_is_noted_but_not_each_time(self, ana: User, django_assert_num_queries: Any) -> None:
-        opened, _ = services.open_session(user=ana), services.open_session(user=ana)
-        token = str(opened.token)
-        with django_assert_num_queries(1):
-            selectors.session_of_token(token)
-        for minutes, queries in ((4.9, 1), (5.1, 2)):
-            DeviceSession.objects.update(last_used_at=timezone.now() - datetime.timedelta(minutes=minutes))
-            with django_assert_num_queries(queries):
-                selectors.session_of_token(token)
-        a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
-        assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
-
-    def test_they_are_listed_newest_first_with_the_one_that_asks(self, ana: User) -> None:
-        first = services.open_session(user=ana, device_name="phone").session
-        services.open_session(user=ana, device_name="laptop")
-        gone = services.open_session(user=ana).session
-        services.revoke_session(user_id=ana.id, session_id=gone.id)
-        listed = selectors.sessions_of(ana, current=first.id)
-        assert [(session.device_name, session.current) for session in listed] == [("laptop", False), ("phone", True)]
-
-    def test_those_of_one_moment_are_listed_in_the_order_of_their_ids(self, ana: User) -> None:
-        opened = [services.open_session(user=ana).session for _ in range(3)]
-        DeviceSession.objects.update(created_at=timezone.now())
-        listed = [session.id for session in selectors.sessions_of(ana, current=None)]
-        assert listed == sorted((session.id for session in opened), reverse=True)
-
-    def test_ended_ones_are_purged_when_they_are_old(self, ana: User) -> None:
-        old, young = (services.open_session(user=ana).session for _ in range(2))
-        services.open_session(user=ana)
-        services.revoke_session(user_id=ana.id, session_id=young.id)
-        DeviceSession.objects.filter(id=old.id).update(revoked_at=timezone.now() - datetime.timedelta(days=31))
-        purge_sessions()
-        assert DeviceSession.objects.count() == 2
-        assert not DeviceSession.objects.filter(id=old.id).exists()
-
-    def test_a_browser_s_session_is_purged_when_it_ran_out(self) -> None:
-        for name, days in (("old", -1), ("young", 1)):
-            ends = timezone.now() + datetime.timedelta(days=days)
-            Session.objects.create(session_key=name, session_data="", expire_date=ends)
-        purge_sessions()
-        assert [session.session_key for session in Session.objects.all()] == ["young"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_end_names_the_sessions_that_ended_and_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr(services, "announce", told.extend)
-    ana = person("ana")
-    assert told == [], "whoever is new has nothing to end"
-    sessions = [services.open_session(user=ana).session for _ in range(2)]
-    assert services.revoke_all_sessions(user_id=ana.id) == 2
-    assert sorted(ended.session_id for ended in told) == sorted(str(session.id) for session in sessions)
-    assert services.revoke_all_sessions(user_id=ana.id) == 0
-    assert len(told) == 2

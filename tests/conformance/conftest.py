@@ -19,7 +19,7 @@ Opens = Callable[..., RawSocket]
 @pytest.fixture(scope="package")
 def own_site(services: Services) -> Iterator[Site]:
     """The server, watched: whatever was sent, it logged no traceback and let every connection go."""
-    site = Site("production", services, processes=1, limits=LIMITS)
+    site = Site("production", services, servers=1, limits=LIMITS)
     site.start()
     try:
         yield site

@@ -35,7 +35,7 @@ def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
 
     def start(profile: Profile) -> Site:
         if profile not in started:
-            started[profile] = Site(profile, services, processes=1, limits=LIMITS)
+            started[profile] = Site(profile, services, servers=1, limits=LIMITS)
             started[profile].start()
         return started[profile]
 

@@ -46,7 +46,7 @@ class Store:
 def store(request: pytest.FixtureRequest) -> Any:
     services = Services()
     services.start()
-    site = Site("production", services, processes=1)
+    site = Site("production", services, servers=1)
     site.start()
     yield Store(site, services.postgresql, request.param)
     site.stop()

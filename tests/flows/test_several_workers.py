@@ -5,12 +5,11 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.harness.people import People
-from tests.harness.proxy import Proxy
+from tests.harness.proxy import Proxy, proxied
 from tests.harness.servers import Server, Site
 from tests.harness.services import Services
 from tests.waiting import until
@@ -26,8 +25,7 @@ def new_site(services: Services) -> Iterator[NewSite]:
     made: list[Site] = []
 
     def make() -> Site:
-        made.append(Site("production", services, processes=1))
-        made[-1].servers[0].processes = WORKERS
+        made.append(Site("production", services, servers=1, workers=WORKERS))
         return made[-1]
 
     yield make
@@ -46,10 +44,7 @@ def site(new_site: NewSite) -> Site:
 async def way_to_postgresql(new_site: NewSite) -> AsyncIterator[tuple[Site, Proxy]]:
     """A site that reaches PostgreSQL by a proxy, and the proxy."""
     site = new_site()
-    url = urlsplit(site.database_url)
-    assert url.port is not None
-    async with Proxy(url.port) as proxy:
-        address = url._replace(netloc=url.netloc.replace(str(url.port), str(proxy.port))).geturl()
+    async with proxied(site.database_url) as (address, proxy):
         await asyncio.to_thread(site.servers[0].launch, DATABASE_URL=address)
         await asyncio.to_thread(site.servers[0].becomes_ready)
         yield site, proxy

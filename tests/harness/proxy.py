@@ -5,8 +5,10 @@ transport, without a task or a queue, so that a load of thousands of frames a se
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from tests.harness.proxy_end import End
 
@@ -188,3 +190,12 @@ class Link:
         except OSError:
             self.cut()
         self.client.look_again()
+
+
+@asynccontextmanager
+async def proxied(url: str) -> AsyncIterator[tuple[str, Proxy]]:
+    """Put a proxy before the store at `url`; give the URL that leads through it, and the proxy."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    async with Proxy(parts.port) as proxy:
+        yield parts._replace(netloc=parts.netloc.replace(str(parts.port), str(proxy.port))).geturl(), proxy

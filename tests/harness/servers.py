@@ -41,9 +41,9 @@ _UNWANTED = re.compile(r"Traceback \(most recent call last\)|never awaited|was n
 class Server:
     """One `manage.py serve`, of one process or several. A restart takes the same port."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, processes: int = 1) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, workers: int = 1) -> None:
         self.name = name
-        self.processes = processes
+        self.workers = workers
         self.port = free_port()
         self.environment = dict(environment)
         self.log_file = folder / f"{name}.log"
@@ -64,7 +64,7 @@ class Server:
         environment = bare_environment() | self.environment | settings
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._program = Program(
-            [sys.executable, "manage.py", "serve", "--port", str(self.port), "--processes", str(self.processes)],
+            [sys.executable, "manage.py", "serve", "--port", str(self.port), "--processes", str(self.workers)],
             log=self.log_file,
             environment=environment,
             folder=PROJECT,
@@ -143,7 +143,7 @@ class Server:
 class Site:
     """One installation: its stores and its server processes.
 
-    `embedded` is one process on SQLite in a folder of its own; `production` is two processes
+    `embedded` is one process on SQLite in a folder of its own; `production` is two servers
     sharing a database on the private PostgreSQL and a Redis of their own.
     """
 
@@ -154,7 +154,8 @@ class Site:
         profile: Profile,
         services: Services,
         *,
-        processes: int | None = None,
+        servers: int | None = None,
+        workers: int = 1,
         limits: Mapping[str, float] | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
@@ -184,9 +185,10 @@ class Site:
             self._copy_embedded_template(environment)
         environment |= {"CHATSITE_LIMITS": json.dumps(self.limits)} | dict(settings or {})
         self.environment = environment
-        count = processes or (2 if profile == "production" else 1)
-        assert count == 1 or profile == "production", "the embedded profile is one process"
-        self.servers = [Server(f"server-{number}", environment, self.folder) for number in range(1, count + 1)]
+        count = servers or (2 if profile == "production" else 1)
+        assert count == workers == 1 or profile == "production", "the embedded profile is one process"
+        names = [f"server-{number}" for number in range(1, count + 1)]
+        self.servers = [Server(name, environment, self.folder, workers=workers) for name in names]
 
     def _copy_embedded_template(self, environment: Mapping[str, str]) -> None:
         if Site._embedded_template is None:
@@ -202,7 +204,7 @@ class Site:
         shutil.copytree(Site._embedded_template, environment["DATA_DIR"])
 
     def start(self) -> None:
-        """Start every server process and wait until all are ready."""
+        """Start every server and wait until all are ready."""
         for server in self.servers:
             server.launch()
         for server in self.servers:

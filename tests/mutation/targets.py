@@ -4,7 +4,7 @@ MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
 ANNOUNCED = "tests/conversations/test_announcements.py"
 LOCKS = "tests/messaging/test_locks.py"
-CALLERS = ("tests/accounts/test_authentication.py", "tests/accounts/test_services.py")
+CALLERS = tuple(f"tests/accounts/test_{name}.py" for name in ("authentication", "services", "sessions"))
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
 CHECKER = ("messages", "order", "receipts", "state", "visibility", "windows", "verdict")
 

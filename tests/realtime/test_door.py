@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 from channels.layers import get_channel_layer
@@ -17,7 +16,7 @@ from realtime import door as door_module
 from realtime.door import GROUP, Door
 from realtime.hub import hub
 from realtime.items import Item, Notice, pack, unpack
-from tests.harness.proxy import Proxy
+from tests.harness.proxy import Proxy, proxied
 from tests.waiting import until
 
 
@@ -33,10 +32,7 @@ def door() -> Iterator[Door]:
 @asynccontextmanager
 async def layer_by_proxy() -> AsyncIterator[tuple[RedisPubSubChannelLayer, Proxy]]:
     """The channel layer of production, behind a proxy."""
-    redis = urlsplit(settings.REDIS_URL)
-    assert redis.port is not None
-    async with Proxy(redis.port) as proxy:
-        address = redis._replace(netloc=redis.netloc.replace(str(redis.port), str(proxy.port))).geturl()
+    async with proxied(settings.REDIS_URL) as (address, proxy):
         yield RedisPubSubChannelLayer(**stores.channel_layer(address)["CONFIG"]), proxy
 
 

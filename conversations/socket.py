@@ -2,8 +2,7 @@
 
 import asyncio
 import datetime
-import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from uuid import UUID
@@ -15,6 +14,7 @@ from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
 from realtime import registry
 from realtime.bodies import encode
+from realtime.look_back import LookBack
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
 from realtime.sockets import Socket
 from realtime.threads import in_database_thread
@@ -27,8 +27,6 @@ FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES = 50, 500, 128 * 1024
 # Of a herd that comes back at once, so many read at a time: the interpreter is also needed by those who chat.
 CATCH_UPS_AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-# Longer than any transaction may live (statement and idle time-outs), so that none is overlooked.
-OVERLAP_SECONDS = 8.0
 
 
 async def sync(socket: Socket, command: frames.Sync) -> None:
@@ -91,8 +89,8 @@ class ConversationLog:
     """The registered event log."""
 
     def __init__(self) -> None:
-        # (moment, newest event id then): where the next look has to begin.
-        self._looks: deque[tuple[float, int]] = deque()
+        # The first look reaches back a little, for what was committed while the process started.
+        self._look_back = LookBack(first=PAGE)
 
     def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
@@ -114,15 +112,8 @@ class ConversationLog:
 
     def recent(self) -> Recent:
         """Return what was committed lately."""
-        now, in_epoch = time.monotonic(), epoch.current()
-        newest = Event.objects.aggregate(newest=Max("id"))["newest"] or 0
-        if not self._looks:
-            # The first look reaches back a little, for what was committed while the process started.
-            self._looks.append((now, max(0, newest - PAGE)))
-        while len(self._looks) > 1 and self._looks[1][0] < now - OVERLAP_SECONDS:
-            self._looks.popleft()
-        floor = self._looks[0][1]
-        self._looks.append((now, newest))
+        in_epoch = epoch.current()
+        floor = self._look_back.floor(Event.objects.aggregate(newest=Max("id"))["newest"] or 0)
         lately = Event.objects.filter(id__gt=floor)
         heads = dict(lately.values_list("conversation_id").annotate(head=Max("sequence")).order_by())
         return Recent(in_epoch, heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))

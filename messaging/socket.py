@@ -1,7 +1,6 @@
 """Messages and receipts on the socket: check, queue in a lane, answer after the commit."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from uuid import UUID
@@ -24,11 +23,11 @@ from realtime.errors import DomainError
 from realtime.frames import error_frame
 from realtime.items import Notice
 from realtime.lanes import Lanes
+from realtime.look_back import LookBack
 from realtime.pipelined_lane import PipelinedLane
 from realtime.rows import on_postgresql
 from realtime.sockets import Socket
 
-OVERLAP_SECONDS = 8.0
 # To parse an id takes microseconds, and who writes writes again.
 _id_of = lru_cache(maxsize=10_000)(UUID)
 
@@ -96,16 +95,11 @@ class RecentReceipts:
     """Finds receipts whose announcement this process may have missed."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, int]] = deque()
+        self._look_back = LookBack(first=0)
 
     def __call__(self, seen: Callable[[int], bool]) -> list[Notice]:
         """Return the notices of moves committed lately that were not seen."""
-        now = time.monotonic()
-        newest = ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0
-        while len(self._looks) > 1 and self._looks[1][0] < now - OVERLAP_SECONDS:
-            self._looks.popleft()
-        floor = self._looks[0][1] if self._looks else newest
-        self._looks.append((now, newest))
+        floor = self._look_back.floor(ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0)
         ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
         unseen = [id for id in ids if not seen(id * 2)]
         moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))

@@ -1,7 +1,6 @@
 """Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
 
 import asyncio
-import time
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from conversations.selectors import events_between
 from conversations.selectors.rendering import render_events
 from conversations.socket import ConversationLog, sync
 from realtime.frames import EventHidden
+from realtime.look_back import LookBack
 from realtime.threads import in_database_thread
 from tests.making import direct, group, people, say
 from tests.realtime.peers import Peer
@@ -170,7 +170,8 @@ def test_lately_came_who_came_lately_and_not_who_was_there() -> None:
     team = group(ana, ben)
     assert log.recent().joins == {str(team.id): {str(ana.id): 1, str(ben.id): 1}}
     later = ConversationLog()
-    later._looks.append((time.monotonic(), Event.objects.latest("id").id))
+    later._look_back = LookBack(first=0)
+    later._look_back.floor(Event.objects.latest("id").id)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
     came = Event.objects.get(kind=Event.Kind.PARTICIPANT_ADDED)
     assert later.recent().joins == {str(team.id): {str(cleo.id): came.sequence}}

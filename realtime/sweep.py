@@ -22,7 +22,7 @@ from realtime.threads import in_database_thread
 log = logging.getLogger("chatsite.sweep")
 
 TICK_SECONDS = 0.5
-RECENT_SECONDS = 1.5
+RECENT_SECONDS = 1.0
 SESSIONS_SECONDS = 5.0
 CLOCK_SECONDS = 10.0
 ABANDONED_SECONDS = 1.0
@@ -54,14 +54,25 @@ def keep_process_running() -> None:
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    took = 0.0
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause_after(took, seconds))
+        began = time.monotonic()
         try:
             await work()
         except TryAgain:
             pass  # the database is away; the next round asks again
         except Exception:
             log.exception("a sweep failed")
+        took = time.monotonic() - began
+
+
+def pause_after(took: float, seconds: float) -> float:
+    """Return how long to wait after work that took so long, so that it begins every so many seconds.
+
+    Half of them at least: when the database is slow, sweeps must not be what keeps it busy.
+    """
+    return max(seconds - took, seconds / 2)
 
 
 async def _look_at_sockets() -> None:

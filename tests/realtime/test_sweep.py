@@ -63,7 +63,7 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
     watch.cancel()
 
 
-# --- Failures -----------------------------------------------------------------------------
+# --- Rounds -------------------------------------------------------------------------------
 
 
 async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -83,6 +83,11 @@ async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -
         await task
     logged = [record.exc_info[0] for record in caplog.records if record.exc_info]
     assert logged == [ZeroDivisionError], "a database that is away is no error"
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.0, 1.0), (0.3, 0.7), (0.5, 0.5), (9.0, 0.5)])
+def test_it_begins_every_second_but_rests_half_of_it(took: float, pause: float) -> None:
+    assert sweep.pause_after(took, 1.0) == pytest.approx(pause)
 
 
 # --- Drain --------------------------------------------------------------------------------

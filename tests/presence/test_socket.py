@@ -215,10 +215,13 @@ def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice],
 
 
 class Later(Clock):
-    """Runs ahead for what is due in this process; leases in the store end by the true time."""
+    """Runs ahead for what is due in this process; leases in the store end by the true time.
+
+    In whole seconds: sums of fractions may be a little less than the limit that they reach.
+    """
 
     def __init__(self) -> None:
-        self.now = time.monotonic()
+        self.now = float(int(time.monotonic()))
 
 
 async def test_leases_are_renewed_before_they_end_and_not_all_at_once(

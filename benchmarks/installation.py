@@ -116,7 +116,7 @@ class Installation:
         if self._given_url:
             return
         self.stop_server()
-        self._server = Server("bench", self.environment, temporary_folder("bench"), processes=processes)
+        self._server = Server("bench", self.environment, temporary_folder("bench"), workers=processes)
         self._server.start()
 
     def stop_server(self) -> None:

@@ -31,6 +31,7 @@ def draw(folder: Path = FOLDER, images: Path = IMAGES) -> list[Path]:
         rate.plot(sizes, [point["messages_per_s"] for point in points], "o-", label="messages/s")
         if any(point["deliveries_per_s"] != 2 * point["messages_per_s"] for point in points):
             rate.plot(sizes, [point["deliveries_per_s"] for point in points], "s--", label="deliveries/s")
+            rate.set_yscale("log")
         wait.plot(sizes, [point["last_member_p99_ms"] for point in points], "o-", label="p99")
         wait.plot(sizes, [point["last_member_p50_ms"] for point in points], "s--", label="median")
         for name in ("server", "postgresql", "redis", "generator"):
@@ -40,7 +41,8 @@ def draw(folder: Path = FOLDER, images: Path = IMAGES) -> list[Path]:
             plot.set_xscale("log", base=2 if sizes[-1] <= 4 else 10)
             plot.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=7)
             plot.minorticks_off()
-            plot.set_ylim(bottom=0)
+            if plot.get_yscale() == "linear":
+                plot.set_ylim(0, 1.15 * plot.get_ylim()[1])
             plot.legend(fontsize=7)
             plot.grid(alpha=0.3)
         figure.suptitle(axis.title, fontsize=10)

@@ -19,7 +19,11 @@ SQLITE = {
 def database(url: str, *, server: bool, pool_size: int) -> Options:
     """Return the entry of DATABASES; only a server process bounds its statements and keeps a pool."""
     entry: Options = environ.Env.db_url_config(url)
-    entry["OPTIONS"] = SQLITE if "sqlite" in entry["ENGINE"] else _postgresql(server, pool_size)
+    if "sqlite" in entry["ENGINE"]:
+        entry["OPTIONS"] = SQLITE
+    else:
+        entry["ENGINE"] = "chatsite.postgresql"
+        entry["OPTIONS"] = _postgresql(server, pool_size)
     entry["CONN_MAX_AGE"] = 0
     return entry
 

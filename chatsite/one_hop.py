@@ -3,16 +3,47 @@
 Django itself runs each middleware on the event loop and hops for its hooks, two hops a piece; and where one of them
 knows no async form (WhiteNoise), a new event loop in a new thread for everything inside it, for each request.
 Middleware and views here are all synchronous: together they cost one hop.
+
+Django also starts a thread for each request, and the event loop waits for its end. Here a request borrows one: the
+thread that was given back last, with its connection object to the database.
 """
 
-from asgiref.sync import sync_to_async
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+# After a storm the rest of its threads end.
+IDLE_THREADS = 32
+
 
 class OneHopHandler(ASGIHandler):
-    """Runs middleware and view of a request together, in the thread that Django gives the request."""
+    """Runs middleware and view of a request together, in a thread that the request borrows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle: list[ThreadPoolExecutor] = []  # of one thread each
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer a request; a thread is given back only when what was begun in it has ended."""
+        thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, thread_name_prefix="request")
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await self.handle(scope, receive, send)
+        finally:
+            if len(self._idle) < IDLE_THREADS:
+                self._idle.append(thread)
+            else:
+                thread.shutdown(wait=False)
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)

@@ -110,18 +110,19 @@ def _listed_participants(conversation_ids: Collection[UUID]) -> dict[UUID, list[
             f"WHERE p.position <= {LISTED_PARTICIPANTS} ORDER BY p.conversation_id, p.position",
             [ids(conversation_ids)],
         )
-        for conversation_id, user_id, username, display_name, avatar_url, role, can_send, joined, read, got in cursor:
-            listed[as_uuid(conversation_id)].append(
-                frames.ParticipantBody(
-                    user_id=as_uuid(user_id),
-                    username=username,
-                    display_name=display_name or username,
-                    avatar_url=avatar_url,
-                    role=role,
-                    can_send_messages=bool(can_send),
-                    joined_at=as_moment(joined),
-                    last_read_sequence=read,
-                    last_delivered_sequence=got,
-                )
+        rows = cursor.fetchall()
+    for conversation_id, user_id, username, display_name, avatar_url, role, can_send, joined, read, got in rows:
+        listed[as_uuid(conversation_id)].append(
+            frames.ParticipantBody(
+                user_id=as_uuid(user_id),
+                username=username,
+                display_name=display_name or username,
+                avatar_url=avatar_url,
+                role=role,
+                can_send_messages=bool(can_send),
+                joined_at=as_moment(joined),
+                last_read_sequence=read,
+                last_delivered_sequence=got,
             )
+        )
     return listed

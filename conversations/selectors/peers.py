@@ -25,7 +25,7 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
             "WHERE o.user_id <> r.user_id",
             [*USERS.parameters((user_id,) for user_id in peers), most_participants],
         )
-        for user_id, other_id in cursor:
+        for user_id, other_id in cursor.fetchall():
             peers[as_uuid(user_id)].add(as_uuid(other_id))
     return peers
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 from django.db.models import QuerySet
 
 from conversations import epoch
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Participant
 from realtime.errors import NotFound
-from realtime.rows import Columns, as_uuid, matching
+from realtime.rows import Columns, as_uuid, matching, one_id
 
 USERS = Columns(Participant, "user")
 
@@ -39,6 +40,24 @@ def place_of(user_id: UUID, conversation_id: UUID) -> Participant:
     if place is None:
         raise NotFound("conversation")
     return place
+
+
+def history_start(user_id: UUID, conversation_id: UUID) -> int:
+    """Return from which event on a member may see a conversation.
+
+    :raises NotFound: as `place_of`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT history_from FROM {Participant._meta.db_table} "  # noqa: S608
+            "WHERE conversation_id = %s AND user_id = %s AND left_at IS NULL",
+            [one_id(conversation_id), one_id(user_id)],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound("conversation")
+    start: int = row[0]
+    return start
 
 
 def places_now(conversation_id: UUID) -> QuerySet[Participant]:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from conversations.event_log import Logged
 from conversations.models import Event, Participant
-from conversations.selectors import place_of
+from conversations.selectors import history_start, place_of
 from messaging import frames
 from messaging.models import Message
 from realtime.errors import Invalid, NotFound
@@ -19,6 +19,8 @@ from realtime.frames import Frame
 from realtime.rows import Columns, as_uuid, ids, ids_in, matching, one_id
 
 _PLACES = Columns(Message, "conversation", "sequence")
+# Beyond what any message has.
+_HIGHEST = 2**63 - 1
 
 
 class Marks(msgspec.Struct):
@@ -122,7 +124,7 @@ def _marks(viewer: UUID, conversation_ids: Collection[UUID]) -> dict[UUID, Marks
             f"FROM {Participant._meta.db_table} WHERE {ids_in('conversation_id')} AND left_at IS NULL GROUP BY 1, 2",
             [one_id(viewer), ids(conversation_ids)],
         )
-        for id, is_mine, delivered, read in cursor:
+        for id, is_mine, delivered, read in cursor.fetchall():
             if is_mine:
                 marks[as_uuid(id)].mine = (delivered, read)
             else:
@@ -155,25 +157,43 @@ def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) ->
     """
     if sum(part is not None for part in (query.before, query.after, query.around)) > 1:
         raise Invalid(before="give at most one of before, after and around")
-    place = place_of(user_id, conversation_id)
-    visible = Message.objects.filter(conversation_id=conversation_id, sequence__gte=place.history_from)
+    hidden = history_start(user_id, conversation_id) - 1
     if query.after is not None:
-        found = list(visible.filter(sequence__gt=query.after).order_by("sequence")[: query.limit + 1])
+        found = _oldest_above(max(hidden, query.after), conversation_id, query.limit + 1)
         has_more = len(found) > query.limit
         messages = found[: query.limit][::-1]
     elif query.around is not None:
-        newer = list(visible.filter(sequence__gt=query.around).order_by("sequence")[: query.limit // 2])
+        newer = _oldest_above(max(hidden, query.around), conversation_id, query.limit // 2)
         rest = query.limit - len(newer)
-        older = list(visible.filter(sequence__lte=query.around).order_by("-sequence")[: rest + 1])
+        older = _newest_between(hidden, query.around, conversation_id, rest + 1)
         has_more = len(older) > rest
         messages = newer[::-1] + older[:rest]
     else:
-        if query.before is not None:
-            visible = visible.filter(sequence__lt=query.before)
-        found = list(visible.order_by("-sequence")[: query.limit + 1])
+        top = _HIGHEST if query.before is None else query.before - 1
+        found = _newest_between(hidden, top, conversation_id, query.limit + 1)
         has_more = len(found) > query.limit
         messages = found[: query.limit]
     return frames.MessagePage(results=bodies_for(user_id, messages), has_more=has_more)
+
+
+def _oldest_above(sequence: int, conversation_id: UUID, most: int) -> list[Row]:
+    """Return messages above a sequence, in order."""
+    return _part("t.sequence > %s ORDER BY t.sequence", conversation_id, [sequence, most])
+
+
+def _newest_between(above: int, up_to: int, conversation_id: UUID, most: int) -> list[Row]:
+    """Return messages between two sequences, the newest first."""
+    condition = "t.sequence > %s AND t.sequence <= %s ORDER BY t.sequence DESC"
+    return _part(condition, conversation_id, [above, up_to, most])
+
+
+def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> list[Row]:
+    # Nothing in the text comes from outside: names of tables and columns only.
+    found = (
+        f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t "  # noqa: S608
+        f"WHERE t.conversation_id = %s AND {condition} LIMIT %s"
+    )
+    return [Row(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
 
 
 def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:

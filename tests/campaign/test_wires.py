@@ -2,14 +2,20 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from tests.campaign.faults.database import Scissors
 from tests.campaign.faults.doorbell import Doorbell, value_end
+from tests.campaign.faults.networks import cut_connection
+from tests.harness.processes import free_port
 from tests.harness.proxy import Proxy
+from tests.waiting import until
 
 WAKE_UP = b"*3\r\n$7\r\nmessage\r\n$5\r\nitems\r\n$8\r\nring %d\r\n"
 SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$5\r\nitems\r\n:1\r\n"
@@ -120,3 +126,29 @@ async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int, commit:
                 await asyncio.wait_for(reader.readexactly(1), 5)
             [how] = scissors.counts
             assert arrived == (before + commit if how == "after" else before)
+
+
+async def from_port(source: int, to: int) -> asyncio.StreamWriter:
+    """Connect to a port from a source port that others use, too."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.setblocking(False)
+    client.bind(("127.0.0.1", source))
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", to))
+    _, writer = await asyncio.open_connection(sock=client)
+    return writer
+
+
+async def test_the_connection_of_a_device_is_cut_and_not_one_from_the_same_port_to_another_process() -> None:
+    async with saying() as server, Proxy(server) as one, Proxy(server) as two:
+        source = free_port()
+        others, mine = await from_port(source, one.port), await from_port(source, two.port)
+        await until(lambda: one.links and two.links)
+        wire = SimpleNamespace(is_open=True, transport=mine.transport)
+        device = SimpleNamespace(line=SimpleNamespace(ways=[one, two], wire=wire), caught_up=asyncio.Event())
+        stage = Mock(active=lambda: [device], dice=random.Random(1))
+        assert cut_connection(stage) is device
+        await until(lambda: not two.links)
+        assert one.links
+        for writer in (others, mine):
+            writer.transport.abort()

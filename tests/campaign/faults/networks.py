@@ -18,10 +18,11 @@ def cut_connection(stage: Stage) -> Device | None:
     if wire is None or not wire.is_open or wire.transport is None:
         stage.book.missed("connection reset")
         return None
-    mine = wire.transport.get_extra_info("sockname")
+    # One port may be the source of several connections, to different proxies.
+    mine = wire.transport.get_extra_info("sockname"), wire.transport.get_extra_info("peername")[1]
     for way in ports.values():
         for link in way.links:
-            if link.client.peer == mine:
+            if (link.client.peer, way.port) == mine:
                 device.caught_up.clear()
                 link.cut()
                 stage.book.struck("connection reset")

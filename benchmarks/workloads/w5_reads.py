@@ -135,7 +135,8 @@ async def run(installation: Installation) -> list[Result]:
         for table in tables.values():
             await table.measure_all(WARM_UP)
             table.asked.clear()
-        watch = Stopwatch({f"server {name}": table.installation.pids["server"] for name, table in tables.items()})
+        pids = {f"server {name}": table.installation.pids["server"] for name, table in tables.items()}
+        watch = Stopwatch(pids | {"postgresql": tables["10k"].installation.pids["postgresql"]})
         watch.start()
         for _ in range(ROUNDS):
             for table in tables.values():

@@ -3,6 +3,7 @@
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 Options = dict[str, Any]
 
@@ -17,13 +18,18 @@ SQLITE = {
 
 
 def database(url: str, *, server: bool, pool_size: int) -> Options:
-    """Return the entry of DATABASES; only a server process bounds its statements and keeps a pool."""
+    """Return the entry of DATABASES; only a server process bounds its statements and keeps a pool.
+
+    :raises ImproperlyConfigured: this is another kind of database.
+    """
     entry: Options = environ.Env.db_url_config(url)
     if "sqlite" in entry["ENGINE"]:
         entry["OPTIONS"] = SQLITE
-    else:
+    elif "postgresql" in entry["ENGINE"]:
         entry["ENGINE"] = "chatsite.postgresql"
         entry["OPTIONS"] = _postgresql(server, pool_size)
+    else:
+        raise ImproperlyConfigured("DATABASE_URL is neither a PostgreSQL nor an SQLite URL")
     entry["CONN_MAX_AGE"] = 0
     return entry
 

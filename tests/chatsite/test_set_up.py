@@ -10,6 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
+from chatsite import stores
 from chatsite.limits import Limits
 from chatsite.production import refuse_unsafe
 from chatsite.secret import kept_secret
@@ -126,6 +127,11 @@ def test_all_unsafe_settings_are_named_at_once() -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         refuse_unsafe(**SAFE | {"debug": True, "redis_url": "", "allowed_hosts": []})
     assert all(name in str(refused.value) for name in ("DEBUG", "REDIS_URL", "ALLOWED_HOSTS"))
+
+
+def test_a_database_of_another_kind_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        stores.database("mysql://ana@localhost/chat", server=True, pool_size=1)
 
 
 def test_a_process_in_production_without_settings_does_not_start(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Django itself runs each middleware on the event loop and hops for its hooks, two
 knows no async form (WhiteNoise), a new event loop in a new thread for everything inside it, for each request.
 Middleware and views here are all synchronous: together they cost one hop.
 
-Django also starts a thread for each request, and the event loop waits for its end. Here a request borrows one: the
+Django also has a thread started for each request, and another that waits for its end. Here a request borrows one: the
 thread that was given back last, with its connection object to the database.
 """
 

@@ -14,6 +14,7 @@ from realtime.errors import TryAgain
 from realtime.hub import hub
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nobody_stays")
 
@@ -88,6 +89,22 @@ async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(("took", "pause"), [(0.0, 1.0), (0.3, 0.7), (0.5, 0.5), (9.0, 0.5)])
 def test_it_begins_every_second_but_rests_half_of_it(took: float, pause: float) -> None:
     assert sweep.pause_after(took, 1.0) == pytest.approx(pause)
+
+
+async def test_each_round_rests_by_what_its_work_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    def pause(took: float, seconds: float) -> float:
+        told.append(took)
+        return 0.0
+
+    monkeypatch.setattr(sweep, "pause_after", pause)
+    task = asyncio.ensure_future(sweep._every(1.0, lambda: asyncio.sleep(0.05)))
+    await until(lambda: len(told) == 3)
+    task.cancel()
+    first, *later = told
+    assert first == 0.0
+    assert all(took >= 0.05 for took in later)
 
 
 # --- Drain --------------------------------------------------------------------------------

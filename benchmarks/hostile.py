@@ -1,20 +1,26 @@
-"""Clients that harm themselves and should harm nobody else.
+"""Clients that harm themselves and should harm nobody else, in a process of their own.
 
-Each is a task that goes on until it is cancelled: refused or cut off, it waits a moment and comes again.
+Each is a task that goes on until it is cancelled: refused or cut off, it waits a moment and comes again. They are not
+the measuring process's, whose clock would stand still while it plays them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
+
+import uvloop
 
 from benchmarks.websocket import TEXT, frame
 
 PAUSE = 0.5  # seconds until a client that was cut off comes again
+BEGIN, END = b"begin\n", b"end\n"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -69,12 +75,67 @@ async def garbage(url: str, token: str) -> None:
 KINDS: tuple[Callable[[str, str], Awaitable[None]], ...] = (never_reads, slowloris, fragments, oversize, garbage)
 
 
-async def harass(kind: Callable[[str, str], Awaitable[None]], url: str, token: str) -> None:
-    """Do it again and again."""
+class HostileClients:
+    """One hostile client for each token, the kinds in turn, from `begin` to `end`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @classmethod
+    async def start(cls, url: str, tokens: Sequence[str], kinds: Sequence[str]) -> HostileClients:
+        """Start the process, whose clients do nothing yet."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.hostile", json.dumps([url, tokens, kinds]), stdin=asyncio.subprocess.PIPE
+        )
+        return cls(process)
+
+    def begin(self) -> None:
+        """Let them come."""
+        self._input.write(BEGIN)
+
+    def end(self) -> None:
+        """Let them go away."""
+        self._input.write(END)
+
+    async def stop(self) -> None:
+        """End the process.
+
+        :raises RuntimeError: it had failed.
+        """
+        self._input.close()
+        if await self._process.wait():
+            raise RuntimeError("the hostile clients' process failed")
+
+    @property
+    def _input(self) -> asyncio.StreamWriter:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+
+async def _harass(kind: Callable[[str, str], Awaitable[None]], url: str, token: str) -> None:
     while True:
         with suppress(OSError, EOFError, asyncio.IncompleteReadError):
             await kind(url, token)
         await asyncio.sleep(PAUSE)
+
+
+async def _obey(url: str, tokens: Sequence[str], kinds: Sequence[str]) -> None:
+    """Begin and end as standard input says, until it ends."""
+    orders = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    chosen = [kind for kind in KINDS if kind.__name__ in kinds]
+    tasks: list[asyncio.Task[None]] = []
+    while order := await orders.readline():
+        if order == BEGIN:
+            tasks = [
+                asyncio.create_task(_harass(chosen[number % len(chosen)], url, token))
+                for number, token in enumerate(tokens)
+            ]
+        else:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _opened(url: str, *, receive_buffer: int | None = None) -> Stream:
@@ -96,3 +157,7 @@ async def _upgraded(url: str, token: str, *, receive_buffer: int | None = None) 
     )
     await reader.readuntil(b"\r\n\r\n")
     return reader, writer
+
+
+if __name__ == "__main__":
+    uvloop.run(_obey(*json.loads(sys.argv[1])))

@@ -1,6 +1,6 @@
 """Load held: many connections and a steady flow of messages for minutes, every message checked; then the hostile part.
 
-`python -m benchmarks.soak [--seconds 600] [--connections 5000] [--messages-per-second 500] [--rounds 15]`
+`python -m benchmarks.soak [--seconds 600] [--connections 5000] [--messages-per-second 500] [--rounds 15] [--kinds ...]`
 
 All connections belong to direct pairs. Each message must be acknowledged, received once, in order. The memory of the
 server (PSS) is read every few seconds; its slope is that of the least-squares line over the second half, when
@@ -25,7 +25,7 @@ import uvloop
 from benchmarks import report
 from benchmarks.chatting import Chat
 from benchmarks.clients import Crowd, Invalid
-from benchmarks.hostile import KINDS, harass
+from benchmarks.hostile import KINDS, HostileClients
 from benchmarks.installation import Installation
 from benchmarks.result import Bar, Result, spread
 from benchmarks.subject import Places
@@ -77,7 +77,7 @@ async def _soak(
     await asyncio.sleep(WARM_UP_SECONDS)
     results = [await _held(installation, chat, options)]
     if options.rounds:
-        results.append(await _beside_hostile(installation, chat, hostile, options.rounds))
+        results.append(await _beside_hostile(installation, chat, hostile, options))
     beating.cancel()  # the end is when nothing is heard any more
     await chat.end()
     await crowd.leave()
@@ -117,11 +117,12 @@ async def _held(installation: Installation, chat: Chat, options: argparse.Namesp
     return Result("soak", title, "growth_mib_per_minute", GROWTH_BAR, figures).measured_by(watch)
 
 
-async def _beside_hostile(installation: Installation, chat: Chat, hostile: Places, rounds: int) -> Result:
+async def _beside_hostile(
+    installation: Installation, chat: Chat, places: Places, options: argparse.Namespace
+) -> Result:
     """Let the flow run alone and beside hostile clients, in turns."""
-    tokens = [place.token for pair in hostile for place in pair]
-    watch = Stopwatch(installation.pids)
-    watch.start()
+    tokens = [place.token for pair in places for place in pair]
+    hostile = await HostileClients.start(installation.url, tokens, options.kinds)
     waits: dict[str, list[float]] = {"alone_ack": [], "alone_received": [], "beside_ack": [], "beside_received": []}
 
     async def stretch(name: str) -> None:
@@ -130,25 +131,23 @@ async def _beside_hostile(installation: Installation, chat: Chat, hostile: Place
         waits[f"{name}_ack"] += chat.acknowledged
         waits[f"{name}_received"] += chat.received
 
-    for _ in range(rounds):
+    watch = Stopwatch(installation.pids | {"hostile clients": hostile.pid})
+    watch.start()
+    for _ in range(options.rounds):
         await stretch("alone")
-        tasks = [
-            asyncio.ensure_future(harass(KINDS[number % len(KINDS)], installation.url, token))
-            for number, token in enumerate(tokens)
-        ]
+        hostile.begin()
         await asyncio.sleep(2)
         await stretch("beside")
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        hostile.end()
         await asyncio.sleep(2)
     watch.stop()
+    await hostile.stop()
     figures: dict[str, float] = {}
     for name, times in waits.items():
         figures |= spread(name, times)
     figures = {"p99_ratio": figures["beside_received_p99_ms"] / figures["alone_received_p99_ms"]} | figures
-    kinds = ", ".join(kind.__name__.replace("_", " ") for kind in KINDS)
-    title = f"beside {HOSTILE} hostile clients ({kinds}), {rounds} rounds each"
+    kinds = ", ".join(kind.replace("_", " ") for kind in options.kinds)
+    title = f"beside {HOSTILE} hostile clients ({kinds}), {options.rounds} rounds each"
     return Result("soak_hostile", title, "p99_ratio", HOSTILE_BAR, figures).measured_by(watch)
 
 
@@ -166,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=5_000)
     parser.add_argument("--messages-per-second", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=15, help="with and without hostile clients; 0: leave that out")
+    names = [kind.__name__ for kind in KINDS]
+    parser.add_argument("--kinds", nargs="+", choices=names, default=names, help="of hostile clients")
     parser.add_argument("--output", type=Path, help="where to write the JSON")
     return parser
 

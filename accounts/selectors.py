@@ -1,8 +1,9 @@
 """What is read of people and sessions, and who a credential belongs to."""
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.utils import timezone
 from accounts.frames import MeBody, SessionBody, UserBody
 from accounts.models import DeviceSession, User, token_hash
 from realtime.errors import NotFound
-from realtime.rows import as_uuid, ids, ids_in
+from realtime.rows import as_moment, as_uuid, ids, ids_in
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
@@ -23,18 +24,23 @@ SEARCH_RESULTS = 20
 
 def session_of_token(token: str) -> DeviceSession | None:
     """Return the living session of a bearer token, with its user."""
-    [session] = sessions_of_tokens([token])
-    return session
+    return next(iter(_living(DeviceSession.objects.filter(token_hash=token_hash(token)))), None)
 
 
-def sessions_of_tokens(tokens: Sequence[str]) -> list[DeviceSession | None]:
-    """Return the living session of each bearer token, with its user."""
+def living_by_tokens(tokens: Sequence[str]) -> list[tuple[UUID, UUID] | None]:
+    """Return the user's and the session's id of each bearer token whose session lives, and note their use.
+
+    For sockets, of which thousands come at once.
+    """
     hashes = [token_hash(token) for token in tokens]
-    living = {
-        bytes(session.token_hash or b""): session
-        for session in _living(DeviceSession.objects.filter(token_hash__in=hashes))
-    }
-    return [living.get(each) for each in hashes]
+    living: dict[bytes, tuple[UUID, UUID]] = {}
+    in_use = []
+    columns, among = "s.token_hash, s.user_id, s.id, s.last_used_at", ", ".join(["%s"] * len(hashes))
+    for hash, user_id, session_id, last_used_at in _living_rows(columns, f"s.token_hash IN ({among})", hashes):
+        living[bytes(hash)] = as_uuid(user_id), as_uuid(session_id)
+        in_use.append((as_uuid(session_id), as_moment(last_used_at)))
+    _note_use(in_use)
+    return [living.get(hash) for hash in hashes]
 
 
 def session_of_id(session_id: str | None) -> DeviceSession | None:
@@ -51,18 +57,8 @@ def session_of_cookie(cookie: str) -> DeviceSession | None:
 
 def ended_sessions(session_ids: Collection[str]) -> set[str]:
     """Return those of the ids whose session no longer lives. Asked of every socket every few seconds: reads little."""
-    sessions, users = DeviceSession._meta.db_table, User._meta.db_table
-    living, user = set(), User()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT s.id, s.password_fingerprint, u.password FROM {sessions} AS s "  # noqa: S608 - names only
-            f"JOIN {users} AS u ON u.id = s.user_id WHERE {ids_in('s.id')} AND s.revoked_at IS NULL AND u.is_active",
-            [ids(map(UUID, session_ids))],
-        )
-        for session_id, fingerprint, user.password in cursor:
-            if fingerprint == user.get_session_auth_hash():
-                living.add(str(as_uuid(session_id)))
-    return set(session_ids) - living
+    rows = _living_rows("s.id", ids_in("s.id"), [ids(map(UUID, session_ids))])
+    return set(session_ids) - {str(as_uuid(session_id)) for (session_id,) in rows}
 
 
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
@@ -143,9 +139,28 @@ def _is_living(session: DeviceSession) -> bool:
 
 def _living(sessions: QuerySet[DeviceSession]) -> list[DeviceSession]:
     """Return those that live, with their users, and note their use."""
-    now = timezone.now()
     living = [session for session in sessions.select_related("user") if _is_living(session)]
-    in_use = [session.id for session in living if now - session.last_used_at > USE_NOTED_EVERY]
+    _note_use((session.id, session.last_used_at) for session in living)
+    return living
+
+
+def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield columns of the sessions s that live and fit; instances of the models would take several times as long."""
+    sessions, users, user = DeviceSession._meta.db_table, User._meta.db_table, User()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT u.password, s.password_fingerprint, {columns} FROM {sessions} AS s "  # noqa: S608 - names only
+            f"JOIN {users} AS u ON u.id = s.user_id WHERE {condition} AND s.revoked_at IS NULL AND u.is_active",
+            parameters,
+        )
+        for user.password, fingerprint, *row in cursor:
+            if fingerprint == user.get_session_auth_hash():
+                yield tuple(row)
+
+
+def _note_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
+    """Note that these sessions are used, given when each was last noted."""
+    now = timezone.now()
+    in_use = [id for id, last_used_at in sessions if now - last_used_at > USE_NOTED_EVERY]
     if in_use:  # every request comes here: mostly there is nothing to note, and to find that out has its price
         DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)
-    return living

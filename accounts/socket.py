@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 from accounts import selectors
-from accounts.models import DeviceSession
 from realtime import registry
 from realtime.registry import Identity
 
@@ -13,19 +12,19 @@ class DeviceSessions:
 
     def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
         """Return whose bearer tokens these are, in order."""
-        return [_identity(session) for session in selectors.sessions_of_tokens(tokens)]
+        return [
+            Identity(user_id=str(found[0]), session_id=str(found[1])) if found else None
+            for found in selectors.living_by_tokens(tokens)
+        ]
 
     def by_cookie(self, cookie: str) -> Identity | None:
         """Return whose browser session the session cookie names, given its value."""
-        return _identity(selectors.session_of_cookie(cookie))
+        session = selectors.session_of_cookie(cookie)
+        return Identity(user_id=str(session.user_id), session_id=str(session.id)) if session else None
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         """Return those of the sessions that no longer live."""
         return selectors.ended_sessions(session_ids)
-
-
-def _identity(session: DeviceSession | None) -> Identity | None:
-    return Identity(user_id=str(session.user_id), session_id=str(session.id)) if session else None
 
 
 def register() -> None:

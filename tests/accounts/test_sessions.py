@@ -97,6 +97,15 @@ class TestSessions:
         a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
         assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
 
+    def test_use_by_a_socket_is_noted_likewise(self, ana: User, django_assert_num_queries: Any) -> None:
+        opened, _ = services.open_session(user=ana), services.open_session(user=ana)
+        for minutes, queries in ((4.9, 1), (5.1, 2)):
+            DeviceSession.objects.update(last_used_at=timezone.now() - datetime.timedelta(minutes=minutes))
+            with django_assert_num_queries(queries):
+                assert selectors.living_by_tokens([str(opened.token)]) == [(ana.id, opened.session.id)]
+        a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
+        assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
+
     def test_they_are_listed_newest_first_with_the_one_that_asks(self, ana: User) -> None:
         first = services.open_session(user=ana, device_name="phone").session
         services.open_session(user=ana, device_name="laptop")

@@ -2,10 +2,11 @@
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from accounts import services
-from accounts.models import DeviceSession
+from accounts.models import DeviceSession, User
 from realtime import registry
 from realtime.registry import Identity
 from tests.making import PASSWORD, people, person
@@ -20,6 +21,15 @@ def test_a_token_names_its_person_and_its_session() -> None:
     found = registry.authenticator().by_tokens([str(opened.token), "another", str(others.token), str(opened.token)])
     mine = Identity(user_id=str(ana.id), session_id=str(opened.session.id))
     assert found == [mine, None, Identity(user_id=str(ben.id), session_id=str(others.session.id)), mine]
+
+
+def test_no_token_of_a_session_that_ended_is_recognised() -> None:
+    ana, ben, cleo = people("ana", "ben", "cleo")
+    opened = [services.open_session(user=each) for each in (ana, ben, cleo)]
+    services.revoke_session(user_id=cleo.id, session_id=opened[2].session.id)
+    User.objects.filter(id=ben.id).update(is_active=False)
+    User.objects.filter(id=ana.id).update(password=make_password("another horse"))
+    assert registry.authenticator().by_tokens([str(each.token) for each in opened]) == [None] * 3
 
 
 def test_a_browsers_cookie_does_the_same(client: Client) -> None:

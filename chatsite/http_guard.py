@@ -7,41 +7,60 @@ where Django no longer gives its database connection back. Twenty such clients w
 A head (request line and headers) that never ends would be kept as it comes, without a limit, and so would trailers
 after a body. They are refused with 431.
 
-When thousands come back at once their upgrades are ready at once, and one turn of the event loop would make them
-all while those who chat wait. So each turn makes a few.
+A device that connects too often is refused before a WebSocket is made for it: hostile clients come again and again.
+
+When many come at once their upgrades are ready at once, and one turn of the event loop would make them all while
+those who chat wait. So they are made one by one, with a rest between, in which those who chat go on; of thousands,
+who would wait too long for that, a few in each turn.
 """
 
 import asyncio
+import math
 import socket
 from collections import deque
 from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from realtime.handshake import seconds_until_allowed
+
+REST_SECONDS = 0.005
+# So many wait half a second for each other; more are a herd.
+HERD = 100
 UPGRADES_IN_A_TURN = 4
 # The kernel would take megabytes for a client that reads nothing, and its outbox would never fill.
 UNSENT_BYTES = 128 * 1024
 # More than any client needs for a head.
 HEAD_BYTES = 32 * 1024
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_OFTEN = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Turnstile:
-    """Lets those who come through in order, a few in each turn of the event loop."""
+    """Lets those who come through in order: one, then a rest; of a herd a few in each turn of the event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
+        self._rested_at = 0.0  # by the clock of the event loop
 
     def enter(self, go: Callable[[], None]) -> None:
         """Call `go` when it is its turn."""
         self._waiting.append(go)
         if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._go_on(asyncio.get_running_loop())
 
-    def _turn(self) -> None:
-        let_in = [self._waiting.popleft() for _ in range(min(UPGRADES_IN_A_TURN, len(self._waiting)))]
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._waiting) > HERD or self._rested_at <= loop.time():
+            loop.call_soon(self._turn, loop)
+        else:
+            loop.call_at(self._rested_at, self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        few = UPGRADES_IN_A_TURN if len(self._waiting) > HERD else 1
+        let_in = [self._waiting.popleft() for _ in range(few)]
+        self._rested_at = loop.time() + REST_SECONDS
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._go_on(loop)
         for go in let_in:
             go()
 
@@ -89,7 +108,11 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
 
     def handle_websocket_upgrade(self) -> None:
-        """Upgrade when it is this connection's turn."""
+        """Upgrade when it is this connection's turn, unless its device comes too often."""
+        if wait := seconds_until_allowed(dict(self.scope["headers"])):
+            self.transport.write(TOO_OFTEN % math.ceil(wait))
+            self.transport.close()
+            return
         self.transport.pause_reading()
         _turnstile.enter(self._upgrade)
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from django.conf import settings
 
@@ -20,10 +20,20 @@ from realtime.threads import in_database_thread, submit_read
 
 _unsigned: Counter[str] = Counter()
 _attempts = Buckets()
-# When a herd comes back, many tokens are looked up by one statement.
+# When a herd comes back, some tokens are looked up by one statement; those who chat wait while as many sign in.
 _tokens: Lanes[str, Identity | None] = Lanes(
-    lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=32, submit=submit_read
+    lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=8, submit=submit_read
 )
+
+
+def seconds_until_allowed(headers: Mapping[bytes, bytes]) -> float:
+    """Return how long the device behind an upgrade must wait, having tried too often; mostly 0.
+
+    This counts nothing. A server that asks before it lets an upgrade in spares itself the rest of the work.
+    """
+    bearer = headers.get(b"authorization", b"").decode("latin-1")
+    credential = _token(bearer) if bearer else _session_cookie(headers.get(b"cookie", b"").decode("latin-1"))
+    return _attempts.wait(_key(credential)) if credential else 0.0
 
 
 async def identify(connection: Connection) -> Identity:
@@ -35,8 +45,7 @@ async def identify(connection: Connection) -> Identity:
     bearer = connection.header(b"authorization")
     cookie = _session_cookie(connection.header(b"cookie"))
     if bearer:
-        scheme, _, token = bearer.partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = _token(bearer)
         if token:
             _assert_seldom(token)
         await connection.accept()
@@ -84,6 +93,12 @@ async def _by_first_frame(connection: Connection) -> Identity:
     return identity
 
 
+def _token(header: str) -> str:
+    """Return the bearer token of an Authorization header, or nothing."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def _session_cookie(header: str) -> str:
     """Return the value of our session cookie, or nothing.
 
@@ -104,9 +119,13 @@ def _assert_seldom(credential: str) -> None:
     :raises DomainError: there were too many by this credential.
     """
     limits = settings.LIMITS
-    key = hashlib.sha256(credential.encode()).hexdigest()  # what is kept here is short, and nobody's key
-    if wait := _attempts.take(key, rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
+    if wait := _attempts.take(_key(credential), rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
         raise DomainError("rate_limited", "This device connects too often.", retry_after=wait)
+
+
+def _key(credential: str) -> str:
+    """Return what is kept of a credential: it is short, and nobody's key."""
+    return hashlib.sha256(credential.encode()).hexdigest()
 
 
 async def _recognised(look_up: Awaitable[Identity | None]) -> Identity | None:

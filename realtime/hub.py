@@ -41,9 +41,9 @@ class Hub:
         # Joins and removals that came in while some socket was being attached: conversation -> sequence.
         self._attaching = 0
         self._changed_meanwhile: dict[str, int] = {}
-        # When a herd comes back, many people are looked up by one statement.
+        # When a herd comes back, some people are looked up by one statement; as many are attached in one turn.
         self._look_ups: Lanes[str, Attachments] = Lanes(
-            lambda user_ids: registry.log().attachments(user_ids), count=1, most=32, submit=submit_read
+            lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
         )
         self._seen_rows: set[int] = set()
         self._seen_order: deque[int] = deque()

@@ -16,15 +16,19 @@ class Bucket:
         self._tokens = float(burst)
         self._updated = time.monotonic()
 
-    def take(self) -> float:
-        """Take one token: 0 when there was one, else the seconds until there is."""
+    def wait(self) -> float:
+        """Return the seconds until there is a token; 0 when there is one."""
         now = time.monotonic()
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
-        if self._tokens >= 1:
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
+
+    def take(self) -> float:
+        """Take one token: 0 when there was one, else the seconds until there is."""
+        wait = self.wait()
+        if not wait:
             self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self._rate
+        return wait
 
 
 class Buckets:
@@ -34,6 +38,12 @@ class Buckets:
         self._most = most
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._lock = threading.Lock()
+
+    def wait(self, key: str) -> float:
+        """Return the seconds until this key has a token, and count nothing."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            return 0.0 if bucket is None else bucket.wait()
 
     def take(self, key: str, *, rate: float, burst: float) -> float:
         """Take one token of this key, whose bucket has the rate and burst of its first use; as `Bucket.take`."""

@@ -13,6 +13,7 @@ from accounts.services import open_session
 from realtime import registry
 from realtime.drain import drain
 from realtime.errors import TryAgain
+from realtime.handshake import seconds_until_allowed
 from realtime.hub import hub
 from realtime.threads import in_database_thread
 from tests.making import PASSWORD, person
@@ -198,6 +199,20 @@ async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str,
     async with calls() as ana:
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
         assert await ana.is_closed() == 4429, "whichever way it comes"
+
+
+async def test_a_server_may_ask_before_it_lets_an_upgrade_in(calls: Calls, limits: Any) -> None:
+    limits(connects_per_minute=1, connects_burst=1)
+    token, cookie = str(uuid4()), f"{settings.SESSION_COOKIE_NAME}={uuid4()}"
+    page = {"host": "testserver", "origin": "http://testserver", "cookie": cookie}
+    for headers in ({"authorization": f"Bearer {token}"}, page):
+        as_sent = {name.encode(): value.encode() for name, value in headers.items()}
+        assert [seconds_until_allowed(as_sent) for _ in range(3)] == [0, 0, 0], "which counts nothing"
+        async with calls(headers=headers) as anybody:
+            await until(lambda anybody=anybody: bool(anybody.frames))
+        assert 50 < seconds_until_allowed(as_sent) <= 60
+    for headers in ({}, {b"authorization": b"Bearer "}, {b"authorization": b"Basic YTpi"}, {b"cookie": b"a=b"}):
+        assert seconds_until_allowed(headers) == 0
 
 
 async def test_what_is_no_credential_is_not_counted(calls: Calls, limits: Any) -> None:

@@ -41,6 +41,17 @@ def test_each_person_has_an_allowance_of_their_own(clock: Clock, limits: Any) ->
     assert message_wait("rate-ben") == 0
 
 
+def test_to_ask_how_long_to_wait_takes_nothing(clock: Clock) -> None:
+    buckets = Buckets()
+    assert buckets.wait("ana") == 0, "who never took anything"
+    buckets.take("ana", rate=1, burst=2)
+    assert [buckets.wait("ana") for _ in range(3)] == [0, 0, 0]
+    buckets.take("ana", rate=1, burst=2)
+    assert [buckets.wait("ana") for _ in range(2)] == [pytest.approx(1), pytest.approx(1)]
+    clock.now += 1
+    assert buckets.wait("ana") == 0
+
+
 def test_who_took_longest_ago_is_forgotten_first(clock: Clock) -> None:
     buckets = Buckets(most=2)
     for name in ("ana", "ben", "ana", "cleo"):

@@ -15,11 +15,11 @@ from realtime.rate import Bucket
 from realtime.sockets import TOO_FAST
 
 # What is parsed before anything else gets its turn; also the most that one look at a flood can cost.
-SLICE_BYTES = 8 * 1024
+SLICE_BYTES = 2 * 1024
 # What is read of a client after the close frame to it: enough for what was on its way.
 AFTERMATH_BYTES = 256 * 1024
 # Parts cost memory of their own, however small they are.
-MOST_PARTS = 1024
+MOST_PARTS = 128
 NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 

@@ -8,6 +8,7 @@ from tests.harness.raw_socket import RawSocket
 PROTOCOL_ERROR = 1002
 UNSUPPORTED_DATA = 1003
 TOO_BIG = 1009
+MOST_PARTS = 128
 PING_COMMAND = command("ping", id="1")
 
 
@@ -95,6 +96,13 @@ def test_parts_up_to_the_limit_are_taken(socket: RawSocket) -> None:
     padded = PING_COMMAND + b" " * (65_536 - len(PING_COMMAND))
     socket.sends(*in_parts(padded, 30_000, 30_000))
     assert socket.hears().body["type"] == "pong"
+
+
+def test_parts_without_number_are_refused(socket: RawSocket) -> None:
+    socket.sends(*in_parts(PING_COMMAND + b" " * MOST_PARTS, *([1] * (MOST_PARTS - 1))))
+    assert socket.hears().body["type"] == "pong"
+    socket.sends(frame(TEXT, b"{", fin=False), *([frame(CONTINUATION, b" ", fin=False)] * MOST_PARTS))
+    assert socket.ending().code == TOO_BIG
 
 
 def test_who_begins_a_message_and_goes_leaves_nothing_behind(socket: RawSocket) -> None:

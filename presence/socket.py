@@ -67,10 +67,11 @@ class Connections:
             return
         self._looked_at = now
         expires = clock.now().timestamp() + LEASE_SECONDS
+        idle, away = settings.LIMITS.idle_seconds, settings.LIMITS.away_seconds
         due: dict[str, tuple[Status, float]] = {}
         leases: list[Lease] = []
         for id, socket in self._sockets.items():
-            status, written = _status(socket, now), self._written.get(id)
+            status, written = _status(now - socket.active_at, idle, away), self._written.get(id)
             # Those who came, or fell silent, or were to be renewed together shall not stay together.
             if written is None or written[0] != status:
                 due[id] = status, now + random.uniform(0, RENEW_SECONDS)  # noqa: S311 - no secret
@@ -169,11 +170,10 @@ async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> Non
     )
 
 
-def _status(socket: Socket, now: float) -> Status:
-    quiet = now - socket.active_at
-    if quiet >= settings.LIMITS.away_seconds:
+def _status(quiet: float, idle: float, away: float) -> Status:
+    if quiet >= away:
         return "away"
-    return "idle" if quiet >= settings.LIMITS.idle_seconds else "online"
+    return "idle" if quiet >= idle else "online"
 
 
 def register() -> None:

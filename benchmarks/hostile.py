@@ -1,7 +1,7 @@
 """Clients that harm themselves and should harm nobody else, in a process of their own.
 
-Each is a task that goes on until it is cancelled: refused or cut off, it waits a moment and comes again. They are not
-the measuring process's, whose clock would stand still while it plays them.
+Each is a task that goes on until it is cancelled: refused or cut off, it waits a moment and comes again. The process
+that measures must not play them: what it sees would wait for that.
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ async def _obey(url: str, tokens: Sequence[str], kinds: Sequence[str]) -> None:
         else:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for end in await asyncio.gather(*tasks, return_exceptions=True):
+                if not isinstance(end, asyncio.CancelledError):
+                    raise RuntimeError("a hostile client gave up") from end
 
 
 async def _opened(url: str, *, receive_buffer: int | None = None) -> Stream:

@@ -7,11 +7,13 @@ where Django no longer gives its database connection back. Twenty such clients w
 A head (request line and headers) that never ends would be kept as it comes, without a limit, and so would trailers
 after a body. They are refused with 431.
 
-A device that connects too often is refused before a WebSocket is made for it: hostile clients come again and again.
+An upgrade sent before earlier requests were answered would leave two protocols with one connection: 400. A device
+that connects too often, by a credential in its head, is refused before a WebSocket is made for it: hostile clients
+come again and again.
 
 When many come at once their upgrades are ready at once, and one turn of the event loop would make them all while
-those who chat wait. So they are made one by one, with a rest between, in which those who chat go on; of thousands,
-who would wait too long for that, a few in each turn.
+those who chat wait. So they are made one by one, with a rest between, in which those who chat go on; of a herd, who
+would wait too long for that, a few in each turn.
 """
 
 import asyncio
@@ -22,17 +24,19 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from realtime.connection import CLOSE_SECONDS
 from realtime.handshake import seconds_until_allowed
 
 REST_SECONDS = 0.005
-# So many wait half a second for each other; more are a herd.
-HERD = 100
+# So many, whoever they are, keep the last of them waiting for a quarter of a second; more are a herd.
+HERD = 50
 UPGRADES_IN_A_TURN = 4
 # The kernel would take megabytes for a client that reads nothing, and its outbox would never fill.
 UNSENT_BYTES = 128 * 1024
 # More than any client needs for a head.
 HEAD_BYTES = 32 * 1024
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_EARLY = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 TOO_OFTEN = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -62,7 +66,7 @@ class Turnstile:
         if self._waiting:
             self._go_on(loop)
         for go in let_in:
-            go()
+            loop.call_soon(go)  # on its own: one that fails is logged, and stops nobody else
 
 
 _turnstile = Turnstile()
@@ -80,8 +84,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._unfinished += len(data)
         super().data_received(data)
         if self._unfinished > HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+            self._end(TOO_LARGE)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -108,19 +111,36 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
 
     def handle_websocket_upgrade(self) -> None:
-        """Upgrade when it is this connection's turn, unless its device comes too often."""
-        if wait := seconds_until_allowed(dict(self.scope["headers"])):
-            self.transport.write(TOO_OFTEN % math.ceil(wait))
-            self.transport.close()
-            return
-        self.transport.pause_reading()
-        _turnstile.enter(self._upgrade)
+        """Upgrade when it is this connection's turn, unless it is refused."""
+        if any(not cycle.response_complete for cycle in self._unanswered):
+            self._end(TOO_EARLY)
+        elif not self._comes_too_often():
+            self.transport.pause_reading()
+            _turnstile.enter(self._upgrade)
 
     def _upgrade(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+        # Many of one device may have come before the first was counted.
+        if self.transport.is_closing() or self._comes_too_often():
+            return
+        self.transport.resume_reading()
+        try:
             super().handle_websocket_upgrade()
-            self.parser = None  # type: ignore[assignment] # they refer to each other
+        except Exception:
+            self.transport.abort()
+            raise
+        self.parser = None  # type: ignore[assignment] # they refer to each other
+
+    def _comes_too_often(self) -> bool:
+        wait = seconds_until_allowed(dict(self.scope["headers"]))
+        if wait:
+            self._end(TOO_OFTEN % math.ceil(wait))
+        return bool(wait)
+
+    def _end(self, answer: bytes) -> None:
+        """Answer instead of the application and hang up, soon also on who does not read."""
+        self.transport.write(answer)
+        self.transport.close()
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request that the client has left."""

@@ -14,7 +14,7 @@ from chatsite.lean_protocol import LeanProtocol
 from realtime.rate import Bucket
 from realtime.sockets import TOO_FAST
 
-# What is parsed before anything else gets its turn; also the most that one look at a flood can cost.
+# What is parsed before the frames in it are looked at: so much of a flood is parsed in vain.
 SLICE_BYTES = 2 * 1024
 # What is read of a client after the close frame to it: enough for what was on its way.
 AFTERMATH_BYTES = 256 * 1024

@@ -20,7 +20,7 @@ from realtime.threads import in_database_thread, submit_read
 
 _unsigned: Counter[str] = Counter()
 _attempts = Buckets()
-# When a herd comes back, some tokens are looked up by one statement; those who chat wait while as many sign in.
+# When a herd comes back, one statement looks up several tokens: few, for all of them go on in one turn of the loop.
 _tokens: Lanes[str, Identity | None] = Lanes(
     lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=8, submit=submit_read
 )

@@ -41,7 +41,7 @@ class Hub:
         # Joins and removals that came in while some socket was being attached: conversation -> sequence.
         self._attaching = 0
         self._changed_meanwhile: dict[str, int] = {}
-        # When a herd comes back, some people are looked up by one statement; as many are attached in one turn.
+        # When a herd comes back, one statement looks up several people: few, for all are attached in one turn.
         self._look_ups: Lanes[str, Attachments] = Lanes(
             lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
         )

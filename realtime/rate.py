@@ -43,7 +43,10 @@ class Buckets:
         """Return the seconds until this key has a token, and count nothing."""
         with self._lock:
             bucket = self._buckets.get(key)
-            return 0.0 if bucket is None else bucket.wait()
+            if bucket is None:
+                return 0.0
+            self._buckets.move_to_end(key)
+            return bucket.wait()
 
     def take(self, key: str, *, rate: float, burst: float) -> float:
         """Take one token of this key, whose bucket has the rate and burst of its first use; as `Bucket.take`."""

@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from chatsite import http_guard
 from chatsite.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
+from tests.waiting import until
 
 
 async def test_of_a_herd_each_turn_lets_a_few_in_and_nobody_overtakes() -> None:
@@ -34,10 +35,21 @@ async def test_a_few_are_let_in_one_after_the_other_with_a_rest_between() -> Non
     for _ in range(4):
         turnstile.enter(lambda: through.append(time.perf_counter() - begun))
     turnstile.enter(done.set)
-    await asyncio.sleep(0)
+    await asyncio.sleep(REST_SECONDS / 2)
     assert len(through) == 1, "the first need not wait"
     await asyncio.wait_for(done.wait(), 5)
     assert all(at >= number * (REST_SECONDS - 0.002) for number, at in enumerate(through)), "timers count milliseconds"
+
+
+async def test_one_that_fails_stops_nobody_else() -> None:
+    turnstile = Turnstile()
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+    through: list[int] = []
+    for number in range(HERD + 2 * UPGRADES_IN_A_TURN):
+        turnstile.enter(lambda number=number: through.append(1 // (number % 3)))
+    await until(lambda: len(through) + len(failures) == HERD + 2 * UPGRADES_IN_A_TURN)
+    assert {type(failure["exception"]) for failure in failures} == {ZeroDivisionError}
 
 
 async def test_who_comes_later_is_let_in_too() -> None:
@@ -49,9 +61,13 @@ async def test_who_comes_later_is_let_in_too() -> None:
         await asyncio.sleep(2 * REST_SECONDS)
 
 
-async def test_for_a_device_that_comes_too_often_no_socket_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("waits", [(2.5,), (0.0, 2.5)], ids=["at once", "when its turn comes"])
+async def test_for_a_device_that_comes_too_often_no_socket_is_made(
+    waits: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[dict[bytes, bytes]] = []
-    monkeypatch.setattr(http_guard, "seconds_until_allowed", lambda headers: asked.append(headers) or 2.5)
+    left = iter(waits)
+    monkeypatch.setattr(http_guard, "seconds_until_allowed", lambda headers: asked.append(headers) or next(left))
     made: list[Any] = []
     config = Config(made.append, ws=lambda **_: made.append("a socket"), interface="asgi3", log_level="critical")  # type: ignore[arg-type]
     config.load()

@@ -177,6 +177,22 @@ def test_frames_before_the_answer_do_no_harm(server: Server, token: str) -> None
         assert socket.ending().code == 4401
 
 
+def test_an_upgrade_behind_requests_that_were_not_answered_is_refused(server: Server) -> None:
+    """Their answers would go where frames are expected."""
+    request = f"GET /health HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode()
+    for before in (request, request * 2, request * 20):
+        with RawSocket(server.port) as socket:
+            status, text = socket.answer_to(before + upgrade(server.port) + upgrade(server.port))
+            assert status == 400
+            assert " 101 " not in text
+
+
+def test_an_upgrade_may_follow_an_answer(server: Server) -> None:
+    with RawSocket(server.port) as socket:
+        assert socket.asks(f"HEAD /health HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode())[0] == 200
+        socket.upgrades()
+
+
 @pytest.mark.parametrize("length", [0, 1, 30, 120])
 def test_who_leaves_during_the_handshake_leaves_nothing_behind(server: Server, length: int) -> None:
     with RawSocket(server.port) as socket:

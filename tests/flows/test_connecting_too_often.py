@@ -1,0 +1,37 @@
+"""A device that connects too often is refused, with the time to wait, before it costs anything."""
+
+import contextlib
+
+from tests.harness.people import People
+from tests.harness.raw_frames import upgrade
+from tests.harness.raw_socket import RawSocket
+
+PER_MINUTE, BURST = 2, 3
+
+
+async def test_a_device_that_connects_too_often_is_told_how_long_to_wait(starts_site) -> None:
+    site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": BURST})
+    async with People(site)("ana", "ben", connected=False) as (ana, ben):
+        port = ana.server.port
+        for _ in range(BURST):
+            with RawSocket(port) as socket:
+                socket.upgrades(ana.token)
+        with RawSocket(port) as socket:
+            status, headers = socket.asks(upgrade(port, {"authorization": f"Bearer {ana.token}"}))
+            assert status == 429
+            assert 0 < int(headers["retry-after"]) <= 60 / PER_MINUTE
+            socket.reads_to_the_end()
+        with RawSocket(port) as socket:
+            socket.upgrades(ben.token)
+
+
+async def test_as_many_at_once_are_not_more(starts_site) -> None:
+    site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": BURST})
+    async with People(site)("ana", connected=False) as (ana,):
+        port = ana.server.port
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(RawSocket(port)) for _ in range(5 * BURST)]
+            for socket in sockets:
+                socket.sends(upgrade(port, {"authorization": f"Bearer {ana.token}"}))
+            answers = [socket.asks(b"")[0] for socket in sockets]
+        assert sorted(answers) == [101] * BURST + [429] * (len(sockets) - BURST)

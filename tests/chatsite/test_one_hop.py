@@ -1,8 +1,11 @@
 """The threads that requests borrow."""
 
 import asyncio
+import gc
 import threading
+import time
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from django.db import connections
@@ -66,3 +69,73 @@ async def test_after_a_storm_most_threads_end(monkeypatch: pytest.MonkeyPatch) -
     assert await asyncio.gather(*(asks(handler) for _ in range(5))) == [200] * 5
     await until(lambda: threading.active_count() <= before + 2)
     assert len(handler._idle) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/limits", 200), ("/api/v1/users/me", 401), ("/api/v1/nothing", 404)],
+    ids=["an answer", "a refusal", "no address"],
+)
+async def test_a_request_that_was_answered_leaves_nothing_to_look_for(path: str, status: int) -> None:
+    alive = WeakSet[HttpRequest]()
+
+    class Django(OneHopHandler):
+        def get_response(self, request: HttpRequest) -> Any:
+            alive.add(request)
+            return super().get_response(request)
+
+    sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    answered = asyncio.Event()
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        """As uvicorn does: when a request is answered, it says that its client has left."""
+        if (message := next(sent, None)) is not None:
+            return message
+        await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+        elif not message.get("more_body"):
+            answered.set()
+
+    headers = [(b"host", b"testserver")]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b"", "scheme": "http"}
+    handler = Django()
+    gc.collect()
+    gc.disable()
+    try:
+        await handler(scope, receive, send)
+        await until(lambda: not alive)
+    finally:
+        gc.enable()
+    assert statuses == [status]
+
+
+async def test_a_view_whose_client_has_left_still_has_its_request() -> None:
+    seen: list[str] = []
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    class Slow(OneHopHandler):
+        def get_response(self, request: HttpRequest) -> HttpResponse:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.2)
+            seen.append(request.method or "")
+            return HttpResponse()
+
+    sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        if (message := next(sent, None)) is not None:
+            return message
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: dict[str, Any]) -> None:
+        pytest.fail("nobody is there")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
+    await Slow()(scope, receive, send)
+    assert seen == ["GET"], "and has ended before its thread is given back"

@@ -1,6 +1,7 @@
 """Lets the socket recognise bearer tokens and browser cookies."""
 
 from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from accounts import selectors
 from realtime import registry
@@ -12,19 +13,20 @@ class DeviceSessions:
 
     def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
         """Return whose bearer tokens these are, in order."""
-        return [
-            Identity(user_id=str(found[0]), session_id=str(found[1])) if found else None
-            for found in selectors.living_by_tokens(tokens)
-        ]
+        return [_identity(*found) if found else None for found in selectors.living_by_tokens(tokens)]
 
     def by_cookie(self, cookie: str) -> Identity | None:
         """Return whose browser session the session cookie names, given its value."""
         session = selectors.session_of_cookie(cookie)
-        return Identity(user_id=str(session.user_id), session_id=str(session.id)) if session else None
+        return _identity(session.user_id, session.id) if session else None
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
         """Return those of the sessions that no longer live."""
         return selectors.ended_sessions(session_ids)
+
+
+def _identity(user_id: UUID, session_id: UUID) -> Identity:
+    return Identity(user_id=str(user_id), session_id=str(session_id))
 
 
 def register() -> None:

@@ -58,7 +58,7 @@ async def test_who_comes_later_is_let_in_too() -> None:
         through = asyncio.Event()
         turnstile.enter(through.set)
         await asyncio.wait_for(through.wait(), 5)
-        await asyncio.sleep(2 * REST_SECONDS)
+        await asyncio.sleep(2 * REST_SECONDS)  # the next comes when nobody rests
 
 
 @pytest.mark.parametrize("waits", [(2.5,), (0.0, 2.5)], ids=["at once", "when its turn comes"])

@@ -30,23 +30,31 @@ class Handler(OneHopHandler):
         return HttpResponse()
 
 
-async def asks(handler: Handler) -> int:
-    """Make a request; return the status."""
+async def asks(handler: OneHopHandler, path: str = "/", until_it_leaves: asyncio.Event | None = None) -> int | None:
+    """Make a request as uvicorn does; return the status.
+
+    When it is answered, and when `until_it_leaves` is set before, its client counts as gone.
+    """
     status: list[int] = []
+    gone = until_it_leaves or asyncio.Event()
     sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> dict[str, Any]:
         if (message := next(sent, None)) is not None:
             return message
-        return await asyncio.Future()
+        await gone.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
+        if "status" in message:
             status.append(message["status"])
+        elif not message.get("more_body"):
+            gone.set()
 
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
+    headers = [(b"host", b"testserver")]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b"", "scheme": "http"}
     await handler(scope, receive, send)
-    return status[0]
+    return status[0] if status else None
 
 
 async def test_requests_one_after_the_other_share_a_thread_and_its_connection() -> None:
@@ -84,34 +92,14 @@ async def test_a_request_that_was_answered_leaves_nothing_to_look_for(path: str,
             alive.add(request)
             return super().get_response(request)
 
-    sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
-    answered = asyncio.Event()
-    statuses: list[int] = []
-
-    async def receive() -> dict[str, Any]:
-        """As uvicorn does: when a request is answered, it says that its client has left."""
-        if (message := next(sent, None)) is not None:
-            return message
-        await answered.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        if "status" in message:
-            statuses.append(message["status"])
-        elif not message.get("more_body"):
-            answered.set()
-
-    headers = [(b"host", b"testserver")]
-    scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b"", "scheme": "http"}
     handler = Django()
     gc.collect()
     gc.disable()
     try:
-        await handler(scope, receive, send)
+        assert await asks(handler, path) == status
         await until(lambda: not alive)
     finally:
         gc.enable()
-    assert statuses == [status]
 
 
 async def test_a_view_whose_client_has_left_still_has_its_request() -> None:
@@ -121,21 +109,9 @@ async def test_a_view_whose_client_has_left_still_has_its_request() -> None:
     class Slow(OneHopHandler):
         def get_response(self, request: HttpRequest) -> HttpResponse:
             loop.call_soon_threadsafe(begun.set)
-            time.sleep(0.2)
+            time.sleep(0.2)  # while its client leaves
             seen.append(request.method or "")
             return HttpResponse()
 
-    sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-    async def receive() -> dict[str, Any]:
-        if (message := next(sent, None)) is not None:
-            return message
-        await begun.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(_: dict[str, Any]) -> None:
-        pytest.fail("nobody is there")
-
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
-    await Slow()(scope, receive, send)
+    assert await asks(Slow(), until_it_leaves=begun) is None
     assert seen == ["GET"], "and has ended before its thread is given back"

@@ -66,12 +66,17 @@ async def test_over_sockets(people: People) -> None:
     async def comes_and_vanishes(device: Device, conversation: str, luck: random.Random) -> None:
         for _ in range(ROUNDS // 2):
             await device.connects()
+            refused: dict[str, str] = {}
             with suppress(ConnectionClosed):
-                for _ in range(5):
+                for wrong in (f"no uuid {number}" for number in range(5)):
                     await device.says("sync", cursors={conversation: 1})
-                    await device.says("send_message", conversation_id=conversation, content="", client_message_id="x")
+                    command = {"conversation_id": conversation, "content": "", "client_message_id": wrong}
+                    refused[await device.says("send_message", **command)] = wrong
             await asyncio.sleep(luck.choice([0, 0.002, 0.01]))
             await device.vanishes()
+            # Whatever came before the end was hers.
+            assert all(refused[error["id"]] == error["client_message_id"] for error in device.heard("error"))
+            device.takes_all()
 
     async with people("ana", "ben", "cleo", "eve") as (ana, ben, cleo, eve):
         talk = (await ana.talks_to(ben))["id"]

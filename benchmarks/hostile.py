@@ -28,36 +28,32 @@ async def never_reads(url: str, token: str) -> None:
     """Sign in, ask for answers all the time, and read none of them."""
     _, writer = await _upgraded(url, token, receive_buffer=4096)
     while True:
-        writer.write(frame(TEXT, b'{"type":"ping"}'))
-        await writer.drain()
+        await _say(writer, frame(TEXT, b'{"type":"ping"}'))
         await asyncio.sleep(0.05)
 
 
 async def slowloris(url: str, _token: str) -> None:
     """Send an upgrade that never ends, a header at a time."""
     _, writer = await _opened(url)
-    writer.write(b"GET /ws HTTP/1.1\r\nHost: x\r\n")
+    await _say(writer, b"GET /ws HTTP/1.1\r\nHost: x\r\n")
     while True:
-        writer.write(b"X-Slow: 1\r\n")
-        await writer.drain()
+        await _say(writer, b"X-Slow: 1\r\n")
         await asyncio.sleep(1)
 
 
 async def fragments(url: str, token: str) -> None:
     """Send one message in fragments of a byte that never ends."""
     _, writer = await _upgraded(url, token)
-    writer.write(bytes([TEXT, 0x81]) + b"\0\0\0\0{")
+    await _say(writer, bytes([TEXT, 0x81]) + b"\0\0\0\0{")
     while True:
-        writer.write((b"\x00\x81\0\0\0\0 ") * 50)
-        await writer.drain()
+        await _say(writer, (b"\x00\x81\0\0\0\0 ") * 50)
         await asyncio.sleep(0.02)
 
 
 async def oversize(url: str, token: str) -> None:
     """Announce a frame of a gibibyte and begin to send it."""
     reader, writer = await _upgraded(url, token)
-    writer.write(b"\x81\xff" + (2**30).to_bytes(8, "big") + b"\0\0\0\0" + os.urandom(65536))
-    await writer.drain()
+    await _say(writer, b"\x81\xff" + (2**30).to_bytes(8, "big") + b"\0\0\0\0" + os.urandom(65536))
     while await reader.read(4096):
         pass
 
@@ -66,7 +62,7 @@ async def garbage(url: str, token: str) -> None:
     """Send frames that are no commands."""
     reader, writer = await _upgraded(url, token)
     for _ in range(40):
-        writer.write(frame(TEXT, b"{not json"))
+        await _say(writer, frame(TEXT, b"{not json"))
         await asyncio.sleep(0.02)
     while await reader.read(4096):
         pass
@@ -152,13 +148,25 @@ async def _opened(url: str, *, receive_buffer: int | None = None) -> Stream:
 
 async def _upgraded(url: str, token: str, *, receive_buffer: int | None = None) -> Stream:
     reader, writer = await _opened(url, receive_buffer=receive_buffer)
-    writer.write(
+    await _say(
+        writer,
         f"GET /ws HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Authorization: Bearer {token}\r\n\r\n".encode()
+        f"Authorization: Bearer {token}\r\n\r\n".encode(),
     )
     await reader.readuntil(b"\r\n\r\n")
     return reader, writer
+
+
+async def _say(writer: asyncio.StreamWriter, said: bytes) -> None:
+    """Send some bytes.
+
+    :raises ConnectionResetError: the server has hung up; uvloop would raise RuntimeError.
+    """
+    if writer.is_closing():
+        raise ConnectionResetError
+    writer.write(said)
+    await writer.drain()
 
 
 if __name__ == "__main__":

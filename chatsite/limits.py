@@ -32,6 +32,7 @@ class Limits:
     sockets_per_user: int = 20
     connects_per_minute: float = 10
     connects_burst: int = 20
+    connects_per_offence: float = 10
     unsigned_sockets_per_address: int = 10
     auth_seconds: float = 10
 

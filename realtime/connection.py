@@ -28,13 +28,17 @@ class Refused(Exception):
 
 
 class Gone(Exception):
-    """The client ended the connection."""
+    """The connection has ended, with this close code: by the client, or for frames that are none."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Connection:
     """One connection from upgrade to close."""
 
-    __slots__ = ("_headers", "auth_id", "receive", "scope", "send")
+    __slots__ = ("_headers", "auth_id", "counted_as", "receive", "scope", "send")
 
     def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -43,6 +47,8 @@ class Connection:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         # The `id` of the auth frame, for the answer to it.
         self.auth_id: str | None = None
+        # Whose attempts to connect this one was counted among.
+        self.counted_as: str | None = None
 
     # --- The request ----------------------------------------------------------------------
 
@@ -70,7 +76,7 @@ class Connection:
         """
         message = await self.receive()
         if message["type"] == "websocket.disconnect":
-            raise Gone
+            raise Gone(message.get("code", 1005))
         text = message.get("text")
         if text is None:
             raise Refused(sockets.UNSUPPORTED_DATA)

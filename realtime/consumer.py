@@ -24,7 +24,7 @@ from realtime.door import announce_now_without_commit
 from realtime.drain import drain
 from realtime.errors import DomainError, TryAgain
 from realtime.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
-from realtime.handshake import identify
+from realtime.handshake import identify, note_end
 from realtime.hub import hub
 from realtime.items import Ended
 from realtime.rate import Bucket
@@ -95,7 +95,11 @@ class Consumer:
         socket = Socket(connection.send, abort, identity, uuid.uuid4().hex, write)
         try:
             await self._sign_in(socket)
-            await self._serve_frames(socket)
+            try:
+                await self._serve_frames(socket)
+            except (Gone, Refused) as end:
+                note_end(connection, end.code)
+                raise
         except Gone:
             pass
         except Refused as refusal:

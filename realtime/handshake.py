@@ -18,6 +18,17 @@ from realtime.rate import Buckets
 from realtime.registry import Identity
 from realtime.threads import in_database_thread, submit_read
 
+# How a connection ends that sent what no client of ours sends.
+OFFENCES = frozenset(
+    {
+        sockets.PROTOCOL_ERROR,
+        sockets.UNSUPPORTED_DATA,
+        sockets.INVALID_TEXT,
+        sockets.TOO_BIG,
+        sockets.BAD_FRAMES,
+        sockets.TOO_FAST,
+    }
+)
 _unsigned: Counter[str] = Counter()
 _attempts = Buckets()
 # When a herd comes back, one statement looks up several tokens: few, for all of them go on in one turn of the loop.
@@ -36,6 +47,12 @@ def seconds_until_allowed(headers: Mapping[bytes, bytes]) -> float:
     return _attempts.wait(_key(credential)) if credential else 0.0
 
 
+def note_end(connection: Connection, code: int) -> None:
+    """Count a connection that ended for its frames as many: who is cut off for that must not come again at once."""
+    if code in OFFENCES and connection.counted_as is not None:
+        _attempts.charge(connection.counted_as, settings.LIMITS.connects_per_offence - 1)
+
+
 async def identify(connection: Connection) -> Identity:
     """Accept the upgrade and find out who asks, by header, cookie or first frame.
 
@@ -47,13 +64,13 @@ async def identify(connection: Connection) -> Identity:
     if bearer:
         token = _token(bearer)
         if token:
-            _assert_seldom(token)
+            _count(connection, token)
         await connection.accept()
         identity = await _recognised(_tokens.run(token, token)) if token else None
     elif cookie:
         if not origin_is_allowed(connection.header(b"origin"), connection.header(b"host")):
             raise DomainError("forbidden", "This Origin is not allowed.")
-        _assert_seldom(cookie)
+        _count(connection, cookie)
         await connection.accept()
         identity = await _recognised(in_database_thread(registry.authenticator().by_cookie, cookie))
     else:
@@ -84,7 +101,7 @@ async def _by_first_frame(connection: Connection) -> Identity:
         if not _unsigned[address]:
             del _unsigned[address]
     try:
-        _assert_seldom(frame.token)
+        _count(connection, frame.token)
     except DomainError as error:
         raise Refused(sockets.TOO_FAST, error) from error
     identity = await _recognised(_tokens.run(frame.token, frame.token))
@@ -113,13 +130,14 @@ def _session_cookie(header: str) -> str:
     return found
 
 
-def _assert_seldom(credential: str) -> None:
+def _count(connection: Connection, credential: str) -> None:
     """Count an attempt to sign in, before it costs anything.
 
     :raises DomainError: there were too many by this credential.
     """
     limits = settings.LIMITS
-    if wait := _attempts.take(_key(credential), rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
+    connection.counted_as = key = _key(credential)
+    if wait := _attempts.take(key, rate=limits.connects_per_minute / 60, burst=limits.connects_burst):
         raise DomainError("rate_limited", "This device connects too often.", retry_after=wait)
 
 

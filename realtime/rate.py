@@ -30,6 +30,10 @@ class Bucket:
             self._tokens -= 1
         return wait
 
+    def charge(self, tokens: float) -> None:
+        """Take tokens, whether they are there or not; the bucket never lacks more than it can hold."""
+        self._tokens = max(-self._burst, self._tokens - tokens)
+
 
 class Buckets:
     """A bucket for each key, from any thread. Of too many those used longest ago are forgotten: they begin anew."""
@@ -59,3 +63,9 @@ class Buckets:
             else:
                 self._buckets.move_to_end(key)
             return bucket.take()
+
+    def charge(self, key: str, tokens: float) -> None:
+        """Take tokens of this key, if it has a bucket, whether they are there or not."""
+        with self._lock:
+            if bucket := self._buckets.get(key):
+                bucket.charge(tokens)

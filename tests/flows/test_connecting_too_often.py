@@ -3,7 +3,7 @@
 import contextlib
 
 from tests.harness.people import People
-from tests.harness.raw_frames import upgrade
+from tests.harness.raw_frames import TEXT, frame, upgrade
 from tests.harness.raw_socket import RawSocket
 
 PER_MINUTE, BURST = 2, 3
@@ -35,3 +35,16 @@ async def test_as_many_at_once_are_not_more(starts_site) -> None:
                 socket.sends(upgrade(port, {"authorization": f"Bearer {ana.token}"}))
             answers = [socket.asks(b"")[0] for socket in sockets]
         assert sorted(answers) == [101] * BURST + [429] * (len(sockets) - BURST)
+
+
+async def test_who_is_cut_off_for_a_frame_waits_longer(starts_site) -> None:
+    site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": 20})
+    async with People(site)("ana", connected=False) as (ana,):
+        port = ana.server.port
+        for _ in range(2):
+            with RawSocket(port) as socket:
+                socket.upgrades(ana.token)
+                socket.sends(frame(TEXT, announced=2**30))
+                assert socket.ending().code == 1009
+        with RawSocket(port) as socket:
+            assert socket.asks(upgrade(port, {"authorization": f"Bearer {ana.token}"}))[0] == 429

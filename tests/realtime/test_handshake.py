@@ -201,6 +201,45 @@ async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str,
         assert await ana.is_closed() == 4429, "whichever way it comes"
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"type": "websocket.receive", "bytes": b"binary"},
+        {"type": "websocket.disconnect", "code": 1002},
+        {"type": "websocket.disconnect", "code": 1007},
+        {"type": "websocket.disconnect", "code": 1009},
+        {"type": "websocket.disconnect", "code": 4429},
+    ],
+    ids=lambda last: str(last.get("code", "binary")),
+)
+async def test_who_is_cut_off_for_frames_comes_less_often(
+    calls: Calls, token: str, limits: Any, last: dict[str, Any]
+) -> None:
+    limits(connects_per_minute=1, connects_burst=3, connects_per_offence=2)
+    as_sent = {b"authorization": f"Bearer {token}".encode()}
+    async with calls(token=token) as ana:
+        await ana.hears("connected")
+        ana.hangs_up()
+        await ana.ended()
+    assert seconds_until_allowed(as_sent) == 0, "who only left is not blamed"
+    async with calls(token=token) as ana:
+        await ana.hears("connected")
+        ana.says_raw(last)
+        ana.hangs_up()
+        await ana.ended()
+    assert 50 < seconds_until_allowed(as_sent) <= 60
+
+
+async def test_who_has_too_many_sockets_is_not_blamed(calls: Calls, token: str, limits: Any) -> None:
+    limits(sockets_per_user=1, connects_per_minute=1, connects_burst=3, connects_per_offence=3)
+    other = await in_database_thread(lambda: str(open_session(user=User.objects.get(username="ana")).token))
+    async with calls(token=token) as ana:
+        await ana.hears("connected")
+        async with calls(token=other) as phone:
+            assert await phone.is_closed() == 4429
+        assert seconds_until_allowed({b"authorization": f"Bearer {other}".encode()}) == 0
+
+
 async def test_a_server_may_ask_before_it_lets_an_upgrade_in(calls: Calls, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=1)
     token, cookie = str(uuid4()), f"{settings.SESSION_COOKIE_NAME}={uuid4()}"

@@ -52,6 +52,19 @@ def test_to_ask_how_long_to_wait_takes_nothing(clock: Clock) -> None:
     assert buckets.wait("ana") == 0
 
 
+def test_what_is_charged_need_not_be_there(clock: Clock) -> None:
+    buckets = Buckets()
+    buckets.charge("ana", 3)
+    assert buckets.wait("ana") == 0, "who never took anything has nothing to be charged"
+    buckets.take("ana", rate=1, burst=4)
+    buckets.charge("ana", 3)
+    assert buckets.wait("ana") == pytest.approx(1)
+    buckets.charge("ana", 2)
+    assert buckets.wait("ana") == pytest.approx(3)
+    buckets.charge("ana", 100)
+    assert buckets.wait("ana") == pytest.approx(5), "as if the bucket were empty twice"
+
+
 def test_who_took_longest_ago_is_forgotten_first(clock: Clock) -> None:
     buckets = Buckets(most=2)
     for name in ("ana", "ben", "ana", "cleo"):

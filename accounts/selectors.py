@@ -8,23 +8,24 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
 from accounts.models import DeviceSession, User, token_hash
 from realtime.errors import NotFound
-from realtime.rows import as_moment, as_uuid, ids, ids_in
+from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
 USE_NOTED_EVERY = datetime.timedelta(minutes=5)
 SEARCH_RESULTS = 20
+_SESSIONS, _USERS = Columns.of_all(DeviceSession), Columns.of_all(User)
 
 
 def session_of_token(token: str) -> DeviceSession | None:
     """Return the living session of a bearer token, with its user."""
-    return next(iter(_living(DeviceSession.objects.filter(token_hash=token_hash(token)))), None)
+    return _living("s.token_hash = %s", token_hash(token))
 
 
 def living_by_tokens(tokens: Sequence[str]) -> list[tuple[UUID, UUID] | None]:
@@ -47,7 +48,7 @@ def session_of_id(session_id: str | None) -> DeviceSession | None:
     """Return the living session with this id, with its user; there is none whose id is None."""
     if session_id is None:
         return None
-    return next(iter(_living(DeviceSession.objects.filter(id=session_id))), None)
+    return _living("s.id = %s", one_id(UUID(session_id)))
 
 
 def session_of_cookie(cookie: str) -> DeviceSession | None:
@@ -129,33 +130,41 @@ def me_body(user: User) -> MeBody:
     )
 
 
-def _is_living(session: DeviceSession) -> bool:
-    return (
-        session.revoked_at is None
-        and session.user.is_active
-        and session.password_fingerprint == session.user.get_session_auth_hash()
+def _living(condition: str, parameter: Any) -> DeviceSession | None:
+    """Return the session s that lives and fits, with its user, and note its use.
+
+    Every request asks this: to have the ORM write the statement would take longer than all the rest of it.
+    """
+    found = _SESSIONS.fetch(
+        f"SELECT {_SESSIONS.of('s')}, {_USERS.of('u')} {_not_ended(condition)}",
+        [parameter],
+        _USERS,
     )
-
-
-def _living(sessions: QuerySet[DeviceSession]) -> list[DeviceSession]:
-    """Return those that live, with their users, and note their use."""
-    living = [session for session in sessions.select_related("user") if _is_living(session)]
-    _note_use((session.id, session.last_used_at) for session in living)
-    return living
+    for values in found:
+        session, user = _SESSIONS.instance(values[: len(_SESSIONS)]), _USERS.instance(values[len(_SESSIONS) :])
+        if session.password_fingerprint == user.get_session_auth_hash():
+            session.user = user
+            _note_use([(session.id, session.last_used_at)])
+            return session
+    return None
 
 
 def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield columns of the sessions s that live and fit; instances of the models would take several times as long."""
-    sessions, users, user = DeviceSession._meta.db_table, User._meta.db_table, User()
+    user = User()
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT u.password, s.password_fingerprint, {columns} FROM {sessions} AS s "  # noqa: S608 - names only
-            f"JOIN {users} AS u ON u.id = s.user_id WHERE {condition} AND s.revoked_at IS NULL AND u.is_active",
-            parameters,
-        )
+        cursor.execute(f"SELECT u.password, s.password_fingerprint, {columns} {_not_ended(condition)}", parameters)
         for user.password, fingerprint, *row in cursor:
             if fingerprint == user.get_session_auth_hash():
                 yield tuple(row)
+
+
+def _not_ended(condition: str) -> str:
+    """Return from where sessions s that fit are read, with their people u; a change of password ends others, too."""
+    return (
+        f"FROM {DeviceSession._meta.db_table} AS s JOIN {User._meta.db_table} AS u ON u.id = s.user_id "
+        f"WHERE {condition} AND s.revoked_at IS NULL AND u.is_active"
+    )
 
 
 def _note_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:

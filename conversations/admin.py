@@ -10,6 +10,7 @@ from django.utils.html import format_html_join
 
 from accounts.admin import ReadOnlyAdmin
 from conversations.models import Conversation, Event, Participant
+from conversations.selectors import unread_count
 
 
 @admin.register(Conversation)
@@ -122,7 +123,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
 
     @admin.display(description="unread")
     def unread(self, place: Participant) -> int | None:
-        return None if place.left_at else place.unread_count(place.conversation.message_count)
+        return None if place.left_at else unread_count(place, place.conversation.message_count)
 
 
 @admin.register(Event)

@@ -115,10 +115,6 @@ class Participant(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id} in {self.conversation_id}"
 
-    def unread_count(self, message_count: int) -> int:
-        """Return how many messages of others lie after the read mark, given the conversation's count."""
-        return (message_count - self.read_message_count) - (self.sent_count - self.read_sent_count)
-
 
 class Event(models.Model):
     """One durable change of a conversation. Refers to what changed and never holds text."""

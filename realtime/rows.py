@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +20,8 @@ from realtime.bodies import encode
 
 # How a parameter for many values travels: for PostgreSQL as an array, for SQLite as JSON.
 Parameter = BinaryArray | str
+
+Model = TypeVar("Model", bound=models.Model)
 
 _ids = array_of("uuid")
 _numbers = array_of("integer")
@@ -64,18 +66,31 @@ def execute(statements: Iterable[Statement]) -> None:
             cursor.execute(statement.text, statement.parameters)
 
 
-class Columns:
+class Columns(Generic[Model]):
     """Some columns of a model, to insert, update or look up many rows of at once. Updates go by the first one.
 
     `numbered` rows have a further column n, which counts them from 1 on.
     """
 
-    def __init__(self, model: type[models.Model], *names: str, numbered: bool = False) -> None:
+    def __init__(self, model: type[Model], *names: str, numbered: bool = False) -> None:
         self._numbered = numbered
+        self._model = model
         self._table = model._meta.db_table
         self._own_fields: list[Any] = [model._meta.get_field(name) for name in names]
         self._fields = [_stored(field) for field in self._own_fields]
         self._columns = [str(field.column) for field in self._own_fields]
+
+    @classmethod
+    def of_all(cls, model: type[Model]) -> "Columns[Model]":
+        """Return all columns of a model, from which instances can be made."""
+        return cls(model, *(field.attname for field in model._meta.concrete_fields))
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def instance(self, values: Sequence[Any]) -> Model:
+        """Return the instance of the model that fetched values make, given all columns."""
+        return self._model.from_db(connection.alias, [field.attname for field in self._own_fields], values)
 
     def insert(self, rows: Iterable[Sequence[Any]]) -> Statement:
         """Return the statement that inserts rows, given as values in the order of the columns."""
@@ -89,16 +104,21 @@ class Columns:
         """Return the columns for the list of a SELECT from the model's table, called `alias`."""
         return ", ".join(f"{alias}.{column}" for column in self._columns)
 
-    def fetch(self, text: str, parameters: Sequence[Any]) -> list[Sequence[Any]]:
+    def fetch(self, text: str, parameters: Sequence[Any], *others: "Columns[Any]") -> list[Sequence[Any]]:
         """Execute a SELECT of these columns (`of`); return its rows with values as the model would have them.
 
-        For what is read by thousands: to make instances of a model takes several times as long.
+        `others` are columns of other models that follow in its list. For what is read by thousands: to make instances
+        of a model takes several times as long.
         """
         with connection.cursor() as cursor:
             cursor.execute(text, parameters)
             rows: list[Sequence[Any]] = cursor.fetchall()
-        for position, convert in self._conversions:
-            rows = [(*row[:position], convert(row[position]), *row[position + 1 :]) for row in rows]
+        first = 0
+        for columns in (self, *others):
+            for position, convert in columns._conversions:
+                at = first + position
+                rows = [(*row[:at], convert(row[at]), *row[at + 1 :]) for row in rows]
+            first += len(columns)
         return rows
 
     def parameters(self, rows: Iterable[Sequence[Any]]) -> list[Parameter]:
@@ -190,6 +210,11 @@ def ids(values: Iterable[UUID]) -> Parameter:
 def one_id(value: UUID) -> Any:
     """Return a UUID as the parameter for a comparison with one."""
     return value if on_postgresql() else value.hex
+
+
+def one_moment(value: datetime.datetime) -> Any:
+    """Return a time as the parameter for a comparison with one."""
+    return connection.ops.adapt_datetimefield_value(value)
 
 
 def as_uuid(value: Any) -> UUID:

@@ -11,6 +11,7 @@ from django.db import connection
 from accounts.models import User
 from conversations import services
 from conversations.models import Conversation, Participant
+from conversations.selectors import unread_count
 from messaging.models import ReceiptMove
 from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
@@ -65,7 +66,7 @@ def place(conversation: Conversation, user: User) -> Participant:
 
 def unread(conversation: Conversation, user: User) -> int:
     found = place(conversation, user)
-    return found.unread_count(found.conversation.message_count)
+    return unread_count(found, found.conversation.message_count)
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -26,6 +26,7 @@ from conversations.selectors.places import (
     place_in,
     place_of,
     places_now,
+    unread_count,
 )
 from conversations.selectors.rendering import (
     render_events,
@@ -52,4 +53,5 @@ __all__ = [
     "render_events",
     "render_for_members",
     "shares_conversation",
+    "unread_count",
 ]

@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.models import User
 from conversations import event_log, frames
 from conversations.models import Conversation, Participant
-from conversations.selectors.places import permissions, place_of
+from conversations.selectors.places import Place, permissions, place_of, unread_count
 from realtime.rows import as_moment, as_uuid, ids, ids_in
 
 LISTED_PARTICIPANTS = 50
@@ -31,7 +31,7 @@ def participant_body(place: Participant) -> frames.ParticipantBody:
     )
 
 
-def conversation_bodies(places: Sequence[Participant], viewer: UUID | None) -> list[frames.ConversationBody]:
+def conversation_bodies(places: Sequence[Place], viewer: UUID | None) -> list[frames.ConversationBody]:
     """Return the conversations of places as their holders see them, in their order; few queries, however many.
 
     `viewer` is the holder of all the places; None when they are several people's: then the last message has
@@ -62,7 +62,7 @@ def conversation_body(user_id: UUID, conversation_id: UUID) -> frames.Conversati
 
 
 def _conversation_body(
-    place: Participant, listed: list[frames.ParticipantBody], top: object | None
+    place: Place, listed: list[frames.ParticipantBody], top: object | None
 ) -> frames.ConversationBody:
     conversation = place.conversation
     others = [other for other in listed if other.user_id != place.user_id]
@@ -81,7 +81,7 @@ def _conversation_body(
         last_message=top,
         participant_count=conversation.participant_count,
         participants=listed,
-        unread_count=place.unread_count(conversation.message_count),
+        unread_count=unread_count(place, conversation.message_count),
         me=frames.MyPlace(
             role=cast(frames.Role, place.role),
             joined_at=place.joined_at,

@@ -1,6 +1,8 @@
 """Who is in a conversation, and what they may do in it."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -14,6 +16,42 @@ from realtime.errors import NotFound
 from realtime.rows import Columns, as_uuid, matching, one_id
 
 USERS = Columns(Participant, "user")
+
+
+class Talk(Protocol):
+    """What it takes to show a conversation: an instance of the model, or a row."""
+
+    id: UUID
+    type: Any
+    name: str
+    description: str
+    avatar_url: str
+    created_by_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    last_sequence: int
+    last_message_sequence: int
+    message_count: int
+    participant_count: int
+
+
+class Place(Protocol):
+    """What it takes to show a conversation to one member: an instance of the model with its conversation, or a row."""
+
+    user_id: UUID
+    conversation_id: UUID
+    role: Any
+    can_send_messages: bool
+    joined_at: datetime
+    history_from: int
+    last_read_sequence: int
+    sent_count: int
+    read_message_count: int
+    read_sent_count: int
+
+    @property
+    def conversation(self) -> Talk:
+        """The conversation that it is a place in."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -80,8 +118,13 @@ def place_in(conversation_id: UUID, user_id: UUID) -> Participant:
     return place
 
 
-def permissions(place: Participant) -> list[str]:
-    """Return what the holder of a place may do, given its conversation is loaded."""
+def unread_count(place: Place, message_count: int) -> int:
+    """Return how many messages of others lie after a place's read mark, given its conversation's count."""
+    return (message_count - place.read_message_count) - (place.sent_count - place.read_sent_count)
+
+
+def permissions(place: Place) -> list[str]:
+    """Return what the holder of a place may do."""
     may = ["send_messages"] if place.can_send_messages else []
     if place.conversation.type == Conversation.Type.DIRECT:
         return may

@@ -4,16 +4,15 @@ import datetime
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, places_now
+from conversations.selectors import LISTED_PARTICIPANTS, places_now, unread_count
 from messaging import frames
 from messaging.models import Message, ReceiptMove
 from messaging.selectors.messages import visible_message
 from realtime.frames import Frame
-from realtime.rows import as_uuid, ids, ids_in, one_id
+from realtime.rows import as_uuid, ids, ids_in, one_id, one_moment
 
 Kind = ReceiptMove.Kind
 
@@ -99,7 +98,7 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         )
         ORDER BY m.id
         """,  # noqa: S608
-        [ids(conversation_ids), connection.ops.adapt_datetimefield_value(since), me, me, me],
+        [ids(conversation_ids), one_moment(since), me, me, me],
     )
     newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves}
     found: list[Frame] = [receipt_frame(move) for move in newest.values()]
@@ -123,7 +122,7 @@ def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID,
     places = Participant.objects.select_related("conversation").filter(
         user_id=user_id, conversation_id__in=list(conversation_ids), left_at=None
     )
-    return {place.conversation_id: place.unread_count(place.conversation.message_count) for place in places}
+    return {place.conversation_id: unread_count(place, place.conversation.message_count) for place in places}
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:

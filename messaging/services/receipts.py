@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS
+from conversations.selectors import LISTED_PARTICIPANTS, unread_count
 from messaging.frames import ConversationRead
 from messaging.models import Message, ReceiptMove
 from messaging.selectors import receipt_frame, senders_between, with_newest_message
@@ -98,7 +98,7 @@ def _set(
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
                 moved = _advance(place, conversation, mark.kind, up_to)
-                unread = place.unread_count(conversation.message_count)
+                unread = unread_count(place, conversation.message_count)
                 steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
                 results[position] = None
             if len(steps) > before:

@@ -97,7 +97,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
         "last_read_sequence",
         "unread",
     )
-    list_filter = (ThereFilter, "role", "can_send_messages", "conversation__type")
+    list_filter = (ThereFilter, "role", "can_send_messages", "notification_level", "conversation__type")
     list_select_related = ("user", "conversation")
     searched_ids = ("conversation_id", "user_id")
     searched_users = ("user",)
@@ -116,6 +116,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
             },
         ),
         ("Counters", {"fields": ("sent_count", "read_message_count", "read_sent_count")}),
+        ("Their own settings", {"fields": ("muted_until", "notification_level", "pinned", "archived")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

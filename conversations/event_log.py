@@ -24,7 +24,9 @@ Renderer = Callable[[Sequence["Logged"], UUID | None], dict[int, Frame]]
 MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
 ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 
-PER_VIEWER_KINDS = frozenset({Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED})
+PER_VIEWER_KINDS = frozenset(
+    {Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED, Event.Kind.MY_PLACE_UPDATED}
+)
 
 _EVENTS = Columns(
     Event,

@@ -16,6 +16,7 @@ Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 PageSize = Annotated[int, Meta(ge=1, le=settings.LIMITS.page_size_max)]
 Role = Literal["owner", "admin", "member"]
 Type = Literal["direct", "group"]
+Level = Literal["all", "mentions", "none"]
 # A message body, which the messaging app defines.
 MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/MessageBody"})]
 
@@ -35,16 +36,16 @@ class ParticipantBody(Body, kw_only=True):
 
 
 class MyPlace(Body, kw_only=True):
-    """The viewer's own place in a conversation. The personal flags stand at their defaults: nothing sets them yet."""
+    """The viewer's own place in a conversation; nobody else sees it. No feature fills `draft` yet."""
 
     role: Role
     joined_at: Time
     last_read_sequence: int
-    muted_until: Time | None = None
-    pinned: bool = False
-    archived: bool = False
+    muted_until: Time | None
+    pinned: bool
+    archived: bool
+    notification_level: Level
     draft: str | None = None
-    notification_level: str = "all"
 
 
 class ConversationBody(Body, kw_only=True):
@@ -117,13 +118,22 @@ class UpdateParticipant(Request, kw_only=True):
     can_send_messages: bool | UnsetType = UNSET
 
 
+class UpdateMyPlace(Request, kw_only=True):
+    """Changes of my own settings for a conversation; what is absent stays. `muted_until` null: not muted."""
+
+    muted_until: Time | UnsetType | None = UNSET
+    pinned: bool | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    notification_level: Level | UnsetType = UNSET
+
+
 class ConversationListQuery(Request, kw_only=True):
-    """Filters and page of the conversation list. Nothing can be archived yet, so `archived` finds nothing."""
+    """Filters and page of the conversation list. Without `archived` it holds archived ones and others."""
 
     cursor: Annotated[str, Meta(max_length=200)] | None = None
     limit: PageSize = settings.LIMITS.page_size
     unread: bool = False
-    archived: bool = False
+    archived: bool | None = None
     q: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] = ""
 
 
@@ -244,3 +254,11 @@ class ParticipantRemoved(Frame, tag="participant_removed", kw_only=True):
     conversation_id: Id
     sequence: int
     user_id: Id
+
+
+class MyPlaceUpdated(Frame, tag="my_place_updated", kw_only=True):
+    """The viewer changed their own settings for the conversation, on this device or another."""
+
+    conversation_id: Id
+    sequence: int
+    me: MyPlace

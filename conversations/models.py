@@ -84,6 +84,13 @@ class Participant(models.Model):
         ADMIN = "admin"
         MEMBER = "member"
 
+    class Level(models.TextChoices):
+        """What the holder wants to be notified of."""
+
+        ALL = "all"
+        MENTIONS = "mentions"
+        NONE = "none"
+
     # The unique constraint begins with it; an index of its own would only cost.
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="participants", db_index=False
@@ -101,6 +108,10 @@ class Participant(models.Model):
     sent_count = models.BigIntegerField(default=0)
     read_message_count = models.BigIntegerField(default=0)
     read_sent_count = models.BigIntegerField(default=0)
+    muted_until = models.DateTimeField(null=True, blank=True, help_text="No notifications until then.")
+    notification_level = models.CharField(max_length=16, choices=Level.choices, default=Level.ALL)
+    pinned = models.BooleanField(default=False)
+    archived = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("conversation_id", "id")
@@ -128,6 +139,7 @@ class Event(models.Model):
         PARTICIPANT_ADDED = "participant_added"
         PARTICIPANT_REMOVED = "participant_removed"
         PARTICIPANT_UPDATED = "participant_updated"
+        MY_PLACE_UPDATED = "my_place_updated"
 
     # The unique constraint begins with it; an index of its own would only cost. What the database would check again
     # holds by the row lock under which events are written (decision 0014).

@@ -14,6 +14,7 @@ from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
 from realtime import registry
 from realtime.bodies import encode
+from realtime.frames import EventHidden
 from realtime.look_back import LookBack
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
 from realtime.sockets import Socket
@@ -138,6 +139,10 @@ class ConversationLog:
         """Render one event; who joins by it counts only as far as it is still so."""
         rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind in event_log.PER_VIEWER_KINDS:
+            if event.kind == Event.Kind.MY_PLACE_UPDATED:  # hidden from all but one
+                viewers = {str(event.user_id)} & set(viewers)
+                hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)
+                rendered.text = encode(hidden).decode()
             shown = selectors.render_for_members(event, viewers)
             rendered.texts = {user_id: encode(frame).decode() for user_id, frame in shown.items()}
         if event.kind in (Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED):
@@ -160,6 +165,7 @@ def register() -> None:
         frames.ParticipantAdded,
         frames.ParticipantUpdated,
         frames.ParticipantRemoved,
+        frames.MyPlaceUpdated,
     )
     registry.register_log(ConversationLog())
     event_log.register_renderer(
@@ -169,6 +175,7 @@ def register() -> None:
             Event.Kind.PARTICIPANT_ADDED,
             Event.Kind.PARTICIPANT_UPDATED,
             Event.Kind.PARTICIPANT_REMOVED,
+            Event.Kind.MY_PLACE_UPDATED,
         ],
         selectors.render_events,
     )

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from msgspec import UNSET
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -25,7 +26,7 @@ class ConversationsView(APIView):
             CURSOR,
             LIMIT,
             OpenApiParameter("unread", bool, description="Only those with unread messages."),
-            OpenApiParameter("archived", bool, description="Only those that I archived; nothing can be archived yet."),
+            OpenApiParameter("archived", bool, description="Only those that I archived; false: only the others."),
             OpenApiParameter("q", str, description="Part of the name, or of a participant's name."),
         ],
         responses={200: frames.ConversationPage},
@@ -129,6 +130,18 @@ class ParticipantView(APIView):
         """Remove somebody, or leave."""
         services.remove_participant(user_id=request.user.id, conversation_id=conversation_id, other_id=user_id)
         return no_content()
+
+
+class MyPlaceView(APIView):
+    """My own place in a conversation."""
+
+    @extend_schema(request=frames.UpdateMyPlace, responses={200: frames.MyPlace}, tags=TAGS)
+    def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Mute, pin or archive a conversation for myself, or choose what notifies me."""
+        body = body_of(request, frames.UpdateMyPlace)
+        changes = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+        place = services.update_my_place(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
+        return answer(selectors.my_place(place))
 
 
 class EventsView(APIView):

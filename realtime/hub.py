@@ -242,16 +242,17 @@ class Hub:
         """Pass an event on to every member, each according to what they may see; then part with those who left."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
+        texts = event.texts if isinstance(event, LogEvent) else {}
         for socket, history_from in list(topic.members.items()):
             if sequence < history_from:
                 continue  # a hub that lags behind tells nobody of the time before they came
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
                 socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))
+            elif texts and (own := texts.get(socket.user_id)) is not None:
+                socket.deliver_event(conversation_id, sequence, WireFrame(own.encode()))
             elif shared is not None:
                 socket.deliver_event(conversation_id, sequence, shared)
-            elif isinstance(event, LogEvent) and (own := event.texts.get(socket.user_id)) is not None:
-                socket.deliver_event(conversation_id, sequence, WireFrame(own.encode()))
             crash_point("mid_fanout")
         for user_id in event.leaves:
             for socket in self.users.get(user_id, ()):

@@ -4,6 +4,7 @@ from conversations.selectors.bodies import (
     LISTED_PARTICIPANTS,
     conversation_bodies,
     conversation_body,
+    my_place,
     participant_body,
 )
 from conversations.selectors.events import (
@@ -43,6 +44,7 @@ __all__ = [
     "heads_of",
     "heads_of_each",
     "history_start",
+    "my_place",
     "participant_body",
     "participant_page",
     "peers_of",

@@ -82,12 +82,21 @@ def _conversation_body(
         participant_count=conversation.participant_count,
         participants=listed,
         unread_count=unread_count(place, conversation.message_count),
-        me=frames.MyPlace(
-            role=cast(frames.Role, place.role),
-            joined_at=place.joined_at,
-            last_read_sequence=place.last_read_sequence,
-        ),
+        me=my_place(place),
         my_permissions=permissions(place),
+    )
+
+
+def my_place(place: Place) -> frames.MyPlace:
+    """Return a place as its holder sees it."""
+    return frames.MyPlace(
+        role=cast(frames.Role, place.role),
+        joined_at=place.joined_at,
+        last_read_sequence=place.last_read_sequence,
+        muted_until=place.muted_until,
+        pinned=place.pinned,
+        archived=place.archived,
+        notification_level=cast(frames.Level, place.notification_level),
     )
 
 

@@ -46,6 +46,10 @@ class _ShownPlace(msgspec.Struct):
     sent_count: int
     read_message_count: int
     read_sent_count: int
+    muted_until: datetime.datetime | None
+    notification_level: str
+    pinned: bool
+    archived: bool
 
 
 _PLACES = Columns(Participant, *_ShownPlace.__struct_fields__[1:])
@@ -58,10 +62,10 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     :raises Invalid: the cursor is not one of ours.
     """
     after = _read_cursor(query.cursor) if query.cursor is not None else None
-    if query.archived:
-        return frames.ConversationPage(results=[], next=None)
     conditions = ["p.user_id = %s", "p.left_at IS NULL"]
     parameters: list[Any] = [one_id(user_id)]
+    if query.archived is not None:
+        conditions.append("p.archived" if query.archived else "NOT p.archived")
     if query.unread:
         conditions.append("c.message_count > p.read_message_count + p.sent_count - p.read_sent_count")
     if q := query.q.strip():

@@ -48,6 +48,10 @@ class Place(Protocol):
     sent_count: int
     read_message_count: int
     read_sent_count: int
+    muted_until: datetime | None
+    notification_level: Any
+    pinned: bool
+    archived: bool
 
     @property
     def conversation(self) -> Talk:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q
@@ -12,6 +13,15 @@ from conversations.models import Event, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
 from realtime.frames import EventHidden, Frame
 
+
+@dataclass(frozen=True, slots=True)
+class _Mine:
+    """A conversation as one member sees it."""
+
+    user_id: UUID
+    body: frames.ConversationBody
+
+
 _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
 
 
@@ -19,16 +29,15 @@ def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Fr
     """Render conversation and participant events as they stand now; registered with the event log."""
     people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
     own = {event.conversation_id for event in events if event.kind in event_log.PER_VIEWER_KINDS}
-    bodies: dict[UUID, frames.ConversationBody] = {}
+    mine: dict[UUID, _Mine] = {}
     if own:
         if viewer is None:
             raise RuntimeError("a conversation looks different to each viewer")
         places = Participant.objects.select_related("conversation").filter(
             conversation_id__in=own, user_id=viewer, left_at=None
         )
-        shown = conversation_bodies(list(places), viewer)
-        bodies = {body.id: body for body in shown}
-    return {event.id: _rendered(event, bodies, people) for event in events}
+        mine = {each.body.id: each for each in _mine(list(places), viewer)}
+    return {event.id: _rendered(event, mine.get(event.conversation_id), people) for event in events}
 
 
 def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
@@ -38,11 +47,11 @@ def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Fr
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
         )
     )
-    bodies = conversation_bodies(places, None)
-    return {
-        str(place.user_id): _rendered(event, {event.conversation_id: body}, {})
-        for place, body in zip(places, bodies, strict=True)
-    }
+    return {str(each.user_id): _rendered(event, each, {}) for each in _mine(places, None)}
+
+
+def _mine(places: Sequence[Participant], viewer: UUID | None) -> list[_Mine]:
+    return [_Mine(place.user_id, body) for place, body in zip(places, conversation_bodies(places, viewer), strict=True)]
 
 
 def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
@@ -60,18 +69,21 @@ def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.Partic
 
 def _rendered(
     event: Logged,
-    bodies: Mapping[UUID, frames.ConversationBody],
+    mine: _Mine | None,
     people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
 ) -> Frame:
     conversation_id, sequence = event.conversation_id, event.sequence
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
-            body = bodies.get(event.conversation_id)
-            if body is None:  # they left a moment ago
+            if mine is None:  # they left a moment ago
                 return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
             created = event.kind == Event.Kind.CONVERSATION_CREATED
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
-            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
+            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=mine.body)
+        case Event.Kind.MY_PLACE_UPDATED:
+            if mine is None or mine.user_id != event.user_id:  # nobody else's business
+                return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
+            return frames.MyPlaceUpdated(conversation_id=conversation_id, sequence=sequence, me=mine.body.me)
         case Event.Kind.PARTICIPANT_REMOVED:
             assert event.user_id is not None
             user_id = event.user_id

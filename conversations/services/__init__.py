@@ -11,6 +11,7 @@ from conversations.services.membership import (
     remove_participant,
     update_participant,
 )
+from conversations.services.my_place import update_my_place
 
 __all__ = [
     "add_participants",
@@ -19,5 +20,6 @@ __all__ = [
     "remove_participant",
     "start_direct",
     "update_conversation",
+    "update_my_place",
     "update_participant",
 ]

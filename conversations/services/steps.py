@@ -51,6 +51,8 @@ def take_place(place: Participant, role: str, at: datetime.datetime, *, history_
     place.can_send_messages = True
     place.joined_at = at
     place.left_at = None
+    place.muted_until, place.notification_level = None, Participant.Level.ALL
+    place.pinned = place.archived = False
     place.history_from = history_from
     place.last_read_sequence = place.last_delivered_sequence = history_from - 1
     place.read_message_count = conversation.message_count

@@ -70,6 +70,7 @@ export const api = {
   conversation: (id) => request("GET", `/conversations/${id}`),
   createConversation: (fields) => request("POST", "/conversations", fields),
   updateConversation: (id, fields) => request("PATCH", `/conversations/${id}`, fields),
+  updateMyPlace: (id, fields) => request("PATCH", `/conversations/${id}/me`, fields),
   leaveConversation: (id) => request("DELETE", `/conversations/${id}?mode=leave`),
   participants: (id, cursor) => request("GET", `/conversations/${id}/participants?${query({ cursor, limit: 200 })}`),
   addParticipants: (id, userIds) => request("POST", `/conversations/${id}/participants`, { user_ids: userIds }),

@@ -135,6 +135,7 @@ MATRIX = [
     Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), {"name": "Other"}),
     Row(f"DELETE {GROUP}", every_member(204), query="?mode=leave"),
     Row(f"GET {GROUP}/events", every_member(200)),
+    Row(f"PATCH {GROUP}/me", every_member(200), {"pinned": True}),
     Row(f"GET {GROUP}/participants", every_member(200)),
     Row(
         f"POST {GROUP}/participants",

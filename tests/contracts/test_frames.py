@@ -64,7 +64,7 @@ def test_without_a_word_a_query_asks_for_everything_from_the_beginning() -> None
     assert convert({}, EventsQuery).after == 0
     assert convert({"after": "7"}, EventsQuery).after == 7
     listed = convert({}, ConversationListQuery)
-    assert (listed.cursor, listed.unread, listed.archived, listed.q) == (None, False, False, "")
+    assert (listed.cursor, listed.unread, listed.archived, listed.q) == (None, False, None, "")
     for name in ("before", "after", "around"):
         assert getattr(convert({}, HistoryQuery), name) is None
         assert getattr(convert({name: "7"}, HistoryQuery), name) == 7

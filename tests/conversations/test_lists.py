@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import selectors
 from conversations.frames import ConversationListQuery, PageQuery
 from conversations.models import Conversation
-from conversations.services import add_participants, remove_participant
+from conversations.services import add_participants, remove_participant, update_my_place
 from realtime.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, read, say
 
@@ -52,10 +52,16 @@ def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
     assert names(ana) == ["Team", "cleo", "ben"]
 
 
-def test_nothing_is_archived_yet(ana: User) -> None:
-    direct(ana, *people("ben"))
+def test_archived_ones_and_others_can_be_asked_for(ana: User) -> None:
+    ben, cleo = people("ben", "cleo")
+    direct(ana, ben)
+    put_away = direct(ana, cleo)
+    update_my_place(user_id=ana.id, conversation_id=put_away.id, changes={"archived": True})
+    assert names(ana) == ["cleo", "ben"]
+    assert names(ana, archived=True) == ["cleo"]
     assert names(ana, archived=False) == ["ben"]
-    assert names(ana, archived=True) == []
+    assert names(ana, archived=True, q="ben") == []
+    assert names(cleo, archived=True) == []
 
 
 def test_receipts_do_not_move_a_conversation(ana: User) -> None:

@@ -39,6 +39,38 @@ async def test_reading_on_one_device_clears_the_badge_on_the_others(people: Peop
         assert (await phone.looks_at(conversation))["unread_count"] == 1
 
 
+async def test_what_one_sets_for_oneself_reaches_all_devices_and_nobody_else(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        phone = await ana.another_device("phone", server=ben.server)
+        tablet = await ana.another_device("tablet")
+        cursor = (await tablet.looks_at(conversation))["last_sequence"]
+        await tablet.vanishes()
+        path = f"/conversations/{conversation['id']}/me"
+        until = "2100-01-01T00:00:00Z"
+        assert (await ana.patches(path, {"muted_until": until, "pinned": True}))["muted_until"] == until
+        for device in (ana, phone):
+            me = (await device.receives("my_place_updated", conversation=conversation))["me"]
+            assert (me["muted_until"], me["pinned"]) == (until, True)
+        hidden = await ben.receives("event_hidden", conversation=conversation)
+        assert set(hidden) == {"type", "conversation_id", "sequence"}
+        await ben.hears_everything_from(ana, in_=conversation)
+        ben.has_not_heard("my_place_updated")
+        await tablet.connects()
+        await tablet.says("sync", cursors={conversation["id"]: cursor})
+        me = (await tablet.receives("my_place_updated", conversation=conversation))["me"]
+        assert (me["muted_until"], me["pinned"]) == (until, True)
+        for settings, field in (
+            ({"muted_until": "tomorrow"}, "muted_until"),
+            ({"muted_until": "2100-01-01T00:00:00"}, "muted_until"),
+            ({"pinned": None}, "pinned"),
+            ({"notification_level": "loud"}, "notification_level"),
+            ({"role": "owner"}, "role"),
+        ):
+            refusal = await refused(ana.patches(path, settings))
+            assert (refusal.code, list(refusal.body["fields"])) == ("invalid", [field])
+
+
 async def test_the_newest_connection_of_a_device_wins(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         again = ana.twin(server=ben.server)

@@ -31,6 +31,8 @@ class Conversation:
                     self.body[name] = frame["conversation"][name]
             case "participant_added" | "participant_updated":
                 self._place(frame["participant"])
+            case "my_place_updated":
+                self.body["me"] = dict(frame["me"])
             case "participant_removed":
                 self.participants.pop(frame["user_id"], None)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Shown = dict[str, Any]
+OWN_SETTINGS = {"muted_until": None, "notification_level": "all", "pinned": False, "archived": False}
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Place:
     here: bool = True
     delivered: int = 0
     read: int = 0
+    own: Shown = field(default_factory=lambda: dict(OWN_SETTINGS))  # what they set for themselves
 
 
 @dataclass

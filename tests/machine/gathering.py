@@ -3,8 +3,17 @@
 from hypothesis import strategies as st
 
 from tests.machine import doing
+from tests.machine.facts import Shown
 from tests.machine.stage import BY, WHERE, WHO, Stage, step
 from tests.machine.world import PEOPLE
+
+OWN_CHANGES: tuple[Shown, ...] = (
+    {"muted_until": "2100-01-01T00:00:00Z"},
+    {"muted_until": None},
+    {"notification_level": "mentions", "pinned": True},
+    {"archived": True},
+    {"archived": False, "pinned": False},
+)
 
 
 class Gathering(Stage):
@@ -53,6 +62,12 @@ class Gathering(Stage):
         device, label = self._device(who), self._label(where)
         verb = lambda: self.world.model.leave(device.person, label)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "DELETE", self._conversation_path(label)))
+
+    @step(1, who=WHO, where=WHERE, changes=st.sampled_from(OWN_CHANGES))
+    def sets_for_oneself(self, who: int, where: int, changes: Shown) -> None:
+        device, label = self._device(who), self._label(where)
+        verb = lambda: self.world.model.set_own(device.person, label, changes)  # noqa: E731
+        self._steps(doing.asks(self.world, device, verb, "PATCH", f"{self._conversation_path(label)}/me", changes))
 
     @step(
         3,

@@ -225,6 +225,15 @@ class Model:
         if role_changed:
             self._note(talk, "role_changed", actor, [other])
 
+    def set_own(self, actor: str, label: str, changes: Shown) -> None:
+        """Change what one has set for oneself; the others only learn that the log went on."""
+        talk = self._of(actor, label)
+        place = talk.places[actor]
+        if place.own != place.own | changes:
+            place.own |= changes
+            self.steps += 1
+            self._append(talk, "my_place_updated", person=actor)
+
     # --- Steps ----------------------------------------------------------------------------
 
     def _of(self, actor: str, label: str) -> Conversation:

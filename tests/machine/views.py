@@ -45,7 +45,7 @@ def body(talk: Conversation, viewer: str, *, live: bool = False) -> Shown:
         "count": len(members),
         "members": {name: place(talk.places[name]) for name in members},
         "unread": unread_count(talk, viewer),
-        "me": {"role": me.role, "read": me.read},
+        "me": {"role": me.role, "read": me.read, **me.own},
         "may": sorted(may(talk.type, me)),
     }
 
@@ -142,6 +142,10 @@ def frame(talk: Conversation, event: Event, viewer: str, *, live: bool = False) 
             return shown | {"body": body(talk, viewer, live=live)}
         case "participant_removed":
             return shown | {"person": event.person}
+        case "my_place_updated":
+            if event.person != viewer:
+                return shown | {"type": "event_hidden"}
+            return shown | {"own": talk.places[viewer].own}
         case _:
             assert event.person is not None
             return shown | {"person": event.person, "place": place(talk.places[event.person])}

@@ -6,7 +6,7 @@ came. An id that was never heard of fails with a KeyError.
 
 from typing import Any
 
-from tests.machine.facts import Shown
+from tests.machine.facts import OWN_SETTINGS, Shown
 
 Body = dict[str, Any]
 
@@ -51,7 +51,11 @@ class Words:
             "count": body["participant_count"],
             "members": {self.people[each["user_id"]]: self.place(each) for each in body["participants"]},
             "unread": body["unread_count"],
-            "me": {"role": body["me"]["role"], "read": body["me"]["last_read_sequence"]},
+            "me": {
+                "role": body["me"]["role"],
+                "read": body["me"]["last_read_sequence"],
+                **{name: body["me"][name] for name in OWN_SETTINGS},
+            },
             "may": sorted(body["my_permissions"]),
         }
 
@@ -107,6 +111,8 @@ class Words:
                 shown["body"] = self.conversation(frame["conversation"])
             case "participant_removed":
                 shown["person"] = self.people[frame["user_id"]]
+            case "my_place_updated":
+                shown["own"] = {name: frame["me"][name] for name in OWN_SETTINGS}
             case "participant_added" | "participant_updated":
                 shown["person"] = self.people[frame["participant"]["user_id"]]
                 shown["place"] = self.place(frame["participant"])

@@ -168,6 +168,13 @@ async def silence(stage: Stage, actor: Device, place: int, object: int) -> None:
 
 
 @command
+async def set_for_oneself(stage: Stage, actor: Device, place: int, object: int) -> None:
+    until = "2100-01-01T00:00:00Z" if object % 2 else None
+    changes = {"muted_until": until, "pinned": object % 3 == 0, "archived": object % 4 == 0}
+    await actor.patches(f"/conversations/{stage.conversation(place)['id']}/me", changes)
+
+
+@command
 async def open_direct(stage: Stage, actor: Device, place: int, object: int) -> None:
     body = {"type": "direct", "participant_ids": [stage.person(object).id]}
     conversation = await actor.posts("/conversations", body)
@@ -257,6 +264,8 @@ EVERY_COMMAND = [
     Command("change_role", actor=0, object=1),
     Command("change_role", actor=0, object=2),
     Command("silence", actor=0, place=0, object=1),
+    Command("set_for_oneself", actor=0, object=3),
+    Command("set_for_oneself", actor=1, place=1, object=4),
     Command("open_direct", actor=3, object=0),
     Command("open_group", actor=3, object=1),
 ]

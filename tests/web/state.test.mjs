@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { initialState, reduce } from "../../static/js/state/reducer.js";
+import { countArchived, listRows, totalUnread } from "../../static/js/state/selectors.js";
 import { othersWatermarks, statusOf } from "../../static/js/state/receipts.js";
 import { emptyTimeline, prependPage, putMessage, shownMessages, trimTimeline } from "../../static/js/state/timeline.js";
 import { ANA, BEN, CLEO, ROOM, conversation, message, newMessage, participant } from "./builders.mjs";
@@ -221,4 +222,55 @@ test("what I read elsewhere is counted by the server where the history is not he
   }
   const older = frame({ type: "conversation_read", ...told, up_to_sequence: 2, unread_count: 3 });
   assert.equal(run(withRoom(room), mark, count, older).conversations[ROOM].unread_count, 2);
+});
+
+const flags = { muted_until: null, notification_level: "all", pinned: false, archived: false };
+const mine = (changes) => ({ last_read_sequence: 0, ...flags, ...changes });
+
+test("what I set for myself is taken from its event, and my rights and marks are not", () => {
+  const state = run(
+    withRoom({ last_sequence: 1, me: { role: "owner", ...mine({ last_read_sequence: 1 }) } }),
+    frame({
+      type: "my_place_updated",
+      conversation_id: ROOM,
+      sequence: 2,
+      me: { role: "member", ...mine({ pinned: true, muted_until: "2026-01-02T00:00:00Z" }) },
+    }),
+  );
+  const { me, last_sequence } = state.conversations[ROOM];
+  assert.equal(last_sequence, 2);
+  assert.deepEqual(me, { role: "owner", ...mine({ last_read_sequence: 1, pinned: true, muted_until: "2026-01-02T00:00:00Z" }) });
+});
+
+test("pinned conversations come first, archived ones stand apart, and a search finds both", () => {
+  const named = (id, changes) => conversation({ id, name: id, display_name: id, me: mine(changes) });
+  const state = run(
+    initialState(),
+    { type: "signed_in", user: { id: ANA, username: "ana", display_name: "Ana" } },
+    { type: "page_loaded", conversations: [named("c1", {}), named("c2", { pinned: true }), named("c3", { archived: true })] },
+  );
+  const ids = (...how) => listRows(state, ...how).map((one) => one.id);
+  assert.deepEqual(ids(), ["c2", "c1"]);
+  assert.deepEqual(ids("", true), ["c3"]);
+  assert.deepEqual(ids("c"), ["c2", "c3", "c1"]);
+  assert.equal(countArchived(state), 1);
+});
+
+test("what is muted or archived does not count in the title", () => {
+  const now = Date.parse("2026-01-01T12:00:00Z");
+  const unread = (id, changes) => conversation({ id, unread_count: 1, me: mine(changes) });
+  const state = run(
+    initialState(),
+    { type: "signed_in", user: { id: ANA, username: "ana", display_name: "Ana" } },
+    {
+      type: "page_loaded",
+      conversations: [
+        unread("c1", {}),
+        unread("c2", { muted_until: "2026-01-01T12:00:01Z" }),
+        unread("c3", { muted_until: "2026-01-01T11:59:59Z" }),
+        unread("c4", { archived: true }),
+      ],
+    },
+  );
+  assert.equal(totalUnread(state, now), 2);
 });

@@ -112,6 +112,14 @@ function participantRemoved(state, frame) {
   });
 }
 
+/** Rights and marks of mine come on other ways, and may be newer than this frame. */
+function myPlaceUpdated(state, frame) {
+  const conversation = state.conversations[frame.conversation_id];
+  const { muted_until, notification_level, pinned, archived } = frame.me;
+  const me = { ...conversation.me, muted_until, notification_level, pinned, archived };
+  return withConversation(state, { ...conversation, me });
+}
+
 /** Return the state without anything of a conversation, its unsent messages excepted. */
 export function dropConversation(state, id) {
   const next = { ...state };
@@ -131,4 +139,5 @@ export const EFFECTS = {
   participant_added: participantPut,
   participant_updated: participantPut,
   participant_removed: participantRemoved,
+  my_place_updated: myPlaceUpdated,
 };

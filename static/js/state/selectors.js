@@ -20,6 +20,27 @@ export function listedConversations(state, filter = "") {
     });
 }
 
+/**
+ * Return what the list shows: pinned conversations first, and either the archived ones or the others.
+ * A filter finds both.
+ */
+export function listRows(state, filter = "", archived = false) {
+  const found = listedConversations(state, filter);
+  const shown = filter.trim() === "" ? found.filter((one) => Boolean(one.me.archived) === archived) : found;
+  return [...shown.filter((one) => one.me.pinned), ...shown.filter((one) => !one.me.pinned)];
+}
+
+/** Return how many conversations are archived. */
+export function countArchived(state) {
+  return Object.values(state.conversations).filter((one) => one.me.archived).length;
+}
+
+/** Say whether I have muted a conversation. */
+export function isMuted(conversation, now) {
+  const { muted_until: until } = conversation.me;
+  return Boolean(until) && Date.parse(until) > now;
+}
+
 function matches(conversation, wanted, viewerId) {
   const names = conversation.participants
     .filter((one) => one.user_id !== viewerId)
@@ -78,9 +99,11 @@ export function quotedMessage(state, id, messageId) {
   return held ?? state.quotes[messageId];
 }
 
-/** Return how many messages wait to be read in all conversations. */
-export function totalUnread(state) {
-  return Object.values(state.conversations).reduce((sum, one) => sum + one.unread_count, 0);
+/** Return how many messages wait to be read in all conversations, but those that I muted or archived. */
+export function totalUnread(state, now) {
+  return Object.values(state.conversations)
+    .filter((one) => !isMuted(one, now) && !one.me.archived)
+    .reduce((sum, one) => sum + one.unread_count, 0);
 }
 
 export const may = (conversation, permission) => conversation.my_permissions?.includes(permission) ?? false;

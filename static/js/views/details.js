@@ -10,12 +10,13 @@ import { avatar } from "./avatar.js";
 import { askToConfirm, openDialog } from "./dialog.js";
 import { h, icon } from "./dom.js";
 import { memberRow } from "./member_row.js";
+import { ownSettings } from "./own_settings.js";
 import { createPeoplePicker } from "./people_picker.js";
 import { reportFailure } from "./toast.js";
 
 const RANK = { owner: 0, admin: 1, member: 2 };
 
-function personPage(state, person) {
+function personPage(app, state, conversation, person) {
   const seen = presenceOf(state, person.id);
   return h(
     "div",
@@ -29,6 +30,7 @@ function personPage(state, person) {
       h("span", { class: "details-line" }, presenceLine(seen)),
     ),
     person.about && h("p", { class: "details-about" }, person.about),
+    ownSettings(app, conversation),
   );
 }
 
@@ -129,6 +131,7 @@ function groupPage(app, state, conversation, dialog, { all, onAll }) {
       may(conversation, "update_conversation") && action("edit", "Edit group", () => openRename(app, id)),
       may(conversation, "leave") && action("leave", "Leave group", () => leave(app, id, dialog), "danger"),
     ),
+    ownSettings(app, conversation),
     h("ul", { class: "people", "aria-label": "Members" }, ...members.map((member) => memberRow(app, state, conversation, member))),
     unlisted > 0 && h("button", { type: "button", class: "button button-wide", on: { click: onAll } }, `Show ${count(unlisted, "more member")}`),
   );
@@ -159,10 +162,12 @@ export function openDetails(app, id) {
   function draw(state) {
     const conversation = state.conversations[id];
     const person = otherPerson(state, conversation);
-    const page = person ? personPage(state, person) : groupPage(app, state, conversation, dialog, { all, onAll });
+    const page = person ? personPage(app, state, conversation, person) : groupPage(app, state, conversation, dialog, { all, onAll });
     const { scrollTop } = place.firstElementChild ?? {};
+    const choosing = place.querySelector(".own-mute")?.open;
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;
+    if (choosing) page.querySelector(".own-mute")?.setAttribute("open", "");
   }
   draw(store.state);
 }

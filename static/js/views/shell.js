@@ -55,7 +55,7 @@ export function showShell(root, app) {
     sidebar.draw(state);
     view?.draw(state);
     if (entering) view.entered();
-    const unread = totalUnread(state);
+    const unread = totalUnread(state, Date.now());
     document.title = unread > 0 ? `(${unread}) Chatsite` : "Chatsite";
   }
 

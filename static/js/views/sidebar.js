@@ -3,7 +3,7 @@
  *
  * Lives here: that column. Does not live here: the dialogs that its buttons open.
  */
-import { listedConversations, otherPerson, presenceOf } from "../state/selectors.js";
+import { countArchived, isMuted, listRows, otherPerson, presenceOf } from "../state/selectors.js";
 import { nameOf, previewLine, shortTime, typingLine } from "../wording.js";
 import { avatar } from "./avatar.js";
 import { h, icon, iconButton, reconcile, setText } from "./dom.js";
@@ -42,9 +42,14 @@ function rowOf(state, conversation) {
     draft,
     preview: previewLine(state, conversation),
     unread: conversation.unread_count,
+    muted: isMuted(conversation, Date.now()),
+    pinned: Boolean(conversation.me.pinned),
     current: state.open === conversation.id,
   };
 }
+
+const mark = (name, label) =>
+  h("span", { class: "row-mark" }, icon(name), h("span", { class: "visually-hidden" }, label));
 
 const sameRow = (one, other) => Object.keys(one).every((key) => one[key] === other[key]);
 
@@ -58,7 +63,7 @@ function fillRow(element, row) {
     row.unread > 0 &&
     h(
       "span",
-      { class: "badge" },
+      { class: row.muted ? "badge badge-muted" : "badge" },
       h("span", { "aria-hidden": "true" }, row.unread > 999 ? "999+" : String(row.unread)),
       h("span", { class: "visually-hidden" }, `${row.unread} unread`),
     );
@@ -74,7 +79,7 @@ function fillRow(element, row) {
     h(
       "span",
       { class: "row-body" },
-      h("span", { class: "row-top" }, h("span", { class: "row-name" }, row.name), row.delivery && ticks(row.delivery), h("span", { class: "row-time" }, row.time)),
+      h("span", { class: "row-top" }, h("span", { class: "row-name" }, row.name), row.muted && mark("muted", "Muted"), row.pinned && mark("bookmark", "Pinned"), row.delivery && ticks(row.delivery), h("span", { class: "row-time" }, row.time)),
       h("span", { class: "row-bottom" }, line, badge),
     ),
   );
@@ -96,12 +101,14 @@ function moveFocus(event) {
 /** Create the sidebar. */
 export function createSidebar(app) {
   let filter = "";
+  let archived = false;
   const face = h("span", { class: "my-face" });
   const meButton = h("button", { type: "button", class: "me-button", "aria-label": "My profile", on: { click: () => openProfile(app) } }, face);
   const title = h("h1", { class: "sidebar-title" }, "Chats");
   const link = h("span", { class: "link-state", role: "status" });
   const search = h("input", { type: "search", class: "search-input", placeholder: "Search", "aria-label": "Search conversations", autocomplete: "off" });
   const list = h("ul", { class: "conversation-list", "aria-label": "Conversations", on: { keydown: moveFocus } });
+  const turn = h("button", { type: "button", class: "archive-turn", hidden: true, on: { click: turnPage } });
   const nothing = h("p", { class: "list-note", hidden: true });
   const element = h(
     "nav",
@@ -114,7 +121,7 @@ export function createSidebar(app) {
       iconButton("compose", "New conversation", () => openNewConversation(app), "new-conversation"),
     ),
     h("div", { class: "search" }, icon("search"), search),
-    h("div", { class: "sidebar-scroll" }, list, nothing),
+    h("div", { class: "sidebar-scroll" }, list, nothing, turn),
   );
   let shownMe = null;
 
@@ -132,6 +139,20 @@ export function createSidebar(app) {
     }
   });
 
+  /** From the list to the archive, or back. */
+  function turnPage() {
+    archived = !archived;
+    draw(app.store.state);
+    (list.querySelector(".row") ?? turn).focus();
+  }
+
+  function drawTurn(state) {
+    const count = countArchived(state);
+    archived &&= count > 0;
+    turn.hidden = count === 0 || filter.trim() !== "";
+    setText(turn, archived ? "Back to all chats" : `Archived (${count})`);
+  }
+
   function drawMe(state) {
     if (shownMe === state.me) return;
     shownMe = state.me;
@@ -143,7 +164,8 @@ export function createSidebar(app) {
     drawMe(state);
     setText(link, LINK_WORDS[state.link]);
     element.dataset.link = state.link;
-    const rows = listedConversations(state, filter).map((one) => rowOf(state, one));
+    drawTurn(state);
+    const rows = listRows(state, filter, archived).map((one) => rowOf(state, one));
     reconcile(
       list,
       rows,

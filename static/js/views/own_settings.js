@@ -1,0 +1,58 @@
+/**
+ * What I set for myself in a conversation: mute, pin, archive. Part of its details.
+ *
+ * Lives here: these buttons. The server tells all my devices; nobody else learns of it.
+ */
+import { isMuted } from "../state/selectors.js";
+import { h, icon } from "./dom.js";
+import { reportFailure } from "./toast.js";
+
+const HOUR_MS = 3_600_000;
+const MUTES = [
+  ["For 1 hour", HOUR_MS],
+  ["For 8 hours", 8 * HOUR_MS],
+  ["For a week", 7 * 24 * HOUR_MS],
+];
+/** Nobody waits for it. */
+const FOR_GOOD = "9999-01-01T00:00:00Z";
+
+function whenOf(until) {
+  if (until >= FOR_GOOD) return "until you unmute it";
+  return `until ${new Date(until).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" })}`;
+}
+
+/** Make the part of the details for a conversation as it is now. */
+export function ownSettings(app, conversation) {
+  const { id, me } = conversation;
+  const set = (fields) => reportFailure(() => app.api.updateMyPlace(id, fields));
+  const later = (ms) => new Date(Date.now() + ms).toISOString();
+  const muted = isMuted(conversation, Date.now());
+  const toggle = (name, on, off, held) =>
+    h(
+      "button",
+      { type: "button", class: "own-setting", on: { click: () => set({ [name]: !held }) } },
+      icon(name === "pinned" ? "bookmark" : "archive"),
+      held ? off : on,
+    );
+  const mute = (label, fields) => h("button", { type: "button", class: "own-setting", on: { click: () => set(fields()) } }, label);
+  return h(
+    "div",
+    { class: "own-settings" },
+    muted
+      ? h(
+          "div",
+          { class: "own-muted" },
+          h("span", {}, icon("muted"), ` Muted ${whenOf(me.muted_until)}`),
+          mute("Unmute", () => ({ muted_until: null })),
+        )
+      : h(
+          "details",
+          { class: "own-mute" },
+          h("summary", { class: "own-setting" }, icon("muted"), "Mute"),
+          ...MUTES.map(([label, ms]) => mute(label, () => ({ muted_until: later(ms) }))),
+          mute("Until I unmute it", () => ({ muted_until: FOR_GOOD })),
+        ),
+    toggle("pinned", "Pin to the top", "Unpin", me.pinned),
+    toggle("archived", "Archive", "Take out of the archive", me.archived),
+  );
+}

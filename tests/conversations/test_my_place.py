@@ -1,0 +1,107 @@
+"""What somebody sets for themselves in a conversation: mute, level, pin, archive."""
+
+import datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from conversations import selectors
+from conversations.catch_up import events_page
+from conversations.frames import EventsQuery, MyPlaceUpdated
+from conversations.models import Conversation, Event, Participant
+from conversations.services import add_participants, leave, update_my_place
+from realtime.errors import NotFound
+from realtime.frames import EventHidden
+from tests.making import group, people, place
+
+pytestmark = pytest.mark.django_db
+
+TOMORROW = timezone.now() + datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def ana() -> User:
+    return people("ana")[0]
+
+
+@pytest.fixture
+def ben() -> User:
+    return people("ben")[0]
+
+
+@pytest.fixture
+def team(ana: User, ben: User) -> Conversation:
+    return group(ana, ben, name="Team")
+
+
+def sets(user: User, conversation: Conversation, **changes: Any) -> Participant:
+    return update_my_place(user_id=user.id, conversation_id=conversation.id, changes=changes)
+
+
+def newest_event(user: User, conversation: Conversation) -> Any:
+    return events_page(user.id, conversation.id, EventsQuery()).events[-1]
+
+
+def test_what_is_set_stays_and_the_rest_too(ana: User, team: Conversation) -> None:
+    sets(ana, team, muted_until=TOMORROW, pinned=True)
+    sets(ana, team, notification_level="mentions", archived=True)
+    me = selectors.conversation_body(ana.id, team.id).me
+    assert (me.muted_until, me.pinned, me.archived, me.notification_level) == (TOMORROW, True, True, "mentions")
+    sets(ana, team, muted_until=None, archived=False)
+    me = selectors.conversation_body(ana.id, team.id).me
+    assert (me.muted_until, me.pinned, me.archived, me.notification_level) == (None, True, False, "mentions")
+
+
+def test_nobody_else_has_it_or_sees_it(ana: User, ben: User, team: Conversation) -> None:
+    sets(ana, team, pinned=True)
+    assert not place(team, ben).pinned
+    mine, theirs = newest_event(ana, team), newest_event(ben, team)
+    assert isinstance(mine, MyPlaceUpdated)
+    assert mine.me.pinned
+    assert isinstance(theirs, EventHidden)
+    assert theirs.sequence == mine.sequence
+
+
+def test_it_takes_one_number_and_none_when_nothing_changes(ana: User, team: Conversation) -> None:
+    before = Conversation.objects.get(id=team.id).last_sequence
+    sets(ana, team, pinned=True, archived=True)
+    sets(ana, team, pinned=True)
+    sets(ana, team)
+    assert Conversation.objects.get(id=team.id).last_sequence == before + 1
+    event = Event.objects.get(conversation=team, sequence=before + 1)
+    assert (event.kind, event.user_id, event.actor_id) == ("my_place_updated", ana.id, ana.id)
+
+
+def test_a_time_that_has_gone_by_means_not_muted(ana: User, team: Conversation) -> None:
+    sets(ana, team, muted_until=TOMORROW)
+    sets(ana, team, muted_until=timezone.now() - datetime.timedelta(seconds=1))
+    assert place(team, ana).muted_until is None
+
+
+def test_it_is_nothing_that_happened_in_the_conversation(ana: User, ben: User, team: Conversation) -> None:
+    before = Conversation.objects.get(id=team.id)
+    sets(ben, team, pinned=True)
+    after = Conversation.objects.get(id=team.id)
+    assert (after.last_activity_at, after.message_count) == (before.last_activity_at, before.message_count)
+    assert selectors.conversation_body(ana.id, team.id).unread_count == 0
+
+
+def test_who_comes_again_begins_with_the_defaults(ana: User, ben: User, team: Conversation) -> None:
+    sets(ben, team, muted_until=TOMORROW, notification_level="none", pinned=True, archived=True)
+    leave(user_id=ben.id, conversation_id=team.id)
+    add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
+    again = place(team, ben)
+    assert (again.muted_until, again.notification_level, again.pinned, again.archived) == (None, "all", False, False)
+
+
+def test_only_of_one_s_own_conversations(ana: User, ben: User, team: Conversation) -> None:
+    (cleo,) = people("cleo")
+    for conversation_id in (team.id, uuid4()):
+        with pytest.raises(NotFound):
+            update_my_place(user_id=cleo.id, conversation_id=conversation_id, changes={"pinned": True})
+    leave(user_id=ben.id, conversation_id=team.id)
+    with pytest.raises(NotFound):
+        sets(ben, team, pinned=True)

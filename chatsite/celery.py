@@ -15,8 +15,11 @@ app.autodiscover_tasks()
 
 def start_embedded_worker() -> None:
     """Run a worker and its beat in threads of this process; they end with the process."""
+    # Made before there is a second thread: Celery reads its settings at the first use, and of two threads that come for
+    # them together one may go on with the defaults.
+    beat = EmbeddedService(app, thread=True)
     threading.Thread(target=_work, name="celery", daemon=True).start()
-    EmbeddedService(app, thread=True).start()
+    beat.start()
 
 
 def _work() -> None:

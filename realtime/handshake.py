@@ -18,7 +18,7 @@ from realtime.rate import Buckets
 from realtime.registry import Identity
 from realtime.threads import in_database_thread, submit_read
 
-# How a connection ends that sent what no client of ours sends.
+# How a connection ends that sent what no client of ours sends; whoever closes with one of these says so of itself.
 OFFENCES = frozenset(
     {
         sockets.PROTOCOL_ERROR,

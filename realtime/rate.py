@@ -32,6 +32,7 @@ class Bucket:
 
     def charge(self, tokens: float) -> None:
         """Take tokens, whether they are there or not; the bucket never lacks more than it can hold."""
+        self.wait()
         self._tokens = max(-self._burst, self._tokens - tokens)
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services import open_session
-from realtime import registry
+from realtime import consumer, registry
 from realtime.drain import drain
 from realtime.errors import TryAgain
 from realtime.handshake import seconds_until_allowed
@@ -228,6 +228,27 @@ async def test_who_is_cut_off_for_frames_comes_less_often(
         ana.hangs_up()
         await ana.ended()
     assert 50 < seconds_until_allowed(as_sent) <= 60
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [(["no JSON"] * 3, 4400), (["{}" + " " * 64], 1009), (['{"type":"ping"}'] * 4, 4429)],
+    ids=["bad frames", "too big", "flood"],
+)
+async def test_who_sends_too_much_comes_less_often_too(
+    calls: Calls, token: str, limits: Any, monkeypatch: pytest.MonkeyPatch, frames: list[str], code: int
+) -> None:
+    limits(
+        connects_per_minute=1, connects_burst=2, connects_per_offence=2, bad_frames_per_minute=2, frame_bytes=64,
+        frames_per_second=0.01, frames_burst=3,
+    )  # fmt: skip
+    monkeypatch.setattr(consumer, "FLOOD_SECONDS", 0)
+    async with calls(token=token) as ana:
+        await ana.hears("connected")
+        for frame in frames:
+            ana.says(frame)
+        assert await ana.is_closed() == code
+    assert 50 < seconds_until_allowed({b"authorization": f"Bearer {token}".encode()}) <= 60
 
 
 async def test_who_has_too_many_sockets_is_not_blamed(calls: Calls, token: str, limits: Any) -> None:

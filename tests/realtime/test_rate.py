@@ -63,6 +63,10 @@ def test_what_is_charged_need_not_be_there(clock: Clock) -> None:
     assert buckets.wait("ana") == pytest.approx(3)
     buckets.charge("ana", 100)
     assert buckets.wait("ana") == pytest.approx(5), "as if the bucket were empty twice"
+    clock.now += 3_600
+    buckets.charge("ana", 3)
+    buckets.charge("ana", 1)
+    assert buckets.wait("ana") == pytest.approx(1), "it had filled up before, and not further"
 
 
 def test_who_took_longest_ago_is_forgotten_first(clock: Clock) -> None:

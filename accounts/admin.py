@@ -22,7 +22,7 @@ from unfold.paginator import InfinitePaginator
 
 from accounts import services
 from accounts.forms import LimitedAuthenticationForm, NewPasswordForm, NewPersonForm, PersonForm
-from accounts.models import DeviceSession, User
+from accounts.models import Block, DeviceSession, User
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -211,6 +211,17 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
             services.revoke_session(user_id=session.user_id, session_id=session.pk)
             self.log_change(request, session, "Revoked.")
         self.message_user(request, f"Revoked: {len(sessions)}.", messages.SUCCESS if sessions else messages.WARNING)
+
+
+@admin.register(Block)
+class BlockAdmin(ReadOnlyAdmin):
+    """Who wants nothing of whom."""
+
+    list_display = ("blocker", "blocked", "created_at")
+    list_select_related = ("blocker", "blocked")
+    searched_ids = ("blocker_id", "blocked_id")
+    searched_users = ("blocker", "blocked")
+    search_help_text = "A whole username, or the id of a person."
 
 
 admin.site.unregister(Group)

@@ -1,6 +1,7 @@
 """Bodies of people and sessions, in and out."""
 
 from typing import Annotated
+from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -83,6 +84,12 @@ class SessionPage(Body, kw_only=True):
 
     results: list[SessionBody]
     next: str | None
+
+
+class BlockUser(Request, kw_only=True):
+    """Whom to block."""
+
+    user_id: UUID
 
 
 class UserSearch(Request, kw_only=True):

@@ -1,4 +1,4 @@
-"""People and their device sessions. Not here: contacts and blocks, which come with their issue."""
+"""People, their device sessions, and whom they block. Not here: contacts."""
 
 import hashlib
 import uuid
@@ -114,3 +114,21 @@ class DeviceSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device_name or 'device'} of {self.user_id}"
+
+
+class Block(models.Model):
+    """One person wants nothing of another: no direct messages, no presence and no typing pass between the two."""
+
+    blocker = models.ForeignKey(User, on_delete=models.CASCADE, related_name="blocks", db_index=False)
+    blocked = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=["blocker", "blocked"], name="blocked_once"),
+            models.CheckConstraint(name="nobody_blocks_themselves", condition=~models.Q(blocker=models.F("blocked"))),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.blocker_id} blocks {self.blocked_id}"

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
-from accounts.models import DeviceSession, User, token_hash
+from accounts.models import Block, DeviceSession, User, token_hash
 from realtime.errors import NotFound
 from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id
 
@@ -105,6 +105,28 @@ def found_users(q: str, *, viewer: User) -> list[UserBody]:
         key=lambda user: not user.username.lower().startswith(q.lower()),
     )
     return [user_body(user) for user in users[:SEARCH_RESULTS]]
+
+
+def blocked_users(user_id: UUID) -> list[UserBody]:
+    """Return whom a person blocks, the newest first."""
+    blocks = Block.objects.filter(blocker_id=user_id).select_related("blocked").order_by("-created_at", "-id")
+    return [user_body(block.blocked) for block in blocks]
+
+
+def are_apart(user_id: UUID, other_id: UUID) -> bool:
+    """Return whether one of two people blocks the other."""
+    return other_id in kept_apart([user_id])[user_id]
+
+
+def kept_apart(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """Return for each of these people those whom they block or who block them."""
+    apart: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
+    blocks = Block.objects.filter(Q(blocker_id__in=apart) | Q(blocked_id__in=apart)).order_by()
+    for one, other in blocks.values_list("blocker_id", "blocked_id"):
+        for user_id, other_id in ((one, other), (other, one)):
+            if user_id in apart:
+                apart[user_id].add(other_id)
+    return apart
 
 
 def user_body(user: User) -> UserBody:

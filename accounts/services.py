@@ -1,7 +1,8 @@
-"""What changes people and their sessions: sign-up, sign-in, revocation, profile."""
+"""What changes people and their sessions: sign-up, sign-in, revocation, profile, blocks."""
 
 import datetime
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.errors import WrongCredentials
-from accounts.models import DeviceSession, User, token_hash
+from accounts.models import Block, DeviceSession, User, token_hash
+from accounts.signals import blocks_changed
 from accounts.store import count_attempt
 from realtime.door import announce
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound
@@ -153,6 +155,41 @@ def update_profile(*, user: User, changes: dict[str, str]) -> User:
     # Only these: the rest of `user` may be older than what somebody else has changed meanwhile.
     _save_with_unique_names(user, fields=list(changes))
     return user
+
+
+def block_user(*, user_id: UUID, other_id: UUID) -> bool:
+    """Block somebody; return whether they were not blocked before.
+
+    :raises Invalid: oneself.
+    :raises NotFound: nobody.
+    """
+    if other_id == user_id:
+        raise Invalid(user_id="nobody blocks themselves")
+    with transaction.atomic():
+        if other_id not in lock_people([user_id, other_id]):
+            raise NotFound("user")
+        _, is_new = Block.objects.get_or_create(blocker_id=user_id, blocked_id=other_id)
+        if is_new:
+            blocks_changed.send(sender=Block, blocker_id=user_id, blocked_id=other_id)
+    return is_new
+
+
+def unblock_user(*, user_id: UUID, other_id: UUID) -> None:
+    """Take a block back; nothing happens where there is none."""
+    with transaction.atomic():
+        lock_people([user_id, other_id])
+        count, _ = Block.objects.filter(blocker_id=user_id, blocked_id=other_id).delete()
+        if count:
+            blocks_changed.send(sender=Block, blocker_id=user_id, blocked_id=other_id)
+
+
+def lock_people(user_ids: Collection[UUID]) -> set[UUID]:
+    """Lock people's rows, in the order of their ids, until the transaction ends; return whose there are.
+
+    What begins between two people and what ends it wait for each other. Locked before any conversation.
+    """
+    rows = User.objects.select_for_update(no_key=True).filter(id__in=user_ids).order_by("id")
+    return set(rows.values_list("id", flat=True))
 
 
 def purge_ended_sessions(*, older_than: datetime.timedelta) -> int:

@@ -11,5 +11,7 @@ urlpatterns = [
     path("auth/sessions", views.SessionsView.as_view()),
     path("auth/sessions/<uuid:session_id>", views.SessionView.as_view()),
     path("users/me", views.MeView.as_view()),
+    path("users/block", views.BlocksView.as_view()),
+    path("users/block/<uuid:user_id>", views.BlockView.as_view()),
     path("users/search", views.UserSearchView.as_view()),
 ]

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts import frames, selectors, services
 from accounts.models import User
+from accounts.rates import take_own_change
 from accounts.requests import SignedInRequest
 from realtime.errors import Invalid
 from realtime.rest import answer, body_of, no_content, query_of
@@ -116,6 +117,35 @@ class UserSearchView(APIView):
         if not query.q.strip():
             raise Invalid(q="must not be blank")
         return answer(frames.UserPage(results=selectors.found_users(query.q, viewer=request.user), next=None))
+
+
+class BlocksView(APIView):
+    """Whom I block."""
+
+    @extend_schema(responses={200: frames.UserPage}, tags=["users"])
+    def get(self, request: SignedInRequest) -> Response:
+        """List whom I block, the newest first."""
+        return answer(frames.UserPage(results=selectors.blocked_users(request.user.id), next=None))
+
+    @extend_schema(request=frames.BlockUser, responses={201: frames.UserBody, 200: frames.UserBody}, tags=["users"])
+    def post(self, request: SignedInRequest) -> Response:
+        """Block somebody (200 when they were blocked already); the answer is who."""
+        body = body_of(request, frames.BlockUser)
+        take_own_change(request.user.id)
+        other = selectors.user_by_id(body.user_id)
+        is_new = services.block_user(user_id=request.user.id, other_id=other.id)
+        return answer(selectors.user_body(other), 201 if is_new else 200)
+
+
+class BlockView(APIView):
+    """Somebody whom I block."""
+
+    @extend_schema(responses={204: None}, tags=["users"])
+    def delete(self, request: SignedInRequest, user_id: UUID) -> Response:
+        """Unblock somebody; also right when they are not blocked."""
+        take_own_change(request.user.id)
+        services.unblock_user(user_id=request.user.id, other_id=user_id)
+        return no_content()
 
 
 def address_of(request: Request) -> str:

@@ -41,6 +41,8 @@ class Limits:
     login_window_seconds: int = 15 * 60
     registrations_per_address_per_hour: int = 60
     email_changes_per_account_per_hour: int = 10
+    own_changes_per_minute: float = 30
+    own_changes_burst: int = 60
 
     page_size: int = 50
     page_size_max: int = 200

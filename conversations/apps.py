@@ -9,6 +9,6 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        from conversations import socket
+        from conversations import receivers, socket  # noqa: F401
 
         socket.register()

@@ -16,7 +16,7 @@ from conversations.models import Conversation, Event
 from realtime import items
 from realtime.bodies import encode
 from realtime.door import announce
-from realtime.frames import Frame
+from realtime.frames import EventHidden, Frame
 from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
@@ -63,6 +63,7 @@ class Head(msgspec.Struct):
     last_message_sequence: int
     message_count: int
     participant_count: int
+    blocked: bool = False
     updated_at: datetime.datetime | None = None
     last_activity_at: datetime.datetime | None = None
 
@@ -109,7 +110,7 @@ def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
         # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row.
         lock = " FOR NO KEY UPDATE" if wait else " FOR NO KEY UPDATE SKIP LOCKED"
     return Statement(
-        "SELECT id, last_sequence, last_message_sequence, message_count, participant_count "  # noqa: S608
+        "SELECT id, last_sequence, last_message_sequence, message_count, participant_count, blocked "  # noqa: S608
         f"FROM {Conversation._meta.db_table} WHERE {ids_in('id')} ORDER BY id{lock}",
         [ids(conversation_ids)],
     )
@@ -231,11 +232,18 @@ def messages_at(places: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict
     return _messages_at[0](wanted, viewer) if wanted else {}
 
 
+def _hidden(events: Sequence[Logged], _: UUID | None) -> dict[int, Frame]:
+    """Show that events happened: of a kind that only a later release knows, whose processes write already."""
+    return {
+        event.id: EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence) for event in events
+    }
+
+
 def rendered(events: Sequence[Logged], viewer: UUID | None) -> list[Frame]:
     """Render events for a viewer, in the given order; one set of queries per renderer, however many events."""
     by_renderer: dict[Renderer, list[Logged]] = {}
     for event in events:
-        by_renderer.setdefault(_renderers[event.kind], []).append(event)
+        by_renderer.setdefault(_renderers.get(event.kind, _hidden), []).append(event)
     frames: dict[int, Frame] = {}
     for renderer, group in by_renderer.items():
         frames |= renderer(group, viewer)

@@ -51,6 +51,9 @@ class Conversation(models.Model):
     last_message_sequence = models.BigIntegerField(default=0, help_text="0 while there is no message.")
     message_count = models.BigIntegerField(default=0, help_text="Messages that people wrote, tombstones included.")
     participant_count = models.IntegerField(default=0)
+    blocked = models.BooleanField(
+        default=False, db_default=False, help_text="Direct: one of the two blocks the other; nobody writes."
+    )
 
     class Meta:
         ordering = ("-last_activity_at", "-id")
@@ -109,9 +112,9 @@ class Participant(models.Model):
     read_message_count = models.BigIntegerField(default=0)
     read_sent_count = models.BigIntegerField(default=0)
     muted_until = models.DateTimeField(null=True, blank=True, help_text="No notifications until then.")
-    notification_level = models.CharField(max_length=16, choices=Level.choices, default=Level.ALL)
-    pinned = models.BooleanField(default=False)
-    archived = models.BooleanField(default=False)
+    notification_level = models.CharField(max_length=16, choices=Level.choices, default=Level.ALL, db_default=Level.ALL)
+    pinned = models.BooleanField(default=False, db_default=False)
+    archived = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("conversation_id", "id")

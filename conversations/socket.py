@@ -138,11 +138,13 @@ class ConversationLog:
     def _log_event(self, event: event_log.Logged, text: str | None, viewers: Collection[str]) -> LogEvent:
         """Render one event; who joins by it counts only as far as it is still so."""
         rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
-        if event.kind in event_log.PER_VIEWER_KINDS:
-            if event.kind == Event.Kind.MY_PLACE_UPDATED:  # hidden from all but one
-                viewers = {str(event.user_id)} & set(viewers)
-                hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)
-                rendered.text = encode(hidden).decode()
+        if event.kind == Event.Kind.MY_PLACE_UPDATED:
+            # Hidden from all but one; that one may be connecting just now, so it is rendered whoever is here.
+            hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)
+            rendered.text = encode(hidden).decode()
+            own = selectors.render_own_settings([event], event.user_id)
+            rendered.texts = {str(event.user_id): encode(own[event.id]).decode()}
+        elif event.kind in event_log.PER_VIEWER_KINDS:
             shown = selectors.render_for_members(event, viewers)
             rendered.texts = {user_id: encode(frame).decode() for user_id, frame in shown.items()}
         if event.kind in (Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED):
@@ -175,7 +177,7 @@ def register() -> None:
             Event.Kind.PARTICIPANT_ADDED,
             Event.Kind.PARTICIPANT_UPDATED,
             Event.Kind.PARTICIPANT_REMOVED,
-            Event.Kind.MY_PLACE_UPDATED,
         ],
         selectors.render_events,
     )
+    event_log.register_renderer([Event.Kind.MY_PLACE_UPDATED], selectors.render_own_settings)

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.rates import take_own_change
 from accounts.requests import SignedInRequest
 from conversations import catch_up, frames, selectors, services
 from realtime.errors import Invalid
@@ -140,6 +141,7 @@ class MyPlaceView(APIView):
         """Mute, pin or archive a conversation for myself, or choose what notifies me."""
         body = body_of(request, frames.UpdateMyPlace)
         changes = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+        take_own_change(request.user.id)
         place = services.update_my_place(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
         return answer(selectors.my_place(place))
 

@@ -9,6 +9,6 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import socket
+        from presence import receivers, socket  # noqa: F401
 
         socket.register()

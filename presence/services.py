@@ -5,7 +5,8 @@ from uuid import UUID
 
 import redis
 
-from conversations.selectors import LISTED_PARTICIPANTS, peers_of
+from accounts.selectors import are_apart, kept_apart
+from conversations.selectors import LISTED_PARTICIPANTS, peers_of, shares_conversation
 from presence.frames import Presence
 from presence.store import Lease, Shown, store
 from realtime.bodies import encode
@@ -49,6 +50,31 @@ def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, lis
     if introduced:
         _announce({user_id: frames[user_id] for user_id in introduced if user_id in frames}, peers)
     return {user_id: [frames[peer] for peer in peers[user_id] if peer in frames] for user_id in greeted}
+
+
+def kept_from(user_id: str) -> list[str]:
+    """Return those whom a person blocks or who block them: what one does, the other does not learn."""
+    (apart,) = kept_apart([UUID(user_id)]).values()
+    return [str(other_id) for other_id in apart]
+
+
+def follow_block(one: str, other: str) -> None:
+    """Tell two people who share a conversation how the other is: offline while one of them blocks the other.
+
+    The store may be away; then they learn it when they connect again.
+    """
+    if not shares_conversation(UUID(one), UUID(other)):
+        return
+    try:
+        shown = {} if are_apart(UUID(one), UUID(other)) else store().shown([one, other])
+    except redis.RedisError:
+        return
+    notices = []
+    for user_id, viewer in ((one, other), (other, one)):
+        known = shown.get(user_id)
+        frame = presence_frame(user_id, known) if known else Presence(user_id=user_id, status="offline")
+        notices.append(Notice(encode(frame).decode(), user_ids=[viewer], droppable=False))
+    announce_now_without_commit(notices)
 
 
 def tell_peers(changed: dict[str, Shown]) -> None:

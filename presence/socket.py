@@ -119,11 +119,21 @@ class Typists:
 
     def __init__(self) -> None:
         self._expires: dict[tuple[str, str], float] = {}
+        # Who must not learn that somebody types, as it was when they began.
+        self._apart: dict[tuple[str, str], list[str]] = {}
 
-    def set(self, socket: Socket, conversation_id: str, is_typing: bool) -> None:
-        """Begin, renew or end a lease, and tell the members."""
+    async def set(self, socket: Socket, conversation_id: str, is_typing: bool) -> None:
+        """Begin, renew or end a lease, and tell the members who are not kept apart from who types.
+
+        :raises TryAgain: the database is away, so who that is cannot be asked.
+        """
         key = (conversation_id, socket.user_id)
         if is_typing:
+            if key not in self._expires:
+                apart = await in_database_thread(services.kept_from, socket.user_id)
+                if conversation_id not in socket.topics:
+                    return  # they left meanwhile
+                self._apart[key] = apart
             self._expires[key] = time.monotonic() + settings.LIMITS.typing_lease_seconds
         elif self._expires.pop(key, None) is None:
             return
@@ -145,21 +155,30 @@ class Typists:
             expires_in=settings.LIMITS.typing_lease_seconds if is_typing else 0,
         )
         announce_now_without_commit(
-            [Notice(encode(frame).decode(), conversation_id=conversation_id, except_session=except_session)]
+            [
+                Notice(
+                    encode(frame).decode(),
+                    conversation_id=conversation_id,
+                    except_session=except_session,
+                    except_users=self._apart[key],
+                )
+            ]
         )
+        if not is_typing:
+            del self._apart[key]
 
 
 connections = Connections()
 typists = Typists()
 
 
-def typing(socket: Socket, command: frames.TypingCommand) -> None:
+async def typing(socket: Socket, command: frames.TypingCommand) -> None:
     """Pass it on to the members; answered only when it is refused."""
     socket.active_at = time.monotonic()
     conversation_id = str(command.conversation_id)
     if conversation_id not in socket.topics:
         raise NotFound("conversation")
-    typists.set(socket, conversation_id, command.is_typing)
+    await typists.set(socket, conversation_id, command.is_typing)
 
 
 async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> None:

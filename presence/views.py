@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
-from accounts.selectors import user_body, user_by_id
+from accounts.selectors import are_apart, user_body, user_by_id
 from conversations.selectors import shares_conversation
 from presence import frames
 from presence.services import choose_status
@@ -36,7 +36,8 @@ class ProfileView(APIView):
         user = user_by_id(user_id)
         person = user_body(user)
         presence = None
-        if user_id == request.user.id or shares_conversation(request.user.id, user_id):
+        me = request.user.id
+        if user_id == me or (shares_conversation(me, user_id) and not are_apart(me, user_id)):
             presence = _presence(str(user_id))
         return answer(
             frames.ProfileBody(**{name: getattr(person, name) for name in person.__struct_fields__}, presence=presence)

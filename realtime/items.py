@@ -23,8 +23,8 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     """A frame without a sequence: receipts, typing, presence.
 
     It goes to the members of `conversation_id`, or to all devices of `user_ids`, or, with both, to
-    those of the users who are members; never to `except_session`, nor to a member whose history starts
-    after `subject_sequence`. `row_id` names the durable row behind it, so that what the sweep finds again
+    those of the users who are members; never to `except_session` or `except_users`, nor to a member whose history
+    starts after `subject_sequence`. `row_id` names the durable row behind it, so that what the sweep finds again
     is not sent twice.
     """
 
@@ -35,6 +35,7 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     droppable: bool = True
     row_id: int | None = None
     subject_sequence: int | None = None
+    except_users: list[str] = []
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True):

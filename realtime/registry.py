@@ -44,7 +44,7 @@ Attachments = tuple[str, list[Attachment]]
 class LogEvent:
     """One event of a conversation's log, rendered for the sockets of this process.
 
-    `text` is the frame for every viewer, or None where `texts` holds one for each viewer.
+    `text` is the frame for every viewer but those of whom `texts` holds one of their own; None: for nobody else.
     `subject_sequence` is the sequence of what the event is about: a viewer whose history starts later
     must not see it. `joins` maps users that become members with this event to their history start;
     `leaves` names those that cease to be members after it.

@@ -144,12 +144,12 @@ def participants() -> str:
         )
         INSERT INTO conversations_participant (conversation_id, user_id, role, can_send_messages, joined_at, left_at,
             history_from, last_read_sequence, last_read_at, last_delivered_sequence, last_delivered_at, sent_count,
-            read_message_count, read_sent_count, notification_level, pinned, archived)
+            read_message_count, read_sent_count)
         SELECT p.conversation_id, p.user_id,
             CASE WHEN p.type = 'group' AND p.place = 1 THEN 'owner' ELSE 'member' END, true, p.created_at, NULL, 1,
             CASE WHEN p.read > 0 THEN p.before + p.read ELSE 0 END, read.moved_at,
             CASE WHEN p.size > 0 THEN p.before + p.size ELSE 0 END, delivered.moved_at,
-            coalesce(s.all_of_them, 0), p.read, coalesce(s.read, 0), 'all', false, false
+            coalesce(s.all_of_them, 0), p.read, coalesce(s.read, 0)
         FROM places AS p
         LEFT JOIN sent AS s USING (conversation_id, user_id)
         LEFT JOIN messaging_receiptmove AS read ON read.conversation_id = p.conversation_id

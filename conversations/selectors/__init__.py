@@ -32,6 +32,7 @@ from conversations.selectors.places import (
 from conversations.selectors.rendering import (
     render_events,
     render_for_members,
+    render_own_settings,
 )
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "places_now",
     "render_events",
     "render_for_members",
+    "render_own_settings",
     "shares_conversation",
     "unread_count",
 ]

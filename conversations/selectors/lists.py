@@ -32,6 +32,7 @@ class _ShownConversation(msgspec.Struct):
     last_message_sequence: int
     message_count: int
     participant_count: int
+    blocked: bool
 
 
 class _ShownPlace(msgspec.Struct):

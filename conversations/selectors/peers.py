@@ -5,13 +5,14 @@ from uuid import UUID
 
 from django.db import connection
 
+from accounts.selectors import kept_apart
 from conversations.models import Conversation, Participant
 from conversations.selectors.places import USERS
 from realtime.rows import as_uuid, matching
 
 
 def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID, set[UUID]]:
-    """Return for each user those who share a conversation of at most that size with them."""
+    """Return for each user those who share a conversation of at most that size with them, and are not kept apart."""
     peers: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
     if not peers:
         return peers
@@ -27,12 +28,15 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
         )
         for user_id, other_id in cursor.fetchall():
             peers[as_uuid(user_id)].add(as_uuid(other_id))
+    for user_id, apart in kept_apart(peers).items():
+        peers[user_id] -= apart
     return peers
 
 
 def shares_conversation(user_id: UUID, other_id: UUID) -> bool:
     """Return whether two people are in one conversation now."""
     mine = Participant.objects.filter(user_id=user_id, left_at=None)
-    return Participant.objects.filter(
+    theirs = Participant.objects.filter(
         user_id=other_id, left_at=None, conversation_id__in=mine.values("conversation_id")
-    ).exists()
+    )
+    return theirs.exists()

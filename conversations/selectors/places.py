@@ -33,6 +33,7 @@ class Talk(Protocol):
     last_message_sequence: int
     message_count: int
     participant_count: int
+    blocked: bool
 
 
 class Place(Protocol):
@@ -131,7 +132,7 @@ def permissions(place: Place) -> list[str]:
     """Return what the holder of a place may do."""
     may = ["send_messages"] if place.can_send_messages else []
     if place.conversation.type == Conversation.Type.DIRECT:
-        return may
+        return may if not place.conversation.blocked else []
     if place.role in (Participant.Role.OWNER, Participant.Role.ADMIN):
         may += ["add_participants", "remove_participants", "update_conversation"]
     if place.role == Participant.Role.OWNER:

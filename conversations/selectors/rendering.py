@@ -2,42 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q
 
-from conversations import event_log, frames
+from conversations import frames
 from conversations.event_log import Logged
 from conversations.models import Event, Participant
-from conversations.selectors.bodies import conversation_bodies, participant_body
+from conversations.selectors.bodies import conversation_bodies, my_place, participant_body
 from realtime.frames import EventHidden, Frame
 
-
-@dataclass(frozen=True, slots=True)
-class _Mine:
-    """A conversation as one member sees it."""
-
-    user_id: UUID
-    body: frames.ConversationBody
-
-
+_CONVERSATION_KINDS = (Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED)
 _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
 
 
 def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
     """Render conversation and participant events as they stand now; registered with the event log."""
     people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
-    own = {event.conversation_id for event in events if event.kind in event_log.PER_VIEWER_KINDS}
-    mine: dict[UUID, _Mine] = {}
+    own = {event.conversation_id for event in events if event.kind in _CONVERSATION_KINDS}
+    bodies: dict[UUID, frames.ConversationBody] = {}
     if own:
         if viewer is None:
             raise RuntimeError("a conversation looks different to each viewer")
         places = Participant.objects.select_related("conversation").filter(
             conversation_id__in=own, user_id=viewer, left_at=None
         )
-        mine = {each.body.id: each for each in _mine(list(places), viewer)}
-    return {event.id: _rendered(event, mine.get(event.conversation_id), people) for event in events}
+        shown = conversation_bodies(list(places), viewer)
+        bodies = {body.id: body for body in shown}
+    return {event.id: _rendered(event, bodies, people) for event in events}
 
 
 def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
@@ -47,11 +39,25 @@ def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Fr
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
         )
     )
-    return {str(each.user_id): _rendered(event, each, {}) for each in _mine(places, None)}
+    bodies = conversation_bodies(places, None)
+    return {
+        str(place.user_id): _rendered(event, {event.conversation_id: body}, {})
+        for place, body in zip(places, bodies, strict=True)
+    }
 
 
-def _mine(places: Sequence[Participant], viewer: UUID | None) -> list[_Mine]:
-    return [_Mine(place.user_id, body) for place, body in zip(places, conversation_bodies(places, viewer), strict=True)]
+def render_own_settings(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
+    """Render changes of somebody's own settings: only they see them; registered with the event log."""
+    mine = {event.conversation_id for event in events if event.user_id == viewer}
+    rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
+    places = {place.conversation_id: place for place in rows}
+    return {event.id: _own_settings(event, places.get(event.conversation_id), viewer) for event in events}
+
+
+def _own_settings(event: Logged, place: Participant | None, viewer: UUID | None) -> Frame:
+    if place is None or event.user_id != viewer:
+        return EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
+    return frames.MyPlaceUpdated(conversation_id=event.conversation_id, sequence=event.sequence, me=my_place(place))
 
 
 def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
@@ -69,21 +75,18 @@ def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.Partic
 
 def _rendered(
     event: Logged,
-    mine: _Mine | None,
+    bodies: Mapping[UUID, frames.ConversationBody],
     people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
 ) -> Frame:
     conversation_id, sequence = event.conversation_id, event.sequence
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
-            if mine is None:  # they left a moment ago
+            body = bodies.get(event.conversation_id)
+            if body is None:  # they left a moment ago
                 return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
             created = event.kind == Event.Kind.CONVERSATION_CREATED
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
-            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=mine.body)
-        case Event.Kind.MY_PLACE_UPDATED:
-            if mine is None or mine.user_id != event.user_id:  # nobody else's business
-                return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
-            return frames.MyPlaceUpdated(conversation_id=conversation_id, sequence=sequence, me=mine.body.me)
+            return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
         case Event.Kind.PARTICIPANT_REMOVED:
             assert event.user_id is not None
             user_id = event.user_id

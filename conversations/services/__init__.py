@@ -2,6 +2,7 @@
 
 from conversations.services.conversations import (
     create_group,
+    follow_block,
     start_direct,
     update_conversation,
 )
@@ -16,6 +17,7 @@ from conversations.services.my_place import update_my_place
 __all__ = [
     "add_participants",
     "create_group",
+    "follow_block",
     "leave",
     "remove_participant",
     "start_direct",

@@ -7,28 +7,34 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from accounts.selectors import are_apart
+from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Event, Participant
 from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
 from realtime import clock
-from realtime.errors import Invalid
+from realtime.errors import Forbidden, Invalid
 
 
 def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
     """Find or create the one direct conversation of two people; return it and whether it is new.
 
     :raises Invalid: the other is oneself or nobody active.
+    :raises Forbidden: one of the two blocks the other, and there is none yet.
     """
     if other_id == user.id:
         raise Invalid(participant_ids="a direct conversation needs another person")
-    key = ":".join(sorted((str(user.id), str(other_id))))
+    key = _direct_key(user.id, other_id)
     existing = Conversation.objects.filter(direct_key=key).first()
     if existing is not None:
         return existing, False
     check_people([other_id], "participant_ids")
     try:
         with transaction.atomic():
+            lock_people([user.id, other_id])
+            if are_apart(user.id, other_id):
+                raise Forbidden("You cannot write to this person.")
             return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
     except IntegrityError:
         # The other one was faster; the unique key left exactly one.
@@ -53,6 +59,21 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
     return conversation
 
 
+def follow_block(*, user_id: UUID, other_id: UUID) -> None:
+    """Close the direct conversation of two people to both while one of them blocks the other, or open it again.
+
+    Inside the transaction of the block. The members' devices learn it as a change of what they may do.
+    """
+    direct = Conversation.objects.select_for_update(no_key=True).filter(direct_key=_direct_key(user_id, other_id))
+    conversation = direct.first()
+    if conversation is None or conversation.blocked == are_apart(user_id, other_id):
+        return
+    conversation.blocked = not conversation.blocked
+    conversation.save(update_fields=["blocked"])
+    entry = event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=clock.now(), actor_id=user_id)
+    event_log.append([entry])
+
+
 def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[str, str]) -> None:
     """Change a group's name, description or avatar.
 
@@ -74,6 +95,10 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[s
         event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
             tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
+
+
+def _direct_key(user_id: UUID, other_id: UUID) -> str:
+    return ":".join(sorted((str(user_id), str(other_id))))
 
 
 def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) -> Conversation:

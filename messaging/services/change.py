@@ -32,7 +32,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
         message, place = _locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
             raise Forbidden("You can edit your own text messages.")
-        if not place.can_send_messages:
+        if place.conversation.blocked or not place.can_send_messages:
             raise Forbidden("You may not write in this conversation.")
         window = settings.LIMITS.edit_window_seconds
         now = clock.now()

@@ -118,7 +118,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         if head is None:  # somebody else has locked it
             decision.answers.append(None)
             continue
-        refusal = _refusal(send, facts.place, facts.quoted)
+        refusal = _refusal(send, head, facts.place, facts.quoted)
         if refusal is not None:
             decision.answers.append(refusal)
             continue
@@ -167,8 +167,8 @@ def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
     return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
 
 
-def _refusal(send: Send, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
-    if not place.can_send_messages:
+def _refusal(send: Send, head: event_log.Head, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
+    if head.blocked or not place.can_send_messages:
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
         conversation_id, sequence = quoted or (None, 0)

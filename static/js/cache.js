@@ -12,7 +12,7 @@ import { trimTimeline } from "./state/timeline.js";
 
 const DATABASE = "chatsite";
 /** Raise it when the shape of the kept state changes: an older snapshot is dropped, not converted. */
-const VERSION = 1;
+const VERSION = 2;
 const SAVE_AFTER_MS = 400;
 const KEPT_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits"];
 
@@ -30,7 +30,17 @@ async function openDatabase() {
     request.result.createObjectStore("rest");
     request.result.createObjectStore("conversations", { keyPath: "id" });
   };
-  return settled(request);
+  const opening = settled(request);
+  // A tab with an older version of this script holds the database and may do so for days.
+  const blocked = new Promise((_, reject) => {
+    request.onblocked = () => {
+      reject(new Error("another tab holds an older snapshot"));
+      opening.then((late) => late.close());
+    };
+  });
+  const base = await Promise.race([opening, blocked]);
+  base.onversionchange = () => base.close();
+  return base;
 }
 
 /** Create the cache; `owner` is the id of the user whose data it may hold. */

@@ -53,6 +53,14 @@ export function shortTime(iso, now = new Date()) {
   return (days < 7 ? SHORT_WEEKDAY : SHORT_DAY).format(date);
 }
 
+/** Say until when a conversation is muted. */
+export function mutedLine(until, now = new Date()) {
+  const date = new Date(until);
+  if (date.getFullYear() > now.getFullYear() + 10) return "Muted until you unmute it";
+  if (daysAgo(date, now) === 0) return `Muted until ${TIME.format(date)}`;
+  return `Muted until ${(date.getFullYear() === now.getFullYear() ? DAY : DAY_OF_YEAR).format(date)}, ${TIME.format(date)}`;
+}
+
 /** Return the name of a person, from the viewer's side. */
 export function nameOf(state, userId, you = "You", unknown = "Someone") {
   if (userId && userId === state.me.id) return you;

@@ -33,6 +33,55 @@ async def test_somebody_signs_up_and_writes_to_somebody(people: People, arrives:
         assert conversation["display_name"] == "Zoe Ngata"
 
 
+async def test_somebody_mutes_pins_and_archives_for_all_their_browsers(people: People, arrives: Arrives):
+    async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo):
+        await ana.talks_to(cleo)
+        await ben.posts_message("first", to=await ana.talks_to(ben))
+        at_ana, elsewhere = await arrives(), await arrives()
+        await at_ana.signs_in(ana)
+        await elsewhere.signs_in(ana)
+        page, other = at_ana.page, elsewhere.page
+        await expect(page.locator(".row-name")).to_have_text(["Ben", "Cleo"])
+        await at_ana.opens("Cleo")
+        await page.get_by_role("button", name="Details").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name="Pin to the top").click()
+        for seen in (page, other):
+            await expect(seen.locator(".row-name")).to_have_text(["Cleo", "Ben"])
+        await dialog.get_by_text("Mute", exact=True).click()
+        await dialog.get_by_role("button", name="For 8 hours").click()
+        await expect(dialog.get_by_text("Muted until")).to_be_visible()
+        await expect(other.locator(".row", has_text="Cleo").get_by_text("Muted")).to_be_attached()
+        await dialog.get_by_role("button", name="Unmute").click()
+        await dialog.get_by_role("button", name="Archive", exact=True).click()
+        await expect(other.locator(".row-name")).to_have_text(["Ben"])
+        await other.get_by_role("button", name="Archived (1)").click()
+        await expect(other.locator(".row-name")).to_have_text(["Cleo"])
+        await dialog.get_by_role("button", name="Take out of the archive").click()
+        await expect(other.locator(".row-name")).to_have_text(["Cleo", "Ben"])
+
+
+async def test_somebody_blocks_somebody_and_takes_it_back(people: People, arrives: Arrives):
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        await ana.talks_to(ben)
+        at_ana, at_ben = await arrives(), await arrives()
+        await at_ana.signs_in(ana)
+        await at_ben.signs_in(ben)
+        await at_ben.opens("Ana")
+        await at_ana.opens("Ben")
+        page = at_ana.page
+        await page.get_by_role("button", name="Details").click()
+        await page.get_by_role("button", name="Block Ben").click()
+        await page.get_by_role("button", name="Block", exact=True).click()
+        await expect(page.get_by_role("button", name="Unblock Ben")).to_be_visible()
+        for seen in (page, at_ben.page):
+            await expect(seen.get_by_text("You cannot write in this conversation.")).to_be_visible()
+        await page.get_by_role("button", name="Unblock Ben").click()
+        await expect(at_ben.page.get_by_text("You cannot write in this conversation.")).to_be_hidden()
+        await at_ben.writes("after all")
+        await at_ana.sees("after all")
+
+
 async def test_no_credential_is_within_reach_of_scripts(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         at_ana = await arrives()

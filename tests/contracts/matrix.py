@@ -120,6 +120,11 @@ MATRIX = [
     Row("GET /api/v1/users/me", for_signed_in(200), check=it_is_me),
     Row("PATCH /api/v1/users/me", for_signed_in(200), {"about": "me"}, check=it_is_me),
     Row("GET /api/v1/users/search", for_signed_in(200), query="?q=e", check=nobodys_email),
+    Row("GET /api/v1/users/block", for_signed_in(200), check=nobodys_email),
+    Row("POST /api/v1/users/block", for_signed_in(201), {"user_id": "{bystander_id}"}),
+    Row("POST /api/v1/users/block", for_signed_in(404), {"user_id": "{deactivated_id}"}, label="somebody deactivated"),
+    Row("POST /api/v1/users/block", for_signed_in(400), {"user_id": "{my_id}"}, label="oneself"),
+    Row("DELETE /api/v1/users/block/{user_id}", for_signed_in(204)),
     Row("PUT /api/v1/users/status", for_signed_in(204), {"status": "busy"}),
     Row("GET /api/v1/users/{user_id}/profile", for_signed_in(200), check=presence_for_companions_only),
     Row(

@@ -52,6 +52,27 @@ def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
     assert names(ana) == ["Team", "cleo", "ben"]
 
 
+def test_filters_hold_on_every_page(ana: User) -> None:
+    talks = [direct(ana, other) for other in people("ben1", "ben2", "ben3", "ben4", "cleo")]
+    for talk in talks[:2]:
+        update_my_place(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
+
+    def all_pages(**query: Any) -> list[str]:
+        found, cursor = [], None
+        while True:
+            part = page(ana, limit=1, cursor=cursor, **query)
+            found += [each.display_name for each in part.results]
+            cursor = part.next
+            if cursor is None:
+                return found
+
+    assert all_pages(archived=True) == ["ben2", "ben1"]
+    assert all_pages(archived=False) == ["cleo", "ben4", "ben3"]
+    assert all_pages(q="ben") == ["ben4", "ben3", "ben2", "ben1"]
+    assert all_pages(q="ben", archived=False) == ["ben4", "ben3"]
+    assert all_pages(q="ben", unread=True) == []
+
+
 def test_archived_ones_and_others_can_be_asked_for(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     direct(ana, ben)

@@ -105,3 +105,11 @@ def test_only_of_one_s_own_conversations(ana: User, ben: User, team: Conversatio
     leave(user_id=ben.id, conversation_id=team.id)
     with pytest.raises(NotFound):
         sets(ben, team, pinned=True)
+
+
+def test_an_event_of_a_later_release_is_hidden(ana: User, team: Conversation) -> None:
+    sets(ana, team, pinned=True)
+    Event.objects.filter(kind="my_place_updated").update(kind="of_a_later_release")
+    shown = newest_event(ana, team)
+    assert isinstance(shown, EventHidden)
+    assert shown.sequence == Conversation.objects.get(id=team.id).last_sequence

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
-from uuid import uuid4
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 import pytest
+import redis
 from django.conf import settings
 
+from accounts.services import block_user, unblock_user
 from presence import services, store
 from presence import socket as presence_socket
 from presence.socket import Connections, Typists
@@ -15,6 +17,7 @@ from presence.store import RedisStore
 from realtime.errors import TryAgain
 from realtime.items import Notice
 from realtime.threads import in_database_thread
+from realtime.topic import Topic
 from tests.clocks import Clock
 from tests.making import direct, group, people
 from tests.realtime.peers import Peer, frame_of
@@ -197,21 +200,104 @@ async def test_what_happens_while_the_database_is_away_is_told_afterwards(
 # --- Typing -------------------------------------------------------------------------------
 
 
-def test_a_typist_stops_when_they_say_so_or_their_lease_ends(told: list[Notice], limits: Callable[..., None]) -> None:
-    typists, ana = Typists(), Peer("ana", "phone")
-    typists.set(ana.socket, "c", False)
+@pytest.fixture
+def ana(ana_and_ben: tuple[str, str]) -> Peer:
+    """A device of ana's in a conversation called c."""
+    ana = Peer(ana_and_ben[0], "phone")
+    ana.socket.topics["c"] = cast(Topic, None)
+    return ana
+
+
+async def test_a_typist_stops_when_they_say_so_or_their_lease_ends(
+    ana: Peer, told: list[Notice], limits: Callable[..., None]
+) -> None:
+    typists = Typists()
+    await typists.set(ana.socket, "c", False)
     assert told == [], "who did not begin does not stop"
-    typists.set(ana.socket, "c", True)
+    await typists.set(ana.socket, "c", True)
     typists.tick()
-    typists.set(ana.socket, "c", False)
+    await typists.set(ana.socket, "c", False)
     typists.tick()
     limits(typing_lease_seconds=-1)
-    typists.set(ana.socket, "c", True)
+    await typists.set(ana.socket, "c", True)
     typists.tick()
     typists.tick()
     assert [frame_of(notice)["is_typing"] for notice in told] == [True, False, True, False]
     assert {notice.conversation_id for notice in told} == {"c"}
     assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]
+
+
+async def test_who_is_kept_apart_does_not_learn_that_somebody_types(
+    ana: Peer, ana_and_ben: tuple[str, str], told: list[Notice]
+) -> None:
+    _, ben = ana_and_ben
+    await in_database_thread(lambda: block_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
+    told.clear()
+    typists = Typists()
+    for _ in range(2):
+        await typists.set(ana.socket, "c", True)
+    await typists.set(ana.socket, "c", False)
+    assert [notice.except_users for notice in told] == [[ben]] * 3
+    await in_database_thread(lambda: unblock_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
+    await typists.set(ana.socket, "c", True)
+    assert told[-1].except_users == []
+
+
+async def test_who_leaves_while_it_is_looked_up_does_not_type(
+    ana: Peer, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaves(_: str) -> list[str]:
+        ana.socket.topics.clear()
+        return []
+
+    monkeypatch.setattr(services, "kept_from", leaves)
+    typists = Typists()
+    await typists.set(ana.socket, "c", True)
+    typists.tick()
+    assert told == []
+
+
+async def test_after_a_block_the_two_look_offline_to_each_other_only(
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+) -> None:
+    ana, ben = ana_and_ben
+    for user_id in ana_and_ben:
+        connections.add(Peer(user_id).socket)
+    await connections.tick()
+    told.clear()
+    pair = {"user_id": UUID(ana), "other_id": UUID(ben)}
+    await in_database_thread(lambda: block_user(**pair))
+    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    assert sorted(seen) == sorted([([ben], ana, "offline"), ([ana], ben, "offline")])
+    told.clear()
+    await in_database_thread(lambda: unblock_user(**pair))
+    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    assert sorted(seen) == sorted([([ben], ana, "online"), ([ana], ben, "online")])
+
+
+async def test_a_block_between_strangers_tells_nobody_anything(told: list[Notice]) -> None:
+    def block() -> None:
+        ana, ben = people("ana", "ben")
+        block_user(user_id=ana.id, other_id=ben.id)
+
+    await in_database_thread(block)
+    assert told == []
+
+
+async def test_without_the_store_a_block_holds_all_the_same(
+    ana_and_ben: tuple[str, str], told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = {"user_id": UUID(ana_and_ben[0]), "other_id": UUID(ana_and_ben[1])}
+    await in_database_thread(lambda: block_user(**pair))
+    told.clear()
+
+    class Away:
+        def shown(self, _: Any) -> Any:
+            raise redis.ConnectionError
+
+    monkeypatch.setattr(services, "store", Away)
+    await in_database_thread(lambda: unblock_user(**pair))
+    assert told == []
 
 
 class Later(Clock):

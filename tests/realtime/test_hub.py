@@ -218,6 +218,19 @@ async def test_what_was_rendered_for_some_members_reaches_these(hub: Hub, log: F
     assert sequences(ana) == [2, 3]
 
 
+async def test_who_has_a_frame_of_their_own_gets_that_and_the_others_the_shared_one(
+    hub: Hub, log: FakeLog, ana: Peer
+) -> None:
+    ben = Peer("ben")
+    await hub.attach(ben.socket)
+    wake_up = log.commit("c", rendered=False)
+    event = log.events["c"][-1]
+    event.text, event.texts = '{"n":"hidden"}', {"ana": '{"n":"own"}'}
+    hub.offer([wake_up])
+    await settled(hub)
+    assert (ana.texts, ben.texts) == (['{"n":"own"}'], ['{"n":"hidden"}'])
+
+
 # --- Notices and ends ---------------------------------------------------------------------
 
 
@@ -233,6 +246,7 @@ async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana:
         (Notice('{"n":4}', user_ids=["ana"], except_session="tablet"), [ana]),
         (Notice('{"n":5}', conversation_id="unknown"), []),
         (Notice('{"n":6}', conversation_id="c", row_id=7), [ana, tablet, ben]),
+        (Notice('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
     ]
     for number, (notice, expected) in enumerate(notices, start=1):
         hub.offer([notice])

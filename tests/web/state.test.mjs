@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { initialState, reduce } from "../../static/js/state/reducer.js";
 import { countArchived, listRows, totalUnread } from "../../static/js/state/selectors.js";
+import { mutedLine } from "../../static/js/wording.js";
 import { othersWatermarks, statusOf } from "../../static/js/state/receipts.js";
 import { emptyTimeline, prependPage, putMessage, shownMessages, trimTimeline } from "../../static/js/state/timeline.js";
 import { ANA, BEN, CLEO, ROOM, conversation, message, newMessage, participant } from "./builders.mjs";
@@ -273,4 +274,13 @@ test("what is muted or archived does not count in the title", () => {
     },
   );
   assert.equal(totalUnread(state, now), 2);
+});
+
+test("the end of a mute is told as a time today, a day later on, and not at all when it is for good", () => {
+  const now = new Date(2026, 0, 5, 12, 0);
+  const at = (...when) => mutedLine(new Date(...when).toISOString(), now);
+  assert.match(at(2026, 0, 5, 13, 30), /^Muted until \d+:30/);
+  assert.match(at(2026, 0, 12, 12, 0), /^Muted until January 12, /);
+  assert.match(at(2027, 0, 12, 12, 0), /^Muted until January 12, 2027, /);
+  assert.equal(at(9999, 0, 1), "Muted until you unmute it");
 });

@@ -16,7 +16,8 @@ import { reportFailure } from "./toast.js";
 
 const RANK = { owner: 0, admin: 1, member: 2 };
 
-function personPage(app, state, conversation, person) {
+/** `blocks` are the ids of those whom I block, null while they are not known; `onBlock` blocks or unblocks. */
+function personPage(app, state, conversation, person, { blocks, onBlock }) {
   const seen = presenceOf(state, person.id);
   return h(
     "div",
@@ -31,6 +32,13 @@ function personPage(app, state, conversation, person) {
     ),
     person.about && h("p", { class: "details-about" }, person.about),
     ownSettings(app, conversation),
+    blocks &&
+      h(
+        "button",
+        { type: "button", class: "own-setting danger", on: { click: () => onBlock(person) } },
+        icon("block"),
+        `${blocks.has(person.id) ? "Unblock" : "Block"} ${nameOf(state, person.id)}`,
+      ),
   );
 }
 
@@ -139,8 +147,9 @@ function groupPage(app, state, conversation, dialog, { all, onAll }) {
 
 /** Open the dialog. */
 export function openDetails(app, id) {
-  const { store } = app;
+  const { store, api } = app;
   let all = null;
+  let blocks = null;
   const place = h("div", { class: "details-place" });
   const isDirect = store.state.conversations[id].type === "direct";
   const unsubscribe = store.subscribe((state, previous) => {
@@ -159,15 +168,37 @@ export function openDetails(app, id) {
     });
   }
 
+  const loadBlocks = () =>
+    reportFailure(async () => {
+      blocks = new Set((await api.blocks()).results.map((user) => user.id));
+      if (store.state.conversations[id]) draw(store.state);
+    });
+
+  async function onBlock(person) {
+    const held = blocks.has(person.id);
+    const sure =
+      held ||
+      (await askToConfirm({
+        title: `Block ${nameOf(store.state, person.id)}?`,
+        text: "Neither of you can write to the other, or sees whether the other is online or typing.",
+        action: "Block",
+        danger: true,
+      }));
+    if (sure && (await reportFailure(() => (held ? api.unblock(person.id) : api.block(person.id))))) await loadBlocks();
+  }
+
   function draw(state) {
     const conversation = state.conversations[id];
     const person = otherPerson(state, conversation);
-    const page = person ? personPage(app, state, conversation, person) : groupPage(app, state, conversation, dialog, { all, onAll });
+    const page = person ? personPage(app, state, conversation, person, { blocks, onBlock }) : groupPage(app, state, conversation, dialog, { all, onAll });
     const { scrollTop } = place.firstElementChild ?? {};
     const choosing = place.querySelector(".own-mute")?.open;
+    const focused = [...place.querySelectorAll("button, summary")].indexOf(document.activeElement);
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;
     if (choosing) page.querySelector(".own-mute")?.setAttribute("open", "");
+    if (focused >= 0) page.querySelectorAll("button, summary")[focused]?.focus();
   }
   draw(store.state);
+  if (isDirect) loadBlocks();
 }

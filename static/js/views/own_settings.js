@@ -4,6 +4,7 @@
  * Lives here: these buttons. The server tells all my devices; nobody else learns of it.
  */
 import { isMuted } from "../state/selectors.js";
+import { mutedLine } from "../wording.js";
 import { h, icon } from "./dom.js";
 import { reportFailure } from "./toast.js";
 
@@ -15,11 +16,6 @@ const MUTES = [
 ];
 /** Nobody waits for it. */
 const FOR_GOOD = "9999-01-01T00:00:00Z";
-
-function whenOf(until) {
-  if (until >= FOR_GOOD) return "until you unmute it";
-  return `until ${new Date(until).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" })}`;
-}
 
 /** Make the part of the details for a conversation as it is now. */
 export function ownSettings(app, conversation) {
@@ -42,7 +38,7 @@ export function ownSettings(app, conversation) {
       ? h(
           "div",
           { class: "own-muted" },
-          h("span", {}, icon("muted"), ` Muted ${whenOf(me.muted_until)}`),
+          h("span", {}, icon("muted"), ` ${mutedLine(me.muted_until)}`),
           mute("Unmute", () => ({ muted_until: null })),
         )
       : h(

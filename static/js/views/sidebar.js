@@ -179,7 +179,7 @@ export function createSidebar(app) {
       },
     );
     nothing.hidden = rows.length > 0;
-    setText(nothing, filter ? "Nothing found." : state.complete ? "No conversations yet. Start one with the button above." : "Loading…");
+    setText(nothing, filter ? "Nothing found." : countArchived(state) > 0 ? "All chats are archived." : state.complete ? "No conversations yet. Start one with the button above." : "Loading…");
   }
 
   return {

@@ -1,0 +1,15 @@
+"""What conversations do when something happens between people."""
+
+from typing import Any
+from uuid import UUID
+
+from django.dispatch import receiver
+
+from accounts.signals import blocks_changed
+from conversations import services
+
+
+@receiver(blocks_changed)
+def close_or_open_direct(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
+    """Let the direct conversation of the two follow, in the transaction of the block."""
+    services.follow_block(user_id=blocker_id, other_id=blocked_id)

@@ -1,0 +1,17 @@
+"""What presence does when something happens between people."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from accounts.signals import blocks_changed
+from presence import services
+
+
+@receiver(blocks_changed)
+def part_or_introduce(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
+    """Show the two to each other as offline, or as they are again, once it is committed."""
+    transaction.on_commit(partial(services.follow_block, str(blocker_id), str(blocked_id)))

@@ -1,0 +1,185 @@
+"""Two people of whom one blocks the other: nothing is written between them, and all else stays."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from accounts import selectors as people_selectors
+from accounts.models import Block, User
+from accounts.services import block_user, unblock_user
+from conversations import selectors
+from conversations.models import Conversation
+from conversations.services import start_direct
+from messaging.models import Message
+from messaging.services.change import delete_message_for_everyone, edit_message
+from realtime.errors import DomainError, Forbidden, Invalid, NotFound
+from tests.making import at_once, direct, group, people, say
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pair() -> tuple[User, User]:
+    ana, ben = people("ana", "ben")
+    return ana, ben
+
+
+def blocks(user: User, other: User) -> bool:
+    return block_user(user_id=user.id, other_id=other.id)
+
+
+def unblocks(user: User, other: User) -> None:
+    unblock_user(user_id=user.id, other_id=other.id)
+
+
+def may(user: User, conversation: Conversation) -> list[str]:
+    return selectors.conversation_body(user.id, conversation.id).my_permissions
+
+
+def test_neither_writes_to_the_other_and_both_may_read(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    talk = direct(ana, ben)
+    say(talk, ben, "before")
+    assert blocks(ana, ben)
+    for user in pair:
+        with pytest.raises(Forbidden):
+            say(talk, user)
+        assert may(user, talk) == []
+        assert selectors.conversation_body(user.id, talk.id).last_message.content == "before"
+        assert start_direct(user=user, other_id=(ben if user is ana else ana).id) == (talk, False)
+    unblocks(ana, ben)
+    for user in pair:
+        say(talk, user)
+        assert may(user, talk) == ["send_messages"]
+
+
+def test_an_edit_is_no_way_around_it_and_a_deletion_is_allowed(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    sent = say(direct(ana, ben), ben, "before")
+    blocks(ana, ben)
+    with pytest.raises(Forbidden):
+        edit_message(user_id=ben.id, message_id=sent.message_id, content="anyway")
+    delete_message_for_everyone(user_id=ben.id, message_id=sent.message_id)
+    assert Message.objects.get(id=sent.message_id).deleted_at is not None
+
+
+def test_nothing_new_begins_between_them(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    blocks(ana, ben)
+    for user, other in (pair, pair[::-1]):
+        with pytest.raises(Forbidden):
+            direct(user, other)
+    unblocks(ana, ben)
+    assert may(ben, direct(ben, ana)) == ["send_messages"]
+
+
+def test_each_has_a_block_of_their_own(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    talk = direct(ana, ben)
+    blocks(ana, ben)
+    blocks(ben, ana)
+    unblocks(ben, ana)
+    assert may(ben, talk) == []
+    unblocks(ana, ben)
+    assert may(ben, talk) == ["send_messages"]
+
+
+def test_the_log_tells_both_once(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    talk = direct(ana, ben)
+    before = Conversation.objects.get(id=talk.id).last_sequence
+    assert (blocks(ana, ben), blocks(ana, ben), blocks(ben, ana)) == (True, False, True)
+    after = Conversation.objects.get(id=talk.id)
+    assert (after.last_sequence, after.blocked) == (before + 1, True)
+
+
+def test_a_group_goes_on(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    team = group(ana, ben)
+    blocks(ana, ben)
+    say(team, ben)
+    assert "send_messages" in may(ben, team)
+
+
+def test_they_are_no_peers_while_it_lasts(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    (cleo,) = people("cleo")
+    group(ana, ben, cleo)
+    everybody = [ana.id, ben.id, cleo.id]
+
+    def peers() -> dict[str, set[str]]:
+        names = {user.id: user.username for user in (ana, ben, cleo)}
+        found = selectors.peers_of(everybody, most_participants=50)
+        return {names[id]: {names[peer] for peer in mine} for id, mine in found.items()}
+
+    blocks(ana, ben)
+    assert peers() == {"ana": {"cleo"}, "ben": {"cleo"}, "cleo": {"ana", "ben"}}
+    assert people_selectors.are_apart(ben.id, ana.id)
+    unblocks(ana, ben)
+    assert peers()["ana"] == {"ben", "cleo"}
+    assert not people_selectors.are_apart(ben.id, ana.id)
+
+
+def test_whom_one_blocks_is_one_s_own_list(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    (cleo,) = people("cleo")
+    blocks(ana, ben)
+    blocks(ana, cleo)
+    assert [each.username for each in people_selectors.blocked_users(ana.id)] == ["cleo", "ben"]
+    assert people_selectors.blocked_users(ben.id) == []
+
+
+def test_nobody_blocks_themselves_or_nobody(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    with pytest.raises(Invalid):
+        blocks(ana, ana)
+    ghost = User(username="ghost")
+    with pytest.raises(NotFound):
+        blocks(ana, ghost)
+    unblocks(ana, ghost)
+    unblocks(ana, ben)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_that_begins_at_the_same_moment_is_closed_too(pair: tuple[User, User]) -> None:
+    for number in range(10):
+        ana, ben = people(f"ana{number}", f"ben{number}")
+        at_once([partial(direct, ben, ana), partial(blocks, ana, ben)])
+        with pytest.raises(Forbidden):
+            say(direct(ben, ana), ben)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_blocks_and_unblocks_of_both_at_once_leave_what_the_blocks_say(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    talk = direct(ana, ben)
+
+    def plays(user: User, other: User) -> None:
+        try:
+            for _ in range(10):
+                blocks(user, other)
+                unblocks(user, other)
+            if user is ana:
+                blocks(user, other)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(plays, ana, ben), threads.submit(plays, ben, ana)]:
+            done.result()
+    assert Block.objects.count() == 1
+    assert Conversation.objects.get(id=talk.id).blocked
+
+
+def test_a_refusal_says_the_same_to_both(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    talk = direct(ana, ben)
+    blocks(ana, ben)
+    told = []
+    for user in pair:
+        with pytest.raises(DomainError) as refusal:
+            say(talk, user)
+        told.append(refusal.value.body())
+    assert told[0] == told[1]

@@ -157,13 +157,9 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
 
     Every request asks this: to have the ORM write the statement would take longer than all the rest of it.
     """
-    found = _SESSIONS.fetch(
-        f"SELECT {_SESSIONS.of('s')}, {_USERS.of('u')} {_not_ended(condition)}",
-        [parameter],
-        _USERS,
-    )
-    for values in found:
-        session, user = _SESSIONS.instance(values[: len(_SESSIONS)]), _USERS.instance(values[len(_SESSIONS) :])
+    text = f"SELECT {_SESSIONS.of('s')}, {_USERS.of('u')} {_not_ended(condition)}"
+    for session_values, user_values in _SESSIONS.fetch_with(_USERS, text, [parameter]):
+        session, user = _SESSIONS.instance(session_values), _USERS.instance(user_values)
         if session.password_fingerprint == user.get_session_auth_hash():
             session.user = user
             _note_use([(session.id, session.last_used_at)])

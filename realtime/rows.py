@@ -85,9 +85,6 @@ class Columns(Generic[Model]):
         """Return all columns of a model, from which instances can be made."""
         return cls(model, *(field.attname for field in model._meta.concrete_fields))
 
-    def __len__(self) -> int:
-        return len(self._columns)
-
     def instance(self, values: Sequence[Any]) -> Model:
         """Return the instance of the model that fetched values make, given all columns."""
         return self._model.from_db(connection.alias, [field.attname for field in self._own_fields], values)
@@ -104,21 +101,24 @@ class Columns(Generic[Model]):
         """Return the columns for the list of a SELECT from the model's table, called `alias`."""
         return ", ".join(f"{alias}.{column}" for column in self._columns)
 
-    def fetch(self, text: str, parameters: Sequence[Any], *others: "Columns[Any]") -> list[Sequence[Any]]:
+    def fetch(self, text: str, parameters: Sequence[Any]) -> list[Sequence[Any]]:
         """Execute a SELECT of these columns (`of`); return its rows with values as the model would have them.
 
-        `others` are columns of other models that follow in its list. For what is read by thousands: to make instances
-        of a model takes several times as long.
+        For what is read by thousands: to make instances of a model takes several times as long.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(text, parameters)
-            rows: list[Sequence[Any]] = cursor.fetchall()
-        first = 0
-        for columns in (self, *others):
-            for position, convert in columns._conversions:
-                at = first + position
-                rows = [(*row[:at], convert(row[at]), *row[at + 1 :]) for row in rows]
-            first += len(columns)
+        return self._converted(_fetched(text, parameters))
+
+    def fetch_with(
+        self, other: "Columns[Any]", text: str, parameters: Sequence[Any]
+    ) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
+        """Execute a SELECT of these columns and then those of another model; return each row in these two parts."""
+        rows, width = _fetched(text, parameters), len(self._columns)
+        theirs = other._converted([row[width:] for row in rows])
+        return zip(self._converted([row[:width] for row in rows]), theirs, strict=True)
+
+    def _converted(self, rows: list[Sequence[Any]]) -> list[Sequence[Any]]:
+        for position, convert in self._conversions:
+            rows = [(*row[:position], convert(row[position]), *row[position + 1 :]) for row in rows]
         return rows
 
     def parameters(self, rows: Iterable[Sequence[Any]]) -> list[Parameter]:
@@ -176,6 +176,13 @@ class Columns(Generic[Model]):
             for field, column in zip(self._fields, self._columns, strict=True)
         )
         return f"(SELECT {values}, key + 1 AS n FROM json_each(%s)) AS r"  # noqa: S608
+
+
+def _fetched(text: str, parameters: Sequence[Any]) -> list[Sequence[Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(text, parameters)
+        rows: list[Sequence[Any]] = cursor.fetchall()
+    return rows
 
 
 def matching(model: type[models.Model], alias: str, condition: str, *, many: bool = False) -> str:

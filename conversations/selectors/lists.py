@@ -6,55 +6,18 @@ import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from conversations import frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
-from conversations.selectors.places import place_of, places_now
+from conversations.selectors.places import ConversationRow, PlaceRow, place_of, places_now
 from realtime.errors import Invalid
 from realtime.rows import Columns, ids, ids_in, one_id, one_moment
 
-
-class _ShownConversation(msgspec.Struct):
-    id: UUID
-    type: str
-    name: str
-    description: str
-    avatar_url: str
-    created_by_id: UUID | None
-    created_at: datetime.datetime
-    updated_at: datetime.datetime
-    last_activity_at: datetime.datetime
-    last_sequence: int
-    last_message_sequence: int
-    message_count: int
-    participant_count: int
-    blocked: bool
-
-
-class _ShownPlace(msgspec.Struct):
-    conversation: _ShownConversation
-    user_id: UUID
-    conversation_id: UUID
-    role: str
-    can_send_messages: bool
-    joined_at: datetime.datetime
-    history_from: int
-    last_read_sequence: int
-    sent_count: int
-    read_message_count: int
-    read_sent_count: int
-    muted_until: datetime.datetime | None
-    notification_level: str
-    pinned: bool
-    archived: bool
-
-
-_PLACES = Columns(Participant, *_ShownPlace.__struct_fields__[1:])
-_CONVERSATIONS = Columns(Conversation, *_ShownConversation.__struct_fields__)
+_PLACES = Columns(Participant, *PlaceRow.__struct_fields__[1:])
+_CONVERSATIONS = Columns(Conversation, *ConversationRow.__struct_fields__)
 
 
 def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> frames.ConversationPage:
@@ -75,16 +38,15 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     if after is not None:
         conditions.append("(c.last_activity_at, c.id) < (%s, %s)")
         parameters += [one_moment(after[0]), one_id(after[1])]
+    # Nothing in the text comes from outside: names of tables and columns only.
+    text = (
+        f"SELECT {_PLACES.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
+        f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
+        f"WHERE {' AND '.join(conditions)} ORDER BY c.last_activity_at DESC, c.id DESC LIMIT %s"
+    )
     found = [
-        _ShownPlace(_ShownConversation(*row[len(_PLACES) :]), *row[: len(_PLACES)])
-        for row in _PLACES.fetch(
-            # Nothing in the text comes from outside: names of tables and columns only.
-            f"SELECT {_PLACES.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
-            f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
-            f"WHERE {' AND '.join(conditions)} ORDER BY c.last_activity_at DESC, c.id DESC LIMIT %s",
-            [*parameters, query.limit + 1],
-            _CONVERSATIONS,
-        )
+        PlaceRow(ConversationRow(*conversation), *place)
+        for place, conversation in _PLACES.fetch_with(_CONVERSATIONS, text, [*parameters, query.limit + 1])
     ]
     shown = found[: query.limit]
     more = len(found) > query.limit

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -18,17 +17,18 @@ from realtime.rows import Columns, as_uuid, matching, one_id
 USERS = Columns(Participant, "user")
 
 
-class Talk(Protocol):
-    """What it takes to show a conversation: an instance of the model, or a row."""
+class ConversationRow(msgspec.Struct):
+    """What it takes to show a conversation."""
 
     id: UUID
-    type: Any
+    type: str
     name: str
     description: str
     avatar_url: str
     created_by_id: UUID | None
     created_at: datetime
     updated_at: datetime
+    last_activity_at: datetime
     last_sequence: int
     last_message_sequence: int
     message_count: int
@@ -36,12 +36,13 @@ class Talk(Protocol):
     blocked: bool
 
 
-class Place(Protocol):
-    """What it takes to show a conversation to one member: an instance of the model with its conversation, or a row."""
+class PlaceRow(msgspec.Struct):
+    """What it takes to show a conversation to one member."""
 
+    conversation: ConversationRow
     user_id: UUID
     conversation_id: UUID
-    role: Any
+    role: str
     can_send_messages: bool
     joined_at: datetime
     history_from: int
@@ -50,13 +51,13 @@ class Place(Protocol):
     read_message_count: int
     read_sent_count: int
     muted_until: datetime | None
-    notification_level: Any
+    notification_level: str
     pinned: bool
     archived: bool
 
-    @property
-    def conversation(self) -> Talk:
-        """The conversation that it is a place in."""
+
+# Somebody's place with its conversation, as an instance of the model or as a row.
+Place = Participant | PlaceRow
 
 
 class Held(msgspec.Struct, frozen=True):

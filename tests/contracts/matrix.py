@@ -87,14 +87,21 @@ def nobodys_email(world: World, actor: str, body: Any) -> None:
     assert not any("email" in user for user in body["results"])
 
 
-def group_for_members_only(world: World, actor: str, body: Any) -> None:
-    assert [each["id"] for each in body["results"]] == ([str(world.group.id)] if actor in IN_GROUP else [])
+def mine_only(world: World, actor: str) -> list[str]:
+    if actor == "blocked":
+        return [str(world.direct.id)]
+    return [str(world.group.id)] if actor in IN_GROUP else []
+
+
+def conversations_of_mine_only(world: World, actor: str, body: Any) -> None:
+    assert [each["id"] for each in body["results"]] == mine_only(world, actor)
 
 
 def sync_for_members_only(world: World, actor: str, body: Any) -> None:
     group = str(world.group.id)
     mine = [group] if actor in IN_GROUP else []
-    assert list(body["heads"]) == list(body["events"]) == mine
+    assert list(body["heads"]) == mine_only(world, actor)
+    assert list(body["events"]) == mine
     assert body["resync"] == []
     assert bool(body["receipts"]) == bool(mine)
 
@@ -133,9 +140,32 @@ MATRIX = [
         path={"user_id": "{deactivated_id}"},
         label="of somebody deactivated",
     ),
-    Row("GET /api/v1/conversations", for_signed_in(200), check=group_for_members_only),
+    Row("GET /api/v1/conversations", for_signed_in(200), check=conversations_of_mine_only),
     Row("POST /api/v1/conversations", for_signed_in(201), {"type": "group", "participant_ids": ["{bystander_id}"]}),
-    Row("POST /api/v1/conversations", for_signed_in(201), {"type": "direct", "participant_ids": ["{bystander_id}"]}),
+    Row(
+        "POST /api/v1/conversations",
+        for_signed_in(201) | {"blocked": 200},
+        {"type": "direct", "participant_ids": ["{bystander_id}"]},
+    ),
+    Row(
+        "POST /api/v1/messages",
+        for_signed_in(404) | {"blocked": 403},
+        {"conversation_id": "{direct_id}", "content": "hi"},
+        label="to who blocks",
+    ),
+    Row(
+        f"GET {GROUP}",
+        for_signed_in(404) | {"blocked": 200},
+        path={"conversation_id": "{direct_id}"},
+        label="with who blocks",
+    ),
+    Row(
+        f"PATCH {MESSAGE}",
+        for_signed_in(404) | {"blocked": 403},
+        {"content": "anyway"},
+        path={"message_id": "{told_id}"},
+        label="to who blocks",
+    ),
     Row(f"GET {GROUP}", every_member(200)),
     Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), {"name": "Other"}),
     Row(f"DELETE {GROUP}", every_member(204), query="?mode=leave"),
@@ -230,6 +260,8 @@ def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
         "conversation_id": str(world.group.id),
         "message_id": world.message,
         "newest_id": world.newest,
+        "direct_id": str(world.direct.id),
+        "told_id": world.told,
         "user_id": world.id_of("bystander"),
         "my_id": world.id_of(actor) if actor != "anonymous" else str(uuid4()),
         "other_session_id": str(world.sessions["other_device"].id),

@@ -26,7 +26,8 @@ class World:
 async def everybody_connected(site: Site) -> AsyncIterator[World]:
     """Make the people of the matrix of REST, with sockets at both processes where they can have one."""
     people = People(site)
-    names = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated", "stranger", "staff")
+    inside = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated")
+    names = (*inside, "stranger", "blocked", "staff")
     signed_up: dict[str, Device] = {}
     for number, name in enumerate(names):
         signed_up[name] = await people.signs_up(name.replace("_", "-"), server=site.servers[number % 2])
@@ -34,7 +35,7 @@ async def everybody_connected(site: Site) -> AsyncIterator[World]:
         "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1", signed_up["staff"].id
     )
     owner, member = signed_up["owner"], signed_up["member"]
-    group = await owner.gathers(*(signed_up[name] for name in names[1:7]), name="Trip")
+    group = await owner.gathers(*(signed_up[name] for name in inside[1:]), name="Trip")
     places = f"/conversations/{group['id']}/participants"
     await owner.patches(f"{places}/{signed_up['admin'].id}", {"role": "admin"})
     await owner.patches(f"{places}/{signed_up['read_only'].id}", {"can_send_messages": False})
@@ -47,6 +48,8 @@ async def everybody_connected(site: Site) -> AsyncIterator[World]:
     await member.deletes(f"/auth/sessions/{session['id']}")
     signed_up["anonymous"] = Device(member.person, "nobody's", "", member.server, site)
     bystander = signed_up.pop("bystander")
+    await bystander.talks_to(signed_up["blocked"])
+    await bystander.posts("/users/block", {"user_id": signed_up["blocked"].id})
     await asyncio.gather(bystander.connects(), *(signed_up[name].connects() for name in SIGNED_IN))
     with site.clean_logs():
         yield World(signed_up, bystander, group["id"], message["id"], message["sequence"])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import DeviceSession, User
-from accounts.services import open_session, revoke_session
+from accounts.services import block_user, open_session, revoke_session
 from conversations import services
 from conversations.models import Conversation
-from tests.making import group, person, read, say
+from tests.making import direct, group, person, read, say
 
-# Who asks. The first eight are signed in; the last three are not, or not any more.
-SIGNED_IN = ("stranger", "ex_member", "member", "read_only", "admin", "owner", "staff", "other_device")
+# Who asks. The first nine are signed in; the last three are not, or not any more.
+SIGNED_IN = ("stranger", "blocked", "ex_member", "member", "read_only", "admin", "owner", "staff", "other_device")
 SIGNED_OUT = ("anonymous", "revoked", "deactivated")
 ACTORS = SIGNED_IN + SIGNED_OUT
 IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
@@ -21,7 +21,8 @@ IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
 class World:
     """One group: `owner` made it, `member` wrote in it, `bystander` is there to be acted upon.
 
-    `other_device` and `revoked` are devices of `member`; `deactivated` is in the group, `staff` is not.
+    `other_device` and `revoked` are devices of `member`; `deactivated` is in the group, `staff` is not. `blocked` is
+    not either, and has a direct conversation with `bystander`, who blocks them.
     """
 
     users: dict[str, User]
@@ -30,6 +31,8 @@ class World:
     group: Conversation
     message: str  # by `member`, while `ex_member` was there
     newest: str  # by `owner`, after `ex_member` was removed
+    direct: Conversation
+    told: str  # by `blocked`, in the direct conversation
 
     def id_of(self, actor: str) -> str:
         """Return the user id of an actor."""
@@ -43,7 +46,7 @@ class World:
 def make_world() -> World:
     """Create everybody and everything, in the transaction that is open."""
     inside = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated")
-    users = {name: person(name) for name in (*inside, "stranger")}
+    users = {name: person(name) for name in (*inside, "stranger", "blocked")}
     users["staff"] = person("staff", is_staff=True, is_superuser=True)
     owner = users["owner"]
     trip = group(owner, *(users[name] for name in inside[1:]), name="Trip")
@@ -54,6 +57,9 @@ def make_world() -> World:
     services.remove_participant(**by_owner, other_id=users["ex_member"].id)
     read(trip, users["bystander"])
     newest = say(trip, owner, "not for those who left").message_id
+    talk = direct(users["bystander"], users["blocked"])
+    told = say(talk, users["blocked"], "before the block").message_id
+    block_user(user_id=users["bystander"].id, other_id=users["blocked"].id)
     opened = {name: open_session(user=user, device_id=name) for name, user in users.items()}
     opened |= {name: open_session(user=users["member"], device_id=name) for name in ("other_device", "revoked")}
     revoke_session(user_id=users["member"].id, session_id=opened["revoked"].session.id)
@@ -66,6 +72,8 @@ def make_world() -> World:
         group=trip,
         message=str(message),
         newest=str(newest),
+        direct=talk,
+        told=str(told),
     )
 
 

@@ -43,7 +43,7 @@ async def test_somebody_mutes_pins_and_archives_for_all_their_browsers(people: P
         page, other = at_ana.page, elsewhere.page
         await expect(page.locator(".row-name")).to_have_text(["Ben", "Cleo"])
         await at_ana.opens("Cleo")
-        await page.get_by_role("button", name="Details").click()
+        await page.get_by_role("button", name="Details", exact=True).click()
         dialog = page.get_by_role("dialog")
         await dialog.get_by_role("button", name="Pin to the top").click()
         for seen in (page, other):
@@ -70,7 +70,7 @@ async def test_somebody_blocks_somebody_and_takes_it_back(people: People, arrive
         await at_ben.opens("Ana")
         await at_ana.opens("Ben")
         page = at_ana.page
-        await page.get_by_role("button", name="Details").click()
+        await page.get_by_role("button", name="Details", exact=True).click()
         await page.get_by_role("button", name="Block Ben").click()
         await page.get_by_role("button", name="Block", exact=True).click()
         await expect(page.get_by_role("button", name="Unblock Ben")).to_be_visible()

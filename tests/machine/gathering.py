@@ -23,7 +23,7 @@ class Gathering(Stage):
     def begins_a_group(self, who: int, others: list[str], name: str) -> None:
         self._begin_group(self._device(who), others, name)
 
-    @step(who=WHO, other=st.sampled_from(PEOPLE))
+    @step(2, who=WHO, other=st.sampled_from(PEOPLE))
     def begins_a_direct_conversation(self, who: int, other: str) -> None:
         self._begin_direct(self._device(who), other)
 
@@ -57,15 +57,16 @@ class Gathering(Stage):
         verb = lambda: self.world.model.remove(device.person, label, other)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "DELETE", self._participant_path(label, other)))
 
-    @step(1, who=WHO, where=WHERE)
+    @step(2, who=WHO, where=WHERE)
     def leaves(self, who: int, where: int) -> None:
         device, label = self._device(who), self._label(where)
         verb = lambda: self.world.model.leave(device.person, label)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "DELETE", self._conversation_path(label)))
 
-    @step(1, who=WHO, where=WHERE, changes=st.sampled_from(OWN_CHANGES))
-    def sets_for_oneself(self, who: int, where: int, changes: Shown) -> None:
-        device, label = self._device(who), self._label(where)
+    @step(3, who=WHO, by=BY, where=WHERE, changes=st.sampled_from(OWN_CHANGES))
+    def sets_for_oneself(self, who: int, by: str, where: int, changes: Shown) -> None:
+        label = self._label(where)
+        device = self._acting(who, label, by)
         verb = lambda: self.world.model.set_own(device.person, label, changes)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "PATCH", f"{self._conversation_path(label)}/me", changes))
 

@@ -38,7 +38,7 @@ class Machine(Talking, Gathering):
             actor = (self._device_of(ended.person) if rightly else None) or self._device(who)
             self._steps(doing.revokes(self.world, actor, ended))
 
-    @step(9, who=WHO, fates=FATES)
+    @step(6, who=WHO, fates=FATES)
     def weather_turns_bad(self, who: int, fates: list[str]) -> None:
         """The next frames of a device are lost, doubled, or overtaken by later ones."""
         if (device := self._listener(who)) is not None:

@@ -3,6 +3,7 @@
 MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "tests/messaging/test_drafts.py")
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
 ANNOUNCED = "tests/conversations/test_announcements.py"
+BLOCKS, OWN = "tests/conversations/test_blocks.py", "tests/conversations/test_my_place.py"
 LOCKS = "tests/messaging/test_locks.py"
 CALLERS = tuple(f"tests/accounts/test_{name}.py" for name in ("authentication", "services", "sessions"))
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
@@ -12,17 +13,21 @@ CHECKER = ("messages", "order", "receipts", "state", "visibility", "windows", "v
 THEMES: dict[str, dict[str, tuple[str, ...]]] = {
     "rights": {
         "accounts.authentication": (*CALLERS, "tests/contracts/test_schemas.py"),
-        "accounts.selectors": (*CALLERS, "tests/accounts/test_profiles.py"),
+        "accounts.selectors": (*CALLERS, "tests/accounts/test_profiles.py", BLOCKS),
         "accounts.socket": ("tests/accounts/test_socket.py",),
         "conversations.selectors.places": (
             *GROUPS,
             "tests/conversations/test_direct.py",
             "tests/conversations/test_lists.py",
             "tests/conversations/test_catch_up.py",
+            BLOCKS,
         ),
+        "conversations.selectors.rendering": (OWN, "tests/conversations/test_catch_up.py", ANNOUNCED, *GROUPS),
+        "conversations.services.conversations": (BLOCKS, "tests/conversations/test_direct.py", *GROUPS, ANNOUNCED),
+        "conversations.services.my_place": (OWN,),
         "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
         "conversations.services.steps": (*GROUPS, LOCKS),
-        "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS),
+        "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS),
         "realtime.origin": (
             "tests/realtime/test_rate.py",
             "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
@@ -38,7 +43,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             LOCKS,
         ),
         "messaging.services.facts": MESSAGES,
-        "messaging.services.send": (*MESSAGES, ANNOUNCED, "tests/messaging/test_pipelined_lane.py"),
+        "messaging.services.send": (*MESSAGES, ANNOUNCED, BLOCKS, "tests/messaging/test_pipelined_lane.py"),
         "realtime.topic": (
             "tests/realtime/test_hub.py",
             "tests/realtime/test_hub_members.py",

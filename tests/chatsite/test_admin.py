@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services import block_user
 from conversations import services
 from conversations.models import Conversation, Participant
 from messaging.models import Message, ReceiptMove
@@ -53,6 +54,7 @@ def hostile() -> None:
     delete_message_for_everyone(user_id=ben.id, message_id=gone.message_id)
     for user in (ana, ben):
         user.device_sessions.create(token_hash=user.username.encode() * 8, device_name=HOSTILE, device_id=HOSTILE)
+    block_user(user_id=ben.id, other_id=ana.id)
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)

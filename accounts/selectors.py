@@ -115,7 +115,8 @@ def blocked_users(user_id: UUID) -> list[UserBody]:
 
 def are_apart(user_id: UUID, other_id: UUID) -> bool:
     """Return whether one of two people blocks the other."""
-    return other_id in kept_apart([user_id])[user_id]
+    one, other = Q(blocker_id=user_id, blocked_id=other_id), Q(blocker_id=other_id, blocked_id=user_id)
+    return Block.objects.filter(one | other).exists()
 
 
 def kept_apart(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:

@@ -162,12 +162,17 @@ def block_user(*, user_id: UUID, other_id: UUID) -> bool:
 
     :raises Invalid: oneself.
     :raises NotFound: nobody.
+    :raises DomainError: conflict, when they block as many as they may.
     """
     if other_id == user_id:
         raise Invalid(user_id="nobody blocks themselves")
+    most = settings.LIMITS.blocks_per_person
     with transaction.atomic():
         if other_id not in lock_people([user_id, other_id]):
             raise NotFound("user")
+        mine = Block.objects.filter(blocker_id=user_id)
+        if mine.count() >= most and not mine.filter(blocked_id=other_id).exists():
+            raise DomainError("conflict", f"Nobody blocks more than {most} people.")
         _, is_new = Block.objects.get_or_create(blocker_id=user_id, blocked_id=other_id)
         if is_new:
             blocks_changed.send(sender=Block, blocker_id=user_id, blocked_id=other_id)

@@ -43,6 +43,7 @@ class Limits:
     email_changes_per_account_per_hour: int = 10
     own_changes_per_minute: float = 30
     own_changes_burst: int = 60
+    blocks_per_person: int = 500
 
     page_size: int = 50
     page_size_max: int = 200

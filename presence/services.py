@@ -6,7 +6,7 @@ from uuid import UUID
 import redis
 
 from accounts.selectors import are_apart, kept_apart
-from conversations.selectors import LISTED_PARTICIPANTS, peers_of, shares_conversation
+from conversations.selectors import LISTED_PARTICIPANTS, members_among, peers_of, shares_conversation
 from presence.frames import Presence
 from presence.store import Lease, Shown, store
 from realtime.bodies import encode
@@ -52,18 +52,18 @@ def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, lis
     return {user_id: [frames[peer] for peer in peers[user_id] if peer in frames] for user_id in greeted}
 
 
-def kept_from(user_id: str) -> list[str]:
-    """Return those whom a person blocks or who block them: what one does, the other does not learn."""
+def kept_from(user_id: str, conversation_id: str) -> list[str]:
+    """Return those in a conversation who block a person or are blocked by them: they learn nothing of each other."""
     (apart,) = kept_apart([UUID(user_id)]).values()
-    return [str(other_id) for other_id in apart]
+    return [str(other_id) for other_id in members_among(UUID(conversation_id), apart)]
 
 
 def follow_block(one: str, other: str) -> None:
-    """Tell two people who share a conversation how the other is: offline while one of them blocks the other.
+    """Tell two people who are peers but for this how the other is: offline while one of them blocks the other.
 
-    The store may be away; then they learn it when they connect again.
+    When the store is away, this gets lost, or something older is told after it, they learn it when they connect again.
     """
-    if not shares_conversation(UUID(one), UUID(other)):
+    if not shares_conversation(UUID(one), UUID(other), most_participants=LISTED_PARTICIPANTS):
         return
     try:
         shown = {} if are_apart(UUID(one), UUID(other)) else store().shown([one, other])

@@ -119,8 +119,8 @@ class Typists:
 
     def __init__(self) -> None:
         self._expires: dict[tuple[str, str], float] = {}
-        # Who must not learn that somebody types, as it was when they began.
-        self._apart: dict[tuple[str, str], list[str]] = {}
+        # Who must not learn that somebody types, and until when that counts.
+        self._apart: dict[tuple[str, str], tuple[list[str], float]] = {}
 
     async def set(self, socket: Socket, conversation_id: str, is_typing: bool) -> None:
         """Begin, renew or end a lease, and tell the members who are not kept apart from who types.
@@ -129,12 +129,13 @@ class Typists:
         """
         key = (conversation_id, socket.user_id)
         if is_typing:
-            if key not in self._expires:
-                apart = await in_database_thread(services.kept_from, socket.user_id)
+            lease = settings.LIMITS.typing_lease_seconds
+            if key not in self._expires or self._apart[key][1] <= time.monotonic():
+                apart = await in_database_thread(services.kept_from, socket.user_id, conversation_id)
                 if conversation_id not in socket.topics:
                     return  # they left meanwhile
-                self._apart[key] = apart
-            self._expires[key] = time.monotonic() + settings.LIMITS.typing_lease_seconds
+                self._apart[key] = apart, time.monotonic() + lease
+            self._expires[key] = time.monotonic() + lease
         elif self._expires.pop(key, None) is None:
             return
         self._tell(key, is_typing, except_session=socket.session_id)
@@ -160,7 +161,7 @@ class Typists:
                     encode(frame).decode(),
                     conversation_id=conversation_id,
                     except_session=except_session,
-                    except_users=self._apart[key],
+                    except_users=self._apart[key][0],
                 )
             ]
         )

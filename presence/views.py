@@ -15,6 +15,8 @@ from presence.services import choose_status
 from presence.store import store
 from realtime.rest import answer, body_of, no_content
 
+NOTHING_KNOWN = frames.PresenceBody(status="offline", activity=None, last_seen=None)
+
 
 class StatusView(APIView):
     """How I want to be seen."""
@@ -37,8 +39,8 @@ class ProfileView(APIView):
         person = user_body(user)
         presence = None
         me = request.user.id
-        if user_id == me or (shares_conversation(me, user_id) and not are_apart(me, user_id)):
-            presence = _presence(str(user_id))
+        if user_id == me or shares_conversation(me, user_id):
+            presence = NOTHING_KNOWN if are_apart(me, user_id) else _presence(str(user_id))
         return answer(
             frames.ProfileBody(**{name: getattr(person, name) for name in person.__struct_fields__}, presence=presence)
         )
@@ -51,5 +53,5 @@ def _presence(user_id: str) -> frames.PresenceBody | None:
     except redis.RedisError:
         return None
     if shown is None:
-        return frames.PresenceBody(status="offline", activity=None, last_seen=None)
+        return NOTHING_KNOWN
     return frames.PresenceBody(status=shown.status, activity=shown.activity, last_seen=shown.seen_at)

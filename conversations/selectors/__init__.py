@@ -15,6 +15,7 @@ from conversations.selectors.lists import (
     participant_page,
 )
 from conversations.selectors.peers import (
+    members_among,
     peers_of,
     shares_conversation,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "heads_of",
     "heads_of_each",
     "history_start",
+    "members_among",
     "my_place",
     "participant_body",
     "participant_page",

@@ -11,6 +11,14 @@ from conversations.selectors.places import USERS
 from realtime.rows import as_uuid, matching
 
 
+def members_among(conversation_id: UUID, user_ids: Collection[UUID]) -> list[UUID]:
+    """Return those of the people who are in a conversation now."""
+    if not user_ids:
+        return []
+    places = Participant.objects.filter(conversation_id=conversation_id, user_id__in=user_ids, left_at=None)
+    return list(places.order_by("id").values_list("user_id", flat=True))
+
+
 def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID, set[UUID]]:
     """Return for each user those who share a conversation of at most that size with them, and are not kept apart."""
     peers: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
@@ -33,9 +41,11 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
     return peers
 
 
-def shares_conversation(user_id: UUID, other_id: UUID) -> bool:
-    """Return whether two people are in one conversation now."""
+def shares_conversation(user_id: UUID, other_id: UUID, *, most_participants: int | None = None) -> bool:
+    """Return whether two people are in one conversation now, at most of that size if one is given."""
     mine = Participant.objects.filter(user_id=user_id, left_at=None)
+    if most_participants is not None:
+        mine = mine.filter(conversation__participant_count__lte=most_participants)
     theirs = Participant.objects.filter(
         user_id=other_id, left_at=None, conversation_id__in=mine.values("conversation_id")
     )

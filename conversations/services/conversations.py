@@ -12,7 +12,7 @@ from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Event, Participant
-from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
+from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
 from realtime import clock
 from realtime.errors import Forbidden, Invalid
 
@@ -45,10 +45,12 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
     """Create a group of the user, its owner, and others.
 
     :raises Invalid: somebody named is nobody active.
+    :raises Forbidden: somebody named blocks the user, or is blocked by them.
     :raises ConversationFull: more people than a group may have.
     """
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
     check_people(others, "participant_ids")
+    check_welcome(user.id, others)
     if len(others) + 1 > settings.LIMITS.group_participants:
         raise ConversationFull(settings.LIMITS.group_participants)
     with transaction.atomic():

@@ -12,7 +12,7 @@ from conversations.errors import ConversationFull
 from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import participant_body, place_in
-from conversations.services.steps import Role, check_people, locked_place, require, take_place, tell
+from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
 from realtime import clock
 from realtime.errors import Forbidden
 
@@ -23,7 +23,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
     Those who come see the history from their coming on.
 
     :raises NotFound: not a conversation of this user.
-    :raises Forbidden: the user may not add people.
+    :raises Forbidden: the user may not add people, or not one of these, for one of the two blocks the other.
     :raises Invalid: somebody named is nobody active.
     :raises ConversationFull: it would have more people than it may.
     """
@@ -38,6 +38,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
             for each in Participant.objects.filter(conversation_id=conversation_id, user_id__in=wanted)
         }
         coming = [each for each in wanted if each not in known or known[each].left_at is not None]
+        check_welcome(user_id, coming)
         if conversation.participant_count + len(coming) > settings.LIMITS.group_participants:
             raise ConversationFull(settings.LIMITS.group_participants)
         if not coming:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.models import User
-from accounts.selectors import active_users
+from accounts.selectors import active_users, kept_apart
 from conversations.models import Conversation, Participant
 from conversations.selectors import permissions, place_of
 from conversations.signals import MembershipChanged, membership_changed
@@ -42,6 +42,15 @@ def check_people(user_ids: Sequence[UUID], field: str) -> dict[UUID, User]:
     if missing:
         raise Invalid(**{field: f"no such user: {', '.join(sorted(map(str, missing)))[:200]}"})
     return people
+
+
+def check_welcome(user_id: UUID, other_ids: Sequence[UUID]) -> None:
+    """Check that a person may bring others into a group: nobody who blocks them or whom they block.
+
+    :raises Forbidden: one of them is.
+    """
+    if kept_apart([user_id])[user_id].intersection(other_ids):
+        raise Forbidden("You cannot add one of these people.")
 
 
 def take_place(place: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from conversations import event_log
 from conversations.models import Conversation, Event, Participant
+from conversations.selectors import permissions
 from conversations.signals import MembershipChanged
 from messaging import frames
 from messaging.errors import EditWindowClosed
@@ -32,7 +33,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
         message, place = _locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
             raise Forbidden("You can edit your own text messages.")
-        if place.conversation.blocked or not place.can_send_messages:
+        if "send_messages" not in permissions(place):
             raise Forbidden("You may not write in this conversation.")
         window = settings.LIMITS.edit_window_seconds
         now = clock.now()

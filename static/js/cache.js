@@ -35,7 +35,7 @@ async function openDatabase() {
   const blocked = new Promise((_, reject) => {
     request.onblocked = () => {
       reject(new Error("another tab holds an older snapshot"));
-      opening.then((late) => late.close());
+      opening.then((late) => late.close(), () => {});
     };
   });
   const base = await Promise.race([opening, blocked]);
@@ -122,16 +122,22 @@ export function createCache({ store, owner }) {
 /** Remove everything that any user of this browser left here. */
 export async function wipeCache() {
   try {
-    const base = await openDatabase();
-    const transaction = base.transaction(["rest", "conversations"], "readwrite");
-    transaction.objectStore("rest").clear();
-    transaction.objectStore("conversations").clear();
+    // As it is: a tab with an older version of this script could keep a newer one waiting.
+    const base = await settled(indexedDB.open(DATABASE));
+    const names = [...base.objectStoreNames];
+    if (names.length === 0) {
+      base.close();
+      await settled(indexedDB.deleteDatabase(DATABASE));
+      return;
+    }
+    const transaction = base.transaction(names, "readwrite");
+    for (const name of names) transaction.objectStore(name).clear();
     await new Promise((resolve) => {
       transaction.oncomplete = resolve;
       transaction.onerror = resolve;
     });
     base.close();
   } catch {
-    // No database, nothing to remove.
+    // There can be no database here, and so nothing to remove.
   }
 }

@@ -79,7 +79,10 @@ def it_is_me(world: World, actor: str, body: Any) -> None:
 
 
 def presence_for_companions_only(world: World, actor: str, body: Any) -> None:
-    assert (body["presence"] is not None) == (actor in IN_GROUP)
+    if actor == "blocked":
+        assert body["presence"] == {"status": "offline", "activity": None, "last_seen": None}
+    else:
+        assert (body["presence"] is not None) == (actor in IN_GROUP)
     assert "email" not in body
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from accounts.models import Block, User
 from accounts.services import block_user, unblock_user
 from conversations import selectors
 from conversations.models import Conversation
-from conversations.services import start_direct
+from conversations.services import add_participants, start_direct
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
 from realtime.errors import DomainError, Forbidden, Invalid, NotFound
@@ -183,3 +184,32 @@ def test_a_refusal_says_the_same_to_both(pair: tuple[User, User]) -> None:
             say(talk, user)
         told.append(refusal.value.body())
     assert told[0] == told[1]
+
+
+def test_neither_brings_the_other_into_a_group(pair: tuple[User, User]) -> None:
+    ana, ben = pair
+    (cleo,) = people("cleo")
+    blocks(ana, ben)
+    for user, other in (pair, pair[::-1]):
+        with pytest.raises(Forbidden):
+            group(user, cleo, other)
+        team = group(user, cleo)
+        with pytest.raises(Forbidden):
+            add_participants(user_id=user.id, conversation_id=team.id, user_ids=[other.id])
+    team = group(cleo, ana, ben)
+    assert add_participants(user_id=cleo.id, conversation_id=team.id, user_ids=[ben.id]) == []
+
+
+def test_nobody_blocks_without_end(pair: tuple[User, User], limits: Any) -> None:
+    ana, ben = pair
+    cleo, dan = people("cleo", "dan")
+    limits(blocks_per_person=2)
+    blocks(ana, ben)
+    blocks(ana, cleo)
+    with pytest.raises(DomainError) as refusal:
+        blocks(ana, dan)
+    assert refusal.value.code == "conflict"
+    assert not blocks(ana, ben), "who is blocked already stays so"
+    unblocks(ana, ben)
+    assert blocks(ana, dan)
+    assert blocks(dan, ana)

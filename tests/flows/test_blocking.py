@@ -40,7 +40,11 @@ async def test_who_is_kept_apart_sees_no_typing_and_no_presence(people: People) 
             await other.hears_everything_from(cleo, in_=team)
             other.has_not_heard("typing", user=types)
             await cleo.receives("typing", user=types, is_typing=False)
-        assert (await ben.gets(f"/users/{ana.id}/profile"))["presence"] is None
+        assert (await ben.gets(f"/users/{ana.id}/profile"))["presence"] == {
+            "status": "offline",
+            "activity": None,
+            "last_seen": None,
+        }
         assert (await cleo.gets(f"/users/{ana.id}/profile"))["presence"]["status"] == "online"
         await ana.says("presence_update", status="busy")
         await cleo.receives("presence", user=ana, status="busy")

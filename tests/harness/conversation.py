@@ -27,7 +27,7 @@ class Conversation:
                 message = frame["message"]
                 self.messages[message["sequence"]] = dict(message)
             case "conversation_created" | "conversation_updated":
-                for name in ("name", "description", "avatar_url", "display_name", "settings"):
+                for name in ("name", "description", "avatar_url", "display_name", "settings", "my_permissions"):
                     self.body[name] = frame["conversation"][name]
             case "participant_added" | "participant_updated":
                 self._place(frame["participant"])
@@ -64,7 +64,7 @@ class Conversation:
                 message["sender_user_id"] not in (None, self.viewer) and message["sequence"] > me["last_read_sequence"]
                 for message in messages
             ),
-            "my_permissions": _permissions(self.body["type"], me),
+            "my_permissions": self.body["my_permissions"] if self.body["type"] == "direct" else _permissions(me),
             "me": {
                 **self.body["me"],
                 "role": me["role"],
@@ -88,10 +88,8 @@ class Conversation:
         return {**message, "status": status}
 
 
-def _permissions(type: str, me: Body) -> list[str]:
+def _permissions(me: Body) -> list[str]:
     may = ["send_messages"] if me["can_send_messages"] else []
-    if type == "direct":
-        return may
     if me["role"] in ("owner", "admin"):
         may += ["add_participants", "remove_participants", "update_conversation"]
     if me["role"] == "owner":

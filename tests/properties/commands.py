@@ -175,6 +175,16 @@ async def set_for_oneself(stage: Stage, actor: Device, place: int, object: int) 
 
 
 @command
+async def block(stage: Stage, actor: Device, place: int, object: int) -> None:
+    await actor.posts("/users/block", {"user_id": stage.person(object).id})
+
+
+@command
+async def unblock(stage: Stage, actor: Device, place: int, object: int) -> None:
+    await actor.deletes(f"/users/block/{stage.person(object).id}")
+
+
+@command
 async def open_direct(stage: Stage, actor: Device, place: int, object: int) -> None:
     body = {"type": "direct", "participant_ids": [stage.person(object).id]}
     conversation = await actor.posts("/conversations", body)
@@ -266,6 +276,9 @@ EVERY_COMMAND = [
     Command("silence", actor=0, place=0, object=1),
     Command("set_for_oneself", actor=0, object=3),
     Command("set_for_oneself", actor=1, place=1, object=4),
+    Command("block", actor=1, object=0),
+    Command("block", actor=0, object=1),
+    Command("unblock", actor=1, object=0),
     Command("open_direct", actor=3, object=0),
     Command("open_group", actor=3, object=1),
 ]

@@ -193,11 +193,12 @@ export function openDetails(app, id) {
     const page = person ? personPage(app, state, conversation, person, { blocks, onBlock }) : groupPage(app, state, conversation, dialog, { all, onAll });
     const { scrollTop } = place.firstElementChild ?? {};
     const choosing = place.querySelector(".own-mute")?.open;
-    const focused = [...place.querySelectorAll("button, summary")].indexOf(document.activeElement);
+    const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;
     if (choosing) page.querySelector(".own-mute")?.setAttribute("open", "");
-    if (focused >= 0) page.querySelectorAll("button, summary")[focused]?.focus();
+    // Only to the same button: another one in its place might be pressed by mistake.
+    if (focused) [...page.querySelectorAll("button, summary")].find((one) => one.textContent === focused)?.focus();
   }
   draw(store.state);
   if (isDirect) loadBlocks();

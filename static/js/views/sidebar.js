@@ -139,6 +139,13 @@ export function createSidebar(app) {
     }
   });
 
+  function noteWithoutRows(state) {
+    if (filter) return "Nothing found.";
+    if (!state.complete) return "Loading…";
+    if (countArchived(state) > 0) return "All chats are archived.";
+    return "No conversations yet. Start one with the button above.";
+  }
+
   /** From the list to the archive, or back. */
   function turnPage() {
     archived = !archived;
@@ -179,7 +186,7 @@ export function createSidebar(app) {
       },
     );
     nothing.hidden = rows.length > 0;
-    setText(nothing, filter ? "Nothing found." : countArchived(state) > 0 ? "All chats are archived." : state.complete ? "No conversations yet. Start one with the button above." : "Loading…");
+    setText(nothing, noteWithoutRows(state));
   }
 
   return {

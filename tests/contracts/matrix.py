@@ -144,7 +144,11 @@ MATRIX = [
         label="of somebody deactivated",
     ),
     Row("GET /api/v1/conversations", for_signed_in(200), check=conversations_of_mine_only),
-    Row("POST /api/v1/conversations", for_signed_in(201), {"type": "group", "participant_ids": ["{bystander_id}"]}),
+    Row(
+        "POST /api/v1/conversations",
+        for_signed_in(201) | {"blocked": 403},
+        {"type": "group", "participant_ids": ["{bystander_id}"]},
+    ),
     Row(
         "POST /api/v1/conversations",
         for_signed_in(201) | {"blocked": 200},

@@ -69,6 +69,9 @@ async def comes_back(replica: Replica) -> None:
             try:
                 await replica.reconnects()
                 if (await replica.catches_up())["type"] == "sync_complete":
+                    # What came before may have been refused for now, and nothing else.
+                    assert {error["code"] for error in replica.device.heard("error")} <= {"try_again"}
+                    replica.device.takes_all()
                     return
             except (AssertionError, ConnectionError):  # sent away
                 pass

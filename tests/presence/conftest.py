@@ -1,3 +1,55 @@
-"""Fixtures of the unit tests."""
+"""Fixtures of the unit tests of presence."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from tests.fixtures import *  # noqa: F403 - fixtures are found by name
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The notices that are announced, caught at the door."""
+    from presence import services, socket
+
+    notices: list[Any] = []
+    for module in (services, socket):
+        monkeypatch.setattr(module, "announce_now_without_commit", notices.extend)
+    return notices
+
+
+@pytest.fixture
+def clean_store() -> Iterator[None]:
+    """A store of which nobody is known, before the test and after it."""
+    from django.conf import settings
+
+    from presence import store
+
+    store.store.cache_clear()
+    store.RedisStore(settings.REDIS_URL)._redis.flushall()
+    yield
+    store.store.cache_clear()
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The connections of one process, which looks at every tick."""
+    from presence import socket
+
+    monkeypatch.setattr(socket, "LOOK_SECONDS", 0)
+    return socket.Connections()
+
+
+@pytest.fixture
+async def ana_and_ben() -> tuple[str, str]:
+    """Ids of two people with a direct conversation."""
+    from realtime.threads import in_database_thread
+    from tests.making import direct, people
+
+    def meet() -> tuple[str, str]:
+        ana, ben = people("ana", "ben")
+        direct(ana, ben)
+        return str(ana.id), str(ben.id)
+
+    return await in_database_thread(meet)

@@ -87,3 +87,22 @@ async def token(calls: Any) -> str:
     from tests.making import person
 
     return await in_database_thread(lambda: str(open_session(user=person("ana")).token))
+
+
+@pytest.fixture
+async def cookie(calls: Any) -> str:
+    """The Cookie header of ben's browser, signed in."""
+    from django.conf import settings
+    from django.test import Client
+
+    from realtime.threads import in_database_thread
+    from tests.making import PASSWORD, person
+
+    def signed_in() -> str:
+        person("ben")
+        browser = Client()
+        body = {"username": "ben", "password": PASSWORD, "cookie": True}
+        assert browser.post("/api/v1/auth/login", body, content_type="application/json").status_code == 200
+        return f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+    return await in_database_thread(signed_in)

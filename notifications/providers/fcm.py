@@ -1,0 +1,120 @@
+"""Firebase Cloud Messaging for Android: the HTTP v1 interface, one request for each notification."""
+
+import json
+import ssl
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from notifications.providers.access import AccessToken, NoAccess, ServiceAccount
+from notifications.providers.addresses import service_url
+from notifications.providers.connection import Limits, Reply
+from notifications.providers.fitting import encoded, fitted
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.transport import Transport, Unreachable
+
+URL = "https://fcm.googleapis.com"
+# Of the message, whose frame and token we count along.
+MOST_BYTES = 4_096
+
+
+class FcmSender:
+    """Sends to FCM. `service_account` is the text of the JSON key file; its project is used unless another is given.
+
+    :raises ValueError: the file is no key file of a service account.
+    """
+
+    def __init__(
+        self,
+        *,
+        service_account: str,
+        project_id: str | None = None,
+        url: str = URL,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        account = ServiceAccount.read(service_account)
+        self._transport = Transport(tls=tls, limits=limits)
+        self._access = AccessToken(account, self._transport)
+        project = quote(project_id or account.project_id, safe="")
+        self._url = service_url(f"{url.rstrip('/')}/v1/projects/{project}/messages:send")
+
+    def send(self, push: Push) -> Answer:
+        """Make one attempt, and a second with a new access token when Google refuses ours. Never raises."""
+        body = fitted(partial(_message, push), *wording(push), MOST_BYTES)
+        if body is None:
+            return Refused("the data alone is too long")
+        try:
+            token = self._access.current()
+            reply = self._post(body, token)
+            if reply.status == 401 and _error(reply)[0] != "THIRD_PARTY_AUTH_ERROR":
+                reply = self._post(body, self._access.instead_of(token))
+        except NoAccess as failure:
+            return failure.answer
+        except Unreachable as error:
+            return Busy(error.reason, counts=not error.is_ours)
+        return _answer(reply)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._transport.close()
+
+    def _post(self, body: bytes, token: str) -> Reply:
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json; charset=utf-8"}
+        return self._transport.post(self._url, headers, body)
+
+
+def _message(push: Push, title: str, body: str | None) -> bytes:
+    android: dict[str, Any] = {"priority": "NORMAL", "ttl": f"{max(0, push.seconds_to_live)}s"}
+    if push.kind in ("message", "test"):
+        android["priority"] = "HIGH"
+        notification: dict[str, Any] = {
+            "title": title,
+            "notification_count": push.badge,
+            "default_sound": True,
+            "default_vibrate_timings": True,
+        }
+        if body is not None:
+            notification["body"] = body
+        if push.collapse_id:
+            android["collapse_key"] = push.collapse_id
+            notification["tag"] = push.collapse_id
+        android["notification"] = notification
+    else:
+        # FCM keeps four keys for a device that is away, and no promise which: never one for each conversation.
+        android["collapse_key"] = push.kind
+    return encoded({"message": {"token": push.token, "data": facts(push), "android": android}})
+
+
+def _error(reply: Reply) -> tuple[str, str]:
+    """Return FCM's own code for what was wrong, else Google's, else the status; and all that was said."""
+    try:
+        error = json.loads(reply.body)["error"]
+        details = error.get("details") or []
+        codes = [detail["errorCode"] for detail in details if "errorCode" in detail]
+        code = (codes or [error["status"]])[0]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return f"status {reply.status}", ""
+    return (code[:100] if isinstance(code, str) else f"status {reply.status}"), str(error)
+
+
+def _answer(reply: Reply) -> Answer:
+    if reply.status == 200:
+        return Accepted(_name(reply))
+    code, words = _error(reply)
+    if reply.status == 404 and code == "UNREGISTERED":
+        return Dead(code)
+    if reply.status == 429:
+        # A quota is of the project, or of one device; only the first says anything about the others.
+        return Busy(code, reply.retry_after, counts="device" not in words.lower())
+    if reply.status >= 500:
+        return Busy(code, reply.retry_after)
+    return Refused(code)
+
+
+def _name(reply: Reply) -> str | None:
+    try:
+        name = json.loads(reply.body)["name"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return name[:200] if isinstance(name, str) else None

@@ -1,0 +1,184 @@
+"""HTTP for all senders: pooled connections, one POST at a time on each, and one error for whatever goes wrong.
+
+httpcore 1.0.9 gives HTTP/2 and HTTP/1.1, but not its pool: in the synchronous form its HTTP/2 connection is not safe
+for several threads. It asks h2 for the next stream and opens it in two steps, so that two threads can get the same
+one; it compresses headers in one order and may write them in another; and one stream that times out fails all that
+share the connection. Our threads wait for their answers anyway, so a connection of each loses nothing: here a
+connection has one exchange at a time, which also keeps to the single stream that Apple allows at first, and any
+connection on which something failed is closed.
+"""
+
+import os
+import ssl
+import threading
+import time
+
+import h2.exceptions
+import httpcore
+import hyperframe.exceptions
+
+from notifications.providers.addresses import Url
+from notifications.providers.connection import Connection, Limits, Reply
+from notifications.providers.line import NotProcessed
+from notifications.providers.network import Network
+
+# What bytes of strangers make the libraries raise, beyond their own errors for it.
+_NONSENSE = (
+    httpcore.ProtocolError,
+    h2.exceptions.H2Error,
+    hyperframe.exceptions.HyperframeError,
+    ValueError,
+    LookupError,
+    AssertionError,
+)
+
+
+class Unreachable(Exception):
+    """There is no answer; whether the request was processed is unknown. `is_ours`: it never left this process."""
+
+    def __init__(self, reason: str, *, is_ours: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_ours = is_ours
+
+
+class Transport:
+    """Posts over kept connections. Any number of threads may call it.
+
+    A process that was forked makes connections of its own, provided that no other thread was using it at the fork.
+    """
+
+    def __init__(
+        self, *, network: Network | None = None, tls: ssl.SSLContext | None = None, limits: Limits | None = None
+    ) -> None:
+        self._network = network or Network()
+        self._tls = tls or ssl.create_default_context()
+        self._tls.set_alpn_protocols(["h2", "http/1.1"])
+        self._limits = limits or Limits()
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._open = 0  # in use and idle; under `_changed`
+        self._idle: list[Connection] = []  # the one used last at the end; under `_changed`
+
+    def post(self, url: Url, headers: dict[str, str], body: bytes) -> Reply:
+        """Send one request; redirects are answers like any other.
+
+        One attempt, and a second on a fresh connection where the first was certainly not processed.
+
+        :raises Unreachable: there is no answer.
+        :raises UnsafeAddress: the name stands for an address that may not be dialled.
+        """
+        if self._process != os.getpid():
+            self._start_anew()
+        try:
+            return self._attempt(url, headers, body, fresh=False)
+        except NotProcessed:
+            pass
+        try:
+            return self._attempt(url, headers, body, fresh=True)
+        except NotProcessed as error:
+            raise Unreachable("refused") from error
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+            self._changed.notify_all()
+        for connection in idle:
+            connection.close()
+
+    def _attempt(self, url: Url, headers: dict[str, str], body: bytes, *, fresh: bool) -> Reply:
+        connection: Connection | None = None
+        kept = False
+        self_made = False
+        try:
+            connection = self._kept(url, fresh=fresh)
+            if connection is None:
+                self_made = True
+                connection = Connection(url, self._network, self._tls, self._limits)
+            reply = connection.post(url, headers, body)
+            kept = connection.may_be_kept
+            return reply
+        except httpcore.ConnectTimeout as error:
+            raise Unreachable("no connection in time") from error
+        except httpcore.TimeoutException as error:
+            raise Unreachable("no answer in time") from error
+        except httpcore.ConnectError as error:
+            raise Unreachable(_why(error)) from error
+        except (httpcore.NetworkError, OSError) as error:
+            raise Unreachable("reset") from error
+        except _NONSENSE as error:
+            raise Unreachable("broken off, or nonsense") from error
+        finally:
+            if connection is not None or self_made:
+                self._give_back(connection, kept=kept)
+
+    def _kept(self, url: Url, *, fresh: bool) -> Connection | None:
+        """Return a kept connection to the origin, or None when one may be made; either counts as open.
+
+        :raises Unreachable: all connections are in use, and none became free in time.
+        """
+        until = time.monotonic() + self._limits.wait
+        while True:
+            with self._changed:
+                while True:
+                    found, surplus = self._take(url.origin, fresh=fresh)
+                    if found is not None or surplus is not None or self._open < self._limits.connections:
+                        break
+                    if not self._changed.wait(max(0.0, until - time.monotonic())) and time.monotonic() >= until:
+                        raise Unreachable("no free connection", is_ours=True)
+                if found is None and surplus is None:
+                    self._open += 1
+                    return None
+            if surplus is not None:
+                surplus.close()
+                return None  # its place is ours
+            assert found is not None
+            if found.may_be_used():
+                return found
+            self._give_back(found, kept=False)
+
+    def _take(self, origin: str, *, fresh: bool) -> tuple[Connection | None, Connection | None]:
+        """Return the idle connection of this origin that was used last, or else one whose place is needed."""
+        if not fresh:
+            for place in range(len(self._idle) - 1, -1, -1):
+                if self._idle[place].origin == origin:
+                    return self._idle.pop(place), None
+        if self._open >= self._limits.connections and self._idle:
+            return None, self._idle.pop(0)
+        return None, None
+
+    def _give_back(self, connection: Connection | None, *, kept: bool) -> None:
+        """Keep a connection for others, or give its place away; close those whose time ran out."""
+        with self._changed:
+            gone = [idle for idle in self._idle if not idle.may_be_kept]
+            self._idle = [idle for idle in self._idle if idle.may_be_kept]
+            if connection is not None and kept:
+                self._idle.append(connection)
+            else:
+                self._open -= 1
+            self._open -= len(gone)
+            self._changed.notify(1 + len(gone))
+        for idle in gone:
+            idle.close()
+        if connection is not None and not kept:
+            connection.close()
+
+    def _start_anew(self) -> None:
+        """Leave the connections to the process from which this one was forked."""
+        with self._changed:
+            if self._process == os.getpid():
+                return
+            inherited, self._idle, self._open, self._process = self._idle, [], 0, os.getpid()
+        for connection in inherited:
+            connection.close()  # only this process's hold on the socket: TLS says no goodbye
+
+
+def _why(error: httpcore.ConnectError) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "certificate not accepted"
+        cause = cause.__cause__
+    return "no connection"

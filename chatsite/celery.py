@@ -1,7 +1,8 @@
-"""The Celery application, and its worker inside the server process of the embedded profile."""
+"""The Celery application and its worker: a process of its own, or threads of the embedded profile's server."""
 
 import os
 import threading
+from typing import Any
 
 from celery import Celery
 from celery.beat import EmbeddedService
@@ -22,6 +23,25 @@ def start_embedded_worker() -> None:
     beat.start()
 
 
+def work(concurrency: int) -> int:
+    """Run a worker and a beat in this process until a signal ends them; return the exit code.
+
+    A beat in each worker: none is missed when one dies, and what several ask for is done once.
+    """
+    beat = EmbeddedService(app, thread=True)
+    beat.start()
+    # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
+    worker = app.Worker(quiet=True, loglevel="WARNING", **_options(concurrency))
+    worker.start()
+    beat.stop()
+    return int(worker.exitcode or 0)
+
+
 def _work() -> None:
     # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
-    app.WorkController(pool="threads", concurrency=2, without_gossip=True, without_mingle=True).start()
+    app.WorkController(**_options(2)).start()
+
+
+def _options(concurrency: int) -> dict[str, Any]:
+    """Return how a worker works: in threads, which share the connections to providers and the pool to the database."""
+    return {"pool": "threads", "concurrency": concurrency, "without_gossip": True, "without_mingle": True}

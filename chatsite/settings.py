@@ -4,16 +4,16 @@ Two profiles: `embedded` (SQLite, everything in one process, nothing to install)
 `production` (PostgreSQL, Redis, a broker). `docs/operations.md` lists the variables.
 """
 
-import datetime
 import os
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from chatsite import production, stores
+from chatsite import notifying, production, stores
 from chatsite.limits import Limits
-from chatsite.secret import kept_secret
+from chatsite.secret import kept_secret, kept_vapid_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -25,8 +25,9 @@ if PROFILE not in ("embedded", "production"):
     raise ImproperlyConfigured(f"CHATSITE_PROFILE is {PROFILE!r}: it must be embedded or production")
 EMBEDDED = PROFILE == "embedded"
 TESTING = env.bool("CHATSITE_TESTING", False)
-# Server processes bound every statement; commands such as migrate must not be bounded.
-SERVER_ROLE = env.str("CHATSITE_ROLE", "command") == "server"
+# Server and worker processes bound every statement; commands such as migrate must not be bounded.
+ROLE = env.str("CHATSITE_ROLE", "command")
+SERVER_ROLE = ROLE == "server"
 CRASH_POINT = env.str("CHATSITE_CRASH_POINT", "")
 LIMITS = Limits.from_json(env.str("CHATSITE_LIMITS", "{}"))
 SIGN_UP_ENABLED = env.bool("SIGN_UP_ENABLED", True)
@@ -59,6 +60,8 @@ INSTALLED_APPS = [
     "conversations",
     "messaging",
     "presence",
+    "push_notifications",
+    "notifications",
     "chatsite",
 ]
 
@@ -113,7 +116,7 @@ if not EMBEDDED:
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 DATABASES = {
-    "default": stores.database(DATABASE_URL, server=SERVER_ROLE, pool_size=env.int("DATABASE_POOL_SIZE", 20)),
+    "default": stores.database(DATABASE_URL, role=ROLE, pool_size=env.int("DATABASE_POOL_SIZE", 20)),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_THREADS = env.int("DATABASE_THREADS", 6)
@@ -199,17 +202,34 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["realtime.openapi.complete_schema"],
 }
 
+# --- Notifications ----------------------------------------------------------------------
+
+# Where people find this server: for links in mail, and for push services that want to know whom to write to.
+PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "http://localhost:8000").rstrip("/")
+NOTIFICATION_PACE = notifying.pace(env)
+PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
+DELIVERY_RECORD_DAYS = env.int("DELIVERY_RECORD_DAYS", 30)
+# Only the tables of this app are used; a token stands in each of them once.
+PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
+
 # --- The rest ---------------------------------------------------------------------------
 
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.02} if CELERY_BROKER_URL.startswith("memory:") else {}
+CELERY_TASK_DEFAULT_QUEUE = "chatsite"
+# RabbitMQ: queues that outlive the loss of a node. Other brokers do not look at it.
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+# Keeps nothing in a file: every worker has a beat of its own, and what it asks for is right to be asked for twice.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": datetime.timedelta(hours=6)},
+    "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": crontab(minute="7", hour="*/6")},
+    # One that nobody took within seconds is worth nothing: the next one does the same.
+    "sweep-notifications": {"task": "notifications.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "purge-notifications": {"task": "notifications.tasks.purge", "schedule": crontab(minute="23")},
 }
 
 STATIC_URL = "static/"

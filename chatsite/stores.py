@@ -17,8 +17,15 @@ SQLITE = {
 }
 
 
-def database(url: str, *, server: bool, pool_size: int) -> Options:
-    """Return the entry of DATABASES; only a server process bounds its statements and keeps a pool.
+# Milliseconds. A server answers people; a worker deletes old records, too. Neither may hold locks for long.
+TIMEOUTS = {
+    "server": " -c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000",
+    "worker": " -c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000",
+}
+
+
+def database(url: str, *, role: str, pool_size: int) -> Options:
+    """Return the entry of DATABASES; only servers and workers bound their statements and keep a pool.
 
     :raises ImproperlyConfigured: this is another kind of database.
     """
@@ -27,30 +34,27 @@ def database(url: str, *, server: bool, pool_size: int) -> Options:
         entry["OPTIONS"] = SQLITE
     elif "postgresql" in entry["ENGINE"]:
         entry["ENGINE"] = "chatsite.postgresql"
-        entry["OPTIONS"] = _postgresql(server, pool_size)
+        entry["OPTIONS"] = _postgresql(role, pool_size)
     else:
         raise ImproperlyConfigured("DATABASE_URL is neither a PostgreSQL nor an SQLite URL")
     entry["CONN_MAX_AGE"] = 0
     return entry
 
 
-def _postgresql(server: bool, pool_size: int) -> Options:
-    timeouts = (
-        " -c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000" if server else ""
-    )
+def _postgresql(role: str, pool_size: int) -> Options:
     # Every statement looks up a little by an index in tables of any size. PostgreSQL's defaults reckon with disks
     # whose heads must move, prefer to read whole logs or tables, and compile what looks dear.
     planner = " -c random_page_cost=1.1 -c jit=off"
     options: Options = {
-        "options": f"-c synchronous_commit=on{planner}{timeouts}",
+        "options": f"-c synchronous_commit=on{planner}{TIMEOUTS.get(role, '')}",
         # The statements of the hot paths have fixed texts: they are parsed once per connection.
         "server_side_binding": True,
         "prepare_threshold": 5,
         "connect_timeout": 3,
         # Servers look for transactions that other servers abandoned (`realtime.abandoned`); commands take their time.
-        "application_name": "chatsite" if server else "chatsite command",
+        "application_name": "chatsite" if role == "server" else f"chatsite {role}",
     }
-    if server:
+    if role in TIMEOUTS:
         options["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 3}
     return options
 
@@ -87,3 +91,14 @@ def cache(redis_url: str) -> Options:
         "KEY_PREFIX": "chatsite",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
+
+
+def broker_options(url: str) -> Options:
+    """Return what Celery asks of its broker beyond the address."""
+    if url.startswith("memory:"):
+        return {"polling_interval": 0.02}
+    if url.startswith("redis"):
+        # What a worker took and never acknowledged is given to another one after so many seconds.
+        return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 10}
+    # A message counts as given only once the broker says that it has it.
+    return {"confirm_publish": True}

@@ -12,6 +12,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("conversations.urls")),
     path("", include("messaging.urls")),
     path("", include("presence.urls")),
+    path("", include("notifications.urls")),
     path("limits", views.LimitsView.as_view()),
     path("schema", SpectacularJSONAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
     path(

@@ -57,8 +57,9 @@ class Connections:
         """Let the lease run out after the offline delay."""
         if self._sockets.pop(socket.connection_id, None) is not None:
             status, _ = self._written.pop(socket.connection_id, ("online", 0.0))
-            expires = clock.now().timestamp() + settings.LIMITS.offline_after_seconds
-            self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires)
+            now = clock.now().timestamp()
+            expires, active_at = now + settings.LIMITS.offline_after_seconds, now - _quiet(socket)
+            self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires, active_at)
 
     async def tick(self) -> None:
         """Write what is new, changed, ended or due for renewal; greet new clients."""
@@ -66,7 +67,7 @@ class Connections:
         if now - self._looked_at < LOOK_SECONDS and not self._ended:
             return
         self._looked_at = now
-        expires = clock.now().timestamp() + LEASE_SECONDS
+        moment = clock.now().timestamp()
         idle, away = settings.LIMITS.idle_seconds, settings.LIMITS.away_seconds
         due: dict[str, tuple[Status, float]] = {}
         leases: list[Lease] = []
@@ -78,7 +79,8 @@ class Connections:
             elif written[1] <= now:
                 due[id] = status, now + random.uniform(0.75, 1) * RENEW_SECONDS  # noqa: S311 - no secret
             if id in due:
-                leases.append(Lease(socket.user_id, id, status, expires))
+                active_at = moment - (now - socket.active_at)
+                leases.append(Lease(socket.user_id, id, status, moment + LEASE_SECONDS, active_at))
         ended, self._ended = self._ended, {}
         try:
             self._introduced |= await in_database_thread(services.renew, [*leases, *ended.values()])
@@ -188,6 +190,11 @@ async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> Non
     await in_database_thread(
         services.choose_status, user_id=socket.user_id, status=command.status, activity=command.activity
     )
+
+
+def _quiet(socket: Socket) -> float:
+    """Return for how many seconds a socket's user has done nothing on it."""
+    return time.monotonic() - socket.active_at
 
 
 def _status(quiet: float, idle: float, away: float) -> Status:

@@ -25,12 +25,16 @@ RANK: tuple[Status, ...] = ("online", "idle", "away")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One connection: how active it is (online, idle, away), and until when that is believed (Unix time)."""
+    """One connection: how active it is (online, idle, away), and until when that is believed (Unix time).
+
+    `active_at` is when its user last did something there.
+    """
 
     user_id: str
     connection_id: str
     status: Status
     expires: float
+    active_at: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,14 @@ class Shown:
     def seen_at(self) -> datetime.datetime | None:
         """`last_seen` as a moment."""
         return datetime.datetime.fromtimestamp(self.last_seen, datetime.UTC) if self.last_seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """When a person last did something on any of their connections (Unix time), and whether they chose to be busy."""
+
+    active_at: float = 0
+    busy: bool = False
 
 
 class Store(Protocol):
@@ -65,6 +77,9 @@ class Store(Protocol):
     def shown(self, user_ids: Collection[str]) -> dict[str, Shown]:
         """Return what is shown of these people, as far as anything is known."""
 
+    def activity(self, user_ids: Collection[str]) -> dict[str, Activity]:
+        """Return what these people do, shown or not."""
+
 
 def combined(statuses: Collection[Status], choice: dict[str, Any], before: Shown | None, now: float) -> Shown:
     """Return what is shown of a person with these living connections and this choice."""
@@ -74,6 +89,10 @@ def combined(statuses: Collection[Status], choice: dict[str, Any], before: Shown
         return Shown("offline", None, now if was_there else before.last_seen)  # type: ignore[union-attr]
     status = min(statuses, key=RANK.index) if chosen == "online" else chosen
     return Shown(status, choice.get("activity"), None)
+
+
+def _activity(moments: Collection[float], choice: dict[str, Any]) -> Activity:
+    return Activity(max(moments, default=0), choice.get("status") == "busy")
 
 
 class MemoryStore:
@@ -123,6 +142,16 @@ class MemoryStore:
         with self._lock:
             return {user_id: self._shown[user_id] for user_id in user_ids if user_id in self._shown}
 
+    def activity(self, user_ids: Collection[str]) -> dict[str, Activity]:
+        with self._lock:
+            return {
+                user_id: _activity(
+                    [lease.active_at for lease in self._leases.get(user_id, {}).values()],
+                    self._choices.get(user_id, {}),
+                )
+                for user_id in user_ids
+            }
+
 
 class RedisStore:
     """For several processes. Pipelined: a call costs one or two round trips, however many people."""
@@ -136,7 +165,7 @@ class RedisStore:
         pipe = self._redis.pipeline(transaction=False)
         for lease in leases:
             key = self._key("leases", lease.user_id)
-            pipe.hset(key, lease.connection_id, json.dumps([lease.status, lease.expires]))
+            pipe.hset(key, lease.connection_id, json.dumps([lease.status, lease.expires, lease.active_at]))
             pipe.expireat(key, int(lease.expires) + 3600)
             pipe.zadd(self.EXPIRIES, {f"{lease.user_id}|{lease.connection_id}": lease.expires})
         pipe.execute()
@@ -175,7 +204,7 @@ class RedisStore:
         now = clock.now().timestamp()
         changed = {}
         for user_id, leases, choice, was in zip(users, rows[::3], rows[1::3], rows[2::3], strict=True):
-            living = [status for status, expires in map(json.loads, leases.values()) if expires > now]
+            living = [status for status, expires, *_ in map(json.loads, leases.values()) if expires > now]
             before = Shown(**json.loads(was)) if was else None
             shown = combined(living, json.loads(choice) if choice else {}, before, now)
             if shown != before:
@@ -190,6 +219,22 @@ class RedisStore:
             return {}
         rows = self._redis.mget([self._key("shown", user_id) for user_id in users])
         return {user_id: Shown(**json.loads(row)) for user_id, row in zip(users, rows, strict=True) if row}
+
+    def activity(self, user_ids: Collection[str]) -> dict[str, Activity]:
+        users = list(user_ids)
+        pipe = self._redis.pipeline(transaction=False)
+        for user_id in users:
+            pipe.hvals(self._key("leases", user_id))
+            pipe.get(self._key("choice", user_id))
+        rows = pipe.execute() if users else []
+        return {
+            user_id: _activity(
+                # A server of an older release writes two values.
+                [active_at for _, _, active_at in ((*json.loads(lease), 0)[:3] for lease in leases)],
+                json.loads(choice) if choice else {},
+            )
+            for user_id, leases, choice in zip(users, rows[::2], rows[1::2], strict=True)
+        }
 
     def _key(self, kind: str, user_id: str) -> str:
         return f"chatsite:presence:{kind}:{user_id}"

@@ -131,7 +131,7 @@ def test_all_unsafe_settings_are_named_at_once() -> None:
 
 def test_a_database_of_another_kind_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
-        stores.database("mysql://ana@localhost/chat", server=True, pool_size=1)
+        stores.database("mysql://ana@localhost/chat", role="server", pool_size=1)
 
 
 def test_a_process_in_production_without_settings_does_not_start(tmp_path: Path) -> None:

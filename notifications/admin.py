@@ -1,0 +1,128 @@
+"""Notifications in the admin: what became of each push, the trace of a message, devices and preferences.
+
+Tokens are secrets of a kind: whoever has one and the operator's keys can write to the device. They are not shown.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice, WNSDevice
+from unfold.admin import ModelAdmin
+
+from accounts.admin import ReadOnlyAdmin
+from notifications.models import Breaker, Delivery, FanOut, Notification, Preferences, PushDevice
+from notifications.selectors.trace import trace_for_staff
+
+# Their actions send by other senders than ours, which know nothing of decisions and lose what providers answer.
+for _table in (APNSDevice, GCMDevice, WebPushDevice, WNSDevice):
+    admin.site.unregister(_table)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """What became of each push to each device, and the trace of a message."""
+
+    list_display = (
+        "decided_at", "user", "kind", "provider", "outcome", "reason", "attempts", "answered_at", "trace_of_message"
+    )  # fmt: skip
+    list_filter = ("outcome", "provider", "kind", ("decided_at", admin.DateFieldListFilter))
+    list_select_related = ("user",)
+    searched_ids = ("id", "message_id", "user_id", "device_id")
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a message, a person, a device or a delivery."
+
+    @admin.display(description="message")
+    def trace_of_message(self, delivery: Delivery) -> str:
+        if delivery.message_id is None:
+            return "—"
+        return format_html('<a href="{}">trace</a>', trace_address(delivery.message_id))
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path(
+            "trace/<uuid:message_id>", self.admin_site.admin_view(self.trace), name="notifications_delivery_trace"
+        )
+        urls: list[URLPattern] = super().get_urls()
+        return [own, *urls]
+
+    def trace(self, request: HttpRequest, message_id: UUID) -> HttpResponse:
+        """Show a message's way, step by step and device by device: never its text."""
+        if not self.has_view_permission(request):
+            raise Http404
+        trace = trace_for_staff(message_id)
+        if trace is None:
+            raise Http404
+        context = {**self.admin_site.each_context(request), "title": "Trace of a message", "trace": trace}
+        return TemplateResponse(request, "notifications/trace.html", context)
+
+
+def trace_address(message_id: UUID) -> str:
+    """Return where the admin shows the trace of a message."""
+    return reverse("admin:notifications_delivery_trace", args=[message_id])
+
+
+@admin.register(FanOut)
+class FanOutAdmin(ReadOnlyAdmin):
+    """Messages whose members were, or are still to be, decided about."""
+
+    list_display = ("sent_at", "message_id", "conversation_id", "next_at", "decided_at")
+    searched_ids = ("message_id", "conversation_id")
+    search_help_text = "The id of a message or a conversation."
+
+
+@admin.register(PushDevice)
+class PushDeviceAdmin(ReadOnlyAdmin):
+    """Where people are pushed to."""
+
+    list_display = ("user", "provider", "session", "sandbox", "badge", "created_at")
+    list_filter = ("provider", "sandbox")
+    list_select_related = ("user", "session")
+    searched_ids = ("id", "user_id", "session_id")
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a device, a person or a session."
+    fields = ("id", "user", "session", "provider", "sandbox", "badge", "created_at")
+    readonly_fields = fields
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    """The lists in people's apps."""
+
+    list_display = ("created_at", "user", "kind", "conversation_id", "sequence", "read_at")
+    list_filter = ("kind",)
+    list_select_related = ("user",)
+    searched_ids = ("id", "user_id", "conversation_id", "message_id")
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a person, a conversation or a message."
+
+
+@admin.register(Preferences)
+class PreferencesAdmin(ModelAdmin):
+    """What people want to be notified of. Staff may change it, for somebody who cannot."""
+
+    list_display = ("user", "push", "email", "preview", "level", "quiet_from", "quiet_until", "paused_until")
+    list_filter = ("push", "email", "preview", "level")
+    list_select_related = ("user",)
+    search_fields = ("=user__username", "=user__id")
+    autocomplete_fields = ("user",)
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("user",) if obj is not None else ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Preferences]:
+        preferences: QuerySet[Preferences] = super().get_queryset(request).order_by("user__username")
+        return preferences
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnlyAdmin):
+    """Providers that failed lately."""
+
+    list_display = ("name", "failures", "open_until", "changed_at")
+    ordering = ("name",)

@@ -1,0 +1,14 @@
+"""Application configuration."""
+
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    """Registers the app's part of the socket."""
+
+    name = "notifications"
+
+    def ready(self) -> None:
+        from notifications import socket
+
+        socket.register()

@@ -1,0 +1,126 @@
+"""What is on its way to devices, and how far the log was looked through.
+
+A row with `next_at` waits to be worked on then; without, it is done. Whoever works on it first puts `next_at` off by a
+lease, so that it is found again if they die. `hinted_at` says when Celery was last told of it.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import new_id
+from notifications.decision import MEANING, Outcome
+from notifications.models.devices import PushDevice
+
+WAITING = Q(next_at__isnull=False)
+
+
+class Progress(models.Model):
+    """How far a table was looked through: a row for each of `events` and `receipts`.
+
+    Everything up to `floor` was seen. Everything up to `candidate` will have been, once every transaction that began
+    before `horizon` (a transaction id of PostgreSQL) has ended.
+    """
+
+    name = models.CharField(max_length=16, primary_key=True)
+    floor = models.BigIntegerField(default=0)
+    candidate = models.BigIntegerField(default=0)
+    horizon = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "progress"
+
+    def __str__(self) -> str:
+        return f"{self.name} up to {self.floor}"
+
+
+class FanOut(models.Model):
+    """A message whose members are still to be decided about, or were. `after` is the last of them that was."""
+
+    message_id = models.UUIDField(primary_key=True)
+    conversation_id = models.UUIDField()
+    sequence = models.BigIntegerField()
+    sent_at = models.DateTimeField()
+    after = models.UUIDField(null=True)
+    next_at = models.DateTimeField(null=True)
+    hinted_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True, help_text="When the last member was decided about.")
+
+    class Meta:
+        ordering = ("-message_id",)
+        indexes = (models.Index(fields=["next_at"], name="fan_outs_waiting", condition=WAITING),)
+
+    def __str__(self) -> str:
+        return f"fan-out of {self.message_id}"
+
+
+class Delivery(models.Model):
+    """What became of one push to one device: the outcome, why, the provider's word, and when."""
+
+    class Kind(models.TextChoices):
+        MESSAGE = "message"
+        BADGE = "badge"
+        SYNC = "sync"
+        TEST = "test"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.MESSAGE)
+    # Records outlive devices and messages, and are too many to be checked: no constraints refer to either.
+    message_id = models.UUIDField(null=True)
+    conversation_id = models.UUIDField(null=True)
+    sequence = models.BigIntegerField(default=0)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    device_id = models.UUIDField()
+    provider = models.CharField(max_length=16, choices=PushDevice.Provider.choices)
+    breaker = models.CharField(max_length=255, help_text="What is left alone together when it fails.")
+    outcome = models.CharField(
+        max_length=24,
+        choices=[(outcome.value, meaning) for outcome, meaning in MEANING.items()],
+        default=Outcome.SEND.value,
+    )
+    reason = models.CharField(max_length=200, blank=True, help_text="The provider's word for it.")
+    provider_id = models.CharField(max_length=200, blank=True)
+    attempts = models.IntegerField(default=0)
+    superseded_by = models.UUIDField(null=True)
+    decided_at = models.DateTimeField()
+    attempted_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    hinted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "deliveries"
+        constraints = (
+            models.UniqueConstraint(fields=["message_id", "device_id", "kind"], name="one_delivery_per_device"),
+            models.UniqueConstraint(
+                fields=["device_id"], name="one_badge_on_its_way", condition=Q(kind="badge", next_at__isnull=False)
+            ),
+        )
+        indexes = (
+            models.Index(fields=["breaker", "next_at"], name="deliveries_waiting", condition=WAITING),
+            models.Index(
+                fields=["device_id", "conversation_id", "sequence"], name="deliveries_of_device", condition=WAITING
+            ),
+            models.Index(fields=["superseded_by"], name="superseded", condition=Q(superseded_by__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.device_id}: {self.outcome}"
+
+
+class Breaker(models.Model):
+    """A provider that failed lately: after enough failures in a row it is left alone until `open_until`."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    failures = models.IntegerField(default=0)
+    open_until = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,176 @@
+"""What the decision about a push is given: gathered for many devices at once, with the same queries for one."""
+
+import datetime
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import redis
+from django.conf import settings
+from django.db.models import Sum
+from django.db.models.expressions import F
+
+from accounts.selectors import ended_sessions, kept_apart
+from conversations.models import Conversation, Participant
+from messaging.models import Message
+from notifications import decision
+from notifications.decision import Level
+from notifications.do_not_disturb import DoNotDisturb
+from notifications.models import Breaker, Delivery, Preferences, PushDevice
+from presence.store import Activity, store
+
+# Failures in a row after which a provider is left alone.
+FAILURES_TO_OPEN = 5
+
+
+@dataclass(slots=True)
+class Facts:
+    """All that is known of one message and one device, and the decision that follows."""
+
+    device: PushDevice
+    breaker: str
+    message: decision.Message
+    recipient: decision.Recipient
+    state: decision.Device
+    newer_id: UUID | None
+
+    def decide(self, now: datetime.datetime) -> decision.Decision:
+        """Decide now, with the patience of the settings."""
+        return decision.decide(self.message, self.recipient, self.state, now, patience())
+
+
+def patience() -> decision.Patience:
+    """Return how long things count on this server."""
+    pace = settings.NOTIFICATION_PACE
+    return decision.Patience(
+        seconds_to_live=pace.live, active_seconds=pace.active, active_patience_seconds=pace.active_patience
+    )
+
+
+def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]:
+    """Yield what is known of a message, with its conversation, for each device, with its token; few queries for all."""
+    users = {device.user_id for device in devices}
+    places = {
+        place.user_id: place
+        for place in Participant.objects.filter(
+            conversation_id=message.conversation_id, user_id__in=users, left_at=None
+        )
+    }
+    preferences = Preferences.objects.in_bulk(users)
+    apart = kept_apart([message.sender_id])[message.sender_id] if message.sender_id else set()
+    activity = _activity(users)
+    ended = ended_sessions([str(device.session_id) for device in devices])
+    newer = _newer_waiting(message, devices)
+    names = {device.pk: breaker_of(device) for device in devices}
+    open_now = open_breakers(set(names.values()))
+    mentioned = _mentioned(message)
+    of_message = decision.Message(
+        sequence=message.sequence,
+        created_at=message.created_at,
+        is_deleted=message.deleted_at is not None,
+        conversation_notifies=_notifies(message.conversation),
+    )
+    for device in devices:
+        newer_id = newer.get(device.pk)
+        yield Facts(
+            device=device,
+            breaker=names[device.pk],
+            message=of_message,
+            recipient=_recipient(
+                places.get(device.user_id),
+                preferences.get(device.user_id) or Preferences(),
+                activity[str(device.user_id)],
+                is_apart=device.user_id in apart,
+                is_mentioned=device.user_id in mentioned,
+            ),
+            state=decision.Device(
+                is_signed_in=str(device.session_id) not in ended,
+                has_newer=newer_id is not None,
+                open_until=open_now.get(names[device.pk]),
+            ),
+            newer_id=newer_id,
+        )
+
+
+def unread_total(user_id: UUID) -> int:
+    """Return how many unread messages a person has in all their conversations: what a badge shows."""
+    places = Participant.objects.filter(user_id=user_id, left_at=None).order_by()
+    counted = places.aggregate(
+        unread=Sum(
+            F("conversation__message_count") - F("read_message_count") - (F("sent_count") - F("read_sent_count"))
+        )
+    )
+    return counted["unread"] or 0
+
+
+def breaker_of(device: PushDevice) -> str:
+    """Return what is left alone together with a device's provider: with Web Push, each push service by itself."""
+    if device.web_push is None:
+        return device.provider
+    return f"{device.provider}:{urlsplit(device.web_push.registration_id).hostname}"[:255]
+
+
+def open_breakers(names: Collection[str]) -> dict[str, datetime.datetime]:
+    """Return until when each of these providers is left alone, for those that are or lately were."""
+    failing = Breaker.objects.filter(name__in=names, failures__gte=FAILURES_TO_OPEN)
+    return {breaker.name: breaker.open_until for breaker in failing if breaker.open_until is not None}
+
+
+def _recipient(
+    place: Participant | None, preferences: Preferences, activity: Activity, *, is_apart: bool, is_mentioned: bool
+) -> decision.Recipient:
+    if place is None:
+        return decision.Recipient(is_member=False)
+    return decision.Recipient(
+        history_from=place.history_from,
+        last_read_sequence=place.last_read_sequence,
+        is_apart=is_apart,
+        is_mentioned=is_mentioned,
+        muted_until=place.muted_until,
+        levels=(Level(place.notification_level), Level(preferences.level)),
+        wants_push=preferences.push,
+        paused_until=preferences.paused_until,
+        is_busy=activity.busy,
+        do_not_disturb=quiet_of(preferences),
+        active_at=datetime.datetime.fromtimestamp(activity.active_at, datetime.UTC) if activity.active_at else None,
+    )
+
+
+def quiet_of(preferences: Preferences) -> DoNotDisturb:
+    """Return when somebody does not want to be disturbed."""
+    return DoNotDisturb(
+        preferences.quiet_from,
+        preferences.quiet_until,
+        frozenset(map(int, preferences.quiet_days)),
+        preferences.time_zone,
+    )
+
+
+def _activity(users: Collection[UUID]) -> dict[str, Activity]:
+    """Return what people do; nothing, while the store is away: better a push too many than one too few."""
+    names = [str(user_id) for user_id in users]
+    try:
+        return store().activity(names)
+    except redis.RedisError:
+        return dict.fromkeys(names, Activity())
+
+
+def _newer_waiting(message: Message, devices: Sequence[PushDevice]) -> dict[UUID, UUID]:
+    """Return for each device the delivery of the newest message of the conversation that waits behind this one."""
+    waiting = Delivery.objects.filter(
+        device_id__in=[device.pk for device in devices],
+        conversation_id=message.conversation_id,
+        sequence__gt=message.sequence,
+        kind=Delivery.Kind.MESSAGE,
+        next_at__isnull=False,
+    )
+    return dict(waiting.order_by("sequence").values_list("device_id", "id"))
+
+
+def _mentioned(message: Message) -> set[UUID]:
+    return {UUID(mention["user_id"]) for mention in getattr(message, "mentions", [])}
+
+
+def _notifies(conversation: Conversation) -> bool:
+    return getattr(conversation, "notifications_enabled", True)

@@ -1,0 +1,156 @@
+"""The sweep: finds in the log what somebody is to be notified of, and tells Celery what is due.
+
+It is the one way in which notifications begin. The path of a message does nothing for them.
+"""
+
+import datetime
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from conversations.models import Event
+from messaging.models import Message, ReceiptMove
+from notifications.decision import Outcome
+from notifications.models import Breaker, Delivery, FanOut, PushDevice
+from notifications.selectors.facts import FAILURES_TO_OPEN, breaker_of, unread_total
+from notifications.services import in_app
+from notifications.services.progress import looking_through
+from realtime import clock
+
+# A hint that was not followed for so long is given again: the broker may have lost it.
+HINT_SECONDS = 60
+# As many are hinted by one sweep.
+HINTS = 2_000
+
+
+def collect_messages() -> None:
+    """Note new messages that somebody is to be notified of, and devices that show what was deleted."""
+    with looking_through("events", Event) as floor:
+        if floor is None:
+            return
+        new = Event.objects.filter(id__gt=floor, kind=Event.Kind.NEW_MESSAGE).order_by("id")
+        reachable = PushDevice.objects.filter(
+            user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
+        ).exclude(user_id=OuterRef("actor_id"))
+        concerning = Message.objects.filter(id=OuterRef("message_id")).filter(in_app.CONCERNS_SOMEBODY)
+        written = new.filter(Exists(reachable) | Exists(concerning)).exclude(
+            message_id__in=FanOut.objects.filter(message_id__in=new.values("message_id")).values("message_id")
+        )
+        delay = datetime.timedelta(seconds=settings.NOTIFICATION_PACE.push_delay)
+        FanOut.objects.bulk_create(
+            [
+                FanOut(
+                    message_id=message_id,
+                    conversation_id=conversation_id,
+                    sequence=sequence,
+                    sent_at=sent_at,
+                    next_at=sent_at + delay,
+                )
+                for message_id, conversation_id, sequence, sent_at in written.values_list(
+                    "message_id", "conversation_id", "sequence", "created_at"
+                )
+                if message_id is not None
+            ],
+            ignore_conflicts=True,
+        )
+        brought = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.CONVERSATION_CREATED)
+        in_app.note_added(Event.objects.filter(id__gt=floor, kind__in=brought))
+        deleted = Event.objects.filter(id__gt=floor, kind=Event.Kind.MESSAGE_DELETED)
+        _tell_devices_of_deleted([id for id in deleted.values_list("message_id", flat=True) if id is not None])
+
+
+def collect_readers() -> None:
+    """Note devices whose badge is to go, because everything was read elsewhere."""
+    with looking_through("receipts", ReceiptMove) as floor:
+        if floor is None:
+            return
+        readers = ReceiptMove.objects.filter(id__gt=floor, kind=ReceiptMove.Kind.READ).values("user_id")
+        # Browsers show no number of their own, and must show something for each push.
+        stale = PushDevice.objects.filter(user_id__in=readers, badge__gt=0).exclude(
+            provider=PushDevice.Provider.WEB_PUSH
+        )
+        now = clock.now()
+        unread: dict[UUID, int] = {}
+        Delivery.objects.bulk_create(
+            [
+                delivery_to(device, Delivery.Kind.BADGE, now)
+                for device in stale
+                if unread.setdefault(device.user_id, unread_total(device.user_id)) == 0
+            ],
+            ignore_conflicts=True,
+        )
+
+
+def _tell_devices_of_deleted(message_ids: Sequence[UUID]) -> None:
+    """Let devices that were shown a message fetch that it is gone."""
+    shown = Delivery.objects.filter(message_id__in=message_ids, kind=Delivery.Kind.MESSAGE, outcome=Outcome.SENT)
+    now = clock.now()
+    Delivery.objects.bulk_create([sync_of(delivery, now) for delivery in shown], ignore_conflicts=True)
+
+
+def sync_of(delivery: Delivery, now: datetime.datetime) -> Delivery:
+    """Return the silent push that follows one whose message was deleted."""
+    return Delivery(
+        kind=Delivery.Kind.SYNC,
+        message_id=delivery.message_id,
+        conversation_id=delivery.conversation_id,
+        sequence=delivery.sequence,
+        user_id=delivery.user_id,
+        device_id=delivery.device_id,
+        provider=delivery.provider,
+        breaker=delivery.breaker,
+        decided_at=now,
+        next_at=now,
+    )
+
+
+def delivery_to(device: PushDevice, kind: str, now: datetime.datetime) -> Delivery:
+    """Return a push to a device, with its token, that is about no message."""
+    return Delivery(
+        kind=kind,
+        user_id=device.user_id,
+        device_id=device.pk,
+        provider=device.provider,
+        breaker=breaker_of(device),
+        decided_at=now,
+        next_at=now,
+    )
+
+
+def due_fan_outs() -> list[UUID]:
+    """Return the messages whose members are to be decided about now, and note that Celery is told of them."""
+    return _hinted(FanOut.objects.all())
+
+
+def due_deliveries() -> list[UUID]:
+    """Return the deliveries to be worked on now, and note that Celery is told of them.
+
+    While a breaker is open, what waits behind it is left alone; after that one is tried.
+    """
+    now = clock.now()
+    failing = Breaker.objects.filter(failures__gte=FAILURES_TO_OPEN)
+    probes = [
+        id
+        for breaker in failing.filter(open_until__lte=now)
+        for id in _hinted(Delivery.objects.filter(breaker=breaker.name), most=1)
+    ]
+    return probes + _hinted(Delivery.objects.exclude(breaker__in=list(failing.values_list("name", flat=True))))
+
+
+def _hinted(rows: "QuerySet[FanOut] | QuerySet[Delivery]", *, most: int = HINTS) -> list[UUID]:
+    now = clock.now()
+    forgotten = now - datetime.timedelta(seconds=HINT_SECONDS)
+    with transaction.atomic():
+        due = rows.filter(next_at__lte=now).filter(Q(hinted_at=None) | Q(hinted_at__lt=forgotten))
+        ids = list(due.select_for_update(skip_locked=True).order_by("next_at").values_list("pk", flat=True)[:most])
+        rows.model._default_manager.filter(pk__in=ids).update(hinted_at=now)
+    return ids
+
+
+def take_back_hints(fan_outs: Sequence[UUID], deliveries: Sequence[UUID]) -> None:
+    """Forget hints that could not be given: the next sweep tries again."""
+    FanOut.objects.filter(pk__in=fan_outs).update(hinted_at=None)
+    Delivery.objects.filter(pk__in=deliveries).update(hinted_at=None)

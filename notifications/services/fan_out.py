@@ -1,0 +1,88 @@
+"""Decides about a message for every device of every member, some members at a time."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from conversations.models import Participant
+from messaging.models import Message
+from notifications.decision import Decision, Outcome
+from notifications.models import Delivery, FanOut, PushDevice
+from notifications.selectors.facts import Facts, facts_of
+from notifications.services import in_app
+from realtime import clock
+
+# Members decided about in one transaction.
+CHUNK = 1_000
+
+
+def fan_out(message_id: UUID) -> Iterator[list[UUID]]:
+    """Decide for all devices of all members; yield the deliveries to be worked on now, chunk by chunk.
+
+    Each chunk is committed when it is yielded, with how far it got: whoever takes it up after a death goes on there.
+    Nothing is yielded when somebody else is at it, or it is done.
+    """
+    while (due := _next_chunk(message_id)) is not None:
+        yield due
+
+
+def _next_chunk(message_id: UUID) -> list[UUID] | None:
+    with transaction.atomic():
+        now = clock.now()
+        # Its row is locked until the chunk is written: who comes second finds it done that far, or leaves it alone.
+        fan_out = (
+            FanOut.objects.select_for_update(skip_locked=True).filter(message_id=message_id, next_at__lte=now).first()
+        )
+        if fan_out is None:
+            return None
+        message = Message.objects.select_related("conversation").filter(id=message_id).first()
+        members = _members_after(fan_out, message)
+        deliveries: list[Delivery] = []
+        if message is not None and members:
+            others = [user_id for user_id in members if user_id != message.sender_id]
+            devices = PushDevice.objects.filter(user_id__in=others).select_related("apns", "fcm", "web_push")
+            deliveries = [_delivery(facts, message, now) for facts in facts_of(message, list(devices))]
+            Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+            in_app.note_message(message, others)
+        if members:
+            fan_out.after = members[-1]
+        if len(members) < CHUNK:
+            fan_out.next_at, fan_out.decided_at = None, now
+        fan_out.save()
+        return [delivery.pk for delivery in deliveries if delivery.next_at is not None and delivery.next_at <= now]
+
+
+def _members_after(fan_out: FanOut, message: Message | None) -> Sequence[UUID]:
+    """Return the next members who may see the message, in the order of their ids."""
+    if message is None:
+        return []
+    members = Participant.objects.filter(conversation_id=fan_out.conversation_id, left_at=None)
+    if fan_out.after is not None:
+        members = members.filter(user_id__gt=fan_out.after)
+    return list(members.order_by("user_id").values_list("user_id", flat=True)[:CHUNK])
+
+
+def _delivery(facts: Facts, message: Message, now: datetime.datetime) -> Delivery:
+    """Return the record of a decision. One that is not the last word waits to be worked on.
+
+    Whether one gives way to a newer one is settled then, when that one's row can be locked.
+    """
+    decision = facts.decide(now)
+    if decision.outcome is Outcome.SUPERSEDED:
+        decision = Decision(Outcome.SEND)
+    waits = decision.outcome is Outcome.SEND or decision.again_at is not None
+    return Delivery(
+        message_id=message.id,
+        conversation_id=message.conversation_id,
+        sequence=message.sequence,
+        user_id=facts.device.user_id,
+        device_id=facts.device.pk,
+        provider=facts.device.provider,
+        breaker=facts.breaker,
+        outcome=decision.outcome,
+        decided_at=now,
+        next_at=(decision.again_at or now) if waits else None,
+        hinted_at=now if decision.outcome is Outcome.SEND else None,
+    )

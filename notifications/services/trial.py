@@ -1,0 +1,14 @@
+"""Pushes that staff ask for, to see whether a person's devices can be reached."""
+
+from uuid import UUID
+
+from notifications.models import Delivery, PushDevice
+from notifications.services.collect import delivery_to
+from realtime import clock
+
+
+def trial_pushes(*, user_id: UUID) -> list[Delivery]:
+    """Note one test push for each device of a person; return them."""
+    now = clock.now()
+    devices = PushDevice.objects.filter(user_id=user_id).select_related("apns", "fcm", "web_push")
+    return Delivery.objects.bulk_create([delivery_to(device, Delivery.Kind.TEST, now) for device in devices])

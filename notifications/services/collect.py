@@ -35,8 +35,9 @@ def collect_messages() -> None:
         reachable = PushDevice.objects.filter(
             user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
         ).exclude(user_id=OuterRef("actor_id"))
-        concerning = Message.objects.filter(id=OuterRef("message_id")).filter(in_app.CONCERNS_SOMEBODY)
-        written = new.filter(Exists(reachable) | Exists(concerning)).exclude(
+        by_people = Message.objects.filter(id=OuterRef("message_id"), sender__isnull=False)
+        concerning = by_people.filter(in_app.CONCERNS_SOMEBODY)
+        written = new.filter(Exists(by_people), Exists(reachable) | Exists(concerning)).exclude(
             message_id__in=FanOut.objects.filter(message_id__in=new.values("message_id")).values("message_id")
         )
         delay = datetime.timedelta(seconds=settings.NOTIFICATION_PACE.push_delay)

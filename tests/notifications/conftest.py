@@ -1,0 +1,63 @@
+"""Fixtures of the unit tests: providers whose keys are there, and a log that is looked through from now on."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chatsite.notifying import Apns, Fcm, Pace, Providers, WebPush
+from tests.fixtures import *  # noqa: F403 - fixtures are found by name
+
+
+def pem(key: Any) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture(scope="session")
+def all_providers() -> Providers:
+    """Every provider set up, at addresses where nobody is."""
+    apple, web = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    google = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    account = {
+        "project_id": "chat",
+        "client_email": "chat@chat.example.org",
+        "private_key": pem(google),
+        "token_uri": "https://127.0.0.1:1/token",
+    }
+    nowhere = "https://127.0.0.1:1"
+    return Providers(
+        apns=Apns(pem(apple), "KEY1234567", "TEAM123456", "org.example.chat", nowhere, nowhere),
+        fcm=Fcm(json.dumps(account), nowhere),
+        web_push=WebPush(pem(web), "mailto:staff@example.org"),
+    )
+
+
+@pytest.fixture
+def providers(settings: Any, all_providers: Providers) -> Iterator[Providers]:
+    """The server has keys for every provider."""
+    from notifications.senders import public_key, sender_of
+
+    settings.PROVIDERS = all_providers
+    sender_of.cache_clear()
+    public_key.cache_clear()
+    yield all_providers
+    sender_of.cache_clear()
+    public_key.cache_clear()
+
+
+@pytest.fixture
+def progress(db: None) -> None:
+    """Everything is still to be looked through; a test's end empties this table like all others."""
+    from notifications.models import Progress
+
+    for name in ("events", "receipts"):
+        Progress.objects.update_or_create(name=name, defaults={"floor": 0, "candidate": 0, "horizon": 0})
+
+
+@pytest.fixture
+def without_delay(settings: Any) -> None:
+    """What is found is decided about at once."""
+    settings.NOTIFICATION_PACE = Pace(push_delay=0)

@@ -209,6 +209,14 @@ PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "h
 NOTIFICATION_PACE = notifying.pace(env)
 PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
 DELIVERY_RECORD_DAYS = env.int("DELIVERY_RECORD_DAYS", 30)
+EMAIL_URL = env.str("EMAIL_URL", "")
+MAIL_ENABLED = bool(EMAIL_URL)
+if MAIL_ENABLED:
+    vars().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", "Chatsite <chatsite@localhost>")
+DIGEST_AFTER_MINUTES = env.float("DIGEST_AFTER_MINUTES", 15)
+DIGEST_PERIOD_MINUTES = env.float("DIGEST_PERIOD_MINUTES", 240)
 # Only the tables of this app are used; a token stands in each of them once.
 PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
 
@@ -229,6 +237,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": crontab(minute="7", hour="*/6")},
     # One that nobody took within seconds is worth nothing: the next one does the same.
     "sweep-notifications": {"task": "notifications.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep-digests": {"task": "notifications.tasks.sweep_digests", "schedule": 30.0, "options": {"expires": 25}},
     "purge-notifications": {"task": "notifications.tasks.purge", "schedule": crontab(minute="23")},
 }
 

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
 
 from chatsite import health, views
+from notifications import views as notifications
 
 api: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
@@ -24,6 +25,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
+    path("unsubscribe/<str:token>", notifications.unsubscribe),
     path("health", health.health),
     path("health/ready", health.ready),
     path("", views.web_client),

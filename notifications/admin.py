@@ -16,7 +16,7 @@ from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice, WNSD
 from unfold.admin import ModelAdmin
 
 from accounts.admin import ReadOnlyAdmin
-from notifications.models import Breaker, Delivery, FanOut, Notification, Preferences, PushDevice
+from notifications.models import Breaker, Delivery, Digest, FanOut, Notification, Preferences, PushDevice
 from notifications.selectors.trace import trace_for_staff
 
 # Their actions send by other senders than ours, which know nothing of decisions and lose what providers answer.
@@ -126,3 +126,15 @@ class BreakerAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "failures", "open_until", "changed_at")
     ordering = ("name",)
+
+
+@admin.register(Digest)
+class DigestAdmin(ReadOnlyAdmin):
+    """The newest mail about unread messages to each person."""
+
+    list_display = ("user", "outcome", "reason", "attempts", "sent_at", "next_at")
+    list_filter = ("outcome",)
+    list_select_related = ("user",)
+    searched_ids = ("user_id",)
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a person."

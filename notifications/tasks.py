@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from notifications.services import collect, devices, retention
+from notifications.services import collect, devices, digests, due, retention
 from notifications.services import deliver as delivering
 from notifications.services import fan_out as fanning_out
 from realtime.crash import crash_point
@@ -24,14 +24,14 @@ def sweep() -> None:
     collect.collect_messages()
     collect.collect_readers()
     crash_point("after_collect")
-    fan_outs, deliveries = collect.due_fan_outs(), collect.due_deliveries()
+    fan_outs, deliveries = due.due_fan_outs(), due.due_deliveries()
     try:
         for message_id in fan_outs:
             fan_out.delay(str(message_id))
         _hand_out(deliveries)
     except OperationalError as error:
         log.warning("the broker does not answer: %s", type(error).__name__)
-        collect.take_back_hints(fan_outs, deliveries)
+        due.take_back_hints(fan_outs=fan_outs, deliveries=deliveries)
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
@@ -43,13 +43,32 @@ def fan_out(message_id: str) -> None:
             _hand_out(deliveries)
         except OperationalError as error:
             log.warning("the broker does not answer: %s", type(error).__name__)
-            collect.take_back_hints([], deliveries)
+            due.take_back_hints(deliveries=deliveries)
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def deliver(delivery_id: str) -> None:
     """Work on one delivery to one device."""
     delivering.deliver(UUID(delivery_id))
+
+
+@shared_task  # type: ignore[untyped-decorator] # Celery has no types
+def sweep_digests() -> None:
+    """Find who is to get mail about unread messages, and hand the mails out; beat asks for it."""
+    digests.collect_digests()
+    waiting = due.due_digests()
+    try:
+        for user_id in waiting:
+            send_digest.delay(str(user_id))
+    except OperationalError as error:
+        log.warning("the broker does not answer: %s", type(error).__name__)
+        due.take_back_hints(digests=waiting)
+
+
+@shared_task  # type: ignore[untyped-decorator] # Celery has no types
+def send_digest(user_id: str) -> None:
+    """Send one person's mail."""
+    digests.send_digest(UUID(user_id))
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types

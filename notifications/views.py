@@ -2,6 +2,10 @@
 
 from uuid import UUID
 
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
@@ -13,6 +17,7 @@ from notifications import frames
 from notifications.selectors.in_app import notification_page
 from notifications.selectors.preferences import preferences_body, preferences_of
 from notifications.selectors.trace import trace_for_sender
+from notifications.selectors.unsubscribing import user_of_token
 from notifications.senders import public_key
 from notifications.services import devices, in_app, preferences
 from realtime.rest import answer, body_of, no_content, query_of
@@ -61,7 +66,7 @@ class NotificationsView(APIView):
         return answer(notification_page(request.user.id, query_of(request, frames.NotificationQuery)))
 
 
-class ReadView(APIView):
+class NotificationsReadView(APIView):
     """Reading the list in the app."""
 
     @extend_schema(request=frames.ReadNotifications, responses={204: None}, tags=TAGS)
@@ -104,3 +109,18 @@ class TraceView(APIView):
     def get(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Show how far a message of mine got with each other member."""
         return answer(trace_for_sender(request.user.id, message_id))
+
+
+@never_cache
+@csrf_exempt
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask, and on POST stop mail to whom the token names: the token is all it takes, as RFC 8058 wants it.
+
+    Mail programs and scanners follow links, so GET changes nothing.
+    """
+    user_id = user_of_token(token)
+    if user_id is None:
+        raise Http404
+    if request.method == "POST":
+        preferences.stop_mail(user_id=user_id)
+    return render(request, "notifications/unsubscribe.html", {"done": request.method == "POST"})

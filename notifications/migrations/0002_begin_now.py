@@ -6,7 +6,11 @@ from django.db.models import Max
 
 def begin_now(apps, schema_editor):
     Progress = apps.get_model("notifications", "Progress")
-    for name, app, model in (("events", "conversations", "Event"), ("receipts", "messaging", "ReceiptMove")):
+    for name, app, model in (
+        ("events", "conversations", "Event"),
+        ("mail", "conversations", "Event"),
+        ("receipts", "messaging", "ReceiptMove"),
+    ):
         newest = apps.get_model(app, model).objects.aggregate(newest=Max("pk"))["newest"] or 0
         Progress.objects.get_or_create(name=name, defaults={"floor": newest, "candidate": newest})
 

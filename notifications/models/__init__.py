@@ -5,7 +5,8 @@
 
 from notifications.models.devices import PushDevice
 from notifications.models.in_app import Notification
+from notifications.models.mail import Digest
 from notifications.models.preferences import Preferences
 from notifications.models.queue import Breaker, Delivery, FanOut, Progress
 
-__all__ = ["Breaker", "Delivery", "FanOut", "Notification", "Preferences", "Progress", "PushDevice"]
+__all__ = ["Breaker", "Delivery", "Digest", "FanOut", "Notification", "Preferences", "Progress", "PushDevice"]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from accounts.models import User
 from notifications import frames
 from notifications.models import Preferences
 from realtime import clock
@@ -23,6 +24,12 @@ def update_preferences(*, user_id: UUID, wanted: frames.UpdatePreferences) -> Pr
         changes |= _quiet(given["do_not_disturb"])
     preferences, _ = Preferences.objects.update_or_create(user_id=user_id, defaults=changes)
     return preferences
+
+
+def stop_mail(*, user_id: UUID) -> None:
+    """Send somebody no more mail about unread messages; nothing happens when there is no such person."""
+    if User.objects.filter(id=user_id).exists():
+        Preferences.objects.update_or_create(user_id=user_id, defaults={"email": False})
 
 
 def _quiet(quiet: frames.SetQuiet | None) -> dict[str, Any]:

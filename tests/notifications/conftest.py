@@ -53,7 +53,7 @@ def progress(db: None) -> None:
     """Everything is still to be looked through; a test's end empties this table like all others."""
     from notifications.models import Progress
 
-    for name in ("events", "receipts"):
+    for name in ("events", "mail", "receipts"):
         Progress.objects.update_or_create(name=name, defaults={"floor": 0, "candidate": 0, "horizon": 0})
 
 

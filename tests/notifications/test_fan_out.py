@@ -12,13 +12,16 @@ from conversations.models import Conversation
 from conversations.services import remove_participant, update_my_place
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Delivery, FanOut, Notification, Preferences, PushDevice
-from notifications.services import collect, fan_out
-from notifications.services.collect import due_deliveries, due_fan_outs
+from notifications.services import collect, due, fan_out
+from notifications.services.due import due_deliveries, due_fan_outs
 from realtime import clock
 from tests.making import direct, group, people, read, say
 from tests.notifications.registering import device_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("providers", "without_delay", "progress")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("providers", "without_delay", "progress"),
+]
 
 
 def sweep() -> list[Any]:
@@ -170,7 +173,7 @@ def test_a_hint_that_was_not_followed_is_given_again(monkeypatch: pytest.MonkeyP
     collect.collect_messages()
     assert len(due_fan_outs()) == 1
     assert due_fan_outs() == []
-    monkeypatch.setattr(collect, "HINT_SECONDS", 0)
+    monkeypatch.setattr(due, "HINT_SECONDS", 0)
     (message_id,) = due_fan_outs()
     list(fan_out.fan_out(message_id))
     assert due_fan_outs() == []

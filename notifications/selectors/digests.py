@@ -1,0 +1,83 @@
+"""What a digest tells somebody: their conversations with messages that stayed unread."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.models import User
+from accounts.selectors import kept_apart
+from conversations.frames import ConversationBody, ConversationListQuery
+from conversations.selectors import conversation_page
+from messaging.models import Message
+from notifications.models import Preferences
+
+# A mail names so many conversations, and so many messages of each; the rest are numbers.
+CONVERSATIONS = 20
+MESSAGES = 3
+EXCERPT_CODE_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message in a digest: who wrote, and the beginning of it."""
+
+    sender: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One conversation in a digest. `lines` only for who wants to see sender and text."""
+
+    name: str
+    unread_count: int
+    lines: Sequence[Line]
+
+
+def digest_of(
+    user: User, *, preferences: Preferences, older_than: datetime.datetime, since: datetime.datetime | None
+) -> list[Part]:
+    """Return the conversations in which messages of others, written after `since` and before `older_than`, are unread.
+
+    Not those that the person muted, wants nothing of, or whose notifications are off; and nothing of people who are
+    kept apart from them.
+    """
+    apart = kept_apart([user.pk])[user.pk]
+    page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=CONVERSATIONS))
+    parts = []
+    for body in page.results:
+        if not _wanted(body, older_than, preferences):
+            continue
+        unread = Message.objects.filter(
+            conversation_id=body.id,
+            sequence__gt=body.me.last_read_sequence,
+            created_at__lte=older_than,
+            deleted_at=None,
+        ).exclude(sender_id__in={user.pk, *apart})
+        unread = unread.filter(sender__isnull=False).select_related("sender").order_by("-sequence")
+        if since is not None:
+            unread = unread.filter(created_at__gt=since)
+        newest = list(unread[:MESSAGES])
+        if newest:
+            lines = [_line(message) for message in reversed(newest)] if preferences.preview else []
+            parts.append(Part(plain(body.display_name), body.unread_count, lines))
+    return parts
+
+
+def plain(text: str) -> str:
+    """Return a text on one line, without characters that steer the display: anybody may have written it."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _wanted(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> bool:
+    muted = body.me.muted_until is not None and body.me.muted_until > now
+    levels = {body.me.notification_level, preferences.level}
+    if muted or "none" in levels:
+        return False
+    return "mentions" not in levels or body.mention_count > 0
+
+
+def _line(message: Message) -> Line:
+    assert message.sender is not None
+    text = plain(message.content[:EXCERPT_CODE_POINTS]) or message.message_type.capitalize()
+    return Line(plain(message.sender.shown_name), text)

@@ -4,7 +4,6 @@ Kept in the database, so that all workers know, and a restart forgets nothing.
 """
 
 import datetime
-import random
 
 from django.db.models import F, Q
 
@@ -12,7 +11,7 @@ from notifications.models import Breaker
 from notifications.selectors.facts import FAILURES_TO_OPEN
 from realtime import clock
 
-OPEN_SECONDS = (30.0, 60.0)
+OPEN_SECONDS = 30.0
 # How long the one push that tries it again keeps the others waiting.
 PROBE_SECONDS = 20.0
 
@@ -32,10 +31,9 @@ def note_failure(name: str) -> None:
     now = clock.now()
     Breaker.objects.get_or_create(name=name, defaults={"changed_at": now})
     Breaker.objects.filter(name=name).update(failures=F("failures") + 1, changed_at=now)
-    pause = random.uniform(*OPEN_SECONDS)  # noqa: S311 - no secret
     Breaker.objects.filter(name=name, failures__gte=FAILURES_TO_OPEN).filter(
         Q(open_until=None) | Q(open_until__lt=now + datetime.timedelta(seconds=PROBE_SECONDS + 1))
-    ).update(open_until=now + datetime.timedelta(seconds=pause))
+    ).update(open_until=now + datetime.timedelta(seconds=OPEN_SECONDS))
 
 
 def note_success(name: str) -> None:

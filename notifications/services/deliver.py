@@ -24,8 +24,8 @@ from notifications.services.wording import push_for
 from realtime import clock
 from realtime.crash import crash_point
 
-# So long a delivery is its worker's: longer than any attempt takes. If the worker dies it is found again after that.
-LEASE_SECONDS = 60
+# So long a delivery is its worker's: longer than an attempt takes. If the worker dies it is found again after that.
+LEASE_SECONDS = 25
 # The pause after a failed attempt doubles from the first to the second; a half to all of it is waited.
 BACKOFF_SECONDS = (2.0, 300.0)
 # A push service may be anybody's, and say anything.

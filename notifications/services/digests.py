@@ -130,7 +130,7 @@ def _note(user_ids: Iterable[UUID]) -> None:
         Digest.objects.filter(user_id__in=some, next_at=None).update(
             outcome=Outcome.WAITING,
             attempts=0,
-            next_at=Greatest(Coalesce(F("sent_at") + period, now), now),
+            next_at=again_at,
             hinted_at=None,
         )
         Digest.objects.bulk_create([Digest(user_id=id, next_at=now) for id in some], ignore_conflicts=True)

@@ -15,8 +15,8 @@ from notifications.selectors.facts import FAILURES_TO_OPEN
 from realtime import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.
-HINT_SECONDS = 60
-# As many are hinted by one sweep.
+HINT_SECONDS = 20
+# As many may be out: more would only wait in the broker, and be given again and again.
 HINTS = 2_000
 
 
@@ -49,6 +49,9 @@ def _hinted(rows: "QuerySet[FanOut] | QuerySet[Delivery] | QuerySet[Digest]", *,
     now = clock.now()
     forgotten = now - datetime.timedelta(seconds=HINT_SECONDS)
     with transaction.atomic():
+        most = min(most, HINTS - rows.filter(next_at__lte=now, hinted_at__gte=forgotten).count())
+        if most <= 0:
+            return []
         due = rows.filter(next_at__lte=now).filter(Q(hinted_at=None) | Q(hinted_at__lt=forgotten))
         ids = list(due.select_for_update(skip_locked=True).order_by("next_at").values_list("pk", flat=True)[:most])
         rows.model._default_manager.filter(pk__in=ids).update(hinted_at=now)

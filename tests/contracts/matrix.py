@@ -65,6 +65,17 @@ class Row:
         return f"{self.route}{self.query} {self.label}".strip()
 
 
+# A browser's subscription, with the keys that RFC 8291 shows.
+BROWSER = {
+    "device_token": "https://push.example.org/3f9a",
+    "platform": "web",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
+
+
 # --- What else must hold of a good answer -------------------------------------------------
 
 
@@ -250,6 +261,15 @@ MATRIX = [
     Row(f"POST {MESSAGE}/read", every_member(204)),
     Row(f"POST {MESSAGE}/delivered", every_member(204)),
     Row(f"GET {MESSAGE}/receipts", every_member(200)),
+    # Its sender only.
+    Row(f"GET {MESSAGE}/trace", in_group(member=200, read_only=404, admin=404, owner=404)),
+    Row("POST /api/v1/device-tokens", for_signed_in(201), BROWSER),
+    Row("DELETE /api/v1/device-tokens/{device_token}", for_signed_in(204), path={"device_token": "nobodys"}),
+    Row("GET /api/v1/notifications", for_signed_in(200)),
+    Row("POST /api/v1/notifications/read", for_signed_in(404), {"up_to": "{told_id}"}),
+    Row("GET /api/v1/notifications/preferences", for_signed_in(200)),
+    Row("PATCH /api/v1/notifications/preferences", for_signed_in(200), {"push": False}),
+    Row("GET /api/v1/notifications/vapid-key", for_signed_in(200)),
     Row("GET /api/v1/limits", for_everybody(200)),
     Row("GET /api/v1/schema", for_everybody(200)),
     Row("GET /api/v1/schema/try", for_everybody(200)),

@@ -35,7 +35,7 @@ from tests.harness.servers import Site
 
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
-APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "chatsite")
+APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "notifications", "chatsite")
 # Read by the server, set by the server itself: for nobody to set.
 INTERNAL = {"CHATSITE_ROLE", "DJANGO_SETTINGS_MODULE"}
 

@@ -31,7 +31,7 @@ def test_methods_that_a_route_does_not_have_are_refused(world: World) -> None:
 def test_no_address_outside_of_the_api_is_forgotten() -> None:
     """Whoever adds one says here who may see what there, with a test."""
     outside = {path for path, _ in patterns() if not path.startswith(("api/v1/", "admin/"))}
-    assert outside == {"", "health", "health/ready"}
+    assert outside == {"", "health", "health/ready", "unsubscribe/<str:token>"}
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/health/ready"])

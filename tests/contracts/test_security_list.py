@@ -18,7 +18,7 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/.]+?)(?:::(\w+))?`", LIST + TRAPS)))
 ABSENT = sorted(set(re.findall(r"`(\w+)`", " ".join(re.findall(r"not in the product: ([^|;]+)", LIST + TRAPS)))))
 # Words of an address or a frame by which a capability would be known; its own name where none stands here.
 KNOWN_BY = {"blocked": "block", "codes": "code", "reactions": "reaction", "webhooks": "webhook", "export": "export",
-            "push": "device-token", "attachments": "attachment", "erasure": "erase"}  # fmt: skip
+            "attachments": "attachment", "erasure": "erase"}  # fmt: skip
 
 
 def rows(section: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from secrets import token_hex
 
@@ -43,6 +44,7 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
         "CHATSITE_CRASH_POINT": "",
         "DEBUG": "false",
         "DATA_DIR": str(redis.folder),
+        "VAPID_PRIVATE_KEY": urlsafe_b64encode(os.urandom(32)).decode().rstrip("="),
     }
 
 

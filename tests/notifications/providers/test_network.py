@@ -29,10 +29,6 @@ class Names:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-class Dialled(Exception):
-    """Instead of a connection."""
-
-
 @pytest.fixture
 def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The addresses that were dialled; nobody answers."""
@@ -154,6 +150,20 @@ def test_a_name_that_does_not_exist(tls: SSLContext) -> None:
 
     with pytest.raises(Unreachable, match="no connection"):
         Transport(network=Network(resolve=resolve), tls=tls).post(Url("gone.example.net", 443, "/"), {}, b"")
+
+
+def test_no_thread_for_the_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "MOST_LOOKUPS", 1)
+    crowded = Network(resolve=Names(["192.0.2.1"]))
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        for _ in range(2):
+            with pytest.raises(httpcore.ConnectError):
+                crowded.connect_tcp("push.example.net", 443, 0.2)
 
 
 def test_an_address_that_swallows_packets_leaves_time_for_the_next(

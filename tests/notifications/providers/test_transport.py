@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import logging
 import os
 import threading
 import time
@@ -68,6 +69,17 @@ def test_redirects_are_not_followed(server: Server, serve: Serve, transport: Tra
     assert len(server.asked) == 1
 
 
+def test_no_library_writes_what_is_secret(
+    server: Server, transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("hpack.hpack").info("heard")
+    server.answer = lambda asked: Say(201, {"location": "/secret-place"})
+    transport.post(the_url(server, "/device/secret-token"), {"authorization": "bearer secret-jwt"}, b"secret-words")
+    assert "heard" in caplog.text
+    assert "secret" not in caplog.text
+
+
 # --- Connections that end ---------------------------------------------------------------------
 
 
@@ -127,14 +139,17 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing(serve: Serve, tra
 
 async def test_an_idle_connection_is_closed_in_time(serve: Serve, tls: SSLContext) -> None:
     server, other = serve(), serve()
-    transport = Transport(tls=tls, limits=Limits(keepalive=0.05))
+    transport = Transport(tls=tls, limits=Limits(keepalive=0.4, connections=2))
     transport.post(the_url(server), {}, b"")
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     transport.post(the_url(server), {}, b"")
     assert server.connections == 2
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     transport.post(the_url(other), {}, b"")
     await until(lambda: server.open == 0)
+    transport.post(the_url(server), {}, b"")
+    transport.post(the_url(other), {}, b"")
+    assert other.connections == 1, "what was closed left room for another"
     transport.close()
 
 

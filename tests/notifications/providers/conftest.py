@@ -18,7 +18,7 @@ from tests.notifications.providers.server import Server
 
 Serve = Callable[..., Server]
 # Short, since tests wait for them to run out.
-LIMITS = Limits(connect=2, answer=1, wait=0.2)
+LIMITS = Limits(connect=10, answer=1, wait=0.2)
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:

@@ -60,9 +60,10 @@ class Close:
 
 @dataclass
 class Drip:
-    """PING frames, one each so many seconds, but no answer."""
+    """Frames that answer nothing, one each so many seconds."""
 
     seconds: float
+    frame: bytes = b"\x00\x00\x08\x06" + bytes(5) + b"12345678"  # PING
 
 
 Behaviour = Say | GoAway | Reset | Hang | Close | Drip
@@ -195,8 +196,7 @@ class Server:
                 return False
             case Drip():
                 while not self._stopped.wait(behaviour.seconds):
-                    connection.ping(b"12345678")
-                    wrapped.sendall(connection.data_to_send())
+                    wrapped.sendall(behaviour.frame)
             case Hang():
                 self._stopped.wait()
         return True

@@ -125,7 +125,7 @@ def test_a_lookup_that_hangs_is_given_up(hanging: threading.Event) -> None:
     began = time.monotonic()
     with pytest.raises(httpcore.ConnectTimeout):
         Network(resolve=resolve).connect_tcp("slow.example.net", 443, 0.1)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
 
 
 def test_and_not_too_many_of_them_hang(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,5 +191,5 @@ def test_limits_reach_the_connection(tls: SSLContext) -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable, match="no connection in time"):
         transport.post(service_url(f"https://localhost:{listener.getsockname()[1]}/"), {}, b"")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     listener.close()

@@ -112,7 +112,8 @@ def _split(url: str) -> Url:
     host, port = authority, "443"
     if authority.startswith("["):
         host, bracket, after = authority[1:].partition("]")
-        if not bracket or (after and not after.startswith(":")):
+        # Brackets are for IPv6; around a name some readers would drop them.
+        if not bracket or ":" not in host or (after and not after.startswith(":")):
             raise UnsafeAddress("no host")
         port = after[1:] if after else port
     elif ":" in authority:

@@ -79,7 +79,11 @@ class Network(httpcore.NetworkBackend):
                 self._lookups.release()
                 done.set()
 
-        threading.Thread(target=look_up, name="push-lookup", daemon=True).start()
+        try:
+            threading.Thread(target=look_up, name="push-lookup", daemon=True).start()
+        except RuntimeError as error:  # the system has no thread left
+            self._lookups.release()
+            raise httpcore.ConnectError(error) from error
         if not done.wait(max(0, until - time.monotonic())):
             raise httpcore.ConnectTimeout("looking up the name")
         found = answer[0] if answer else OSError("the lookup broke")

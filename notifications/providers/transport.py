@@ -8,6 +8,7 @@ connection has one exchange at a time, which also keeps to the single stream tha
 connection on which something failed is closed.
 """
 
+import logging
 import os
 import ssl
 import threading
@@ -21,6 +22,10 @@ from notifications.providers.addresses import Url
 from notifications.providers.connection import Connection, Limits, Reply
 from notifications.providers.line import NotProcessed
 from notifications.providers.network import Network
+
+# At DEBUG they write headers: our tokens, and in the path the address of a device.
+for _library in ("hpack", "httpcore"):
+    logging.getLogger(_library).setLevel(logging.INFO)
 
 # What bytes of strangers make the libraries raise, beyond their own errors for it.
 _NONSENSE = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.harness.product import PROJECT
 
-APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "chatsite")
+APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "notifications", "chatsite")
 
 
 def test_imports_go_down_only() -> None:

@@ -1,0 +1,136 @@
+"""What Google is asked, and what its answers mean. The access token: test_access.py."""
+
+import json
+from collections.abc import Iterator
+from ssl import SSLContext
+from typing import Any
+
+import pytest
+
+from notifications.providers.fcm import FcmSender
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Refused
+from tests.notifications.providers.conftest import LIMITS, a_push
+from tests.notifications.providers.google import Google, service_account
+from tests.notifications.providers.server import Close, Hang, Say, Server
+
+
+@pytest.fixture
+def google(server: Server) -> Google:
+    return Google(server)
+
+
+@pytest.fixture
+def sender(google: Google, tls: SSLContext) -> Iterator[FcmSender]:
+    sender = FcmSender(service_account=service_account(google.url), url=google.url, tls=tls, limits=LIMITS)
+    yield sender
+    sender.close()
+
+
+def test_a_message(google: Google, sender: FcmSender) -> None:
+    google.answer = lambda asked: Say(body=b'{"name": "projects/chat-1/messages/9"}')
+    push = a_push(token="T:1", title="Ana", body="hi", collapse_id="c1", seconds_to_live=60)
+    assert sender.send(push) == Accepted("projects/chat-1/messages/9")
+    (asked,) = google.pushes
+    assert asked.path == "/v1/projects/chat-1/messages:send"
+    assert asked.headers["authorization"] == "Bearer access-1"
+    assert google.message() == {
+        "token": "T:1",
+        "data": {"kind": "message", "conversation_id": "c1", "message_id": "m1", "sequence": "7", "badge": "3"},
+        "android": {
+            "priority": "HIGH",
+            "ttl": "60s",
+            "collapse_key": "c1",
+            "notification": {
+                "title": "Ana",
+                "body": "hi",
+                "tag": "c1",
+                "notification_count": 3,
+                "default_sound": True,
+                "default_vibrate_timings": True,
+            },
+        },
+    }
+
+
+def test_without_words_it_says_only_that_there_is_something(google: Google, sender: FcmSender) -> None:
+    sender.send(a_push())
+    notification = google.message()["android"]["notification"]
+    assert notification["title"] == "New message"
+    assert not {"body", "tag"} & set(notification)
+
+
+@pytest.mark.parametrize("kind", ["badge", "sync"])
+def test_badge_and_sync_are_data_only(google: Google, sender: FcmSender, kind: str) -> None:
+    sender.send(a_push(kind=kind, title="never shown", data={}, collapse_id="c1", seconds_to_live=-1))
+    message = google.message()
+    assert message["data"] == {"kind": kind, "badge": "3"}
+    assert message["android"] == {"priority": "NORMAL", "ttl": "0s", "collapse_key": kind}
+
+
+@pytest.mark.parametrize("letter", ["a", "\U0001f600", "e\u0301"])
+def test_a_long_text_is_shortened(google: Google, sender: FcmSender, letter: str) -> None:
+    assert isinstance(sender.send(a_push(title="Ana", body=letter * 5_000)), Accepted)
+    assert 4_070 < len(google.pushes[0].body) <= 4_096
+    assert google.message()["android"]["notification"]["body"].startswith(letter * 100)
+
+
+def test_what_cannot_be_shortened_is_not_sent(google: Google, sender: FcmSender) -> None:
+    assert isinstance(sender.send(a_push(data={"x": "y" * 5_000})), Refused)
+    assert not google.pushes
+
+
+# --- Answers ----------------------------------------------------------------------------------
+
+
+def said(status: int, google_status: str, code: str | None = None, **more: Any) -> Say:
+    details: list[dict[str, Any]] = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []}]
+    if code:
+        details.append({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code})
+    error = {"code": status, "message": "words", "status": google_status, "details": details} | more
+    return Say(status, body=json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    ("say", "answer"),
+    [
+        (said(404, "NOT_FOUND", "UNREGISTERED"), Dead("UNREGISTERED")),
+        (said(404, "NOT_FOUND"), Refused("NOT_FOUND")),
+        (said(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"), Refused("INVALID_ARGUMENT")),
+        (said(400, "INVALID_ARGUMENT", "UNREGISTERED"), Refused("UNREGISTERED")),
+        (said(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Refused("SENDER_ID_MISMATCH")),
+        (said(403, "PERMISSION_DENIED"), Refused("PERMISSION_DENIED")),
+        (said(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Refused("THIRD_PARTY_AUTH_ERROR")),
+        (said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Busy("QUOTA_EXCEEDED")),
+        (
+            said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", message="Device message rate exceeded."),
+            Busy("QUOTA_EXCEEDED", counts=False),
+        ),
+        (said(500, "INTERNAL", "INTERNAL"), Busy("INTERNAL")),
+        (said(503, "UNAVAILABLE", "UNAVAILABLE"), Busy("UNAVAILABLE")),
+    ],
+)
+def test_what_google_answers(google: Google, sender: FcmSender, say: Say, answer: Answer) -> None:
+    google.answer = lambda asked: say
+    assert sender.send(a_push()) == answer
+    assert len(google.pushes) == 1
+
+
+def test_google_says_when(google: Google, sender: FcmSender) -> None:
+    google.answer = lambda asked: Say(503, {"retry-after": "90"})
+    assert sender.send(a_push()) == Busy("status 503", 90)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {"details": [5]}}'])
+def test_answers_that_are_no_answers(google: Google, sender: FcmSender, body: bytes) -> None:
+    google.answer = lambda asked: Say(404, body=body)
+    assert sender.send(a_push()) == Refused("status 404")
+    google.answer = lambda asked: Say(200, body=body)
+    assert sender.send(a_push()) == Accepted()
+
+
+@pytest.mark.parametrize("behaviour", [Hang(), Close()])
+def test_no_answer_at_all(google: Google, sender: FcmSender, behaviour: Any) -> None:
+    google.answer = lambda asked: behaviour
+    answer = sender.send(a_push())
+    assert isinstance(answer, Busy)
+    assert answer.counts

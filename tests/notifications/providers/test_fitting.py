@@ -1,0 +1,74 @@
+"""What is too long is cut where a reader would not see the knife."""
+
+import json
+
+import pytest
+
+from notifications.providers.fitting import encoded, fitted, shortened
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+THUMB = "\U0001f44d\U0001f3fd"
+ACCENTED = "e\u0301"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "result"),
+    [
+        ("hello", 5, "hello"),
+        ("hello", 4, "hel…"),
+        ("hello", 1, "…"),
+        ("hello", 0, ""),
+        ("", 0, ""),
+        ("one two", 5, "one…"),
+        (f"ab{FAMILY}c", 6, "ab…"),
+        (f"ab{FAMILY}cd", 8, f"ab{FAMILY}…"),
+        (f"a{THUMB}bc", 3, "a…"),
+        (f"a{ACCENTED}bc", 3, "a…"),
+        (f"a{ACCENTED}bc", 4, f"a{ACCENTED}…"),
+        ("\u0301" * 9, 5, "…"),
+    ],
+)
+def test_shortened(text: str, most: int, result: str) -> None:
+    assert shortened(text, most) == result
+
+
+def compose(title: str, body: str | None) -> bytes:
+    return encoded({"title": title} if body is None else {"title": title, "body": body})
+
+
+def read(text: bytes | None) -> dict[str, str]:
+    assert text is not None
+    value = json.loads(text)
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "漢", "\U0001f600", FAMILY, ACCENTED, '"', "\u0000"])
+@pytest.mark.parametrize("most", range(100, 140))
+def test_it_fits_and_no_room_is_wasted(letter: str, most: int) -> None:
+    text = fitted(compose, "Ana", letter * 500, most)
+    assert text is not None
+    assert len(text) <= most
+    assert len(text) > most - len(json.dumps(letter).encode()) - len(letter.encode())
+    assert read(text)["title"] == "Ana"
+    assert read(text)["body"].endswith("…")
+    assert set(read(text)["body"]) <= set(letter) | {"…"}
+
+
+def test_the_body_goes_before_the_title() -> None:
+    assert read(fitted(compose, "t" * 60, "b" * 60, 100))["title"] == "t" * 60
+    assert read(fitted(compose, "t" * 200, "b" * 200, 100)) == {"title": "t" * 85 + "…"}
+
+
+def test_what_fits_is_left_alone() -> None:
+    exact = compose("Ana", "hello")
+    assert fitted(compose, "Ana", "hello", len(exact)) == exact
+    assert fitted(compose, "Ana", "hello", len(exact) - 1) != exact
+
+
+def test_too_long_without_any_text() -> None:
+    assert fitted(compose, "Ana", "hello", 5) is None
+
+
+def test_half_a_pair_of_surrogates() -> None:
+    assert read(encoded({"title": "a\ud83db"})) == {"title": "a?b"}

@@ -21,7 +21,7 @@ def test_methods_that_a_route_does_not_have_are_refused(world: World) -> None:
         for method in (method.upper() for method in METHODS):
             if (path, method) not in had:
                 row = Row(f"{method} {path}", {}, body={})
-                response = ask(row, "member", world, session_id=str(uuid4()))
+                response = ask(row, "member", world, session_id=str(uuid4()), device_token="nobodys")
                 assert response.status_code == 405, f"{method} {path}"
                 assert response["Allow"]
                 if path != "/api/v1/schema/try":  # a page

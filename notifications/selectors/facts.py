@@ -17,11 +17,9 @@ from messaging.models import Message
 from notifications import decision
 from notifications.decision import Level
 from notifications.do_not_disturb import DoNotDisturb
-from notifications.models import Breaker, Delivery, Preferences, PushDevice
+from notifications.models import Delivery, Preferences, PushDevice
+from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
 from presence.store import Activity, store
-
-# Failures in a row after which a provider is left alone.
-FAILURES_TO_OPEN = 5
 
 
 @dataclass(slots=True)
@@ -34,6 +32,7 @@ class Facts:
     recipient: decision.Recipient
     state: decision.Device
     newer_id: UUID | None
+    preferences: Preferences
 
     def decide(self, now: datetime.datetime) -> decision.Decision:
         """Decide now, with the patience of the settings."""
@@ -57,13 +56,13 @@ def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]
             conversation_id=message.conversation_id, user_id__in=users, left_at=None
         )
     }
-    preferences = Preferences.objects.in_bulk(users)
+    said = Preferences.objects.in_bulk(users)
+    preferences = {user_id: said.get(user_id) or Preferences(user_id=user_id) for user_id in users}
     apart = kept_apart([message.sender_id])[message.sender_id] if message.sender_id else set()
     activity = _activity(users)
     ended = ended_sessions([str(device.session_id) for device in devices])
     newer = _newer_waiting(message, devices)
     names = {device.pk: breaker_of(device) for device in devices}
-    open_now = open_breakers(set(names.values()))
     mentioned = _mentioned(message)
     of_message = decision.Message(
         sequence=message.sequence,
@@ -79,7 +78,7 @@ def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]
             message=of_message,
             recipient=_recipient(
                 places.get(device.user_id),
-                preferences.get(device.user_id) or Preferences(),
+                preferences[device.user_id],
                 activity[str(device.user_id)],
                 is_apart=device.user_id in apart,
                 is_mentioned=device.user_id in mentioned,
@@ -87,9 +86,10 @@ def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]
             state=decision.Device(
                 is_signed_in=str(device.session_id) not in ended,
                 has_newer=newer_id is not None,
-                open_until=open_now.get(names[device.pk]),
+                open_until=_open_until(names[device.pk]),
             ),
             newer_id=newer_id,
+            preferences=preferences[device.user_id],
         )
 
 
@@ -111,10 +111,10 @@ def breaker_of(device: PushDevice) -> str:
     return f"{device.provider}:{urlsplit(device.web_push.registration_id).hostname}"[:255]
 
 
-def open_breakers(names: Collection[str]) -> dict[str, datetime.datetime]:
-    """Return until when each of these providers is left alone, for those that are or lately were."""
-    failing = Breaker.objects.filter(name__in=names, failures__gte=FAILURES_TO_OPEN)
-    return {breaker.name: breaker.open_until for breaker in failing if breaker.open_until is not None}
+def _open_until(name: str) -> datetime.datetime | None:
+    """Return until when a provider is left alone."""
+    breaker = failing().get(name)
+    return breaker.open_until if breaker is not None and breaker.failures >= FAILURES_TO_OPEN else None
 
 
 def _recipient(

@@ -8,7 +8,7 @@ import datetime
 from django.db.models import F, Q
 
 from notifications.models import Breaker
-from notifications.selectors.facts import FAILURES_TO_OPEN
+from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
 from realtime import clock
 
 OPEN_SECONDS = 30.0
@@ -18,12 +18,13 @@ PROBE_SECONDS = 20.0
 
 def may_pass(name: str) -> bool:
     """Return whether a push may go to this provider now; of those that come after the pause, one may."""
-    failing = Breaker.objects.filter(name=name, failures__gte=FAILURES_TO_OPEN)
+    known = failing().get(name)
+    if known is None or known.failures < FAILURES_TO_OPEN:
+        return True
     now = clock.now()
     probe_until = now + datetime.timedelta(seconds=PROBE_SECONDS)
-    if failing.filter(open_until__lte=now).update(open_until=probe_until):
-        return True
-    return not failing.exists()
+    rows = Breaker.objects.filter(name=name, failures__gte=FAILURES_TO_OPEN)
+    return bool(rows.filter(open_until__lte=now).update(open_until=probe_until)) or not rows.exists()
 
 
 def note_failure(name: str) -> None:
@@ -31,11 +32,14 @@ def note_failure(name: str) -> None:
     now = clock.now()
     Breaker.objects.get_or_create(name=name, defaults={"changed_at": now})
     Breaker.objects.filter(name=name).update(failures=F("failures") + 1, changed_at=now)
-    Breaker.objects.filter(name=name, failures__gte=FAILURES_TO_OPEN).filter(
-        Q(open_until=None) | Q(open_until__lt=now + datetime.timedelta(seconds=PROBE_SECONDS + 1))
-    ).update(open_until=now + datetime.timedelta(seconds=OPEN_SECONDS))
+    # One that was let through before is no reason to wait longer; the one that tried it again is.
+    probed = Q(open_until=None) | Q(open_until__lte=now + datetime.timedelta(seconds=PROBE_SECONDS))
+    Breaker.objects.filter(probed, name=name, failures__gte=FAILURES_TO_OPEN).update(
+        open_until=now + datetime.timedelta(seconds=OPEN_SECONDS)
+    )
 
 
 def note_success(name: str) -> None:
     """Forget the failures of a provider that answers."""
-    Breaker.objects.filter(name=name, failures__gt=0).update(failures=0, open_until=None, changed_at=clock.now())
+    if name in failing():
+        Breaker.objects.filter(name=name, failures__gt=0).update(failures=0, open_until=None, changed_at=clock.now())

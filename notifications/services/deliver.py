@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from accounts.selectors import ended_sessions
 from messaging.models import Message
@@ -23,6 +22,7 @@ from notifications.services.collect import sync_of
 from notifications.services.wording import push_for
 from realtime import clock
 from realtime.crash import crash_point
+from realtime.rows import one_id, one_moment
 
 # So long a delivery is its worker's: longer than an attempt takes. If the worker dies it is found again after that.
 LEASE_SECONDS = 25
@@ -53,7 +53,7 @@ def deliver(delivery_id: UUID) -> None:
     if sender is None:
         _finish(delivery, Outcome.REFUSED, reason="this server has no keys for the provider")
         return
-    decision, prepare = _decided(delivery, device)
+    decision, compose = _decided(delivery, device)
     if decision.outcome is not Outcome.SEND:
         _put_off_or_finish(delivery, decision)
         return
@@ -65,8 +65,9 @@ def deliver(delivery_id: UUID) -> None:
         _put_off(delivery, Outcome(delivery.outcome), 1)
         return
     try:
-        push = prepare()
-        Delivery.objects.filter(pk=delivery.pk).update(attempts=F("attempts") + 1, attempted_at=clock.now())
+        push = compose()
+        delivery.attempts += 1
+        delivery.attempted_at = clock.now()
         crash_point("before_push")
         answer = sender.send(push)
         crash_point("after_push")
@@ -79,9 +80,12 @@ def _claimed(delivery_id: UUID) -> Delivery | None:
     """Take a delivery that is due for the time of a lease."""
     now = clock.now()
     lease = now + datetime.timedelta(seconds=LEASE_SECONDS)
-    if not Delivery.objects.filter(pk=delivery_id, next_at__lte=now).update(next_at=lease, hinted_at=None):
-        return None
-    return Delivery.objects.get(pk=delivery_id)
+    taken = Delivery.objects.raw(
+        f"UPDATE {Delivery._meta.db_table} SET next_at = %s, hinted_at = NULL "  # noqa: S608 - a table's name
+        "WHERE id = %s AND next_at <= %s RETURNING *",
+        [one_moment(lease), one_id(delivery_id), one_moment(now)],
+    )
+    return next(iter(list(taken)), None)
 
 
 def _decided(delivery: Delivery, device: PushDevice) -> tuple[Decision, Callable[[], Push]]:
@@ -94,7 +98,8 @@ def _decided(delivery: Delivery, device: PushDevice) -> tuple[Decision, Callable
         return Decision(Outcome.DELETED), lambda: push_for(delivery, device, 0)
     (facts,) = facts_of(message, [device])
     delivery.superseded_by = facts.newer_id
-    return facts.decide(clock.now()), lambda: push_for(delivery, device, unread_total(delivery.user_id), message)
+    shown = message if facts.preferences.preview else None
+    return facts.decide(clock.now()), lambda: push_for(delivery, device, unread_total(delivery.user_id), shown)
 
 
 def _about_silent(delivery: Delivery, device: PushDevice) -> Decision:
@@ -111,8 +116,10 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
     match answer:
         case Accepted(provider_id=provider_id):
             breakers.note_success(delivery.breaker)
-            PushDevice.objects.filter(pk=device.pk).exclude(badge=push.badge).update(badge=push.badge)
-            _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
+            with transaction.atomic():
+                if device.badge != push.badge:
+                    PushDevice.objects.filter(pk=device.pk).update(badge=push.badge)
+                _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
         case Dead(reason=reason):
             breakers.note_success(delivery.breaker)
             devices.forget_dead_device(device_id=device.pk, token=push.token)
@@ -123,7 +130,7 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
         case Busy(reason=reason, retry_after=retry_after, counts=counts):
             if counts:
                 breakers.note_failure(delivery.breaker)
-            pause = max(min(retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts))
+            pause = max(min(retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts - 1))
             _put_off(delivery, Outcome.LATER, pause, reason=reason)
 
 
@@ -143,7 +150,11 @@ def _put_off_or_finish(delivery: Delivery, decision: Decision) -> None:
 def _put_off(delivery: Delivery, outcome: Outcome, seconds: float, *, reason: str = "") -> None:
     """Let a delivery wait; the sweep finds it when it is due."""
     Delivery.objects.filter(pk=delivery.pk).update(
-        outcome=outcome, reason=reason[:200], next_at=clock.now() + datetime.timedelta(seconds=seconds)
+        outcome=outcome,
+        reason=reason[:200],
+        next_at=clock.now() + datetime.timedelta(seconds=seconds),
+        attempts=delivery.attempts,
+        attempted_at=delivery.attempted_at,
     )
 
 
@@ -159,6 +170,8 @@ def _finish(delivery: Delivery, outcome: Outcome, *, reason: str = "", provider_
             reason=reason[:200],
             provider_id=provider_id,
             superseded_by=delivery.superseded_by if outcome is Outcome.SUPERSEDED else None,
+            attempts=delivery.attempts,
+            attempted_at=delivery.attempted_at,
             answered_at=now,
             next_at=None,
         )

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from notifications.models import Breaker, Delivery, Digest, FanOut
-from notifications.selectors.facts import FAILURES_TO_OPEN
+from notifications.selectors.breakers import FAILURES_TO_OPEN
 from realtime import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.

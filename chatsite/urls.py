@@ -25,6 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health.health),
     path("health/ready", health.ready),
+    path("service-worker.js", views.service_worker),
     path("", views.web_client),
 ]
 

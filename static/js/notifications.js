@@ -49,9 +49,14 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
     }, COUNT_AGAIN_MS);
   }
 
+  /** What belongs to a conversation that I left is no longer in the server's list. */
+  function leftOne(state, previous) {
+    return state.notifications.items.some(({ conversation_id: id }) => previous.conversations[id] && !state.conversations[id]);
+  }
+
   store.subscribe((state, previous) => {
     if (state.conversations === previous.conversations || unreadNotifications(previous) === 0) return;
-    if (Object.keys(risenMarks(state, previous)).length > 0) countAgain();
+    if (Object.keys(risenMarks(state, previous)).length > 0 || leftOne(state, previous)) countAgain();
   });
 
   return {
@@ -77,7 +82,7 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
       const newest = store.state.notifications.items[0];
       if (!newest) return;
       await api.readNotifications(newest.id);
-      const later = store.state.notifications.items.filter((item) => item.created_at > newest.created_at && !item.read_at);
+      const later = store.state.notifications.items.filter((item) => item.id > newest.id && !item.read_at);
       store.dispatch({ type: "frame_received", frame: { type: "notifications_read", up_to: newest.id, unread_count: later.length } });
     },
     linkChanged(link) {
@@ -86,10 +91,6 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
     frameReceived(frame) {
       if (frame.type === "connected") refresh();
       else if (frame.type === "notification") came.push(frame.notification.id);
-      else if (frame.type === "notifications_read") {
-        const known = store.state.notifications.items.some((item) => item.id === frame.up_to);
-        if (!known && frame.unread_count > 0) countAgain();
-      }
     },
   };
 }

@@ -1,5 +1,6 @@
 """A push service's part, played by the browser's debugging protocol: headless Chromium knows no real one."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,15 +9,18 @@ from playwright.async_api import CDPSession, Page
 from tests.waiting import until
 
 REGISTER = """async () => {
-    const registration = await navigator.serviceWorker.register("/service-worker.js", { type: "module" });
-    await navigator.serviceWorker.ready;
-    return registration.scope;
+    await navigator.serviceWorker.register("/service-worker.js", { type: "module" });
+    return (await navigator.serviceWorker.ready).scope;
 }"""
 SHOWN = """async () => {
     const registration = await navigator.serviceWorker.getRegistration("/");
-    return (await registration.getNotifications()).map(
-        ({ title, body, tag, data }) => ({ title, body, tag, data }),
-    );
+    return (await registration.getNotifications()).map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+}"""
+TELL = "async (message) => (await navigator.serviceWorker.getRegistration('/')).active.postMessage(message)"
+# An event that no person made: the browser lets its handler run, but neither keep the worker awake nor take the focus.
+CLICK = """async () => {
+    const [notification] = await registration.getNotifications();
+    dispatchEvent(new NotificationEvent("notificationclick", { notification }));
 }"""
 
 
@@ -25,6 +29,7 @@ class PushService:
 
     def __init__(self, page: Page, session: CDPSession) -> None:
         self.page = page
+        self.scope = ""
         self._session = session
         self._registrations: dict[str, str] = {}
         session.on("ServiceWorker.workerRegistrationUpdated", self._note)
@@ -33,10 +38,10 @@ class PushService:
     async def of(cls, page: Page) -> "PushService":
         """Allow notifications, register the worker and wait until it can be given pushes."""
         await page.context.grant_permissions(["notifications"])
-        session = await page.context.new_cdp_session(page)
-        service = cls(page, session)
-        await session.send("ServiceWorker.enable")
-        await page.evaluate(REGISTER)
+        service = cls(page, await page.context.new_cdp_session(page))
+        await service._session.send("ServiceWorker.enable")
+        service.scope = await page.evaluate(REGISTER)
+        await until(lambda: service.scope in service._registrations)
         return service
 
     def _note(self, told: dict[str, Any]) -> None:
@@ -46,13 +51,34 @@ class PushService:
 
     async def delivers(self, payload: dict[str, Any] | str) -> None:
         """Push a payload; the worker handles it afterwards."""
-        origin = await self.page.evaluate("location.origin")
-        await until(lambda: f"{origin}/" in self._registrations)
-        data = payload if isinstance(payload, str) else json.dumps(payload)
         await self._session.send(
-            "ServiceWorker.deliverPushMessage", {"origin": origin, "registrationId": self._registrations[f"{origin}/"], "data": data}
+            "ServiceWorker.deliverPushMessage",
+            {
+                "origin": self.scope.rstrip("/"),
+                "registrationId": self._registrations[self.scope],
+                "data": payload if isinstance(payload, str) else json.dumps(payload),
+            },
         )
 
-    async def shown(self) -> list[dict[str, Any]]:
-        """Return the notifications that are shown."""
-        return list(await self.page.evaluate(SHOWN))
+    async def shows(self, count: int, **fields: str) -> list[dict[str, Any]]:
+        """Wait for so many notifications, of which one has these fields; return them.
+
+        :raises AssertionError: with what is shown instead, after five seconds.
+        """
+        shown: list[dict[str, Any]] = []
+        for _ in range(100):
+            shown = await self.page.evaluate(SHOWN)
+            fits = not fields or any(fields.items() <= one.items() for one in shown)
+            if len(shown) == count and fits:
+                return shown
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{shown} instead of {count} {fields}")
+
+    async def is_told(self, message: dict[str, Any]) -> None:
+        """Tell the worker something, as the page does."""
+        await self.page.evaluate(TELL, message)
+
+    async def clicks(self) -> None:
+        """Click on the notification, as far as a program can."""
+        (worker,) = self.page.context.service_workers
+        await worker.evaluate(CLICK)

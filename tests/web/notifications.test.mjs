@@ -119,6 +119,18 @@ test("what was read in its conversation is read in the list at once, and the ser
   assert.equal(unreadNotifications(store.state), 1);
 });
 
+test("a conversation that was left takes its notifications along, as the server counts", async () => {
+  const { store, hears, surroundings, asked } = begin([page([5, 4], 2), page([], 0)]);
+  hears({ type: "connected" });
+  await settle();
+  store.dispatch({ type: "link_changed", link: "online" });
+  store.dispatch({ type: "conversation_missing", id: ROOM });
+  surroundings.pass(3_001);
+  await settle();
+  assert.deepEqual(asked, [null, null]);
+  assert.deepEqual(ids(store.state), []);
+});
+
 test("a number that the server told after the reading is not made smaller by it", async () => {
   const { store, hears } = begin([page([5, 4, 3], 3)]);
   hears({ type: "connected" });
@@ -135,7 +147,7 @@ test("read up to one of them, from any device", () => {
   hears({ type: "notifications_read", up_to: "notification-4", unread_count: 1 });
   assert.deepEqual(store.state.notifications.items.map((item) => isRead(store.state, item)), [false, true, true]);
   assert.equal(unreadNotifications(store.state), 1);
-  hears({ type: "notifications_read", up_to: "unknown", unread_count: 0 });
+  hears({ type: "notifications_read", up_to: "notification-9", unread_count: 0 });
   assert.equal(unreadNotifications(store.state), 0);
   assert.ok(store.state.notifications.items.every((item) => isRead(store.state, item)));
 });

@@ -1,7 +1,7 @@
 /**
  * The list of notifications: who mentioned me, replied to me, added me.
  *
- * The held part begins with the newest and has no holes. The unread number is the server's; what I
+ * The held part begins with the newest and has no holes; ids rise with time. The unread number is the server's; what I
  * have read meanwhile is taken off it until the server tells a new one. A notification is read when
  * the list says so, or when its conversation was read up to it.
  *
@@ -28,7 +28,7 @@ export function unreadNotifications(state) {
   return Math.max(0, unread - readSince);
 }
 
-const newestFirst = (one, other) => (one.created_at < other.created_at ? 1 : one.created_at > other.created_at ? -1 : one.id < other.id ? 1 : -1);
+const newestFirst = (one, other) => (one.id < other.id ? 1 : -1);
 
 /** A new number of the server's knows what was read before it: that must not be taken off twice. */
 function settled(state) {
@@ -42,11 +42,9 @@ export function receiveNotification(state, { notification, unread_count: unread 
   return { ...state, notifications: { ...state.notifications, items, unread } };
 }
 
-/** Return the state after a `notifications_read` frame: everything from that notification on is read. */
+/** Return the state after a `notifications_read` frame: that notification and everything before it is read. */
 export function receiveNotificationsRead(state, { up_to: upTo, unread_count: unread }) {
-  const held = settled(state);
-  const from = unread === 0 ? 0 : held.findIndex((item) => item.id === upTo);
-  const items = from < 0 ? held : held.map((item, index) => (index >= from ? { ...item, read_at: item.read_at ?? item.created_at } : item));
+  const items = settled(state).map((item) => (item.id <= upTo ? { ...item, read_at: item.read_at ?? item.created_at } : item));
   return { ...state, notifications: { ...state.notifications, items, unread } };
 }
 

@@ -20,7 +20,10 @@ function sorted(errors) {
   const found = {};
   for (const [name, text] of Object.entries(errors)) {
     if (name === "do_not_disturb" && text && typeof text === "object" && !Array.isArray(text)) Object.assign(found, text);
-    else found[name.replace(/^do_not_disturb\.?/, "")] = text;
+    else {
+      const part = name.replace(/^do_not_disturb\.?/, "").replace(/\[.*$/, "");
+      found[PARTS.includes(part) ? part : ""] = text;
+    }
   }
   return found;
 }

@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 const MORNING = 8;
 const LEVELS = [
   ["all", "All messages"],
-  ["mentions", "Only when I am mentioned or replied to"],
+  ["mentions", "Only when I am mentioned"],
   ["none", "Nothing"],
 ];
 const CHECKS = [

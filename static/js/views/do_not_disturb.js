@@ -50,7 +50,7 @@ export function createDoNotDisturb(onChange) {
     h(
       "div",
       { class: "day-choice", role: "group", "aria-label": "Days on which it begins" },
-      ...days.map((input, index) => h("label", { class: "day", title: DAYS[index] }, input, h("span", { "aria-hidden": "true" }, DAYS[index].slice(0, 2)))),
+      ...days.map((input, index) => h("label", { class: "day-toggle", title: DAYS[index] }, input, h("span", { "aria-hidden": "true" }, DAYS[index].slice(0, 2)))),
     ),
   );
   const labelled = (label, input, part) => h("div", { class: "field" }, h("label", { for: input.id }, label), input, errors[part]);

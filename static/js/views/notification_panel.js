@@ -15,7 +15,7 @@ import { reportFailure, showToast } from "./toast.js";
 
 /** Create the bell; `draw` brings its number up to date. */
 export function createBell(app) {
-  const number = h("span", { class: "badge bell-badge", "aria-hidden": "true", hidden: true });
+  const number = h("span", { class: "bell-number", "aria-hidden": "true", hidden: true });
   const button = iconButton("bell", "Notifications", () => openNotifications(app), "bell");
   button.append(number);
   return {

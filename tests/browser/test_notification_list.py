@@ -6,6 +6,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
 from tests.browser.pretended_notifications import PretendedNotifications
+from tests.browser.push_service import PushService
 from tests.harness.people import People
 from tests.waiting import until
 
@@ -110,3 +111,26 @@ async def test_reading_the_conversation_reads_the_entry(people: People, arrives:
         await expect(visitor.page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
         await visitor.opens("Ana")
         await expect(visitor.page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
+
+
+async def test_a_push_about_the_conversation_in_sight_is_not_shown(people: People, arrives: Arrives):
+    async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo):
+        in_sight = await ana.posts_message("seen", to=await ana.talks_to(ben))
+        other = await cleo.posts_message("not seen", to=await cleo.talks_to(ben))
+        visitor = await arrives()
+        await PretendedNotifications.at(visitor)
+        await visitor.signs_in(ben)
+        service = await PushService.of(visitor.page)
+        push = {"kind": "message", "badge": "1"}
+        places = [{key: message[key] for key in ("conversation_id", "sequence")} for message in (in_sight, other)]
+        for place in places:
+            await service.delivers(push | place)
+        await service.shows(2)
+        await visitor.opens("Ana")
+        # Reading it has closed it.
+        (left,) = await service.shows(1)
+        assert left["data"]["conversation_id"] == other["conversation_id"]
+        for place in places:
+            await service.delivers(push | place | {"title": "again"})
+        (left,) = await service.shows(1, title="again")
+        assert left["data"]["conversation_id"] == other["conversation_id"]

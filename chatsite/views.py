@@ -5,6 +5,8 @@ import dataclasses
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
+from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import ensure_csrf_cookie
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -33,6 +35,17 @@ class LimitsView(APIView):
 def web_client(request: HttpRequest) -> HttpResponse:
     """Serve the page that loads the web client."""
     return render(request, "index.html")
+
+
+@cache_control(no_cache=True)
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """Serve the script of the web client's service worker.
+
+    A worker reaches only pages below its own address, so it cannot come from the folder of static files: from here
+    it loads what lies there. Browsers ask for it anew, and for what it loads, before they take a version for current.
+    """
+    script = f'import "{static("js/worker/main.js")}";\n'
+    return HttpResponse(script, content_type="text/javascript", headers={"Service-Worker-Allowed": "/"})
 
 
 def unknown_address(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:

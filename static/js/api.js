@@ -84,5 +84,12 @@ export const api = {
   message: (id) => request("GET", `/messages/${id}`),
   sendMessage: (fields) => request("POST", "/messages", fields),
   editMessage: (id, content) => request("PATCH", `/messages/${id}`, { content }),
+  notifications: (cursor) => request("GET", `/notifications?${query({ cursor, limit: 30 })}`),
+  readNotifications: (upTo) => request("POST", "/notifications/read", { up_to: upTo }),
+  notificationPreferences: () => request("GET", "/notifications/preferences"),
+  updateNotificationPreferences: (fields) => request("PATCH", "/notifications/preferences", fields),
+  vapidKey: () => request("GET", "/notifications/vapid-key"),
+  registerDevice: (fields) => request("POST", "/device-tokens", fields),
+  forgetDevice: (token) => request("DELETE", `/device-tokens/${encodeURIComponent(token)}`),
   deleteMessage: (id) => request("DELETE", `/messages/${id}?for=everyone`),
 };

@@ -8,19 +8,24 @@ import { api } from "./api.js";
 import { createCache } from "./cache.js";
 import { createConnection } from "./connection.js";
 import { createHistory } from "./history.js";
+import { createNotifications } from "./notifications.js";
 import { createOutbox } from "./outbox.js";
+import { createPush } from "./push.js";
 import { createReceipts } from "./receipts.js";
 import { createReplica } from "./replica.js";
 import { beginSession, currentUser, endSession, wipeEverything } from "./session.js";
 import { initialState, reduce } from "./state/reducer.js";
 import { createStore } from "./store.js";
+import { createTray } from "./tray.js";
 import { createTyping } from "./typing.js";
+import { navigateTo } from "./views/navigation.js";
 import { showShell } from "./views/shell.js";
 import { showSignIn } from "./views/sign_in.js";
 
 const REVOKED = 4403;
 
 const root = document.querySelector("#app");
+const push = createPush({ api, storage: localStorage });
 const socketUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
 
 async function start(user) {
@@ -36,8 +41,10 @@ async function start(user) {
   const receipts = createReceipts({ store, connection });
   const typing = createTyping({ connection });
   const history = createHistory({ store, api });
+  const notifications = createNotifications({ store, api });
+  createTray({ store, container: navigator.serviceWorker });
   let signingOut = false;
-  const app = { store, api, connection, outbox, history, typing, signOut, profileChanged };
+  const app = { store, api, connection, outbox, history, typing, notifications, push, signOut, profileChanged };
 
   function onFrame(frame) {
     if (frame.type === "connected" && frame.user_id !== user.id) {
@@ -45,7 +52,8 @@ async function start(user) {
       return;
     }
     store.dispatch({ type: "frame_received", frame, now: Date.now() });
-    for (const part of [replica, outbox, receipts]) part.frameReceived(frame);
+    for (const part of [replica, outbox, receipts, notifications]) part.frameReceived(frame);
+    if (frame.type === "connected") push.restore();
   }
 
   /** The cookie is somebody else's by now: they signed in in another tab. */
@@ -57,14 +65,17 @@ async function start(user) {
   }
 
   function onLink(link) {
-    for (const part of [replica, outbox, receipts]) part.linkChanged(link);
+    for (const part of [replica, outbox, receipts, notifications]) part.linkChanged(link);
   }
 
   async function onStop(code) {
     // One's own sign-out closes the socket too: it goes on by itself.
     if (signingOut) return;
     cache.close();
-    if (code === REVOKED) await wipeEverything();
+    if (code === REVOKED) {
+      await wipeEverything();
+      push.leave();
+    }
     endSession();
     location.hash = "";
     showSignIn(root, { api, notice: "You have been signed out. Please sign in again." });
@@ -72,14 +83,18 @@ async function start(user) {
 
   async function signOut() {
     signingOut = true;
+    // While the server still knows who asks; without an answer here it knows from the sign-out.
+    await push.release();
     try {
       await api.logout();
     } catch (error) {
       signingOut = false;
+      push.restore();
       throw error;
     }
     connection.stop();
     cache.close();
+    await push.leave();
     await wipeEverything();
     location.replace("/");
   }
@@ -95,6 +110,10 @@ async function start(user) {
   connection.start();
   api.limits().then((limits) => store.dispatch({ type: "limits_loaded", limits }), () => {});
 
+  navigator.serviceWorker?.addEventListener("message", ({ data, ports: [port] }) => {
+    if (data?.type === "showing") port?.postMessage({ conversation_id: conversationInSight(store.state) });
+    else if (data?.type === "register") push.restore({ again: true });
+  });
   addEventListener("online", () => connection.wake());
   addEventListener("offline", () => connection.networkLost());
   addEventListener("focus", () => connection.wake());
@@ -104,6 +123,16 @@ async function start(user) {
     else cache.flush();
   });
 }
+
+/** Return the conversation that this window shows as it is now, or null: without a connection it shows an older one. */
+function conversationInSight({ link, open }) {
+  return document.visibilityState === "visible" && (link === "online" || link === "updating") ? open : null;
+}
+
+// Also while nobody is signed in: the address waits for them.
+navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+  if (data?.type === "open") navigateTo(data.conversation_id);
+});
 
 const user = currentUser();
 if (user) start(user);

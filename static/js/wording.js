@@ -61,6 +61,14 @@ export function mutedLine(until, now = new Date()) {
   return `Muted until ${(date.getFullYear() === now.getFullYear() ? DAY : DAY_OF_YEAR).format(date)}, ${TIME.format(date)}`;
 }
 
+/** Say until when notifications are paused. */
+export function pausedLine(until, now = new Date()) {
+  const date = new Date(until);
+  const days = -daysAgo(date, now);
+  const day = days === 0 ? "" : days === 1 ? "tomorrow, " : `${(date.getFullYear() === now.getFullYear() ? DAY : DAY_OF_YEAR).format(date)}, `;
+  return `Paused until ${day}${TIME.format(date)}`;
+}
+
 /** Return the name of a person, from the viewer's side. */
 export function nameOf(state, userId, you = "You", unknown = "Someone") {
   if (userId && userId === state.me.id) return you;
@@ -129,6 +137,20 @@ export function previewLine(state, conversation) {
   if (message.sender_user_id === state.me.id) return `You: ${line}`;
   if (conversation.type === "direct") return line;
   return `${firstName(nameOf(state, message.sender_user_id))}: ${line}`;
+}
+
+const NOTICES = {
+  mention: (who, where) => `${who} mentioned you${where && ` in ${where}`}`,
+  reply: (who, where) => `${who} replied to you${where && ` in ${where}`}`,
+  added: (who, where) => `${who} added you to ${where || "a conversation"}`,
+};
+
+/** Return what a notification says; of a kind that this client does not know, only where it happened. */
+export function notificationLine(state, { kind, actor_user_id: actorId, conversation_id: id }) {
+  const conversation = state.conversations[id];
+  // With one other person the name of the conversation is theirs, and would be said twice.
+  const where = conversation && (conversation.type !== "direct" || kind === "added") ? conversation.display_name : "";
+  return (NOTICES[kind] ?? ((_, place) => `Something happened in ${place || "a conversation"}`))(nameOf(state, actorId, "You", "Somebody"), where);
 }
 
 export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;

@@ -31,10 +31,10 @@ def test_methods_that_a_route_does_not_have_are_refused(world: World) -> None:
 def test_no_address_outside_of_the_api_is_forgotten() -> None:
     """Whoever adds one says here who may see what there, with a test."""
     outside = {path for path, _ in patterns() if not path.startswith(("api/v1/", "admin/"))}
-    assert outside == {"", "health", "health/ready", "unsubscribe/<str:token>"}
+    assert outside == {"", "health", "health/ready", "service-worker.js", "unsubscribe/<str:token>"}
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/health/ready"])
+@pytest.mark.parametrize("path", ["/", "/service-worker.js", "/health", "/health/ready"])
 def test_pages_for_everybody_hold_nothing_of_anybody(path: str, world: World) -> None:
     answers = [Client().get(path, headers=world.headers(actor)) for actor in ACTORS]
     assert {answer.status_code for answer in answers} == {200}

@@ -7,6 +7,7 @@
  */
 import { dropConversation } from "./events.js";
 import { concernsLog, openRepair, receive, receiveBody, receiveHeads, receiveRange } from "./log.js";
+import { noNotifications, receiveNotification, receiveNotificationPage, receiveNotificationsRead } from "./notifications.js";
 import {
   acknowledgeEntry,
   addEntries,
@@ -30,6 +31,7 @@ export const KEPT_MESSAGES = 80;
  * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights must be asked again
  * - reads: {id: sequence} read here, not yet known to have reached the server
  * - quotes: {message_id: message | null} quoted messages outside the held history
+ * - notifications: the list of who mentioned me, replied to me, added me, see notifications.js
  */
 export function initialState() {
   return {
@@ -49,6 +51,7 @@ export function initialState() {
     typing: {},
     outbox: [],
     quotes: {},
+    notifications: noNotifications(),
     open: null,
   };
 }
@@ -70,6 +73,8 @@ const FRAMES = {
   presence: (state, frame) => ({ ...state, presence: putPresence(state.presence, frame.user_id, frame) }),
   typing: (state, frame, now) =>
     frame.user_id === state.me.id ? state : { ...state, typing: putTyping(state.typing, frame, now) },
+  notification: receiveNotification,
+  notifications_read: receiveNotificationsRead,
   connected: (state, frame) => {
     const entered = enterEpoch(state, frame.epoch);
     return { ...entered, presence: {}, typing: {}, since: entered.since ?? frame.server_time };
@@ -108,6 +113,8 @@ const ACTIONS = {
     if (!timeline) return state;
     return { ...state, timelines: { ...state.timelines, [id]: prependPage(timeline, page) } };
   },
+  notifications_loaded: receiveNotificationPage,
+  notifications_failed: (state, { error }) => ({ ...state, notifications: { ...state.notifications, error } }),
   quote_loaded: (state, { id, message }) => ({ ...state, quotes: { ...state.quotes, [id]: message } }),
   read_here: (state, { id, sequence }) => {
     const conversation = state.conversations[id];

@@ -106,6 +106,26 @@ export function totalUnread(state, now) {
     .reduce((sum, one) => sum + one.unread_count, 0);
 }
 
+/** Return how many messages wait to be read in all conversations: the number that pushes carry, too. */
+export function allUnread(state) {
+  return Object.values(state.conversations).reduce((sum, one) => sum + one.unread_count, 0);
+}
+
+/** Return up to which sequence I have read each conversation. */
+export function readMarks(state) {
+  return Object.fromEntries(Object.values(state.conversations).map((one) => [one.id, one.me.last_read_sequence]));
+}
+
+/** Return the read marks of mine that rose from one state to another. */
+export function risenMarks(state, previous) {
+  const risen = {};
+  for (const [id, { me }] of Object.entries(state.conversations)) {
+    const before = previous.conversations[id];
+    if (before && before.me !== me && me.last_read_sequence > before.me.last_read_sequence) risen[id] = me.last_read_sequence;
+  }
+  return risen;
+}
+
 export const may = (conversation, permission) => conversation.my_permissions?.includes(permission) ?? false;
 
 /** Say whether my own message may still be edited. */

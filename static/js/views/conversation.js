@@ -101,6 +101,8 @@ export function createConversationView(app, id) {
       composer.draw(state);
       askPresence(state);
     },
+    /** Show the message with this sequence. */
+    show: (sequence) => list.show(sequence),
     /** The conversation has just been opened by its reader. */
     entered() {
       list.entered();

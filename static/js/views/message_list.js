@@ -12,6 +12,7 @@ import { h, icon, reconcile, setText } from "./dom.js";
 import { createItem, updateItem } from "./message.js";
 import { messageItems } from "./message_items.js";
 import { listenToPointers } from "./message_pointers.js";
+import { showToast } from "./toast.js";
 
 const AT_BOTTOM_PX = 48;
 const LOAD_OLDER_PX = 600;
@@ -145,6 +146,23 @@ export function createMessageList(app, id, actions) {
     setTimeout(() => target.classList.remove("highlight"), HIGHLIGHT_MS);
   }
 
+  /** Show a message wherever in the history it stands: at once, because a long way is not worth watching. */
+  async function showSequence(sequence) {
+    await history.reach(id, sequence);
+    if (!element.isConnected || !store.state.conversations[id]) return;
+    draw(store.state);
+    const { key } = shown.find(({ message }) => message?.sequence === sequence) ?? {};
+    const target = key && items.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (!target) {
+      showToast("That message cannot be shown.");
+      return;
+    }
+    stuck = false;
+    target.scrollIntoView({ block: "center", behavior: "instant" });
+    target.classList.add("highlight");
+    setTimeout(() => target.classList.remove("highlight"), HIGHLIGHT_MS);
+  }
+
   function bubbleOf(element) {
     return shown.find((item) => item.key === element?.closest("li")?.dataset.key && item.form === "bubble");
   }
@@ -179,6 +197,7 @@ export function createMessageList(app, id, actions) {
     element,
     draw,
     entered: () => settle(),
+    show: showSequence,
     leave() {
       resized.disconnect();
       document.removeEventListener("visibilitychange", seen);

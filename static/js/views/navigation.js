@@ -1,13 +1,28 @@
-/** The address's fragment: which conversation is open, so that the back button works. */
+/** The address's fragment: which conversation is open, and at which message, so that the back button works. */
+
+const PLACE = /^#\/c\/([0-9a-f-]+)(?:\/(\d+))?$/;
 
 /** Return the id of the conversation that the address names, or null. */
 export function conversationInAddress() {
-  return location.hash.match(/^#\/c\/([0-9a-f-]+)$/)?.[1] ?? null;
+  return location.hash.match(PLACE)?.[1] ?? null;
+}
+
+/** Return the sequence of the message that the address names, or null. */
+export function sequenceInAddress() {
+  const sequence = location.hash.match(PLACE)?.[2];
+  return sequence ? Number(sequence) : null;
 }
 
 /** Open a conversation, as a step that the back button undoes. */
 export function navigateTo(conversationId) {
   location.hash = `#/c/${conversationId}`;
+}
+
+/** Open a conversation at a message; again, if that is where the address stands already. */
+export function navigateToMessage(conversationId, sequence) {
+  const place = `#/c/${conversationId}/${sequence}`;
+  if (location.hash === place) dispatchEvent(new HashChangeEvent("hashchange"));
+  else location.hash = place;
 }
 
 /** Go to the list. */

@@ -1,7 +1,8 @@
 /** My own dialog: name, what I say about myself, how I appear, and signing out. */
 import { askToConfirm, openDialog } from "./dialog.js";
 import { avatar } from "./avatar.js";
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { openNotificationSettings } from "./notification_settings.js";
 import { reportFailure, showToast } from "./toast.js";
 
 const STATUSES = [
@@ -62,6 +63,7 @@ export function openProfile(app) {
       labelled("Name", name),
       labelled("About", about),
       labelled("Status", status),
+      h("div", { class: "field" }, h("button", { type: "button", class: "own-setting", on: { click: () => openNotificationSettings(app) } }, icon("bell"), "Notification settings")),
       h(
         "footer",
         { class: "dialog-footer" },

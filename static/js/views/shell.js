@@ -8,7 +8,7 @@
 import { totalUnread } from "../state/selectors.js";
 import { createConversationView } from "./conversation.js";
 import { h, icon } from "./dom.js";
-import { conversationInAddress, navigateToList } from "./navigation.js";
+import { conversationInAddress, navigateToList, sequenceInAddress } from "./navigation.js";
 import { createSidebar } from "./sidebar.js";
 
 const HIDDEN_REDRAW_MS = 200;
@@ -35,6 +35,8 @@ export function showShell(root, app) {
   const shell = h("div", { class: "shell" }, sidebar.element, pane);
   let view = null;
   let scheduled = false;
+  /** The sequence that the address asks for, until the open conversation can be asked to show it. */
+  let goal = null;
 
   function draw() {
     scheduled = false;
@@ -55,8 +57,16 @@ export function showShell(root, app) {
     sidebar.draw(state);
     view?.draw(state);
     if (entering) view.entered();
+    showGoal(state);
     const unread = totalUnread(state, Date.now());
     document.title = unread > 0 ? `(${unread}) Chatsite` : "Chatsite";
+  }
+
+  /** Older pages can be loaded only with a connection. */
+  function showGoal(state) {
+    if (goal === null || !view || (state.link !== "online" && state.link !== "updating")) return;
+    view.show(goal);
+    goal = null;
   }
 
   function schedule() {
@@ -68,6 +78,7 @@ export function showShell(root, app) {
 
   function follow() {
     const id = conversationInAddress();
+    goal = sequenceInAddress();
     store.dispatch({ type: "opened", id });
     draw();
     if (!view) sidebar.focus();

@@ -9,6 +9,7 @@ import { avatar } from "./avatar.js";
 import { h, icon, iconButton, reconcile, setText } from "./dom.js";
 import { openNewConversation } from "./new_conversation.js";
 import { conversationInAddress, navigateTo } from "./navigation.js";
+import { createBell } from "./notification_panel.js";
 import { openProfile } from "./profile.js";
 import { ticks } from "./ticks.js";
 import { othersWatermarks, statusOf } from "../state/receipts.js";
@@ -104,6 +105,7 @@ export function createSidebar(app) {
   let archived = false;
   const face = h("span", { class: "my-face" });
   const meButton = h("button", { type: "button", class: "me-button", "aria-label": "My profile", on: { click: () => openProfile(app) } }, face);
+  const bell = createBell(app);
   const title = h("h1", { class: "sidebar-title" }, "Chats");
   const link = h("span", { class: "link-state", role: "status" });
   const search = h("input", { type: "search", class: "search-input", placeholder: "Search", "aria-label": "Search conversations", autocomplete: "off" });
@@ -118,6 +120,7 @@ export function createSidebar(app) {
       { class: "sidebar-header" },
       meButton,
       h("div", { class: "sidebar-heading" }, title, link),
+      bell.element,
       iconButton("compose", "New conversation", () => openNewConversation(app), "new-conversation"),
     ),
     h("div", { class: "search" }, icon("search"), search),
@@ -169,6 +172,7 @@ export function createSidebar(app) {
 
   function draw(state) {
     drawMe(state);
+    bell.draw(state);
     setText(link, LINK_WORDS[state.link]);
     element.dataset.link = state.link;
     drawTurn(state);

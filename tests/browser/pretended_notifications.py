@@ -1,0 +1,85 @@
+"""The REST of notifications with answers that a test chooses: refusals and names that the server does not give."""
+
+import json
+from typing import Any
+
+from playwright.async_api import Route
+
+from tests.browser.visitor import Visitor
+
+KEY = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
+ENDPOINT = "https://push.example/send/a?b=c%2Fd"
+# A subscription without a push service, which headless Chromium has not.
+SUBSCRIBES = """(() => {
+    let held = null;
+    PushManager.prototype.getSubscription = async () => held;
+    PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+        held = {
+            endpoint: %r,
+            options: { applicationServerKey: applicationServerKey.buffer },
+            toJSON: () => ({ endpoint: held.endpoint, keys: { p256dh: "p", auth: "a" } }),
+            unsubscribe: async () => { held = null; return true; },
+        };
+        return held;
+    };
+})()"""
+
+
+class PretendedNotifications:
+    """Answers for the server, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, Any]] = []
+        self.page: dict[str, Any] = {"results": [], "next": None, "unread_count": 0}
+        self.public_key: str | None = KEY
+        self.refusal: dict[str, str] | None = None
+        self.preferences: dict[str, Any] = {
+            "push": True,
+            "email": True,
+            "preview": False,
+            "level": "all",
+            "do_not_disturb": None,
+            "paused_until": None,
+        }
+
+    @classmethod
+    async def at(cls, visitor: Visitor) -> "PretendedNotifications":
+        """Take the place of the server in a browser; before its person signs in."""
+        pretended = cls()
+        for addresses in ("**/api/v1/notifications**", "**/api/v1/notifications/**", "**/api/v1/device-tokens**"):
+            await visitor.context.route(addresses, pretended._answer)
+        await visitor.context.route("**/api/v1/device-tokens/**", pretended._answer)
+        return pretended
+
+    def changes(self) -> list[Any]:
+        """Return the changes of preferences that were asked for, and forget them."""
+        found = [body for method, _, body in self.asked if method == "PATCH"]
+        self.asked.clear()
+        return found
+
+    async def _answer(self, route: Route) -> None:
+        path = route.request.url.split("/api/v1/", 1)[1]
+        method, body = route.request.method, route.request.post_data_json
+        self.asked.append((method, path, body))
+        if method == "PATCH" and self.refusal is not None:
+            refusal = {"code": "invalid", "message": "refused", "fields": self.refusal}
+            await route.fulfill(status=400, content_type="application/json", body=json.dumps(refusal))
+            return
+        if method == "PATCH":
+            self.preferences |= body
+        if method == "DELETE" or path == "notifications/read":
+            await route.fulfill(status=204)
+            return
+        answers = {
+            "notifications/preferences": self.preferences,
+            "notifications/vapid-key": {"public_key": self.public_key},
+            "device-tokens": {"device_token": ENDPOINT, "platform": "web", "created_at": "2026-01-01T00:00:00Z"},
+        }
+        await route.fulfill(json=answers.get(path, self.page))
+
+
+async def gets_a_push_service(visitor: Visitor) -> None:
+    """Let a browser subscribe, from its next page on, and be allowed to show notifications."""
+    await visitor.context.grant_permissions(["notifications"])
+    await visitor.context.add_init_script(SUBSCRIBES % ENDPOINT)
+    await visitor.page.reload()

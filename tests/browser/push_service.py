@@ -1,0 +1,84 @@
+"""A push service's part, played by the browser's debugging protocol: headless Chromium knows no real one."""
+
+import asyncio
+import json
+from typing import Any
+
+from playwright.async_api import CDPSession, Page
+
+from tests.waiting import until
+
+REGISTER = """async () => {
+    await navigator.serviceWorker.register("/service-worker.js", { type: "module" });
+    return (await navigator.serviceWorker.ready).scope;
+}"""
+SHOWN = """async () => {
+    const registration = await navigator.serviceWorker.getRegistration("/");
+    return (await registration.getNotifications()).map(({ title, body, tag, data }) => ({ title, body, tag, data }));
+}"""
+TELL = "async (message) => (await navigator.serviceWorker.getRegistration('/')).active.postMessage(message)"
+# An event that no person made: the browser lets its handler run, but neither keep the worker awake nor take the focus.
+CLICK = """async () => {
+    const [notification] = await registration.getNotifications();
+    dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+}"""
+
+
+class PushService:
+    """Delivers pushes to the worker of one page's browser and looks at what it shows."""
+
+    def __init__(self, page: Page, session: CDPSession) -> None:
+        self.page = page
+        self.scope = ""
+        self._session = session
+        self._registrations: dict[str, str] = {}
+        session.on("ServiceWorker.workerRegistrationUpdated", self._note)
+
+    @classmethod
+    async def of(cls, page: Page) -> "PushService":
+        """Allow notifications, register the worker and wait until it can be given pushes."""
+        await page.context.grant_permissions(["notifications"])
+        service = cls(page, await page.context.new_cdp_session(page))
+        await service._session.send("ServiceWorker.enable")
+        service.scope = await page.evaluate(REGISTER)
+        await until(lambda: service.scope in service._registrations)
+        return service
+
+    def _note(self, told: dict[str, Any]) -> None:
+        for one in told["registrations"]:
+            if not one["isDeleted"]:
+                self._registrations[one["scopeURL"]] = one["registrationId"]
+
+    async def delivers(self, payload: dict[str, Any] | str) -> None:
+        """Push a payload; the worker handles it afterwards."""
+        await self._session.send(
+            "ServiceWorker.deliverPushMessage",
+            {
+                "origin": self.scope.rstrip("/"),
+                "registrationId": self._registrations[self.scope],
+                "data": payload if isinstance(payload, str) else json.dumps(payload),
+            },
+        )
+
+    async def shows(self, count: int, **fields: str) -> list[dict[str, Any]]:
+        """Wait for so many notifications, of which one has these fields; return them.
+
+        :raises AssertionError: with what is shown instead, after five seconds.
+        """
+        shown: list[dict[str, Any]] = []
+        for _ in range(100):
+            shown = await self.page.evaluate(SHOWN)
+            fits = not fields or any(fields.items() <= one.items() for one in shown)
+            if len(shown) == count and fits:
+                return shown
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{shown} instead of {count} {fields}")
+
+    async def is_told(self, message: dict[str, Any]) -> None:
+        """Tell the worker something, as the page does."""
+        await self.page.evaluate(TELL, message)
+
+    async def clicks(self) -> None:
+        """Click on the notification, as far as a program can."""
+        (worker,) = self.page.context.service_workers
+        await worker.evaluate(CLICK)

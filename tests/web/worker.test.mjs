@@ -1,0 +1,185 @@
+/** The service worker: what it makes of a push, whatever the push is, and what it tells windows. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { addressOf, decide, readPayload, windowToFocus } from "../../static/js/worker/decisions.js";
+import { createEvents } from "../../static/js/worker/events.js";
+import { OTHER_ROOM, ROOM } from "./builders.mjs";
+import { CHROMIUM, FakeWindow, FakeWorkerScope, KEY, OTHER_KEY, SAFARI } from "./push_fakes.mjs";
+
+const payload = (changes = {}) => ({ kind: "message", conversation_id: ROOM, message_id: ROOM, sequence: "7", badge: "3", ...changes });
+const pushed = (content) => ({ text: () => (typeof content === "string" ? content : JSON.stringify(content)) });
+const nowhere = { held: [], showing: null, userAgent: CHROMIUM };
+
+test("a push without words says that there is a new message", () => {
+  const { show, badge } = decide(readPayload(JSON.stringify(payload())), nowhere);
+  assert.equal(show.title, "New message");
+  assert.deepEqual(show.options.data, { conversation_id: ROOM, message_id: ROOM, sequence: 7 });
+  assert.equal(badge, 3);
+});
+
+test("a push with words shows them, and a test shows what it is", () => {
+  const { show } = decide(readPayload(JSON.stringify(payload({ title: "Ana", body: "hello" }))), nowhere);
+  assert.deepEqual([show.title, show.options.body], ["Ana", "hello"]);
+  assert.equal(decide(readPayload('{"kind": "test"}'), nowhere).show.title, "Chatsite: test");
+});
+
+test("what is not understood is shown as a new message, and leads nowhere wrong", () => {
+  for (const raw of ["", "{", "null", "5", "[]", '"text"', '{"kind": 1, "title": {}, "badge": "many", "conversation_id": "../admin"}']) {
+    const { show, badge } = decide(readPayload(raw), nowhere);
+    assert.equal(show.title, "New message", raw);
+    assert.equal(badge, null);
+    assert.equal(addressOf(show.options.data), "/");
+  }
+});
+
+test("one conversation has one notification, and a new one sounds", () => {
+  const of = (id) => decide(readPayload(JSON.stringify(payload({ conversation_id: id }))), nowhere).show.options;
+  assert.equal(of(ROOM).tag, of(ROOM).tag);
+  assert.notEqual(of(ROOM).tag, of(OTHER_ROOM).tag);
+  assert.equal(of(ROOM).renotify, true);
+});
+
+test("a conversation in sight needs no notification, if the browser takes that", () => {
+  const given = readPayload(JSON.stringify(payload()));
+  assert.equal(decide(given, { ...nowhere, showing: ROOM }).show, null);
+  assert.notEqual(decide(given, { ...nowhere, showing: OTHER_ROOM }).show, null);
+  assert.notEqual(decide(given, { ...nowhere, showing: ROOM, userAgent: SAFARI }).show, null);
+});
+
+test("a click chooses the window in use, and never one that is not ours", () => {
+  const admin = { url: "https://chat.test/admin/", focused: true, visibilityState: "visible" };
+  const hidden = { url: "https://chat.test/#/c/1", focused: false, visibilityState: "hidden" };
+  const seen = { ...hidden, visibilityState: "visible" };
+  const focused = { ...seen, focused: true };
+  assert.equal(windowToFocus([admin, hidden, seen, focused]), focused);
+  assert.equal(windowToFocus([admin, hidden, seen]), seen);
+  assert.equal(windowToFocus([admin, hidden]), hidden);
+  assert.equal(windowToFocus([admin]), null);
+});
+
+test("a newer push takes the place of the older one, and an overtaken one does not hide it", async () => {
+  const scope = new FakeWorkerScope();
+  const { push } = createEvents(scope);
+  await push(pushed(payload({ sequence: "7", title: "seven" })));
+  await push(pushed(payload({ sequence: "8", title: "eight" })));
+  await push(pushed(payload({ sequence: "6", title: "six" })));
+  assert.deepEqual(scope.titles(), ["eight"]);
+  assert.equal(scope.shown[0].options.silent, true);
+  assert.equal(scope.showings, 3);
+});
+
+test("a sync closes what was read of its conversation, and shows nothing where that is allowed", async () => {
+  for (const userAgent of [CHROMIUM, SAFARI]) {
+    const scope = new FakeWorkerScope({ userAgent });
+    const { push } = createEvents(scope);
+    await push(pushed(payload({ title: "read elsewhere" })));
+    await push(pushed(payload({ conversation_id: OTHER_ROOM, title: "stays" })));
+    await push(pushed(payload({ kind: "sync", sequence: "7", badge: "0" })));
+    assert.deepEqual(scope.titles(), ["stays"]);
+    assert.equal(scope.showings, userAgent === SAFARI ? 3 : 2);
+    assert.equal(scope.badge, 0);
+  }
+});
+
+test("a sync leaves what came after it, and one without a number closes all", async () => {
+  const scope = new FakeWorkerScope();
+  const { push } = createEvents(scope);
+  await push(pushed(payload({ sequence: "9" })));
+  await push(pushed(payload({ kind: "sync", sequence: "8" })));
+  assert.equal(scope.shown.length, 1);
+  await push(pushed(payload({ kind: "sync", sequence: undefined })));
+  assert.equal(scope.shown.length, 0);
+});
+
+test("a push never fails: not by its content, by windows, by badges or by a permission that is gone", async () => {
+  const broken = new FakeWorkerScope();
+  broken.clients.matchAll = broken.navigator.setAppBadge = () => Promise.reject(new Error("no"));
+  const { push } = createEvents(broken);
+  await push(pushed(payload()));
+  await push(null);
+  await push({ text: () => { throw new Error("not text"); } });
+  assert.equal(broken.showings, 3);
+  broken.registration.showNotification = () => Promise.reject(new TypeError("no permission"));
+  await push(pushed(payload()));
+});
+
+test("the focused window is asked what it shows, and need not answer", async () => {
+  const scope = new FakeWorkerScope();
+  scope.windows = [new FakeWindow({ focused: false, showing: ROOM })];
+  const { push } = createEvents(scope);
+  await push(pushed(payload()));
+  assert.equal(scope.showings, 1);
+  scope.windows = [new FakeWindow({ focused: true, showing: ROOM })];
+  await push(pushed(payload()));
+  assert.equal(scope.showings, 1);
+  scope.windows = [new FakeWindow({ focused: true, showing: undefined })];
+  await push(pushed(payload()));
+  assert.equal(scope.showings, 2);
+});
+
+test("a click opens the conversation in the window that is there, or in a new one", async () => {
+  const scope = new FakeWorkerScope();
+  const { click } = createEvents(scope);
+  const notification = { data: { conversation_id: ROOM }, close() { this.closed = true; } };
+  await click(notification);
+  assert.deepEqual(scope.opened, [`/#/c/${ROOM}`]);
+  assert.equal(notification.closed, true);
+  const window = new FakeWindow({ focused: false });
+  scope.windows = [window];
+  await click(notification);
+  assert.deepEqual(window.told, [{ type: "open", conversation_id: ROOM }]);
+  assert.equal(window.focused, true);
+  assert.equal(scope.opened.length, 1);
+});
+
+test("a page that read a conversation has its notification closed and the badge set", async () => {
+  const scope = new FakeWorkerScope();
+  const { push, told } = createEvents(scope);
+  await push(pushed(payload({ sequence: "7" })));
+  await told({ type: "read", reads: { [ROOM]: 6 }, badge: 1 });
+  assert.equal(scope.shown.length, 1);
+  await told({ type: "read", reads: { [ROOM]: 7 }, badge: 0 });
+  assert.equal(scope.shown.length, 0);
+  assert.equal(scope.badge, 0);
+  for (const nonsense of [undefined, null, "text", { type: "other" }, { type: "read" }]) await told(nonsense);
+});
+
+test("a subscription that ended is made anew and told to the server, with the CSRF token", async () => {
+  const scope = new FakeWorkerScope({ csrf: "secret" });
+  await createEvents(scope).renew({ newSubscription: null });
+  const [asked, sent] = scope.requests;
+  assert.equal(asked.address, "/api/v1/notifications/vapid-key");
+  assert.equal(sent.address, "/api/v1/device-tokens");
+  assert.equal(sent.headers["X-CSRFToken"], "secret");
+  assert.deepEqual(JSON.parse(sent.body), {
+    device_token: "https://push.test/2",
+    platform: "web",
+    keys: { p256dh: "p", auth: "a" },
+  });
+});
+
+test("the browser's own new subscription is taken, unless it is for another key", async () => {
+  for (const [key, endpoint] of [[KEY, "https://push.test/given"], [OTHER_KEY, "https://push.test/2"]]) {
+    const scope = new FakeWorkerScope({ csrf: "secret" });
+    await createEvents(scope).renew({ newSubscription: scope.registration.pushManager.make(key, "https://push.test/given") });
+    assert.equal(JSON.parse(scope.requests[1].body).device_token, endpoint);
+  }
+});
+
+test("where the worker cannot tell the server, a page does; nobody signed in means no subscription", async () => {
+  const without = new FakeWorkerScope({ csrf: null });
+  const window = new FakeWindow({});
+  without.windows = [window];
+  await createEvents(without).renew({});
+  assert.deepEqual(window.told, [{ type: "register" }]);
+  const signedOut = new FakeWorkerScope({ csrf: "secret", status: 401 });
+  await createEvents(signedOut).renew({});
+  assert.equal(await signedOut.registration.pushManager.getSubscription(), null);
+  const notSetUp = new FakeWorkerScope({ csrf: "secret", key: null });
+  await createEvents(notSetUp).renew({});
+  assert.equal(notSetUp.requests.length, 1);
+  const offline = new FakeWorkerScope({});
+  offline.fetch = () => Promise.reject(new TypeError("no network"));
+  await createEvents(offline).renew({});
+});

@@ -35,15 +35,15 @@ class Faults:
         """Obey no order any more."""
         self._orders.clear()
 
-    def meets(self, token: str) -> Fault | None:
-        """Return the order that a request for this token meets, which uses it up once."""
+    def meets(self, token: str, *, alone: bool = False) -> Fault | None:
+        """Return the order that a request for this token meets, which uses it up once; alone: only one for it."""
         if not self._orders:
             return None
         for order in self._orders:
             if order.token == token:
                 return self._used(order)
         for order in self._orders:
-            if order.token is None:
+            if order.token is None and not alone:
                 return self._used(order)
         return None
 

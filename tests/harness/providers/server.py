@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import uvloop
 
+from tests.harness.providers import huffman
 from tests.harness.providers.certificates import server_context
 from tests.harness.providers.exchange import Exchange, Service
 from tests.harness.providers.faults import Fault, Faults
@@ -132,6 +133,8 @@ def run(starts: Callable[[], Awaitable[None]]) -> None:
 
 def serve(service: type[Service], folder: Path, ports: list[int]) -> None:
     """Be the double of a provider that speaks HTTP, until stopped."""
+
+    huffman.install()
 
     async def starts() -> None:
         stored = json.loads((folder / "settings.json").read_text())

@@ -1,7 +1,7 @@
 """The harness from a shell.
 
-python -m tests.harness prepare [postgresql redis chromium libfaketime]   install what is missing
-python -m tests.harness run -- COMMAND ...                     run it on private services
+python -m tests.harness prepare [postgresql redis rabbitmq chromium libfaketime]   install what is missing
+python -m tests.harness run -- COMMAND ...                                         run it on private services
 """
 
 import os

@@ -40,6 +40,31 @@ def redis() -> Path:
     raise Missing("Redis (Debian: redis-server)")
 
 
+def rabbitmq() -> Path:
+    """Return the path of RabbitMQ's server itself, not of Debian's wrapper, which knows the machine's node only.
+
+    :raises Missing: it is not installed.
+    """
+    packaged = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    if packaged.exists():
+        return packaged
+    if found := shutil.which("rabbitmq-server"):
+        return Path(found).resolve()
+    raise Missing("RabbitMQ (Debian: rabbitmq-server)")
+
+
+def epmd() -> Path:
+    """Return the path of Erlang's name server, which comes with RabbitMQ.
+
+    :raises Missing: it is not installed.
+    """
+    if found := shutil.which("epmd"):
+        return Path(found)
+    for packaged in Path("/usr/lib/erlang").glob("erts-*/bin/epmd"):
+        return packaged
+    raise Missing("Erlang's epmd (Debian: erlang-base)")
+
+
 def chromium() -> Path:
     """Return the path of Chromium or Chrome; CHROMIUM in the environment overrides.
 
@@ -71,6 +96,7 @@ def libfaketime() -> Path:
 _NEEDED: dict[str, tuple[Callable[[], Path], str]] = {
     "postgresql": (postgresql, "postgresql"),
     "redis": (redis, "redis-server"),
+    "rabbitmq": (rabbitmq, "rabbitmq-server"),
     "chromium": (chromium, "chromium"),
     "libfaketime": (libfaketime, "libfaketime"),
 }

@@ -1,0 +1,63 @@
+"""What a double was told to do wrong, to whom and how often."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["slow", "reset", "cut", "silent", "goaway"]
+# slow: the answer comes after `seconds`. reset: the connection is reset before anything is taken; a new one right
+# after its TLS handshake. cut: the request is taken and delivered, and the connection reset instead of an answer.
+# silent: nothing is answered, nothing delivered. goaway: HTTP/2's GOAWAY says that the request was not processed.
+
+
+@dataclass(slots=True)
+class Fault:
+    """One order: a status to answer with, or a misbehaviour; for one token or all, for some requests or all."""
+
+    kind: int | Kind
+    token: str | None = None
+    times: int | None = None
+    seconds: float = 0.0
+    retry_after: float | None = None
+    reason: str = ""
+
+
+class Faults:
+    """The orders that hold. One for a token goes before those for all, the newer before the older."""
+
+    def __init__(self) -> None:
+        self._orders: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Obey this order from the next request on."""
+        self._orders.insert(0, fault)
+
+    def clear(self) -> None:
+        """Obey no order any more."""
+        self._orders.clear()
+
+    def meets(self, token: str, *, alone: bool = False) -> Fault | None:
+        """Return the order that a request for this token meets, which uses it up once; alone: only one for it."""
+        if not self._orders:
+            return None
+        for order in self._orders:
+            if order.token == token:
+                return self._used(order)
+        for order in self._orders:
+            if order.token is None and not alone:
+                return self._used(order)
+        return None
+
+    def resets_connection(self) -> bool:
+        """Say whether a new connection is reset, which uses such an order up once."""
+        if self._orders:
+            for order in self._orders:
+                if order.token is None:
+                    return order.kind == "reset" and self._used(order) is order
+        return False
+
+    def _used(self, order: Fault) -> Fault:
+        if order.times is not None:
+            order.times -= 1
+            if order.times <= 0:
+                self._orders.remove(order)
+        return order

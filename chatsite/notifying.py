@@ -133,7 +133,8 @@ def _web_push(env: environ.Env, kept_key: str, public_url: str) -> WebPush | Non
 def _text_or_file(name: str, value: str) -> str:
     """Return a key that is given as text, or as the path of a file that holds it."""
     if not value.startswith(("/", "./", "~")):
-        return value.replace("\\n", "\n")
+        # A key in PEM has lines, and a variable in a file of settings has one.
+        return value.replace("\\n", "\n") if value.startswith("-----BEGIN") else value
     try:
         return Path(value).expanduser().read_text()
     except OSError as error:

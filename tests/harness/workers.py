@@ -1,0 +1,69 @@
+"""Real worker processes: `manage.py work`, started, watched, killed."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.harness.processes import DidNotStart, Program
+from tests.harness.product import PROJECT, bare_environment
+
+
+class Worker:
+    """One `manage.py work`."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, concurrency: int = 4) -> None:
+        self.name = name
+        self.environment = dict(environment)
+        self.concurrency = concurrency
+        self.log_file = folder / f"{name}.log"
+        self.log_file.touch()
+        self._program: Program | None = None
+
+    def start(self, **settings: str) -> None:
+        """Start it; `settings` hold for this start only. It works as soon as it has found its broker."""
+        environment = bare_environment() | self.environment | settings
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._program = Program(
+            [sys.executable, "manage.py", "work", "--concurrency", str(self.concurrency)],
+            log=self.log_file,
+            environment=environment,
+            folder=PROJECT,
+        )
+        self._program.start()
+
+    @property
+    def program(self) -> Program:
+        """The running process, for signals."""
+        assert self._program is not None, f"{self.name} was not started"
+        return self._program
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._program is not None and self._program.running
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self.program.kill()
+
+    def dies(self, *, patience: float = 30) -> None:
+        """Wait until it has killed itself, at a crash point.
+
+        :raises DidNotStart: it still runs.
+        """
+        until = time.monotonic() + patience
+        while self.running:
+            if time.monotonic() > until:
+                raise DidNotStart(f"{self.name} did not come to its crash point within {patience} s\n{self.log()}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in good order: what it has begun, it ends."""
+        if self.running:
+            self.program.thaw()
+            self.program.stop(patience=40)
+
+    def log(self) -> str:
+        """Return what it wrote."""
+        return self.log_file.read_text(errors="replace")

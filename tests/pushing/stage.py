@@ -1,0 +1,168 @@
+"""A site with workers, brokers and providers, and devices that register where they are pushed to."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from tests.harness.device import Device
+from tests.harness.providers.apns import Apns
+from tests.harness.providers.fcm import Fcm
+from tests.harness.providers.smtp import Smtp
+from tests.harness.providers.web_push import Subscription, WebPush
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.servers import Profile, Site
+from tests.harness.services import Services
+from tests.harness.workers import Worker
+
+Broker = Literal["memory", "redis", "rabbitmq"]
+# Short enough to wait for.
+PACE = {
+    "PUSH_DELAY_SECONDS": "0.3",
+    "PUSH_ACTIVE_SECONDS": "2",
+    "PUSH_ACTIVE_PATIENCE_SECONDS": "60",
+    "DIGEST_AFTER_MINUTES": "0.02",
+    "PROVIDERS_TIMEOUT_SECONDS": "3",
+}
+
+
+class Providers:
+    """Apple, Google, a browser's push service and a mail server."""
+
+    def __init__(self) -> None:
+        self.apns, self.fcm, self.web_push, self.smtp = Apns(), Fcm(), WebPush(), Smtp()
+
+    def start(self) -> None:
+        for each in self.all:
+            each.start()
+
+    def stop(self) -> None:
+        for each in self.all:
+            each.stop()
+
+    def recover(self) -> None:
+        """End what a test did to them, and forget what they received."""
+        for each in self.all:
+            if not each.program.running:
+                each.start()
+            each.thaw()
+            each.works()
+            each.forget()
+
+    @property
+    def all(self) -> tuple[Apns, Fcm, WebPush, Smtp]:
+        return self.apns, self.fcm, self.web_push, self.smtp
+
+    def settings(self) -> dict[str, str]:
+        """Return what the product needs to reach them."""
+        apns, fcm, web_push, smtp = (each.settings() for each in self.all)
+        return {
+            "APNS_KEY": apns["key"],
+            "APNS_KEY_ID": apns["key_id"],
+            "APNS_TEAM_ID": apns["team_id"],
+            "APNS_TOPIC": apns["topic"],
+            "APNS_URL": apns["url"],
+            "APNS_SANDBOX_URL": apns["sandbox_url"],
+            "FCM_SERVICE_ACCOUNT": fcm["service_account"],
+            "FCM_URL": fcm["url"],
+            "VAPID_SUBJECT": "mailto:staff@example.org",
+            "PROVIDERS_CA_FILE": apns["ca_file"],
+            "ALLOWED_PRIVATE_ADDRESSES": web_push["allow"],
+            "EMAIL_URL": f"smtp://{smtp['host']}:{smtp['port']}",
+            "MAIL_FROM": "Chatsite <chat@example.org>",
+        }
+
+
+class Stage:
+    """One site of one profile with its workers; embedded the server is the worker."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        services: Services,
+        providers: Providers,
+        *,
+        broker: Broker = "redis",
+        rabbitmq: RabbitMQ | None = None,
+        workers: int = 1,
+        **settings: str,
+    ) -> None:
+        self.providers = providers
+        own = PACE | providers.settings() | settings
+        if rabbitmq is not None and broker == "rabbitmq":
+            own["CELERY_BROKER_URL"] = rabbitmq.url
+        self.site = Site(profile, services, servers=1, settings=own)
+        names = [f"worker-{number}" for number in range(1, workers + 1)] if profile == "production" else []
+        self.workers = [Worker(name, self.site.environment, self.site.folder) for name in names]
+
+    def start(self) -> None:
+        self.site.start()
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.kill()
+        self.site.stop()
+
+    def outcomes(self, device: Device | None = None) -> list[str]:
+        """Return the outcomes of all deliveries of messages (to a person), the oldest first."""
+        query = "SELECT outcome FROM notifications_delivery WHERE kind = 'message'"
+        if device is None:
+            return [row[0] for row in self.site.rows(query + " ORDER BY id")]
+        user_id = device.person.id if self.site.profile == "production" else device.person.id.replace("-", "")
+        return [row[0] for row in self.site.rows(query + " AND user_id = %s ORDER BY id", user_id)]
+
+    async def comes_to(self, device: Device, *outcomes: str, patience: float = 20) -> None:
+        """Wait until the deliveries of messages to a person have these outcomes."""
+        await becomes(lambda: self.outcomes(device) == list(outcomes), lambda: self.told(device), patience=patience)
+
+    def told(self, device: Device | None = None) -> str:
+        """Return what a failed wait should show."""
+        logs = "\n".join(worker.log()[-3000:] for worker in self.workers)
+        return f"outcomes {self.outcomes(device)}\n{logs}{self.site.servers[0].log()[-3000:]}"
+
+
+async def becomes(condition: Callable[[], Any], told: Callable[[], str] = lambda: "", *, patience: float = 20) -> None:
+    """Wait until a condition holds.
+
+    :raises AssertionError: it does not in time.
+    """
+    until = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"it did not come to that within {patience} s: {told()}")
+        await asyncio.sleep(0.05)
+
+
+async def has_iphone(device: Device, apns: Apns, *, sandbox: bool = False) -> str:
+    """Register a token of APNs for a device; return it."""
+    token = apns.device(sandbox=sandbox)
+    environment = "sandbox" if sandbox else "production"
+    await device.posts("/device-tokens", {"device_token": token, "platform": "ios", "environment": environment})
+    return token
+
+
+async def has_android(device: Device, fcm: Fcm) -> str:
+    """Register a token of FCM for a device; return it."""
+    token = fcm.device()
+    await device.posts("/device-tokens", {"device_token": token, "platform": "android"})
+    return token
+
+
+async def has_browser(device: Device, web_push: WebPush) -> Subscription:
+    """Register a browser's subscription for a device; return it."""
+    key = (await device.gets("/notifications/vapid-key"))["public_key"]
+    subscription = web_push.subscribe(key)
+    keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
+    body = {"device_token": subscription.endpoint, "platform": "web", "keys": keys}
+    await device.posts("/device-tokens", body)
+    return subscription
+
+
+async def writes(device: Device, conversation: Any, content: str = "hi", **fields: Any) -> dict[str, Any]:
+    """Send a message over REST; return it."""
+    body = {"conversation_id": conversation["id"], "content": content, **fields}
+    message: dict[str, Any] = await device.posts("/messages", body)
+    return message

@@ -1,0 +1,56 @@
+"""What people get who are away: on iPhones, on Android, in browsers, with and without text."""
+
+from tests.harness.people import People
+from tests.harness.providers.screen import visible
+from tests.pushing.stage import Stage, has_android, has_browser, has_iphone, writes
+
+
+async def test_a_message_comes_to_every_device_of_who_is_away(stage: Stage, people: People) -> None:
+    providers = stage.providers
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, providers.apns)
+        tablet = await ben.another_device("tablet", connected=False)
+        laptop = await ben.another_device("browser", connected=False)
+        android = await has_android(tablet, providers.fcm)
+        browser = await has_browser(laptop, providers.web_push)
+        own = await has_iphone(ana, providers.apns)
+        talk = await ana.talks_to(ben)
+        message = await writes(ana, talk, "a secret")
+        (on_phone,) = providers.apns.arrives(token=phone)
+        (on_android,) = providers.fcm.arrives(token=android)
+        (in_browser,) = providers.web_push.arrives(token=browser.endpoint)
+        await stage.comes_to(ben, "sent", "sent", "sent")
+        assert providers.apns.delivered(own) == []
+        for push in (on_phone, on_android, in_browser):
+            assert push.mistakes == ()
+            assert "a secret" not in str(push)
+        assert on_phone.headers["apns-push-type"] == "alert"
+        assert on_phone.headers["apns-priority"] == "10"
+        assert on_phone.headers["apns-collapse-id"] == talk["id"]
+        assert on_phone.payload["aps"]["badge"] == 1
+        assert on_phone.payload["aps"]["thread-id"] == talk["id"]
+        assert on_phone.payload["message_id"] == message["id"]
+        assert on_android.payload["message"]["data"]["message_id"] == message["id"]
+        assert on_android.payload["message"]["android"]["notification"]["notification_count"] == 1
+        assert in_browser.payload["conversation_id"] == talk["id"]
+        assert in_browser.payload["badge"] == "1"
+        for double in providers.all:
+            assert double.complaints() == []
+
+
+async def test_who_asked_for_it_sees_sender_and_text_and_the_newest_takes_the_place(
+    stage: Stage, people: People
+) -> None:
+    providers = stage.providers
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, providers.apns)
+        await ben.patches("/notifications/preferences", {"preview": True})
+        talk = await ana.talks_to(ben)
+        await writes(ana, talk, "first")
+        providers.apns.arrives(token=phone)
+        await writes(ana, talk, "second")
+        providers.apns.arrives(2, token=phone)
+        screen = visible(providers.apns.received())[phone]
+        (shown,) = screen.shown
+        assert (shown.title, shown.body) == ("Ana", "second")
+        assert screen.badge == 2

@@ -83,6 +83,6 @@ export const api = {
   messages: (id, parameters) => request("GET", `/conversations/${id}/messages?${query(parameters)}`),
   message: (id) => request("GET", `/messages/${id}`),
   sendMessage: (fields) => request("POST", "/messages", fields),
-  editMessage: (id, content) => request("PATCH", `/messages/${id}`, { content }),
+  editMessage: (id, content, mentions) => request("PATCH", `/messages/${id}`, { content, mentions }),
   deleteMessage: (id) => request("DELETE", `/messages/${id}?for=everyone`),
 };

@@ -41,7 +41,8 @@ def cleo() -> User:
 
 @pytest.fixture
 def team(ana: User, ben: User, cleo: User) -> Iterator[Conversation]:
-    """Its first message will be number 3."""
+    """Its first message will be number 3. The same people are in another one, which nothing here concerns."""
+    group(ana, ben, cleo)
     yield group(ana, ben, cleo)
     assert list(faults()) == []
 
@@ -80,6 +81,9 @@ def test_an_edit_says_anew_who_is_mentioned(team: Conversation, ana: User, ben: 
     (body,) = bodies_for(cleo.id, [message])
     assert msgspec.to_builtins(body.mentions) == msgspec.to_builtins(naming(cleo, ana)) == shown(sent)
     assert [mentions(team, user) for user in (ana, ben, cleo)] == [0, 0, 1]
+    (row,) = Counted.objects.all()
+    edit(ana, sent, cleo, ben, content="for both")
+    assert list(Counted.objects.filter(user=cleo)) == [row], "who stays mentioned was mentioned before"
     edit(ana, sent, content="nobody")
     assert (shown(sent), mentions(team, cleo)) == ([], 0)
 
@@ -106,12 +110,13 @@ def test_who_has_read_a_message_has_read_what_an_edit_makes_of_it(
 def test_an_edit_does_not_reach_who_cannot_see_the_message(team: Conversation, ana: User, ben: User) -> None:
     sent = say(team, ana)
     dan = person("dan")
+    group(ana, dan)  # who is somewhere else is not here
     with pytest.raises(Invalid, match="mentions"):
         edit(ana, sent, dan)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[dan.id])
     services.leave(user_id=ben.id, conversation_id=team.id)
     edit(ana, sent, dan, ben)
-    assert (len(shown(sent)), mentions(team, dan)) == (2, 0)
+    assert (len(shown(sent)), mentions(team, dan), Counted.objects.count()) == (2, 0, 0)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
     edit(ana, sent, ben, dan)
     assert mentions(team, ben) == 0

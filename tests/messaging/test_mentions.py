@@ -117,6 +117,7 @@ def test_who_left_may_be_named_and_is_not_counted(team: Conversation, ana: User,
     assert [each["user_id"] for each in shown(sent)] == [str(ben.id), str(cleo.id)]
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
     assert (mentions(team, ben), mentions(team, cleo)) == (0, 1)
+    assert not Counted.objects.filter(user=ben, message_id=sent.message_id).exists()
     say(team, ana, "three", mentions=naming(ben))
     assert mentions(team, ben) == 1
 

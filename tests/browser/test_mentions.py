@@ -11,6 +11,7 @@ from tests.harness.people import People
 async def test_somebody_is_named_by_keys_and_by_mouse(people: People, arrives: Arrives):
     async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo):
         team = await ana.gathers(ben, cleo)
+        await ben.connects()  # another device, which is told what was read in the browser
         at_ana, at_ben = await arrives(), await arrives()
         await at_ana.signs_in(ana)
         await at_ben.signs_in(ben)
@@ -49,6 +50,7 @@ async def test_somebody_is_named_by_keys_and_by_mouse(people: People, arrives: A
         shown = at_ben.bubble(text)
         await expect(shown.locator(".mention")).to_have_text(["@Ben", "@Cleo"])
         await expect(shown.locator("mark")).to_have_text(["@Ben"])
+        await ben.receives("conversation_read", conversation=team, mention_count=0)
         assert (await ben.looks_at(team))["mention_count"] == 0
 
 
@@ -72,7 +74,7 @@ async def test_an_edit_and_escape(people: People, arrives: Arrives):
         await at_ana.chooses("Edit", "see @Ben")
         await field.fill("see nobody")
         await field.press("Enter")
-        await at_ana.sees("see nobody")
+        await at_ana.sees("see nobody")  # what is shown came back from the server
         assert (await ben.looks_at(team))["mention_count"] == 0
 
 

@@ -23,6 +23,7 @@ class Limits:
     body_bytes: int = 256 * 1024
     json_depth: int = 16
     json_keys: int = 64
+    mentions_per_message: int = 50
 
     frames_per_second: float = 50
     frames_burst: int = 200

@@ -33,7 +33,21 @@ class ConversationAdmin(ReadOnlyAdmin):
     searched_users = ("participants__user",)
     search_help_text = "Part of a name, a whole username of somebody in it, or the id of a conversation or a person."
     fieldsets = (
-        (None, {"fields": ("id", "type", "name", "description", "avatar_url", "created_by", "belonging")}),
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "type",
+                    "name",
+                    "description",
+                    "avatar_url",
+                    "created_by",
+                    "notifications_enabled",
+                    "belonging",
+                )
+            },
+        ),
         ("Dates", {"fields": ("created_at", "updated_at", "last_activity_at")}),
         ("Counters", {"fields": ("last_sequence", "last_message_sequence", "message_count", "participant_count")}),
     )
@@ -115,7 +129,15 @@ class ParticipantAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Counters", {"fields": ("sent_count", "read_message_count", "read_sent_count")}),
+        (
+            "Counters",
+            {
+                "fields": (
+                    ("sent_count", "mentioned_count"),
+                    ("read_message_count", "read_sent_count", "read_mentioned_count"),
+                )
+            },
+        ),
         ("Their own settings", {"fields": ("muted_until", "notification_level", "pinned", "archived")}),
     )
 

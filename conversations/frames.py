@@ -48,6 +48,12 @@ class MyPlace(Body, kw_only=True):
     draft: str | None = None
 
 
+class ConversationSettings(Body, kw_only=True):
+    """What holds for everybody in a conversation."""
+
+    notifications_enabled: bool
+
+
 class ConversationBody(Body, kw_only=True):
     """A conversation as one viewer sees it. `participants` holds at most 50; `last_message` is a message body."""
 
@@ -65,10 +71,10 @@ class ConversationBody(Body, kw_only=True):
     participant_count: int
     participants: list[ParticipantBody]
     unread_count: int
+    mention_count: int
     me: MyPlace
     my_permissions: list[str]
-    mention_count: int = 0
-    settings: dict[str, Any] = {}
+    settings: ConversationSettings
 
 
 class ConversationPage(Body, kw_only=True):
@@ -97,12 +103,19 @@ class CreateConversation(Request, kw_only=True):
     description: Description = ""
 
 
+class UpdateSettings(Request, kw_only=True):
+    """Changes of what holds for everybody in a group; what is absent stays."""
+
+    notifications_enabled: bool | UnsetType = UNSET
+
+
 class UpdateConversation(Request, kw_only=True):
     """Changes of a group; what is absent stays."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     avatar_url: Annotated[str, Meta(max_length=500, pattern=r"^(https://[^\x00\s]+)?$")] | UnsetType = UNSET
+    settings: UpdateSettings | UnsetType = UNSET
 
 
 class AddParticipants(Request, kw_only=True):
@@ -225,7 +238,7 @@ class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
 
 
 class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
-    """Name, description or avatar changed."""
+    """Name, description, avatar or settings changed."""
 
     conversation_id: Id
     sequence: int

@@ -54,6 +54,9 @@ class Conversation(models.Model):
     blocked = models.BooleanField(
         default=False, db_default=False, help_text="Direct: one of the two blocks the other; nobody writes."
     )
+    notifications_enabled = models.BooleanField(
+        default=True, db_default=True, help_text="Off: nobody is notified of anything here."
+    )
 
     class Meta:
         ordering = ("-last_activity_at", "-id")
@@ -80,6 +83,8 @@ class Participant(models.Model):
 
     Unread messages = (conversation.message_count - read_message_count) - (sent_count - read_sent_count):
     all that people wrote after the read mark, without one's own.
+
+    Unread mentions = mentioned_count - read_mentioned_count: messages of others after the read mark that mention one.
     """
 
     class Role(models.TextChoices):
@@ -111,6 +116,8 @@ class Participant(models.Model):
     sent_count = models.BigIntegerField(default=0)
     read_message_count = models.BigIntegerField(default=0)
     read_sent_count = models.BigIntegerField(default=0)
+    mentioned_count = models.BigIntegerField(default=0, db_default=0)
+    read_mentioned_count = models.BigIntegerField(default=0, db_default=0)
     muted_until = models.DateTimeField(null=True, blank=True, help_text="No notifications until then.")
     notification_level = models.CharField(max_length=16, choices=Level.choices, default=Level.ALL, db_default=Level.ALL)
     pinned = models.BooleanField(default=False, db_default=False)

@@ -4,13 +4,13 @@ from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from msgspec import UNSET
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.rates import take_own_change
 from accounts.requests import SignedInRequest
 from conversations import catch_up, frames, selectors, services
+from realtime.bodies import given
 from realtime.errors import Invalid
 from realtime.rest import answer, body_of, no_content, query_of
 
@@ -71,9 +71,11 @@ class ConversationView(APIView):
 
     @extend_schema(request=frames.UpdateConversation, responses={200: frames.ConversationBody}, tags=TAGS)
     def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Change a group's name, description or avatar."""
+        """Change a group's name, description, avatar or settings."""
         body = body_of(request, frames.UpdateConversation)
-        changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
+        changes = given(body)
+        if isinstance(settings := changes.pop("settings", None), frames.UpdateSettings):
+            changes |= given(settings)
         services.update_conversation(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
         return answer(selectors.conversation_body(request.user.id, conversation_id))
 
@@ -140,7 +142,7 @@ class MyPlaceView(APIView):
     def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Mute, pin or archive a conversation for myself, or choose what notifies me."""
         body = body_of(request, frames.UpdateMyPlace)
-        changes = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+        changes = given(body)
         take_own_change(request.user.id)
         place = services.update_my_place(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
         return answer(selectors.my_place(place))

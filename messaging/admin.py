@@ -36,7 +36,7 @@ class MessageAdmin(ReadOnlyAdmin):
     search_help_text = "A sender's whole username, or the id of a message, a conversation or a sender."
     fieldsets = (
         (None, {"fields": ("id", "conversation", "sequence", "sender", "client_message_id", "reply_to_id")}),
-        ("What was said", {"fields": ("message_type", "content", "metadata")}),
+        ("What was said", {"fields": ("message_type", "content", "mentions", "metadata")}),
         ("Dates", {"fields": ("created_at", "edited_at", "deleted_at")}),
     )
     readonly_fields = ("id", "client_message_id")
@@ -44,7 +44,7 @@ class MessageAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         messages: QuerySet = super().get_queryset(request)
         listing = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
-        return messages.defer("content", "metadata") if listing else messages
+        return messages.defer("content", "mentions", "metadata") if listing else messages
 
 
 @admin.register(ReceiptMove)

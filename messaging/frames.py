@@ -16,6 +16,18 @@ Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
 
+class Mention(Request, kw_only=True):
+    """Somebody who is named in a text: the part of it that names them, in Unicode code points."""
+
+    user_id: UUID
+    offset: int
+    length: int
+
+
+# Where it may lie in the text, and whom it may name, is checked by hand: the refusal names `mentions`.
+Mentions = Annotated[list[Mention], Meta(max_length=settings.LIMITS.mentions_per_message)]
+
+
 class MessageBody(Body, kw_only=True):
     """A message. Deleted for everyone it keeps ids, sequence, sender and times, and is empty otherwise.
 
@@ -35,8 +47,8 @@ class MessageBody(Body, kw_only=True):
     created_at: Time
     edited_at: Time | None
     deleted_at: Time | None
+    mentions: list[Mention] = []
     # No feature fills these yet.
-    mentions: list[Any] = []
     attachments: list[Any] = []
     reactions: list[Any] = []
 
@@ -78,7 +90,7 @@ class ReceiptList(Body):
 class MessageDraft(Request, kw_only=True):
     """A message to be sent, without where to.
 
-    Text needs content; a location has its place in `metadata` and may have content.
+    Text needs content, and may mention people; a location has its place in `metadata` and may have content.
     """
 
     content: str = ""
@@ -86,6 +98,7 @@ class MessageDraft(Request, kw_only=True):
     client_message_id: UUID | None = None
     reply_to_id: UUID | None = None
     metadata: dict[str, Any] = {}
+    mentions: Mentions = []
 
 
 class PostMessage(MessageDraft, kw_only=True):
@@ -102,9 +115,10 @@ class SendMessage(PostMessage, tag_field="type", tag="send_message", kw_only=Tru
 
 
 class EditMessage(Request, kw_only=True):
-    """The new text of a message."""
+    """The new text of a message, and whom it mentions now."""
 
     content: str
+    mentions: Mentions = []
 
 
 class DeleteQuery(Request, rename={"for_": "for"}, kw_only=True):
@@ -215,3 +229,4 @@ class ConversationRead(Frame, tag="conversation_read", kw_only=True):
     conversation_id: Id
     up_to_sequence: int
     unread_count: int
+    mention_count: int

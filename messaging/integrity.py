@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, Count, Exists, F, Max, Min, OuterR
 from django.db.models.functions import Coalesce
 
 from conversations.models import Conversation, Event, Participant
-from messaging.models import Message
+from messaging.models import Mention, Message
 
 SYSTEM = Message.Type.SYSTEM
 
@@ -25,6 +25,9 @@ def faults() -> Iterator[str]:
         _participant_counts,
         _sent_counts,
         _read_counts,
+        _mentions_and_their_messages,
+        _mentioned_counts,
+        _read_mentioned_counts,
         _marks_below_heads,
     ]
     for check in checks:
@@ -112,6 +115,38 @@ def _read_counts() -> Iterator[str]:
     )
     for place in places.exclude(unread=F("counted")):
         yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"
+
+
+def _mentions_and_their_messages() -> Iterator[str]:
+    message = Message.objects.filter(
+        id=OuterRef("message_id"),
+        conversation_id=OuterRef("conversation_id"),
+        sequence=OuterRef("sequence"),
+        deleted_at=None,
+    ).exclude(sender=OuterRef("user_id"))
+    for mention in Mention.objects.filter(~Exists(message)):
+        yield f"mention {mention.pk}: no message {mention.message_id} of somebody else at {mention.sequence}"
+
+
+def _mentioned_counts() -> Iterator[str]:
+    mentioned = _counted(Mention.objects.filter(conversation=OuterRef("conversation_id"), user=OuterRef("user_id")))
+    for place in Participant.objects.annotate(mentioned=mentioned).exclude(mentioned_count=F("mentioned")):
+        yield f"participant {place}: counts {place.mentioned_count} mentions, has {place.mentioned}"
+
+
+def _read_mentioned_counts() -> Iterator[str]:
+    unread = _counted(
+        Mention.objects.filter(
+            conversation=OuterRef("conversation_id"),
+            user=OuterRef("user_id"),
+            sequence__gt=OuterRef("last_read_sequence"),
+        )
+    )
+    places = Participant.objects.filter(left_at=None).annotate(
+        unread=unread, counted=F("mentioned_count") - F("read_mentioned_count")
+    )
+    for place in places.exclude(unread=F("counted")):
+        yield f"participant {place}: {place.counted} unread mentions, but {place.unread} lie after the mark"
 
 
 def _marks_below_heads() -> Iterator[str]:

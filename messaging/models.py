@@ -1,4 +1,4 @@
-"""Messages, and the moves of receipt marks."""
+"""Messages, whom they mention, and the moves of receipt marks."""
 
 from django.conf import settings
 from django.db import models
@@ -39,6 +39,8 @@ class Message(models.Model):
     message_type = models.CharField(max_length=16, choices=Type.choices)
     content = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    # The database fills it where a process of the release before inserts.
+    mentions = models.JSONField(default=list, blank=True, db_default=[])
     reply_to_id = models.UUIDField(null=True, blank=True)
     payload_digest = models.UUIDField(null=True, editable=False, help_text="128 bits of a SHA-256.")
     created_at = models.DateTimeField()
@@ -59,6 +61,31 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_type} {self.sequence}"
+
+
+class Mention(models.Model):
+    """A message that counts as a mention of somebody who is in the conversation: never of its own sender.
+
+    What a message shows stands in its `mentions`; this is what is counted, and found by person.
+    """
+
+    # As with messages: what the database would check again holds by the locked conversation (decision 0014).
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    message_id = models.UUIDField()
+    sequence = models.BigIntegerField(help_text="Of the message.")
+
+    class Meta:
+        ordering = ("conversation_id", "sequence", "user_id")
+        constraints = (models.UniqueConstraint(fields=["message_id", "user"], name="one_mention_per_message"),)
+        indexes = (models.Index(fields=["user", "conversation", "sequence"], name="mentions_of_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.message_id}"
 
 
 class ReceiptMove(models.Model):

@@ -13,7 +13,7 @@ from conversations.models import Conversation, Event
 from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
-from messaging.selectors import unread_counts, with_newest_message
+from messaging.selectors import Unread, unread_counts, with_newest_message
 from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
@@ -106,7 +106,7 @@ class RecentReceipts:
         conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
         notices = []
         for move in moves:
-            unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, 0)
+            unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, Unread(0, 0))
             notices += notices_of(move, conversations[move.conversation_id], unread)
         return notices
 

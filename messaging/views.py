@@ -74,7 +74,9 @@ class MessageView(APIView):
     def patch(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Edit my message, within the edit window."""
         body = body_of(request, frames.EditMessage)
-        message = change.edit_message(user_id=request.user.id, message_id=message_id, content=body.content)
+        message = change.edit_message(
+            user_id=request.user.id, message_id=message_id, content=body.content, mentions=body.mentions
+        )
         (shown,) = selectors.bodies_for(request.user.id, [message])
         return answer(shown)
 

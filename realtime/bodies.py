@@ -79,6 +79,11 @@ def convert(value: Any, kind: type[R]) -> R:
         raise invalid(error) from error
 
 
+def given(request: Request) -> dict[str, Any]:
+    """Return those fields of a request that are set, of a kind whose fields may be absent."""
+    return {name: value for name in request.__struct_fields__ if (value := getattr(request, name)) is not msgspec.UNSET}
+
+
 def malformed(error: Exception) -> DomainError:
     """Error for a text that is no JSON."""
     why = "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -11,7 +11,8 @@ from django.db import connection
 from accounts.models import User
 from conversations import services
 from conversations.models import Conversation, Participant
-from conversations.selectors import unread_count
+from conversations.selectors import mention_count, unread_count
+from messaging.frames import Mention
 from messaging.models import ReceiptMove
 from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
@@ -46,6 +47,11 @@ def draft(conversation: Conversation, sender: User, content: str = "hi", **field
     return Send(conversation_id=conversation.id, sender_id=sender.id, content=content, **fields)
 
 
+def naming(*users: User) -> list[Mention]:
+    """Mentions of people, each of one code point of a text, from its beginning on."""
+    return [Mention(user_id=user.id, offset=offset, length=1) for offset, user in enumerate(users)]
+
+
 def say(conversation: Conversation, sender: User, content: str = "hi", **fields: Any) -> Sent:
     return send_message(draft(conversation, sender, content, **fields))
 
@@ -67,6 +73,10 @@ def place(conversation: Conversation, user: User) -> Participant:
 def unread(conversation: Conversation, user: User) -> int:
     found = place(conversation, user)
     return unread_count(found, found.conversation.message_count)
+
+
+def mentions(conversation: Conversation, user: User) -> int:
+    return mention_count(place(conversation, user))
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.models import User
 from conversations import event_log, frames
 from conversations.models import Conversation, Participant
-from conversations.selectors.places import Place, permissions, place_of, unread_count
+from conversations.selectors.places import Place, mention_count, permissions, place_of, unread_count
 from realtime.rows import as_moment, as_uuid, ids, ids_in
 
 LISTED_PARTICIPANTS = 50
@@ -82,8 +82,10 @@ def _conversation_body(
         participant_count=conversation.participant_count,
         participants=listed,
         unread_count=unread_count(place, conversation.message_count),
+        mention_count=mention_count(place),
         me=my_place(place),
         my_permissions=permissions(place),
+        settings=frames.ConversationSettings(notifications_enabled=conversation.notifications_enabled),
     )
 
 

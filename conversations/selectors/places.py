@@ -34,6 +34,7 @@ class ConversationRow(msgspec.Struct):
     message_count: int
     participant_count: int
     blocked: bool
+    notifications_enabled: bool
 
 
 class PlaceRow(msgspec.Struct):
@@ -50,6 +51,8 @@ class PlaceRow(msgspec.Struct):
     sent_count: int
     read_message_count: int
     read_sent_count: int
+    mentioned_count: int
+    read_mentioned_count: int
     muted_until: datetime | None
     notification_level: str
     pinned: bool
@@ -127,6 +130,11 @@ def place_in(conversation_id: UUID, user_id: UUID) -> Participant:
 def unread_count(place: Place, message_count: int) -> int:
     """Return how many messages of others lie after a place's read mark, given its conversation's count."""
     return (message_count - place.read_message_count) - (place.sent_count - place.read_sent_count)
+
+
+def mention_count(place: Place) -> int:
+    """Return how many messages of others after a place's read mark mention its holder."""
+    return place.mentioned_count - place.read_mentioned_count
 
 
 def permissions(place: Place) -> list[str]:

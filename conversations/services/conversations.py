@@ -1,6 +1,6 @@
 """Beginning and changing conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -76,8 +76,8 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
     event_log.append([entry])
 
 
-def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[str, str]) -> None:
-    """Change a group's name, description or avatar.
+def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mapping[str, str | bool]) -> None:
+    """Change a group's name, description, avatar or settings (`notifications_enabled`).
 
     :raises NotFound: not a conversation of this user.
     :raises Forbidden: the user may not change it.
@@ -86,8 +86,8 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: dict[s
         place = locked_place(user_id, conversation_id)
         require(place, "update_conversation")
         conversation = place.conversation
-        changes = {name: value.strip() for name, value in changes.items()}
-        changed = {name: value for name, value in changes.items() if getattr(conversation, name) != value}
+        wanted = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
+        changed = {name: value for name, value in wanted.items() if getattr(conversation, name) != value}
         if not changed:
             return
         for name, value in changed.items():

@@ -66,6 +66,7 @@ def take_place(place: Participant, role: str, at: datetime.datetime, *, history_
     place.last_read_sequence = place.last_delivered_sequence = history_from - 1
     place.read_message_count = conversation.message_count
     place.read_sent_count = place.sent_count
+    place.read_mentioned_count = place.mentioned_count
 
 
 def tell(

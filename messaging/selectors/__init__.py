@@ -11,16 +11,19 @@ from messaging.selectors.messages import (
     visible_message,
 )
 from messaging.selectors.receipts import (
+    Unread,
     receipt_frame,
     receipts_of,
     receipts_since,
     senders_between,
     unread_counts,
+    unread_of,
     with_newest_message,
 )
 
 __all__ = [
     "Marks",
+    "Unread",
     "bodies_for",
     "history",
     "message_body",
@@ -32,6 +35,7 @@ __all__ = [
     "render_events",
     "senders_between",
     "unread_counts",
+    "unread_of",
     "visible_message",
     "with_newest_message",
 ]

@@ -44,6 +44,7 @@ class Shown(Protocol):
     message_type: Any
     content: str
     metadata: dict[str, Any]
+    mentions: list[Any]
     reply_to_id: UUID | None
     created_at: datetime
     edited_at: datetime | None
@@ -61,6 +62,7 @@ class Row(msgspec.Struct):
     message_type: frames.Type
     content: str
     metadata: dict[str, Any]
+    mentions: list[Any]
     reply_to_id: UUID | None
     payload_digest: UUID | None
     created_at: datetime
@@ -83,6 +85,7 @@ def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None
         message_type=message.message_type,
         content="" if gone else message.content,
         metadata={} if gone else message.metadata,
+        mentions=[] if gone else message.mentions,
         reply_to_id=message.reply_to_id,
         status=_status(message, marks, viewer) if marks is not None else "sent",
         created_at=message.created_at,

@@ -2,12 +2,13 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, places_now, unread_count
+from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_now, unread_count
 from messaging import frames
 from messaging.models import Message, ReceiptMove
 from messaging.selectors.messages import visible_message
@@ -15,6 +16,13 @@ from realtime.frames import Frame
 from realtime.rows import as_uuid, ids, ids_in, one_id, one_moment
 
 Kind = ReceiptMove.Kind
+
+
+class Unread(NamedTuple):
+    """How many messages of others lie after somebody's read mark, and how many of these mention them."""
+
+    messages: int
+    mentions: int
 
 
 def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
@@ -109,7 +117,8 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
             frames.ConversationRead(
                 conversation_id=move.conversation_id,
                 up_to_sequence=move.up_to_sequence,
-                unread_count=unread[move.conversation_id],
+                unread_count=unread[move.conversation_id].messages,
+                mention_count=unread[move.conversation_id].mentions,
             )
             for move in mine
             if move.conversation_id in unread
@@ -117,12 +126,17 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     return found
 
 
-def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the user's unread messages by conversation."""
+def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID, Unread]:
+    """Return the user's unread messages and mentions by conversation."""
     places = Participant.objects.select_related("conversation").filter(
         user_id=user_id, conversation_id__in=list(conversation_ids), left_at=None
     )
-    return {place.conversation_id: unread_count(place, place.conversation.message_count) for place in places}
+    return {place.conversation_id: unread_of(place, place.conversation) for place in places}
+
+
+def unread_of(place: Participant, conversation: Conversation) -> Unread:
+    """Return what is unread at a place, given its conversation."""
+    return Unread(unread_count(place, conversation.message_count), mention_count(place))
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:

@@ -1,9 +1,11 @@
 """Changes of messages that exist: edit, delete for everyone; and messages that the server itself writes."""
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.db import transaction
 
@@ -15,20 +17,22 @@ from messaging import frames
 from messaging.errors import EditWindowClosed
 from messaging.models import Message
 from messaging.selectors import message_body, visible_message
-from messaging.services.drafts import check_text
+from messaging.services.drafts import check_text, checked_mentions
+from messaging.services.mentions import replace_mentions
 from realtime import clock
 from realtime.errors import Forbidden, NotFound
 
 
-def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
-    """Change the text of one's own message, within the edit window.
+def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Sequence[frames.Mention] = ()) -> Message:
+    """Change the text of one's own message, and whom it mentions, within the edit window.
 
     :raises NotFound: no such message, not theirs to see, or deleted.
     :raises Forbidden: somebody else's, or nothing that has text.
     :raises EditWindowClosed: it is too old.
-    :raises Invalid: as `check_text`.
+    :raises Invalid: as `check_text` and `checked_mentions`, or somebody mentioned was never in the conversation.
     """
     check_text(content)
+    mentions = checked_mentions(mentions, content)
     with transaction.atomic():
         message, place = _locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
@@ -39,11 +43,12 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str) -> Message:
         now = clock.now()
         if now - message.created_at > datetime.timedelta(seconds=window):
             raise EditWindowClosed(window)
-        if content == message.content:
+        if content == message.content and msgspec.to_builtins(mentions) == message.mentions:
             return message
         message.content = content
+        replace_mentions(message, mentions)
         message.edited_at = now
-        message.save(update_fields=["content", "edited_at"])
+        message.save(update_fields=["content", "mentions", "edited_at"])
         _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, place, now)
     return message
 
@@ -64,9 +69,10 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         now = clock.now()
         message.content = ""
         message.metadata = {}
+        replace_mentions(message, [])
         message.payload_digest = None
         message.deleted_at = now
-        message.save(update_fields=["content", "metadata", "payload_digest", "deleted_at"])
+        message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
         _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
 
 

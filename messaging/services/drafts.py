@@ -1,7 +1,7 @@
 """What somebody wants to send, checked as far as it can be without the database."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import new_id
-from messaging.frames import Location, MessageDraft, Type
+from messaging.frames import Location, Mention, MessageDraft, Type
 from realtime.bodies import convert, encode
 from realtime.errors import DomainError, Invalid
 
@@ -27,18 +27,27 @@ class Send(msgspec.Struct):
     content: str = ""
     metadata: dict[str, Any] = {}
     reply_to_id: UUID | None = None
+    mentions: Sequence[Mention] = ()
 
     @property
     def digest(self) -> UUID:
         """What a repetition of this send must agree in, as 128 bits."""
-        payload = (self.conversation_id, self.message_type, self.content, self.metadata, self.reply_to_id)
+        payload: tuple[Any, ...] = (
+            self.conversation_id,
+            self.message_type,
+            self.content,
+            self.metadata,
+            self.reply_to_id,
+        )
+        if self.mentions:  # what was sent without any has its digest from before there were some
+            payload = (*payload, self.mentions)
         return UUID(bytes=hashlib.sha256(_encode_sorted(payload)).digest()[:16])
 
 
 def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID) -> Send:
     """Check a draft and make it a send; a draft without a client_message_id gets one.
 
-    :raises Invalid: blank or too long text, a wrong location, metadata too deep or too large.
+    :raises Invalid: blank or too long text, a wrong location, metadata too deep or too large, misplaced mentions.
     """
     check_text(draft.content, blank_allowed=draft.message_type == "location")
     metadata = draft.metadata
@@ -47,6 +56,8 @@ def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID)
             convert(metadata, Location)
         except DomainError as error:
             raise Invalid(metadata=error.message) from error
+        if draft.mentions:
+            raise Invalid(mentions="only text mentions people")
     if metadata:
         _check_metadata(metadata)
     most = settings.LIMITS.stored_message_bytes
@@ -62,7 +73,26 @@ def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID)
         content=draft.content,
         metadata=metadata,
         reply_to_id=draft.reply_to_id,
+        mentions=checked_mentions(draft.mentions, draft.content) if draft.mentions else (),
     )
+
+
+def checked_mentions(mentions: Iterable[Mention], content: str) -> list[Mention]:
+    """Check where mentions lie in a text, and return them in their order in it.
+
+    :raises Invalid: one is empty, reaches beyond the text, or overlaps another.
+    """
+    ordered = sorted(mentions, key=lambda mention: mention.offset)
+    end = 0
+    for mention in ordered:
+        if mention.length < 1:
+            raise Invalid(mentions="a length is at least 1")
+        if mention.offset < 0 or mention.offset + mention.length > len(content):
+            raise Invalid(mentions="one lies outside the text; offset and length count code points")
+        if mention.offset < end:
+            raise Invalid(mentions="two overlap")
+        end = mention.offset + mention.length
+    return ordered
 
 
 def check_text(content: str, *, blank_allowed: bool = False) -> None:

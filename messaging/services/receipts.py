@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, unread_count
+from conversations.selectors import LISTED_PARTICIPANTS
 from messaging.frames import ConversationRead
-from messaging.models import Message, ReceiptMove
-from messaging.selectors import receipt_frame, senders_between, with_newest_message
+from messaging.models import Mention, Message, ReceiptMove
+from messaging.selectors import Unread, receipt_frame, senders_between, unread_of, with_newest_message
 from realtime import clock
 from realtime.bodies import encode
 from realtime.door import announce
@@ -44,7 +44,7 @@ class _Step:
 
     move: ReceiptMove
     conversation: Conversation
-    unread_count: int
+    unread: Unread
     session_id: str | None
 
 
@@ -85,7 +85,8 @@ def _set(
     """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
     with transaction.atomic():
         places = _locked_places(wanted.keys(), wait=wait)
-        # Read after the lock: no message of one's own can come in between and make the counters disagree.
+        # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
+        # counters disagree.
         conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in places})
         steps: list[_Step] = []
         touched: list[Participant] = []
@@ -98,7 +99,7 @@ def _set(
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
                 moved = _advance(place, conversation, mark.kind, up_to)
-                unread = unread_count(place, conversation.message_count)
+                unread = unread_of(place, conversation)
                 steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
                 results[position] = None
             if len(steps) > before:
@@ -159,12 +160,20 @@ def _advance(place: Participant, conversation: Conversation, kind: str, up_to: i
         if up_to >= conversation.last_message_sequence:
             place.read_message_count = conversation.message_count
             place.read_sent_count = place.sent_count
+            place.read_mentioned_count = place.mentioned_count
         else:
             passed = Message.objects.filter(
                 conversation=conversation, sequence__gt=place.last_read_sequence, sequence__lte=up_to
             ).exclude(message_type=Message.Type.SYSTEM)
             place.read_message_count += passed.count()
             place.read_sent_count += passed.filter(sender_id=place.user_id).count()
+            if place.mentioned_count > place.read_mentioned_count:
+                place.read_mentioned_count += Mention.objects.filter(
+                    user_id=place.user_id,
+                    conversation=conversation,
+                    sequence__gt=place.last_read_sequence,
+                    sequence__lte=up_to,
+                ).count()
         place.last_read_sequence = up_to
         place.last_read_at = now
     for move in moves:
@@ -192,6 +201,7 @@ def _save_marks(places: list[Participant]) -> None:
             "last_delivered_at",
             "read_message_count",
             "read_sent_count",
+            "read_mentioned_count",
         ],
     )
 
@@ -203,12 +213,12 @@ def _notices(steps: Sequence[_Step]) -> list[Notice]:
     shown = {move.pk: move for move in moves}
     notices = []
     for step in steps:
-        notices += notices_of(shown[step.move.pk], step.conversation, step.unread_count, except_session=step.session_id)
+        notices += notices_of(shown[step.move.pk], step.conversation, step.unread, except_session=step.session_id)
     return notices
 
 
 def notices_of(
-    move: ReceiptMove, conversation: Conversation, unread_count: int, *, except_session: str | None = None
+    move: ReceiptMove, conversation: Conversation, unread: Unread, *, except_session: str | None = None
 ) -> list[Notice]:
     """Return who is told what about a move: the members (of a large group the senders), and the reader's devices."""
     audience = None
@@ -226,7 +236,10 @@ def notices_of(
     ]
     if move.kind == Kind.READ:
         frame = ConversationRead(
-            conversation_id=conversation.id, up_to_sequence=move.up_to_sequence, unread_count=unread_count
+            conversation_id=conversation.id,
+            up_to_sequence=move.up_to_sequence,
+            unread_count=unread.messages,
+            mention_count=unread.mentions,
         )
         notices.append(
             Notice(

@@ -2,7 +2,7 @@
 
 A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
 A batch, however large, is two round trips to PostgreSQL: lock the conversations and read all that is known of
-each send (`facts`); insert messages and events, update counters and commit.
+each send (`facts`), and of whom they mention (`mentions`); insert messages and events, update counters and commit.
 """
 
 import datetime
@@ -23,6 +23,7 @@ from messaging.models import Message
 from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
 from messaging.services.facts import Original, Place, facts_in, finding
+from messaging.services.mentions import Tally, finding_mentioned
 from realtime import clock
 from realtime.batches import BatchWrite, Decision, Found, transacted
 from realtime.crash import crash_point
@@ -90,14 +91,16 @@ def _locked() -> TryAgain:
 
 def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
     """Return how to lock the conversations, and how to read, under the locks, what is known of each send."""
-    return [event_log.locking_heads({send.conversation_id for send in sends}, wait=wait), finding(sends)]
+    locking = event_log.locking_heads({send.conversation_id for send in sends}, wait=wait)
+    return [locking, finding(sends), *finding_mentioned(sends)]
 
 
 def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     """Take sequences for the sends that may be written, and refuse the others."""
     crash_point("after_lock")
-    locked, known = found
+    locked, known, *mentioned = found
     heads = event_log.heads_in(locked)
+    tally = Tally(*mentioned)
     now = clock.now()
     decision: Decision[Sent] = Decision([])
     messages: list[tuple[Any, ...]] = []
@@ -118,7 +121,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         if head is None:  # somebody else has locked it
             decision.answers.append(None)
             continue
-        refusal = _refusal(send, head, facts.place, facts.quoted)
+        refusal = _refusal(send, head, facts.place, facts.quoted) or tally.refusal(send)
         if refusal is not None:
             decision.answers.append(refusal)
             continue
@@ -141,6 +144,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             message_type=send.message_type,
             content=send.content,
             metadata=send.metadata,
+            mentions=list(send.mentions),
             reply_to_id=send.reply_to_id,
             payload_digest=send.digest,
             created_at=now,
@@ -148,12 +152,18 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         body = message_body(message)
         entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=sent.sequence, message=body)
         originals[key] = Original(message.id, message.conversation_id, message.sequence, now, message.payload_digest)
+        tally.note(send, sent.message_id, sent.sequence)
         messages.append(_values(message))
         entries.append(entry)
         decision.answers.append(sent)
     if messages:
         counts = [(place.id, place.sent_count) for place in senders.values()]
-        decision.writes = [_MESSAGES.insert(messages), *event_log.appending(entries), _SENT_COUNTS.update(counts)]
+        decision.writes = [
+            _MESSAGES.insert(messages),
+            *event_log.appending(entries),
+            _SENT_COUNTS.update(counts),
+            *tally.writes(),
+        ]
         decision.announcements = [*event_log.announcements(entries)]
     return decision
 

@@ -70,6 +70,8 @@ def plain(text: str) -> str:
 
 
 def _wanted(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> bool:
+    if not body.settings.notifications_enabled:
+        return False
     muted = body.me.muted_until is not None and body.me.muted_until > now
     levels = {body.me.notification_level, preferences.level}
     if muted or "none" in levels:

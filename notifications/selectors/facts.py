@@ -12,7 +12,7 @@ from django.db.models import Sum
 from django.db.models.expressions import F
 
 from accounts.selectors import ended_sessions, kept_apart
-from conversations.models import Conversation, Participant
+from conversations.models import Participant
 from messaging.models import Message
 from notifications import decision
 from notifications.decision import Level
@@ -68,7 +68,7 @@ def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]
         sequence=message.sequence,
         created_at=message.created_at,
         is_deleted=message.deleted_at is not None,
-        conversation_notifies=_notifies(message.conversation),
+        conversation_notifies=message.conversation.notifications_enabled,
     )
     for device in devices:
         newer_id = newer.get(device.pk)
@@ -169,8 +169,4 @@ def _newer_waiting(message: Message, devices: Sequence[PushDevice]) -> dict[UUID
 
 
 def _mentioned(message: Message) -> set[UUID]:
-    return {UUID(mention["user_id"]) for mention in getattr(message, "mentions", [])}
-
-
-def _notifies(conversation: Conversation) -> bool:
-    return getattr(conversation, "notifications_enabled", True)
+    return {UUID(mention["user_id"]) for mention in message.mentions}

@@ -21,7 +21,7 @@ from realtime.items import Notice
 
 Kind = Notification.Kind
 # Messages that concern somebody in particular.
-CONCERNS_SOMEBODY = Q(reply_to_id__isnull=False)
+CONCERNS_SOMEBODY = Q(reply_to_id__isnull=False) | ~Q(mentions=[])
 
 
 def note_message(message: Message, members: Collection[UUID]) -> None:
@@ -142,4 +142,4 @@ def _answered(message: Message) -> list[UUID]:
 
 
 def _mentioned(message: Message) -> list[UUID]:
-    return [UUID(mention["user_id"]) for mention in getattr(message, "mentions", [])]
+    return [UUID(mention["user_id"]) for mention in message.mentions]

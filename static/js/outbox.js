@@ -160,13 +160,14 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
       store.dispatch({ type: "composed", entries });
     },
     /** Take a new message in: stored first, then shown, then sent. */
-    compose({ conversation_id, content, message_type = "text", metadata, reply_to_id = null }) {
+    compose({ conversation_id, content, message_type = "text", metadata, mentions = [], reply_to_id = null }) {
       const entry = {
         client_message_id: makeUuid(),
         conversation_id,
         content,
         message_type,
         metadata,
+        mentions,
         reply_to_id,
         composed_at: new Date(now()).toISOString(),
         state: "pending",
@@ -208,9 +209,10 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
   };
 }
 
-function wireForm({ client_message_id, conversation_id, content, message_type, metadata, reply_to_id }) {
+function wireForm({ client_message_id, conversation_id, content, message_type, metadata, mentions, reply_to_id }) {
   const fields = { client_message_id, conversation_id, content, message_type };
   if (metadata) fields.metadata = metadata;
+  if (mentions?.length) fields.mentions = mentions;
   if (reply_to_id) fields.reply_to_id = reply_to_id;
   return fields;
 }

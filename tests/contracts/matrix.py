@@ -123,6 +123,7 @@ def sync_for_members_only(world: World, actor: str, body: Any) -> None:
 # --- The matrix ---------------------------------------------------------------------------
 
 GROUP = "/api/v1/conversations/{conversation_id}"
+SWITCHED_OFF = {"settings": {"notifications_enabled": False}}
 PARTICIPANT = GROUP + "/participants/{user_id}"
 MESSAGE = "/api/v1/messages/{message_id}"
 NEW_NAME = {"username": "somebody-new", "password": PASSWORD}
@@ -186,6 +187,7 @@ MATRIX = [
     ),
     Row(f"GET {GROUP}", every_member(200)),
     Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), {"name": "Other"}),
+    Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), SWITCHED_OFF, label="settings"),
     Row(f"DELETE {GROUP}", every_member(204), query="?mode=leave"),
     Row(f"GET {GROUP}/events", every_member(200)),
     Row(f"PATCH {GROUP}/me", every_member(200), {"pinned": True}),

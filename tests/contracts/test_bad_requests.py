@@ -105,6 +105,25 @@ STRANGE_QUERIES = [
     "/conversations?archived[]=1",
 ]
 STRANGE_BODIES: list[tuple[str, str, Any]] = [
+    *(
+        ("POST", "/messages", {"conversation_id": "{conversation_id}", "content": "x", "mentions": mentions})
+        for mentions in (
+            None,
+            {},
+            [None],
+            [[]],
+            [{}],
+            [{"user_id": "{user_id}", "offset": 0}],
+            [{"user_id": "{user_id}", "offset": 0, "length": 1, "more": 1}],
+            [{"user_id": "\x00", "offset": 0, "length": 1}],
+            *([{"user_id": "{user_id}", "offset": number, "length": 1}] for number in (-1, 1.5, 2**63, 10**400, None)),
+            *([{"user_id": "{user_id}", "offset": 0, "length": number}] for number in (0, -(2**63), 2**64, "1")),
+            [{"user_id": "{user_id}", "offset": 0, "length": 1}] * 51,
+        )
+    ),
+    ("PATCH", GROUP, {"settings": None}),
+    ("PATCH", GROUP, {"settings": {"notifications_enabled": None}}),
+    ("PATCH", GROUP, {"settings": {"notifications_enabled": 1, "slow_mode": 5}}),
     *(("POST", "/sync", {"cursors": {"{conversation_id}": 0}, "since": moment}) for moment in MOMENTS),
     ("POST", "/sync", {"cursors": {"{conversation_id}": 2**53}}),
     ("POST", "/sync", {"cursors": {"{conversation_id}": 2**63}}),

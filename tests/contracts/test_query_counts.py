@@ -22,7 +22,7 @@ from messaging.models import ReceiptMove
 from messaging.services.receipts import Mark, set_marks
 from messaging.services.send import send_messages
 from realtime import registry
-from tests.making import draft, group, people, read, say
+from tests.making import draft, group, naming, people, read, say
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +90,14 @@ def test_quoting_costs_no_more(ana: User, trip: Conversation) -> None:
     batch = [draft(trip, ana, "as I said", reply_to_id=message_id) for message_id in quoted]
     with statements(6):
         send_messages(batch)
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_mentions_cost_three_more(ana: User, ben: User, trip: Conversation, size: int) -> None:
+    """Whom they name, the mentions, the counts; however many messages mention however many people."""
+    batch = [draft(trip, ana, "hello", mentions=naming(ben, ana)) for _ in range(size)]
+    with statements(9):
+        send_messages([*batch, draft(trip, ben)])
 
 
 def test_a_repetition_only_reads(ana: User, trip: Conversation) -> None:
@@ -190,6 +198,16 @@ def test_reading_a_part_counts_what_was_passed(ana: User, ben: User, trip: Conve
     mark = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=first.sequence)
     with statements(7):
         assert set_marks([mark]) == [None]
+
+
+def test_reading_a_part_counts_mentions_only_where_some_are_unread(ana: User, ben: User, trip: Conversation) -> None:
+    first = say(trip, ana, mentions=naming(ben))
+    second = say(trip, ana)
+    say(trip, ana)
+    for sent, number in ((first, 8), (second, 7)):
+        mark = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=sent.sequence)
+        with statements(number):
+            assert set_marks([mark]) == [None]
 
 
 def test_a_receipt_that_moves_nothing_writes_nothing(ana: User, ben: User, trip: Conversation) -> None:

@@ -64,6 +64,12 @@ class Conversation:
                 message["sender_user_id"] not in (None, self.viewer) and message["sequence"] > me["last_read_sequence"]
                 for message in messages
             ),
+            "mention_count": sum(
+                message["sender_user_id"] != self.viewer
+                and message["sequence"] > me["last_read_sequence"]
+                and any(each["user_id"] == self.viewer for each in message["mentions"])
+                for message in messages
+            ),
             "my_permissions": self.body["my_permissions"] if self.body["type"] == "direct" else _permissions(me),
             "me": {
                 **self.body["me"],

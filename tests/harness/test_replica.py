@@ -39,7 +39,8 @@ def a_conversation(**changes: Any) -> Conversation:
 
 
 def said(sequence: int, sender: str | None, **changes: Any) -> dict[str, Any]:
-    message = {"sequence": sequence, "sender_user_id": sender, "content": "x", "status": "sent"} | changes
+    message = {"sequence": sequence, "sender_user_id": sender, "content": "x", "mentions": [], "status": "sent"}
+    message |= changes
     return {"type": "new_message", "conversation_id": "c", "sequence": sequence, "message": message}
 
 
@@ -55,6 +56,19 @@ def test_unread_counts_others_messages_after_the_mark_without_the_systems() -> N
     assert conversation.shown()["unread_count"] == 2
     conversation.mark("ana", "last_read_sequence", 2)
     assert conversation.shown()["unread_count"] == 1
+
+
+def test_mentions_are_counted_as_they_are_shown() -> None:
+    conversation = a_conversation()
+    of_ana, of_ben = ([{"user_id": name, "offset": 0, "length": 1}] for name in ("ana", "ben"))
+    for sequence, sender, mentions in ((2, "ben", of_ana), (3, "ana", of_ana), (4, "ben", of_ben + of_ana * 2)):
+        conversation.apply(said(sequence, sender, mentions=mentions))
+    assert conversation.shown()["mention_count"] == 2
+    edited = said(4, "ben", mentions=of_ben) | {"type": "message_updated", "sequence": 5}
+    conversation.apply(edited)
+    assert conversation.shown()["mention_count"] == 1
+    conversation.mark("ana", "last_read_sequence", 2)
+    assert conversation.shown()["mention_count"] == 0
 
 
 def test_marks_do_not_go_back_and_make_the_status() -> None:

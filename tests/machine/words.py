@@ -37,7 +37,7 @@ class Words:
         label = self.conversations[body["id"]]
         self._stays(("begun", label), (body["created_at"], body["created_by"]))
         assert body["mention_count"] == 0, body
-        assert body["settings"] == {}, body
+        assert body["settings"] == {"notifications_enabled": True}, body
         assert body["avatar_url"] == "", body
         return {
             "label": label,
@@ -102,6 +102,7 @@ class Words:
                     "person": self.people[person],
                 }
             case "conversation_read":
+                assert frame["mention_count"] == 0, frame
                 return shown | {"up_to": frame["up_to_sequence"], "unread": frame["unread_count"]}
         shown["sequence"] = frame["sequence"]
         match frame["type"]:

@@ -11,8 +11,8 @@ from django.db.models import F
 
 from conversations.models import Conversation, Event, Participant
 from messaging.integrity import faults
-from messaging.models import Message
-from tests.making import direct, group, people, person, read, say
+from messaging.models import Mention, Message
+from tests.making import direct, group, naming, people, person, read, say
 
 NOBODYS = uuid.UUID(int=7)
 
@@ -22,7 +22,7 @@ def talk(db: None) -> Conversation:
     ana, ben, cleo = people("ana", "ben", "cleo")
     talk = direct(ana, ben)
     for _ in range(3):
-        say(talk, ana)
+        say(talk, ana, mentions=naming(ben))
         say(talk, ben)
     read(talk, ben, 4)
     group(cleo, ana, name="Beside")
@@ -74,6 +74,24 @@ def miscount_read(talk: Conversation) -> None:
     )
 
 
+def drop_a_mention(talk: Conversation) -> None:
+    Mention.objects.filter(conversation=talk, sequence=4).delete()
+
+
+def miscount_mentions(talk: Conversation) -> None:
+    Participant.objects.filter(conversation=talk, user__username="ben").update(
+        mentioned_count=F("mentioned_count") + 1, read_mentioned_count=F("read_mentioned_count") + 1
+    )
+
+
+def miscount_read_mentions(talk: Conversation) -> None:
+    Participant.objects.filter(conversation=talk, user__username="ben").update(read_mentioned_count=0)
+
+
+def move_a_mention(talk: Conversation) -> None:
+    Mention.objects.filter(conversation=talk, sequence=6).update(sequence=7)
+
+
 def mark_beyond_the_head(talk: Conversation) -> None:
     Participant.objects.filter(conversation=talk, user__username="ben").update(last_delivered_sequence=99)
 
@@ -101,6 +119,10 @@ PLANTED: dict[Callable[[Conversation], None], str] = {
     miscount_participants: "counts 3 participants, has 2",
     miscount_sent: "counts 4 messages sent, has 3",
     miscount_read: "unread 0, but 1",
+    drop_a_mention: "counts 3 mentions, has 2",
+    miscount_mentions: "counts 4 mentions, has 3",
+    miscount_read_mentions: "3 unread mentions, but 1",
+    move_a_mention: "of somebody else at 7",
     mark_beyond_the_head: "mark 99 beyond the head",
     strand_an_event: f"no conversation {NOBODYS}",
     strand_a_message: f"no conversation {NOBODYS}",
@@ -132,5 +154,5 @@ def test_the_command_says_that_all_is_well_or_fails(talk: Conversation) -> None:
 
 
 def test_it_is_a_fixed_number_of_statements(talk: Conversation, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         assert list(faults()) == []

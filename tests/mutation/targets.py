@@ -3,7 +3,9 @@
 MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "tests/messaging/test_drafts.py")
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
 ANNOUNCED = "tests/conversations/test_announcements.py"
+SETTINGS = "tests/conversations/test_settings.py"
 BLOCKS, OWN = "tests/conversations/test_blocks.py", "tests/conversations/test_my_place.py"
+MENTIONS = ("tests/messaging/test_mentions.py", "tests/messaging/test_mention_counts.py")
 LOCKS = "tests/messaging/test_locks.py"
 CALLERS = tuple(f"tests/accounts/test_{name}.py" for name in ("authentication", "services", "sessions"))
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
@@ -23,11 +25,17 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             BLOCKS,
         ),
         "conversations.selectors.rendering": (OWN, "tests/conversations/test_catch_up.py", ANNOUNCED, *GROUPS),
-        "conversations.services.conversations": (BLOCKS, "tests/conversations/test_direct.py", *GROUPS, ANNOUNCED),
+        "conversations.services.conversations": (
+            SETTINGS,
+            BLOCKS,
+            "tests/conversations/test_direct.py",
+            *GROUPS,
+            ANNOUNCED,
+        ),
         "conversations.services.my_place": (OWN,),
         "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
         "conversations.services.steps": (*GROUPS, LOCKS),
-        "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS),
+        "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),
         "realtime.origin": (
             "tests/realtime/test_rate.py",
             "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
@@ -43,7 +51,8 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             LOCKS,
         ),
         "messaging.services.facts": MESSAGES,
-        "messaging.services.send": (*MESSAGES, ANNOUNCED, BLOCKS, "tests/messaging/test_pipelined_lane.py"),
+        "messaging.services.mentions": (*MENTIONS, "tests/messaging/test_integrity.py"),
+        "messaging.services.send": (*MESSAGES, *MENTIONS, ANNOUNCED, BLOCKS, "tests/messaging/test_pipelined_lane.py"),
         "realtime.topic": (
             "tests/realtime/test_hub.py",
             "tests/realtime/test_hub_members.py",
@@ -51,7 +60,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "idempotency": {
-        "messaging.services.drafts": MESSAGES,
+        "messaging.services.drafts": (*MESSAGES, *MENTIONS),
     },
     "frames": {
         "accounts.frames": FRAMES,

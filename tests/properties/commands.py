@@ -4,14 +4,12 @@ A command acts on a `Stage`: four people, of whom three share a group, and their
 What the server refuses is part of the play; what it must never refuse is the flows' business.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec
+from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from websockets.exceptions import WebSocketException
 
@@ -19,8 +17,6 @@ from tests.harness.device import Device
 from tests.harness.people import People
 from tests.harness.rest import Refused
 from tests.harness.servers import Site
-
-P = ParamSpec("P")
 
 
 @dataclass
@@ -106,9 +102,26 @@ async def answer(stage: Stage, actor: Device, place: int, object: int) -> None:
     stage.messages.append(message["id"])
 
 
+def naming(person: Device) -> list[dict[str, Any]]:
+    return [{"user_id": person.id, "offset": 0, "length": 1}]
+
+
+@command
+async def mention(stage: Stage, actor: Device, place: int, object: int) -> None:
+    body = {"content": f"you {object}", "mentions": naming(stage.person(object))}
+    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(place)["id"]})
+    stage.messages.append(message["id"])
+
+
 @command
 async def edit(stage: Stage, actor: Device, place: int, object: int) -> None:
     await actor.patches(f"/messages/{stage.message(object)}", {"content": f"edited {place}"})
+
+
+@command
+async def edit_to_mention(stage: Stage, actor: Device, place: int, object: int) -> None:
+    body = {"content": f"edited for you {place}", "mentions": naming(stage.person(place + 1))}
+    await actor.patches(f"/messages/{stage.message(object)}", body)
 
 
 @command
@@ -134,6 +147,12 @@ async def rename(stage: Stage, actor: Device, place: int, object: int) -> None:
 @command
 async def describe(stage: Stage, actor: Device, place: int, object: int) -> None:
     changes = {"description": f"about {object}", "avatar_url": f"https://pictures.example/{object}"}
+    await actor.patches(f"/conversations/{stage.conversation(place)['id']}", changes)
+
+
+@command
+async def switch_notifications(stage: Stage, actor: Device, place: int, object: int) -> None:
+    changes = {"settings": {"notifications_enabled": object % 2 == 1}}
     await actor.patches(f"/conversations/{stage.conversation(place)['id']}", changes)
 
 
@@ -202,31 +221,6 @@ def actor_number(stage: Stage, actor: Device) -> int:
     return list(stage.people).index(actor)
 
 
-def plays_once(play: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Make a play a plain function that fails again, as it did, when it is repeated with the same arguments.
-
-    Hypothesis repeats what failed, but against real processes a play does not go twice the same way.
-    """
-    failed: dict[str, Exception] = {}
-
-    def plays(*args: P.args, **kwargs: P.kwargs) -> None:
-        key = repr((args, kwargs))
-        try:
-            if key not in failed:
-                asyncio.run(play(*args, **kwargs))
-        except Exception as failure:  # noqa: BLE001 - raised below
-            failed[key] = failure
-        if key in failed:
-            raise failed[key]
-
-    return plays
-
-
-DRAWN = settings(
-    deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False
-)
-
-
 def drawn(*, most: int) -> st.SearchStrategy[list[Command]]:
     """Return a strategy for plays. Sends and the group, which is place 0, come up most."""
     weighted = [name for name in COMMANDS if name not in ("open_group", "leave", "remove")] * 2 + list(COMMANDS)
@@ -258,8 +252,12 @@ EVERY_COMMAND = [
     Command("send_over_the_socket", actor=2),
     Command("send_a_place", actor=1),
     Command("answer", actor=2, object=0),
+    Command("mention", actor=1, object=0),
+    Command("mention", actor=2, object=2),
     Command("edit", actor=0, object=0),
     Command("edit", actor=1, object=1),
+    Command("edit_to_mention", actor=0, object=0),
+    Command("edit_to_mention", actor=1, object=3, place=3),
     Command("delete", actor=0, object=2),
     Command("delete", actor=1, object=3),
     Command("deliver", actor=1, object=2),
@@ -267,6 +265,7 @@ EVERY_COMMAND = [
     Command("read", actor=0, object=3),
     Command("rename", actor=0),
     Command("describe", actor=0),
+    Command("switch_notifications", actor=0),
     Command("add", actor=0, object=3),
     Command("remove", actor=0, object=2),
     Command("leave", actor=1),

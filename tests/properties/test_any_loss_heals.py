@@ -21,7 +21,8 @@ from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.snapshots import fresh_snapshot
-from tests.properties.commands import DRAWN, Command, Stage, drawn, plays_once, staged
+from tests.properties.commands import Command, Stage, drawn, staged
+from tests.properties.playing import DRAWN, plays_once
 
 SharedSites = Callable[[Profile], Site]
 
@@ -164,9 +165,10 @@ async def carry_out(stage: Stage, commands: Sequence[Command]) -> None:
 
 
 def sends(number: int) -> list[Command]:
-    """Twelve commands that nobody refuses."""
+    """Thirteen commands that nobody refuses."""
     return [
         *(Command("send", actor=each, object=each) for each in range(3)),
+        Command("mention", actor=2, object=1),
         Command("edit", actor=0, object=0, place=number),
         Command("rename", actor=0, object=number),
         Command("send_over_the_socket", actor=1, place=1),

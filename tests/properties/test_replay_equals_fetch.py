@@ -12,7 +12,8 @@ from hypothesis import given, settings
 
 from tests.harness.replica import Replica
 from tests.harness.servers import PROFILES, Profile, Site
-from tests.properties.commands import COMMANDS, DRAWN, EVERY_COMMAND, Command, drawn, plays_once, staged
+from tests.properties.commands import COMMANDS, EVERY_COMMAND, Command, drawn, staged
+from tests.properties.playing import DRAWN, plays_once
 
 SharedSites = Callable[[Profile], Site]
 

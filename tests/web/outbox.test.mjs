@@ -54,6 +54,17 @@ test("a message is in storage before it is on the socket", () => {
   assert.deepEqual(sentTexts(connection), ["hello"]);
 });
 
+test("mentions go with their message, and not where there are none", () => {
+  const { connection, storage, outbox, frame } = begin();
+  const mentions = [{ user_id: ANA, offset: 0, length: 4 }];
+  const first = outbox.compose({ conversation_id: ROOM, content: "@Ana", mentions });
+  assert.deepEqual(connection.sent[0].mentions, mentions);
+  assert.deepEqual(JSON.parse(storage.getItem(storage.key(0))).mentions, mentions);
+  frame(ack(first, 1));
+  outbox.compose({ conversation_id: ROOM, content: "Ana" });
+  assert.equal("mentions" in connection.sent[1], false);
+});
+
 test("messages of one conversation go one after another, conversations do not wait for each other", () => {
   const { connection, outbox, frame } = begin();
   const first = outbox.compose({ conversation_id: ROOM, content: "one" });

@@ -7,7 +7,7 @@
  */
 import { putPeople, stopTyping } from "./people.js";
 import { removeEntry } from "./outgoing.js";
-import { countsAsUnread } from "./receipts.js";
+import { countsAsMention, countsAsUnread, mentionsHeld } from "./receipts.js";
 import { findBySequence, putMessage } from "./timeline.js";
 
 const DESCRIPTIVE_FIELDS = [
@@ -39,6 +39,7 @@ function messageArrived(state, frame) {
       ...conversation,
       last_message: message,
       unread_count: conversation.unread_count + (unread ? 1 : 0),
+      mention_count: (conversation.mention_count ?? 0) + (unread && countsAsMention(message, state.me.id) ? 1 : 0),
       foreign_sequence: foreign ? message.sequence : conversation.foreign_sequence,
     }),
     frame,
@@ -52,17 +53,26 @@ function messageArrived(state, frame) {
 }
 
 function messageChanged(state, frame) {
-  const conversation = state.conversations[frame.conversation_id];
+  const { conversation_id: id, message } = frame;
+  const conversation = state.conversations[id];
   const next =
-    conversation.last_message?.id === frame.message.id
-      ? withConversation(state, { ...conversation, last_message: frame.message })
+    conversation.last_message?.id === message.id
+      ? withConversation(state, { ...conversation, last_message: message })
       : state;
-  const quotes = next.quotes[frame.message.id]
-    ? { ...next.quotes, [frame.message.id]: frame.message }
-    : next.quotes;
-  const shown = findBySequence(next.timelines[conversation.id], frame.message.sequence);
-  const told = { ...frame.message, status: shown?.status ?? frame.message.status };
-  return withMessage({ ...next, quotes }, { ...frame, message: told });
+  const quotes = next.quotes[message.id] ? { ...next.quotes, [message.id]: message } : next.quotes;
+  const shown = findBySequence(next.timelines[id], message.sequence);
+  const told = { ...message, status: shown?.status ?? message.status };
+  return recounted(withMessage({ ...next, quotes }, { ...frame, message: told }), frame);
+}
+
+/** Return the state after an unread message may mention others than before; who cannot tell asks the server. */
+function recounted(state, { conversation_id: id, sequence, message }) {
+  const conversation = state.conversations[id];
+  if (message.sequence <= conversation.me.last_read_sequence || message.sender_user_id === state.me.id) return state;
+  const mentions = mentionsHeld(conversation, state.timelines[id], state.me.id);
+  if (mentions === undefined) return { ...state, stale: { ...state.stale, [id]: sequence } };
+  if (mentions === conversation.mention_count) return state;
+  return withConversation(state, { ...conversation, mention_count: mentions });
 }
 
 function conversationUpdated(state, frame) {

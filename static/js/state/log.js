@@ -25,13 +25,7 @@ const RECEIPTS = {
     return raiseOwnRead(raised, state.timelines[conversation.id], state.me.id, frame.up_to_sequence);
   },
   conversation_read: (state, conversation, frame) =>
-    raiseOwnRead(
-      conversation,
-      state.timelines[conversation.id],
-      state.me.id,
-      frame.up_to_sequence,
-      frame.unread_count,
-    ),
+    raiseOwnRead(conversation, state.timelines[conversation.id], state.me.id, frame.up_to_sequence, frame),
 };
 
 /** Say whether a frame belongs to a conversation's log or moves one of its watermarks. */

@@ -6,7 +6,7 @@
  * Lives here: these transitions, pure. Does not live here: sending and persisting (outbox.js).
  *
  * @typedef {{client_message_id: string, conversation_id: string, content: string,
- *   message_type: string, metadata?: object, reply_to_id?: string|null, composed_at: string,
+ *   message_type: string, metadata?: object, mentions?: object[], reply_to_id?: string|null, composed_at: string,
  *   state: "pending"|"sent"|"failed", sequence?: number, error?: string}} Entry
  */
 

@@ -11,21 +11,31 @@ export function countsAsUnread(message, viewerId) {
   return message.message_type !== "system" && message.sender_user_id !== viewerId;
 }
 
+/** Say whether a message counts as a mention of a viewer who has not read it. */
+export function countsAsMention(message, viewerId) {
+  const names = (message.mentions ?? []).some((mention) => mention.user_id === viewerId);
+  return names && message.sender_user_id !== viewerId;
+}
+
 /**
- * Return the number of unread messages after a read mark.
+ * Return the number of messages after a read mark that count.
  *
  * Exact where the held history reaches back to the mark. Elsewhere only the server can know, and
  * `given` is its figure; it may include messages whose events are still on their way, which is
  * why it is the second choice.
  */
-export function unreadAfter(conversation, timeline, mark, viewerId, given) {
+function countAfter(conversation, timeline, mark, counts, given) {
   if (mark >= conversation.last_sequence) return 0;
   if (timeline && mark + 1 >= timeline.covers_from) {
-    return shownMessages(timeline).filter(
-      (message) => message.sequence > mark && countsAsUnread(message, viewerId),
-    ).length;
+    return shownMessages(timeline).filter((message) => message.sequence > mark && counts(message)).length;
   }
-  return given ?? conversation.unread_count;
+  return given;
+}
+
+/** Return how many unread messages mention the viewer, undefined where the held history does not reach back so far. */
+export function mentionsHeld(conversation, timeline, viewerId) {
+  const mark = conversation.me.last_read_sequence;
+  return countAfter(conversation, timeline, mark, (message) => countsAsMention(message, viewerId), undefined);
 }
 
 /** Return the conversation with a participant's watermark raised, or the same one. */
@@ -39,9 +49,9 @@ export function raiseWatermark(conversation, userId, field, sequence) {
 }
 
 /**
- * Return the conversation with my own read mark raised and the unread count that follows.
+ * Return the conversation with my own read mark raised and the counts that follow.
  *
- * The server tells a move on another device twice, first the mark and then the count: a `given` count is
+ * The server tells a move on another device twice, first the mark and then the counts: `given` ones are
  * taken for a mark that stands there already, too.
  */
 export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) {
@@ -50,7 +60,20 @@ export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) 
   return {
     ...conversation,
     me: { ...conversation.me, last_read_sequence: sequence },
-    unread_count: unreadAfter(conversation, timeline, sequence, viewerId, given),
+    unread_count: countAfter(
+      conversation,
+      timeline,
+      sequence,
+      (message) => countsAsUnread(message, viewerId),
+      given?.unread_count ?? conversation.unread_count,
+    ),
+    mention_count: countAfter(
+      conversation,
+      timeline,
+      sequence,
+      (message) => countsAsMention(message, viewerId),
+      given?.mention_count ?? conversation.mention_count ?? 0,
+    ),
   };
 }
 

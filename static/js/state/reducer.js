@@ -28,7 +28,8 @@ export const KEPT_MESSAGES = 80;
  * - link: connecting | updating | online | waiting | parked (another tab has the connection)
  * - epoch: of the log that everything here was told of; since: server time of the last completed sync
  * - complete: the list was loaded once
- * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights must be asked again
+ * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights and the number of
+ *   mentions must be asked again
  * - reads: {id: sequence} read here, not yet known to have reached the server
  * - quotes: {message_id: message | null} quoted messages outside the held history
  * - notifications: the list of who mentioned me, replied to me, added me, see notifications.js
@@ -37,7 +38,7 @@ export function initialState() {
   return {
     me: null,
     link: "connecting",
-    limits: { text_code_points: 10_000, edit_window_seconds: 900 },
+    limits: { text_code_points: 10_000, edit_window_seconds: 900, mentions_per_message: 50 },
     epoch: null,
     since: null,
     complete: false,
@@ -106,6 +107,10 @@ const ACTIONS = {
     if (!held || !conversation) return { ...state, stale };
     const { my_permissions, me } = conversation;
     const changed = { ...held, my_permissions, me: { ...held.me, role: me.role } };
+    // Its count is of the same messages only where both stand at the same place.
+    if (conversation.last_sequence === held.last_sequence && me.last_read_sequence === held.me.last_read_sequence) {
+      changed.mention_count = conversation.mention_count;
+    }
     return { ...state, stale, conversations: { ...state.conversations, [id]: changed } };
   },
   history_loaded: (state, { id, page }) => {

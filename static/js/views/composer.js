@@ -1,14 +1,17 @@
 /**
  * Where messages are written: text, replies and edits.
  *
- * Enter sends, Shift+Enter makes a new line, Esc gives a reply or an edit up. What is not sent
- * stays as a draft, also over a reload. Lives here: the form. Does not live here: sending
- * (outbox.js) and the timing of typing notices (typing.js).
+ * Enter sends, Shift+Enter makes a new line, Esc gives a reply or an edit up. "@" offers people. What is
+ * not sent stays as a draft, also over a reload. Lives here: the form. Does not live here: sending
+ * (outbox.js), the timing of typing notices (typing.js), the list of people (mention_list.js).
  */
+import { createMembers } from "../members.js";
+import { findMentions, labelsOf, labelsOfMessage } from "../mentions.js";
 import { readDraft, writeDraft } from "../session.js";
 import { messageLine, nameOf } from "../wording.js";
 import { shareLocation } from "./location.js";
 import { h, icon, iconButton, setText } from "./dom.js";
+import { createMentionList } from "./mention_list.js";
 import { reportFailure, showToast } from "./toast.js";
 
 const WARN_BELOW = 500;
@@ -38,6 +41,8 @@ export function createComposer(app, id) {
     h("span", { class: "banner-words" }, bannerTitle, bannerLine),
     iconButton("close", "Cancel", () => setTask(null)),
   );
+  const members = createMembers(app, id);
+  const people = createMentionList(input, { members: members.known, viewerId: () => store.state.me.id, onChange: changed });
   const element = h(
     "form",
     { class: "composer", on: { submit } },
@@ -46,7 +51,7 @@ export function createComposer(app, id) {
       "div",
       { class: "composer-row" },
       iconButton("pin", "Share my location", () => shareLocation(app, id), "location-button"),
-      h("div", { class: "composer-field" }, input, left),
+      h("div", { class: "composer-field" }, people.element, input, left),
       send,
     ),
   );
@@ -85,13 +90,15 @@ export function createComposer(app, id) {
     const content = input.value.trim();
     if (send.disabled) return;
     typing.stop();
+    people.close();
     if (task?.kind === "edit") {
       const { message } = task;
-      if (content === message.content || (await reportFailure(() => api.editMessage(message.id, content)))) setTask(null);
+      const mentions = mentionsIn(content, labelsOfMessage(message));
+      if (content === message.content || (await reportFailure(() => api.editMessage(message.id, content, mentions)))) setTask(null);
       return;
     }
     try {
-      outbox.compose({ conversation_id: id, content, reply_to_id: task?.message.id });
+      outbox.compose({ conversation_id: id, content, mentions: mentionsIn(content), reply_to_id: task?.message.id });
     } catch {
       showToast("This browser's storage is full; the message was not sent.");
       return;
@@ -101,7 +108,12 @@ export function createComposer(app, id) {
     setTask(null);
   }
 
+  function mentionsIn(content, kept = []) {
+    return findMentions(content, [...kept, ...labelsOf(members.known())], store.state.limits.mentions_per_message);
+  }
+
   input.addEventListener("keydown", (event) => {
+    if (people.takesKey(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       element.requestSubmit();
@@ -110,12 +122,15 @@ export function createComposer(app, id) {
       setTask(null);
     }
   });
-  input.addEventListener("input", () => {
+  function changed() {
     refresh();
+    if (input.value.includes("@")) members.complete(people.refresh);
     if (task?.kind === "edit") return;
     writeDraft(id, input.value);
     typing.keyPressed(id, input.value);
-  });
+  }
+
+  input.addEventListener("input", changed);
   input.addEventListener("blur", () => typing.stop());
 
   return {

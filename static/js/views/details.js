@@ -4,6 +4,7 @@
  * It draws itself anew whenever the conversation changes. Lives here: what is shown and which
  * requests its buttons make. What one may do is what `my_permissions` says; the server decides.
  */
+import { loadMembers } from "../members.js";
 import { may, otherPerson, presenceOf } from "../state/selectors.js";
 import { count, nameOf, presenceLine } from "../wording.js";
 import { avatar } from "./avatar.js";
@@ -102,16 +103,19 @@ function action(name, label, onClick, kind = "") {
   return h("button", { type: "button", class: `details-action ${kind}`.trim(), on: { click: onClick } }, icon(name), label);
 }
 
-/** Load everybody; a conversation body lists only the first fifty. */
-async function loadMembers({ api }, id) {
-  const members = [];
-  let cursor = null;
-  do {
-    const page = await api.participants(id, cursor);
-    members.push(...page.results);
-    cursor = page.next;
-  } while (cursor);
-  return members;
+/** What holds for everybody in a group. */
+function groupSettings({ api }, { id, settings }) {
+  const enabled = settings?.notifications_enabled !== false;
+  const save = ({ target }) =>
+    reportFailure(() => api.updateConversation(id, { settings: { notifications_enabled: target.checked } })).then((saved) => {
+      if (!saved) target.checked = !target.checked;
+    });
+  return h(
+    "label",
+    { class: "own-setting" },
+    h("input", { type: "checkbox", id: "group-notifications", checked: enabled, on: { change: save } }),
+    "Notifications of this group",
+  );
 }
 
 /** `all` are the members beyond the body's list, if they have been loaded; `onAll` loads them. */
@@ -139,6 +143,7 @@ function groupPage(app, state, conversation, dialog, { all, onAll }) {
       may(conversation, "update_conversation") && action("edit", "Edit group", () => openRename(app, id)),
       may(conversation, "leave") && action("leave", "Leave group", () => leave(app, id, dialog), "danger"),
     ),
+    may(conversation, "update_conversation") && groupSettings(app, conversation),
     ownSettings(app, conversation),
     h("ul", { class: "people", "aria-label": "Members" }, ...members.map((member) => memberRow(app, state, conversation, member))),
     unlisted > 0 && h("button", { type: "button", class: "button button-wide", on: { click: onAll } }, `Show ${count(unlisted, "more member")}`),
@@ -163,7 +168,7 @@ export function openDetails(app, id) {
 
   async function onAll() {
     await reportFailure(async () => {
-      all = await loadMembers(app, id);
+      all = await loadMembers(api, id);
       draw(store.state);
     });
   }
@@ -193,12 +198,13 @@ export function openDetails(app, id) {
     const page = person ? personPage(app, state, conversation, person, { blocks, onBlock }) : groupPage(app, state, conversation, dialog, { all, onAll });
     const { scrollTop } = place.firstElementChild ?? {};
     const choosing = place.querySelector(".own-mute")?.open;
-    const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
+    const { id: field, textContent: label } = place.contains(document.activeElement) ? document.activeElement : {};
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;
     if (choosing) page.querySelector(".own-mute")?.setAttribute("open", "");
     // Only to the same button: another one in its place might be pressed by mistake.
-    if (focused) [...page.querySelectorAll("button, summary")].find((one) => one.textContent === focused)?.focus();
+    if (field) page.querySelector(`#${field}`)?.focus();
+    else if (label) [...page.querySelectorAll("button, summary")].find((one) => one.textContent === label)?.focus();
   }
   draw(store.state);
   if (isDirect) loadBlocks();

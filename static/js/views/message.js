@@ -30,9 +30,9 @@ function quote(item) {
   );
 }
 
-function content(message) {
+function content({ message, viewerId }) {
   if (message.deleted_at) return [h("span", { class: "deleted-text" }, icon("trash"), "Message deleted")];
-  const text = message.content && h("span", { class: "text" }, ...textNodes(message.content));
+  const text = message.content && h("span", { class: "text" }, ...textNodes(message.content, message.mentions, viewerId));
   if (message.message_type === "location") return [locationCard(message.metadata ?? {}), text];
   return [text];
 }
@@ -56,7 +56,7 @@ function bubble(item) {
     { class: emoji ? "bubble bubble-emoji" : "bubble" },
     item.senderName && h("span", { class: `sender ink-${colourOf(message.sender_user_id)}` }, item.senderName),
     item.quote && quote(item),
-    ...content(message),
+    ...content(item),
     meta(item),
   );
 }

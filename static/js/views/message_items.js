@@ -46,6 +46,7 @@ function bubbleItem(state, conversation, bubble, before, after, offersAny) {
     form: "bubble",
     key: keyOf(bubble),
     message,
+    viewerId: state.me.id,
     mine,
     delivery,
     entry,

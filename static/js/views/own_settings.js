@@ -1,7 +1,7 @@
 /**
- * What I set for myself in a conversation: mute, pin, archive. Part of its details.
+ * What I set for myself in a conversation: what notifies me, mute, pin, archive. Part of its details.
  *
- * Lives here: these buttons. The server tells all my devices; nobody else learns of it.
+ * Lives here: these controls. The server tells all my devices; nobody else learns of it.
  */
 import { isMuted } from "../state/selectors.js";
 import { mutedLine } from "../wording.js";
@@ -16,6 +16,29 @@ const MUTES = [
 ];
 /** Nobody waits for it. */
 const FOR_GOOD = "9999-01-01T00:00:00Z";
+
+const LEVELS = [
+  ["all", "All messages"],
+  ["mentions", "Only mentions of me"],
+  ["none", "Nothing"],
+];
+
+/** What I want to be notified of; where nobody is, it says so. */
+function level(conversation, set) {
+  const held = conversation.me.notification_level;
+  const options = LEVELS.map(([value, label]) => h("option", { value, selected: value === held }, label));
+  const save = async ({ target }) => {
+    if (!(await set({ notification_level: target.value }))) target.value = held;
+  };
+  const off = conversation.settings?.notifications_enabled === false;
+  return h(
+    "div",
+    { class: "own-level" },
+    h("label", { for: "notification-level" }, "Notify me of"),
+    h("select", { id: "notification-level", class: "input", on: { change: save } }, ...options),
+    off && h("span", { class: "details-line" }, "Notifications of this group are switched off for everybody."),
+  );
+}
 
 /** Make the part of the details for a conversation as it is now. */
 export function ownSettings(app, conversation) {
@@ -34,6 +57,7 @@ export function ownSettings(app, conversation) {
   return h(
     "div",
     { class: "own-settings" },
+    level(conversation, set),
     muted
       ? h(
           "div",

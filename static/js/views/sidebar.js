@@ -43,6 +43,7 @@ function rowOf(state, conversation) {
     draft,
     preview: previewLine(state, conversation),
     unread: conversation.unread_count,
+    mentions: conversation.mention_count ?? 0,
     muted: isMuted(conversation, Date.now()),
     pinned: Boolean(conversation.me.pinned),
     current: state.open === conversation.id,
@@ -68,6 +69,14 @@ function fillRow(element, row) {
       h("span", { "aria-hidden": "true" }, row.unread > 999 ? "999+" : String(row.unread)),
       h("span", { class: "visually-hidden" }, `${row.unread} unread`),
     );
+  const mentioned =
+    row.mentions > 0 &&
+    h(
+      "span",
+      { class: "mention-badge" },
+      h("span", { "aria-hidden": "true" }, "@"),
+      h("span", { class: "visually-hidden" }, row.mentions === 1 ? "You are mentioned" : `You are mentioned ${row.mentions} times`),
+    );
   const button = h(
     "button",
     {
@@ -81,7 +90,7 @@ function fillRow(element, row) {
       "span",
       { class: "row-body" },
       h("span", { class: "row-top" }, h("span", { class: "row-name" }, row.name), row.muted && mark("muted", "Muted"), row.pinned && mark("bookmark", "Pinned"), row.delivery && ticks(row.delivery), h("span", { class: "row-time" }, row.time)),
-      h("span", { class: "row-bottom" }, line, badge),
+      h("span", { class: "row-bottom" }, line, mentioned, badge),
     ),
   );
   const focused = element.contains(document.activeElement);

@@ -1,0 +1,135 @@
+"""Whom messages mention, and how that is counted: a mention counts for members who see the message, but its sender.
+
+The counters stand in the places (`mentioned_count`), what they count in the table of mentions. Both are written under
+the conversation's row lock: with new messages as part of their batch, with a change of one message by itself.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.models import Case, F, When
+
+from conversations.models import Participant
+from messaging.frames import Mention as Shown
+from messaging.models import Mention, Message
+from messaging.services.drafts import Send
+from realtime.errors import Invalid
+from realtime.rows import Columns, Statement, as_uuid, matching
+
+_KEYS = Columns(Participant, "conversation", "user")
+_MENTIONS = Columns(Mention, "conversation", "user", "message_id", "sequence")
+_COUNTS = Columns(Participant, "id", "mentioned_count")
+
+
+class Mentioned(msgspec.Struct):
+    """What mentioning somebody needs of their place."""
+
+    id: int
+    is_member: bool
+    mentioned_count: int
+
+
+class Tally:
+    """The mentions of a batch of new messages, from what `finding_mentioned` found of the people."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]] = ()) -> None:
+        self._places = {
+            (as_uuid(conversation_id), as_uuid(user_id)): Mentioned(place_id, bool(is_member), count)
+            for conversation_id, user_id, place_id, is_member, count in rows
+            if place_id is not None
+        }
+        self._written: list[tuple[UUID, UUID, UUID, int]] = []
+        self._raised: dict[int, Mentioned] = {}
+
+    def refusal(self, send: Send) -> Invalid | None:
+        """Return why a send may not mention whom it mentions."""
+        if all((send.conversation_id, mention.user_id) in self._places for mention in send.mentions):
+            return None
+        return _strangers()
+
+    def note(self, send: Send, message_id: UUID, sequence: int) -> None:
+        """Count the mentions of a message that will be written."""
+        for user_id in {mention.user_id for mention in send.mentions} - {send.sender_id}:
+            place = self._places[send.conversation_id, user_id]
+            if place.is_member:
+                place.mentioned_count += 1
+                self._raised[place.id] = place
+                self._written.append((send.conversation_id, user_id, message_id, sequence))
+
+    def writes(self) -> list[Statement]:
+        """Return what writes that down; nothing when nobody was mentioned."""
+        if not self._written:
+            return []
+        counts = [(place.id, place.mentioned_count) for place in self._raised.values()]
+        return [_MENTIONS.insert(self._written), _COUNTS.update(counts)]
+
+
+def finding_mentioned(sends: Sequence[Send]) -> list[Statement]:
+    """Return the statement that reads, under the locks, the places of all whom sends mention; none if they do not."""
+    keys = {(send.conversation_id, mention.user_id) for send in sends for mention in send.mentions}
+    return [Statement(_find_places(), _KEYS.parameters(sorted(keys)))] if keys else []
+
+
+@cache
+def _find_places() -> str:
+    place = matching(Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.user_id")
+    return (
+        "SELECT r.conversation_id, r.user_id, p.id, p.left_at IS NULL, p.mentioned_count "  # noqa: S608 - names only
+        f"FROM {_KEYS.source} {place}"
+    )
+
+
+def replace_mentions(message: Message, mentions: Sequence[Shown]) -> None:
+    """Let a message mention these people and no others, and count it so; the caller saves the message.
+
+    The caller holds the conversation's row lock.
+
+    :raises Invalid: somebody was never in the conversation.
+    """
+    before: set[UUID] = set()
+    if message.mentions:
+        before = set(Mention.objects.filter(message_id=message.id).order_by().values_list("user_id", flat=True))
+    now = _counted(message, {mention.user_id for mention in mentions}) if mentions else set()
+    message.mentions = msgspec.to_builtins(mentions)
+    if gone := before - now:
+        Mention.objects.filter(message_id=message.id, user_id__in=gone).delete()
+        _count(message, gone, -1)
+    if new := now - before:
+        Mention.objects.bulk_create(
+            Mention(
+                conversation_id=message.conversation_id,
+                user_id=user_id,
+                message_id=message.id,
+                sequence=message.sequence,
+            )
+            for user_id in sorted(new)
+        )
+        _count(message, new, +1)
+
+
+def _counted(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
+    """Return those for whom a message counts as a mention, of those whom it names."""
+    rows = Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).order_by()
+    places = list(rows.only("user_id", "left_at", "history_from"))
+    if len(places) < len(user_ids):
+        raise _strangers()
+    return {
+        place.user_id
+        for place in places
+        if place.left_at is None and place.history_from <= message.sequence and place.user_id != message.sender_id
+    }
+
+
+def _count(message: Message, user_ids: Collection[UUID], by: int) -> None:
+    """Change the counters of some people by one mention; who has read the message has read it as it is now."""
+    passed = Case(When(last_read_sequence__gte=message.sequence, then=by), default=0)
+    Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).update(
+        mentioned_count=F("mentioned_count") + by, read_mentioned_count=F("read_mentioned_count") + passed
+    )
+
+
+def _strangers() -> Invalid:
+    return Invalid(mentions="somebody who was never in this conversation")

@@ -65,6 +65,16 @@ def stage(request: pytest.FixtureRequest, stages: Callable[[Any, Any], Stage], p
         yield shared
 
 
+@pytest.fixture(params=KINDS[1:], ids="-".join)
+def brokered_stage(
+    request: pytest.FixtureRequest, stages: Callable[[Any, Any], Stage], providers: Providers
+) -> Iterator[Stage]:
+    """A stage of each broker."""
+    shared = stages(*request.param)
+    with shared.site.clean_logs():
+        yield shared
+
+
 @pytest.fixture
 def people(stage: Stage) -> People:
     """Makes people on the stage."""

@@ -18,7 +18,7 @@ from tests.harness.workers import Worker
 Broker = Literal["memory", "redis", "rabbitmq"]
 # Short enough to wait for.
 PACE = {
-    "PUSH_DELAY_SECONDS": "0.3",
+    "PUSH_DELAY_SECONDS": "1",
     "PUSH_ACTIVE_SECONDS": "2",
     "PUSH_ACTIVE_PATIENCE_SECONDS": "60",
     "DIGEST_AFTER_MINUTES": "0.02",

@@ -1,0 +1,243 @@
+"""Every outcome of a push, brought about as people bring it about."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notifications.decision import Outcome
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.services import Services
+from tests.pushing.stage import Providers, Stage, has_iphone, writes
+
+
+@pytest.fixture
+def stage(brokered_stage: Stage) -> Stage:
+    """One of each broker, also for `people`; what is decided does not depend on the profile."""
+    return brokered_stage
+
+
+ALL_DAY = {"do_not_disturb": {"from": "00:00", "until": "00:00", "time_zone": "Europe/Vienna"}}
+Doing = Callable[[Device, Device, Any, Any], Awaitable[Any]]
+
+
+async def reads(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.posts(f"/messages/{message['id']}/read")
+
+
+async def mutes(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches(f"/conversations/{team['id']}/me", {"muted_until": "2100-01-01T00:00:00Z"})
+
+
+async def wants_mentions_only(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches(f"/conversations/{team['id']}/me", {"notification_level": "mentions"})
+
+
+async def wants_nothing(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches("/notifications/preferences", {"level": "none"})
+
+
+async def wants_no_push(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches("/notifications/preferences", {"push": False})
+
+
+async def sleeps(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches("/notifications/preferences", ALL_DAY)
+
+
+async def pauses(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.patches("/notifications/preferences", {"paused_until": "2100-01-01T00:00:00Z"})
+
+
+async def is_busy(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.puts("/users/status", {"status": "busy"})
+
+
+async def blocks(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.posts("/users/block", {"user_id": ana.id})
+
+
+async def is_blocked(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ana.posts("/users/block", {"user_id": ben.id})
+
+
+async def switches_off(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ana.patches(f"/conversations/{team['id']}", {"settings": {"notifications_enabled": False}})
+
+
+async def deletes(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ana.asks_rest("DELETE", f"/messages/{message['id']}", query={"for": "everyone"})
+
+
+async def signs_out(ana: Device, ben: Device, team: Any, message: Any) -> None:
+    await ben.posts("/auth/logout")
+
+
+@pytest.mark.parametrize(
+    ("does", "outcome"),
+    [
+        (reads, Outcome.READ),
+        (mutes, Outcome.MUTED),
+        (wants_mentions_only, Outcome.MENTION_ONLY),
+        (wants_nothing, Outcome.PREFERENCE_OFF),
+        (wants_no_push, Outcome.PREFERENCE_OFF),
+        (sleeps, Outcome.DO_NOT_DISTURB),
+        (pauses, Outcome.DO_NOT_DISTURB),
+        (is_busy, Outcome.DO_NOT_DISTURB),
+        (blocks, Outcome.BLOCKED),
+        (is_blocked, Outcome.BLOCKED),
+        (switches_off, Outcome.CONVERSATION_OFF),
+        (deletes, Outcome.DELETED),
+        (signs_out, Outcome.TOKEN_DEAD),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+async def test_what_happens_between_message_and_decision_counts(
+    stage: Stage, people: People, does: Doing, outcome: Outcome
+) -> None:
+    async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
+        phone = await has_iphone(ben, stage.providers.apns)
+        other = await has_iphone(cyd, stage.providers.apns)
+        team = await ana.gathers(ben, cyd)
+        message = await writes(ana, team)
+        await does(ana, ben, team, message)
+        if outcome not in (Outcome.CONVERSATION_OFF, Outcome.DELETED):
+            stage.providers.apns.arrives(token=other)
+        await stage.comes_to(ben, outcome)
+        assert stage.providers.apns.delivered(phone) == []
+
+
+async def test_a_mention_reaches_who_wants_mentions_only(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, stage.providers.apns)
+        await ben.patches("/notifications/preferences", {"level": "mentions"})
+        team = await ana.gathers(ben)
+        await writes(ana, team, "all of you")
+        await stage.comes_to(ben, "mention_only")
+        await writes(ana, team, "@ben you", mentions=[{"user_id": ben.id, "offset": 0, "length": 4}])
+        stage.providers.apns.arrives(token=phone)
+        await stage.comes_to(ben, "mention_only", "sent")
+        listed = await ben.gets("/notifications")
+        assert [(each["kind"], each["actor_user_id"]) for each in listed["results"]] == [
+            ("mention", ana.id),
+            ("added", ana.id),
+        ]
+        assert listed["unread_count"] == 2
+
+
+async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, stage.providers.apns)
+        laptop = await ben.another_device("laptop")
+        talk = await ana.talks_to(ben)
+        await laptop.knows(talk)
+        await writes(ana, talk)
+        await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
+        await stage.comes_to(ben, "active")
+        assert stage.providers.apns.delivered(phone) == []
+        stage.providers.apns.arrives(token=phone)
+        await stage.comes_to(ben, "sent")
+        await laptop.leaves()
+
+
+async def test_who_may_not_see_it_any_more_gets_nothing(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, stage.providers.apns)
+        team = await ana.gathers(ben)
+        stage.providers.apns.fails(503, token=phone, times=1)
+        await writes(ana, team)
+        await stage.comes_to(ben, "later")
+        await ana.deletes(f"/conversations/{team['id']}/participants/{ben.id}")
+        await stage.comes_to(ben, "no_permission")
+        assert stage.providers.apns.delivered(phone) == []
+
+
+async def test_a_provider_that_asks_for_patience_gets_it_and_then_the_newest(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, stage.providers.apns)
+        talk = await ana.talks_to(ben)
+        stage.providers.apns.fails(429, token=phone, retry_after=4, reason="TooManyRequests")
+        await writes(ana, talk, "first")
+        await stage.comes_to(ben, "later")
+        second = await writes(ana, talk, "second")
+        await stage.comes_to(ben, "later", "later")
+        stage.providers.apns.works()
+        (push,) = stage.providers.apns.arrives(token=phone)
+        await stage.comes_to(ben, "superseded", "sent")
+        assert push.payload["message_id"] == second["id"]
+        assert push.payload["aps"]["badge"] == 2
+
+
+async def test_a_token_that_is_gone_is_forgotten_and_one_that_is_refused_is_not(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
+        gone, refused = await has_iphone(ben, apns), await has_iphone(cyd, apns)
+        apns.gone(gone)
+        apns.fails(400, token=refused, reason="BadDeviceToken", times=1)
+        team = await ana.gathers(ben, cyd)
+        await writes(ana, team)
+        await stage.comes_to(ben, "token_dead")
+        await stage.comes_to(cyd, "refused")
+        await writes(ana, team)
+        apns.arrives(token=refused)
+        await stage.comes_to(cyd, "refused", "sent")
+        assert stage.outcomes(ben) == ["token_dead"]
+
+
+async def test_what_was_read_elsewhere_takes_the_number_away(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, apns)
+        talk = await ana.talks_to(ben)
+        message = await writes(ana, talk)
+        apns.arrives(token=phone)
+        await stage.comes_to(ben, "sent")
+        await ben.posts(f"/messages/{message['id']}/read")
+        shown, cleared = apns.arrives(2, token=phone)
+        assert shown.payload["aps"]["badge"] == 1
+        assert cleared.payload["aps"] == {"badge": 0}
+        assert cleared.headers["apns-priority"] == "5"
+
+
+async def test_a_message_that_was_pushed_and_is_deleted_is_fetched_away(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, apns)
+        talk = await ana.talks_to(ben)
+        message = await writes(ana, talk)
+        apns.arrives(token=phone)
+        await stage.comes_to(ben, "sent")
+        await deletes(ana, ben, talk, message)
+        _, silent = apns.arrives(2, token=phone)
+        assert silent.headers["apns-push-type"] == "background"
+        assert silent.payload["aps"] == {"content-available": 1}
+        assert (silent.payload["kind"], silent.payload["message_id"]) == ("sync", message["id"])
+
+
+# --- A message that is news no more -------------------------------------------------------
+
+
+@pytest.fixture
+def slow_stage(services: Services, providers: Providers) -> Iterator[Stage]:
+    """A stage on which a message is old before it is decided about."""
+    made = Stage("production", services, providers, PUSH_SECONDS_TO_LIVE="0.5")
+    made.start()
+    yield made
+    made.stop()
+
+
+async def test_an_old_message_is_news_no_more(slow_stage: Stage) -> None:
+    async with People(slow_stage.site)("ana", "ben", connected=False) as (ana, ben):
+        await has_iphone(ben, slow_stage.providers.apns)
+        await writes(ana, await ana.talks_to(ben))
+        await slow_stage.comes_to(ben, "expired")
+        assert slow_stage.providers.apns.received() == []
+
+
+def test_every_outcome_has_its_story_here() -> None:
+    told = Path(__file__).read_text()
+    # A delivery is to be sent from its decision to its attempt: nobody can tell the two moments apart from outside.
+    seen = [outcome for outcome in Outcome if outcome != "send"]
+    assert not [outcome for outcome in seen if f'"{outcome}"' not in told and f"Outcome.{outcome.name}" not in told]

@@ -50,7 +50,7 @@ MEANING = {
     Outcome.ACTIVE: "The person is active on a device",
     Outcome.SUPERSEDED: "A newer message of the conversation is pushed instead",
     Outcome.LATER: "The provider does not answer; it is tried again",
-    Outcome.REFUSED: "The provider refused it: a fault of this server's set-up",
+    Outcome.REFUSED: "The provider refused it, and another try would not mend that",
 }
 
 

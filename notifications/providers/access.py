@@ -151,7 +151,8 @@ class AccessToken:
         if reply.status != 200:
             reason = said.get("error")
             reason = reason[:100] if isinstance(reason, str) else f"status {reply.status}"
-            raise NoAccess(Refused(f"access token: {reason}"))
+            # The operator can mend the key: what is to be sent waits for that.
+            raise NoAccess(Busy(f"access token: {reason}"))
         text, seconds = said.get("access_token"), said.get("expires_in", 3_600)
         if not isinstance(text, str) or not text or not isinstance(seconds, int | float):
             raise NoAccess(Busy("access token: nonsense"))

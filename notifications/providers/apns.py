@@ -24,6 +24,8 @@ MOST_BYTES = 4_096
 # Apple refuses tokens older than an hour, and complains of more than one in twenty minutes.
 RENEW_SECONDS = 40 * 60
 RENEW_AT_MOST_EVERY = 20 * 60
+# A wrong key is mended by the operator: what was to be sent meanwhile waits for that.
+_OUR_KEY = ("InvalidProviderToken", "ExpiredProviderToken", "MissingProviderToken")
 _DEAD = ("Unregistered", "ExpiredToken")
 
 
@@ -157,6 +159,6 @@ def _answer(reply: Reply) -> Answer:
         return Dead(reason)
     # BadDeviceToken and DeviceTokenNotForTopic too are only refused: sent to the wrong environment or with the
     # wrong topic, which may be our mistake, every token looks like that.
-    if reply.status == 429 or reply.status >= 500:
+    if reply.status == 429 or reply.status >= 500 or reason in _OUR_KEY:
         return Busy(reason, reply.retry_after, counts=reason != "TooManyRequests")
     return Refused(reason)

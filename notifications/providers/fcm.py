@@ -107,7 +107,8 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 429:
         # A quota is of the project, or of one device; only the first says anything about the others.
         return Busy(code, reply.retry_after, counts="device" not in words.lower())
-    if reply.status >= 500:
+    # 401: a wrong key is mended by the operator, and what was to be sent meanwhile waits for that.
+    if reply.status >= 500 or reply.status == 401:
         return Busy(code, reply.retry_after)
     return Refused(code)
 

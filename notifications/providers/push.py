@@ -46,6 +46,7 @@ class Dead:
 class Busy:
     """Another try may succeed, not before `retry_after` seconds where the provider said so.
 
+    Also while it does not accept our key, which the operator can mend.
     `counts`: it speaks against the provider as a whole, and not only against this device or this process.
     """
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from notifications.providers import access
 from notifications.providers.connection import Limits
 from notifications.providers.fcm import FcmSender
-from notifications.providers.push import Accepted, Answer, Busy, Refused
+from notifications.providers.push import Accepted, Answer, Busy
 from tests.clocks import Clock
 from tests.notifications.providers.conftest import a_push, pem
 from tests.notifications.providers.google import Google, service_account
@@ -119,7 +119,7 @@ def test_a_crowd_fails_together(google: Google, sender: FcmSender) -> None:
 
 def test_a_refused_one_is_renewed_once(google: Google, sender: FcmSender) -> None:
     google.answer = lambda asked: Say(401, body=b'{"error": {"status": "UNAUTHENTICATED"}}')
-    assert sender.send(a_push()) == Refused("UNAUTHENTICATED")
+    assert sender.send(a_push()) == Busy("UNAUTHENTICATED")
     assert used(google) == ["access-1", "access-2"]
     google.answer = lambda asked: Say()
     assert sender.send(a_push()) == Accepted()
@@ -143,11 +143,11 @@ def test_many_refused_at_once_renew_once(google: Google, sender: FcmSender) -> N
     [
         (
             Say(400, body=b'{"error": "invalid_grant", "error_description": "x"}'),
-            Refused("access token: invalid_grant"),
+            Busy("access token: invalid_grant"),
         ),
-        (Say(401, body=b'{"error": "invalid_client"}'), Refused("access token: invalid_client")),
-        (Say(404, body=b"<html>"), Refused("access token: status 404")),
-        (Say(307, {"location": "https://169.254.169.254/"}), Refused("access token: status 307")),
+        (Say(401, body=b'{"error": "invalid_client"}'), Busy("access token: invalid_client")),
+        (Say(404, body=b"<html>"), Busy("access token: status 404")),
+        (Say(307, {"location": "https://169.254.169.254/"}), Busy("access token: status 307")),
         (Say(429, {"retry-after": "60"}), Busy("access token: status 429", 60)),
         (Say(503), Busy("access token: status 503")),
         (Say(200, body=b"{}"), Busy("access token: nonsense")),

@@ -157,7 +157,7 @@ def test_what_cannot_be_shortened_is_not_sent(server: Server, sender: ApnsSender
         (400, "BadDeviceToken", Refused("BadDeviceToken")),
         (400, "DeviceTokenNotForTopic", Refused("DeviceTokenNotForTopic")),
         (400, "Unregistered", Refused("Unregistered")),
-        (403, "InvalidProviderToken", Refused("InvalidProviderToken")),
+        (403, "InvalidProviderToken", Busy("InvalidProviderToken")),
         (413, "PayloadTooLarge", Refused("PayloadTooLarge")),
         (429, "TooManyRequests", Busy("TooManyRequests", counts=False)),
         (429, "TooManyProviderTokenUpdates", Busy("TooManyProviderTokenUpdates")),
@@ -223,7 +223,7 @@ def test_an_expired_one_is_renewed_once(server: Server, sender: ApnsSender, cloc
     sender.send(a_push())
     clock.passed = 21 * 60
     server.answer = lambda asked: EXPIRED
-    assert sender.send(a_push()) == Refused("ExpiredProviderToken")
+    assert sender.send(a_push()) == Busy("ExpiredProviderToken")
     tokens = [bearer(server, which) for which in range(3)]
     assert len(server.asked) == 3
     assert tokens[0] == tokens[1] != tokens[2]
@@ -236,7 +236,7 @@ def test_never_more_often_than_every_twenty_minutes(server: Server, sender: Apns
     sender.send(a_push())
     clock.passed = 19 * 60
     server.answer = lambda asked: EXPIRED
-    assert sender.send(a_push()) == Refused("ExpiredProviderToken")
+    assert sender.send(a_push()) == Busy("ExpiredProviderToken")
     assert len(server.asked) == 2
 
 

@@ -99,7 +99,7 @@ def said(status: int, google_status: str, code: str | None = None, **more: Any) 
         (said(400, "INVALID_ARGUMENT", "UNREGISTERED"), Refused("UNREGISTERED")),
         (said(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Refused("SENDER_ID_MISMATCH")),
         (said(403, "PERMISSION_DENIED"), Refused("PERMISSION_DENIED")),
-        (said(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Refused("THIRD_PARTY_AUTH_ERROR")),
+        (said(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Busy("THIRD_PARTY_AUTH_ERROR")),
         (said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Busy("QUOTA_EXCEEDED")),
         (
             said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", message="Device message rate exceeded."),

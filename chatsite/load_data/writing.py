@@ -8,6 +8,9 @@ from accounts.models import User
 from chatsite.load_data import statements
 from chatsite.load_data.indices import without_indices
 from chatsite.load_data.plan import Plan
+from conversations.models import Event
+from messaging.models import ReceiptMove
+from notifications.services.progress import begin_now
 
 BIG_TABLES = ("messaging_message", "messaging_receiptmove", "conversations_event", "conversations_participant")
 ALL_TABLES = ("accounts_user", "conversations_conversation", *BIG_TABLES)
@@ -47,6 +50,9 @@ def write(plan: Plan, tell: Tell) -> None:
             tell("places of participants", 0, plan.conversations)
             cursor.execute(statements.participants())
             tell("places of participants", plan.conversations, plan.conversations)
+            begin_now("events", Event)
+            begin_now("mail", Event)
+            begin_now("receipts", ReceiptMove)
     with connection.cursor() as cursor:
         for number, table in enumerate(ALL_TABLES):
             tell("tables vacuumed and analysed", number, len(ALL_TABLES))

@@ -1,5 +1,6 @@
 """The doctor says what is wrong, in sentences, and fails when something is."""
 
+import dataclasses
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ def test_a_set_up_in_order_is_fine() -> None:
     out = StringIO()
     call_command("doctor", stdout=out)
     lines = out.getvalue().splitlines()
-    assert lines == [f"{part}: ok" for part in ("profile", "database", "migrations", "redis", "broker", "static files")]
+    parts = ("profile", "database", "migrations", "redis", "broker", "notifications", "static files")
+    assert lines == [f"{part}: ok" for part in parts]
 
 
 def test_a_redis_that_is_away_is_found_soon(settings: Any) -> None:
@@ -41,6 +43,21 @@ def test_a_broker_that_is_away_or_missing_is_found(settings: Any) -> None:
 def test_a_broker_that_does_not_answer_is_found(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"broker: \n  - no connection"):
         manage(["doctor"], {"DATA_DIR": str(tmp_path), "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"})
+
+
+def test_keys_that_cannot_be_used_and_mail_that_nobody_believes_are_found(settings: Any) -> None:
+    from chatsite.notifying import Apns
+    from notifications.senders import sender_of
+
+    wrong = Apns(key="no key", key_id="A", team_id="B", topic="org.example.chat")
+    settings.PROVIDERS = dataclasses.replace(settings.PROVIDERS, apns=wrong)
+    settings.MAIL_ENABLED, settings.PUBLIC_URL = True, "http://chat.example.org"
+    sender_of.cache_clear()
+    said = examined()
+    sender_of.cache_clear()
+    assert "the keys for apns cannot be used" in said
+    assert "PUBLIC_URL is not https" in said
+    assert "MAIL_FROM is not set" in said
 
 
 def test_a_channel_layer_that_cuts_idle_subscribers_off_is_found(settings: Any) -> None:

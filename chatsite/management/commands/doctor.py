@@ -13,6 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from chatsite.celery import app as celery_app
 from chatsite.lifespan import refuse_unsafe_database
+from notifications.models import PushDevice
+from notifications.senders import sender_of
 
 
 class Command(BaseCommand):
@@ -28,6 +30,7 @@ class Command(BaseCommand):
             "migrations": _migrations,
             "redis": _redis,
             "broker": _broker,
+            "notifications": _notifications,
             "static files": _static_files,
         }
         faults = 0
@@ -106,6 +109,18 @@ def _broker() -> Iterator[str]:
             broker.ensure_connection(max_retries=0, timeout=2)
     except Exception as error:  # noqa: BLE001 - a doctor does not faint
         yield f"no connection ({type(error).__name__}): check CELERY_BROKER_URL and that the broker runs"
+
+
+def _notifications() -> Iterator[str]:
+    for provider in PushDevice.Provider.values:
+        try:
+            sender_of(provider)
+        except (ValueError, OSError) as error:
+            yield f"the keys for {provider} cannot be used: {error}"
+    if settings.PUBLIC_URL.startswith("http://") and not settings.EMBEDDED:
+        yield "PUBLIC_URL is not https: mail programs do not unsubscribe by one click at such an address"
+    if settings.MAIL_ENABLED and "@localhost" in settings.DEFAULT_FROM_EMAIL:
+        yield "MAIL_FROM is not set: mail servers will not believe where mail comes from"
 
 
 def _static_files() -> Iterator[str]:

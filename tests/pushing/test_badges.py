@@ -1,0 +1,56 @@
+"""The number on the icon equals the number of unread messages, whoever reads what on which device."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.harness.device import Device
+from tests.harness.people import People
+from tests.harness.providers.screen import visible
+from tests.pushing.stage import Stage, becomes, has_android, has_iphone, writes
+
+STEPS = 14
+
+
+async def unread_of(device: Device) -> int:
+    return sum([each["unread_count"] async for each in device.pages("/conversations")])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_badges_follow_random_reading_on_several_devices(stage: Stage, people: People, seed: int) -> None:
+    drawn, apns = random.Random(f"{seed} {stage.site.profile}"), stage.providers.apns
+    async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
+        tablet = await ben.another_device("tablet", connected=False)
+        phones = [await has_iphone(ben, apns), await has_iphone(tablet, apns)]
+        android = await has_android(await ben.another_device("android", connected=False), stage.providers.fcm)
+        talks = [await ana.talks_to(ben), await cyd.talks_to(ben), await ana.gathers(ben, cyd)]
+        written: list[dict[str, Any]] = []
+        for step in range(STEPS):
+            if not written or drawn.random() < 0.6:
+                talk = drawn.choice(talks)
+                author = cyd if talk is talks[1] else ana
+                written.append(await writes(author, talk, f"message {step}"))
+            else:
+                message = drawn.choice(written)
+                await drawn.choice([ben, tablet]).posts(f"/messages/{message['id']}/read")
+        # Everybody writes once more, so that what was read in between shows in a push; or all was read, and it goes.
+        if drawn.random() < 0.5:
+            written.append(await writes(ana, talks[2], "the last one"))
+        else:
+            for talk in talks:
+                newest = [each for each in written if each["conversation_id"] == talk["id"]]
+                if newest:
+                    await tablet.posts(f"/messages/{newest[-1]['id']}/read")
+        unread = await unread_of(ben)
+
+        def agree() -> bool:
+            screens = visible(apns.received())
+            shown = {phone: screens[phone].badge if phone in screens else None for phone in phones}
+            return all(badge == unread or (badge is None and unread == 0) for badge in shown.values())
+
+        await becomes(agree, lambda: f"{unread} unread; {visible(apns.received())}\n{stage.told(ben)}")
+        # No device was ever told a number that was not that of the moment: each is one that a reading could have given.
+        for push in apns.received():
+            assert 0 <= push.payload["aps"].get("badge", 0) <= len(written)
+        assert all(push.token == android for push in stage.providers.fcm.delivered())

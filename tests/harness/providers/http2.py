@@ -54,6 +54,8 @@ class Http2(asyncio.Protocol):
         values = {SettingCodes.MAX_CONCURRENT_STREAMS: self._streams, SettingCodes.ENABLE_PUSH: 0}
         self._h2.local_settings = Settings(client=False, initial_values=values)
         self._h2.initiate_connection()
+        # h2 would end the connection for a stream too many; we refuse the stream, as RFC 9113 has it.
+        self._h2.local_settings = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: 10_000})
         self._h2.increment_flow_control_window(_WINDOW)
         self.flush()
 
@@ -129,6 +131,9 @@ class Http2(asyncio.Protocol):
             if self._refused_from is not None and stream >= self._refused_from:
                 return
             self._last_stream = stream
+            if len(self._requests) + len(self._unanswered) >= self._streams:
+                self._h2.reset_stream(stream, ErrorCodes.REFUSED_STREAM)
+                return
             if stream > 2 * _CHECKED:
                 self._h2.config.validate_inbound_headers = False
             headers = dict(cast(list[tuple[str, str]], event.headers))

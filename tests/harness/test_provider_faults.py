@@ -138,10 +138,9 @@ def test_reset_of_open_connections(apns: Apns, connection: Http2Client) -> None:
 
 def test_reset_of_new_connections_right_after_the_handshake(apns: Apns) -> None:
     apns.fails("reset", times=1)
-    first = Http2Client(apns.port, apns.ca_file)
+    token = apns.device()
     with pytest.raises(ConnectionError):
-        push(apns, first, apns.device())
-    first.close()
+        push(apns, Http2Client(apns.port, apns.ca_file), token)
     assert apns.received() == []
     second = Http2Client(apns.port, apns.ca_file)
     assert push(apns, second, apns.device()).status == 200

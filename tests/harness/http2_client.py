@@ -3,12 +3,14 @@
 import json
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState, H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 
 
@@ -39,7 +41,7 @@ class Http2Client:
         context = ssl.create_default_context(cafile=str(ca_file))
         context.set_alpn_protocols(["h2"])
         plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
         assert self._socket.selected_alpn_protocol() == "h2"
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.initiate_connection()
@@ -83,10 +85,8 @@ class Http2Client:
 
     def hear(self) -> None:
         """Read once."""
-        try:
+        with _resets_by_name():
             data = self._socket.recv(65_536)
-        except ssl.SSLEOFError as error:  # TLS's words for a connection that ended without good-bye
-            raise ConnectionResetError from error
         if not data:
             raise Ended
         for event in self._h2.receive_data(data):
@@ -113,7 +113,18 @@ class Http2Client:
             answer.ended = True
         elif isinstance(event, ConnectionTerminated):
             self.goaway = (event.last_stream_id, event.additional_data)
+            # h2 takes no answer after a GOAWAY, although those to earlier requests may still come.
+            self._h2.state_machine.state = ConnectionState.CLIENT_OPEN
 
     def _flush(self) -> None:
         if data := self._h2.data_to_send():
-            self._socket.sendall(data)
+            with _resets_by_name():
+                self._socket.sendall(data)
+
+
+@contextmanager
+def _resets_by_name() -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLEOFError as error:  # OpenSSL's word for a connection that ended without good-bye
+        raise ConnectionResetError from error

@@ -205,6 +205,20 @@ def test_one_stream_until_the_first_good_provider_token(apns: Apns, push: Callab
     connection.close()
 
 
+def test_many_pushes_at_once(apns: Apns, push: Callable[..., Answer]) -> None:
+    connection = Http2Client(apns.port, apns.ca_file)
+    assert push(apns.device(), on=connection).status == 200
+    headers = {"authorization": f"bearer {provider_token(apns)}", "apns-topic": apns.settings()["topic"]}
+    apns.provider_tokens(rest=0)
+    body = json.dumps({"aps": {"alert": "x" * 3000}}).encode()
+    for _ in range(10):  # 600 kB in all: the windows of flow control are opened again
+        streams = [connection.send(f"/3/device/{number:064x}", headers, body) for number in range(20)]
+        assert {connection.answer(stream).status for stream in streams} == {200}
+    assert len(apns.delivered()) == 201
+    assert [record.number for record in apns.received()] == sorted(record.number for record in apns.received())
+    connection.close()
+
+
 def test_paths_and_methods(apns: Apns) -> None:
     connection = Http2Client(apns.port, apns.ca_file)
     headers = {"authorization": f"bearer {provider_token(apns)}"}

@@ -32,7 +32,7 @@ def decode(text: bytes | bytearray | memoryview | None) -> bytes:
 
 def install() -> None:
     """Let hpack use it, in this process."""
-    hpack.hpack.decode_huffman = decode
+    vars(hpack.hpack)["decode_huffman"] = decode
 
 
 def _step(index: int) -> tuple[int, int, bytes]:

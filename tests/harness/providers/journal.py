@@ -52,15 +52,16 @@ class JournalReader:
         self.entries: list[Entry] = []
         self.complaints: list[str] = []
 
-    def read(self) -> None:
-        """Read what was written since the last time."""
+    def read(self) -> list[int]:
+        """Read what was written since the last time; return which entries are new or changed, counted from zero."""
         if not self._path.exists():
-            return
+            return []
         with self._path.open("rb") as file:
             file.seek(self._offset)
             written = file.read()
         whole, end, _ = written.rpartition(b"\n")
         self._offset += len(whole) + len(end)
+        touched = []
         for line in whole.split(b"\n"):
             try:
                 found = json.loads(line)
@@ -69,6 +70,9 @@ class JournalReader:
             if "complaint" in found:
                 self.complaints.append(found["complaint"])
             elif "more" in found:
-                self.entries[found.pop("more") - 1].update(found)
+                touched.append(found.pop("more") - 1)
+                self.entries[touched[-1]].update(found)
             else:
+                touched.append(len(self.entries))
                 self.entries.append(found)
+        return touched

@@ -62,21 +62,30 @@ class Log(Generic[R]):
         self._reader = JournalReader(path)
         self._kind = kind
         self._forgotten = 0
+        self._records: list[R] = []
 
     def read(self) -> list[R]:
         """Return what was received since `forget()`, in order."""
-        self._reader.read()
-        return [self._kind(**_fields(entry)) for entry in self._reader.entries[self._forgotten :]]
+        self._catches_up()
+        return self._records[self._forgotten :]
 
     def complaints(self) -> list[str]:
         """Return what the double complained about: clients that break the protocol."""
-        self._reader.read()
+        self._catches_up()
         return list(self._reader.complaints)
 
     def forget(self) -> None:
         """Let later reads begin here."""
-        self._reader.read()
-        self._forgotten = len(self._reader.entries)
+        self._catches_up()
+        self._forgotten = len(self._records)
+
+    def _catches_up(self) -> None:
+        for index in self._reader.read():
+            record = self._kind(**_fields(self._reader.entries[index]))
+            if index < len(self._records):
+                self._records[index] = record
+            else:
+                self._records.append(record)
 
 
 def _fields(entry: Entry) -> Entry:

@@ -1,9 +1,9 @@
 """A mail server that keeps what it is sent, and fails on demand."""
 
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from secrets import token_hex
-from typing import Literal, TypedDict, cast
+from typing import Literal, TypedDict
 
 from tests.harness.providers.double import Process
 from tests.harness.providers.received import Mail
@@ -79,4 +79,4 @@ class Smtp(Process[Mail]):
 
 def parsed(mail: Mail) -> EmailMessage:
     """Return a mail's headers and parts."""
-    return cast(EmailMessage, message_from_string(mail.content, policy=policy.default))
+    return message_from_bytes(mail.content.encode("utf-8", "surrogateescape"), policy=policy.default)

@@ -59,6 +59,10 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             "tests/realtime/test_newcomers.py",
         ),
     },
+    "notifications": {
+        "notifications.decision": ("tests/notifications/test_decision.py",),
+        "notifications.do_not_disturb": ("tests/notifications/test_decision.py",),
+    },
     "idempotency": {
         "messaging.services.drafts": (*MESSAGES, *MENTIONS),
     },

@@ -217,6 +217,7 @@ if MAIL_ENABLED:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", "Chatsite <chatsite@localhost>")
 DIGEST_AFTER_MINUTES = env.float("DIGEST_AFTER_MINUTES", 15)
+DIGEST_SWEEP_SECONDS = max(1, min(30, DIGEST_AFTER_MINUTES * 60 / 4))
 DIGEST_PERIOD_MINUTES = env.float("DIGEST_PERIOD_MINUTES", 240)
 # Only the tables of this app are used; a token stands in each of them once.
 PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
@@ -238,7 +239,11 @@ CELERY_BEAT_SCHEDULE = {
     "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": crontab(minute="7", hour="*/6")},
     # One that nobody took within seconds is worth nothing: the next one does the same.
     "sweep-notifications": {"task": "notifications.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
-    "sweep-digests": {"task": "notifications.tasks.sweep_digests", "schedule": 30.0, "options": {"expires": 25}},
+    "sweep-digests": {
+        "task": "notifications.tasks.sweep_digests",
+        "schedule": DIGEST_SWEEP_SECONDS,
+        "options": {"expires": 25},
+    },
     "purge-notifications": {"task": "notifications.tasks.purge", "schedule": crontab(minute="23")},
 }
 

@@ -35,4 +35,7 @@ class DoNotDisturb:
 
 @lru_cache(maxsize=1000)
 def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError):  # what was a zone when it was chosen, and is none to this system
+        return ZoneInfo("UTC")

@@ -183,7 +183,7 @@ class TraceBody(Body, kw_only=True):
     """What its sender may know of a message's way.
 
     Not: who was pushed to, or why not. That would tell who has muted or blocked whom, and who sleeps.
-    `notified_at` is when all others had been decided about; null: not yet, or nobody has a device.
+    `notified_at` is when others were notified, whoever has a device and wants it; null: not yet.
     """
 
     message_id: Id

@@ -5,6 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
+
 from accounts.models import User
 from conversations.models import Conversation
 from conversations.selectors import places_now
@@ -13,6 +15,7 @@ from messaging.selectors import receipts_of
 from messaging.selectors.messages import visible_message
 from notifications import frames
 from notifications.models import Delivery, FanOut
+from realtime import clock
 from realtime.errors import NotFound
 
 # A trace is a page to be read; of a larger conversation it shows those for whom there is anything to say.
@@ -47,17 +50,23 @@ def trace_for_sender(user_id: UUID, message_id: UUID) -> frames.TraceBody:
     message, _ = visible_message(user_id, message_id)
     if message.sender_id != user_id:
         raise NotFound("message")
-    fan_out = FanOut.objects.filter(message_id=message_id).first()
     return frames.TraceBody(
         message_id=message.id,
         sequence=message.sequence,
         stored_at=message.created_at,
-        notified_at=fan_out.decided_at if fan_out else None,
+        notified_at=_notified_at(message),
         recipients=[
             frames.Reach(user_id=each.user_id, delivered_at=each.delivered_at, read_at=each.read_at)
             for each in receipts_of(user_id, message_id)
         ],
     )
+
+
+def _notified_at(message: Message) -> datetime.datetime | None:
+    """Return when others were notified of a message; the same whether anybody had a device or not."""
+    due_at = message.created_at + datetime.timedelta(seconds=settings.NOTIFICATION_PACE.push_delay)
+    waits = FanOut.objects.filter(message_id=message.id, next_at__isnull=False).exists()
+    return None if waits or clock.now() < due_at else due_at
 
 
 def trace_for_staff(message_id: UUID) -> Trace | None:

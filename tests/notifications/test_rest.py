@@ -150,8 +150,8 @@ def test_a_sender_sees_who_got_it_and_nobody_elses_settings() -> None:
     device_of(ben)
     sent = say(talk, ana)
     app = App(ana)
-    before = app.asks("GET", f"/messages/{sent.message_id}/trace")
-    assert before["notified_at"] is None
+    collect.collect_messages()
+    assert app.asks("GET", f"/messages/{sent.message_id}/trace")["notified_at"] is None
     sweep()
     read(talk, ben)
     trace = app.asks("GET", f"/messages/{sent.message_id}/trace")

@@ -1,0 +1,47 @@
+"""Mail about unread messages and test pushes, end to end."""
+
+import httpx
+import pytest
+
+from tests.harness.people import People
+from tests.harness.product import manage
+from tests.harness.providers.smtp import parsed
+from tests.pushing.stage import Stage, has_iphone, writes
+
+
+async def test_who_does_not_read_gets_one_mail_and_can_stop_that(stage: Stage, people: People) -> None:
+    smtp = stage.providers.smtp
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        address = f"{ben.username}@example.org"
+        await ben.patches("/users/me", {"email": address})
+        talk = await ana.talks_to(ben)
+        await writes(ana, talk, "<b>first</b>")
+        await writes(ana, talk, "second")
+        (mail,) = smtp.arrives(to=address, patience=30)
+        told = parsed(mail)
+        assert told["Subject"] in ("1 unread message", "2 unread messages")
+        assert "first" not in mail.content
+        link = told["List-Unsubscribe"].strip().strip("<>")
+        token = link.rsplit("/", 1)[1]
+        async with httpx.AsyncClient(base_url=stage.site.servers[0].http, trust_env=False) as browser:
+            answer = await browser.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
+        assert answer.status_code == 200
+        assert (await ben.gets("/notifications/preferences"))["email"] is False
+        assert len(smtp.delivered(address)) == 1
+
+
+async def test_staff_pushes_to_somebody_to_see_whether_they_are_reached(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    async with people("ben", connected=False) as (ben,):
+        with pytest.raises(RuntimeError, match="has no device"):
+            manage(["send_test_push", ben.username], stage.site.environment)
+        phone = await has_iphone(ben, apns)
+        await ben.patches("/notifications/preferences", {"push": False})
+        said = manage(["send_test_push", ben.username.upper()], stage.site.environment)
+        assert "Taken by the provider" in said
+        (push,) = apns.arrives(token=phone)
+        assert push.payload["aps"]["alert"]["title"] == "Chatsite: test"
+        apns.fails(400, token=phone, reason="BadDeviceToken")
+        with pytest.raises(RuntimeError, match="BadDeviceToken"):
+            manage(["send_test_push", ben.username], stage.site.environment)
+        assert len(apns.delivered(phone)) == 1

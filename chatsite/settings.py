@@ -233,6 +233,8 @@ CELERY_TASK_DEFAULT_QUEUE = "chatsite"
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
 CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long it is away: Celery's default is to end after a hundred attempts.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Keeps nothing in a file: every worker has a beat of its own, and what it asks for is right to be asked for twice.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {

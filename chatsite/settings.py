@@ -225,6 +225,9 @@ PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
 # --- The rest ---------------------------------------------------------------------------
 
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Nobody commands workers through the broker. For that each would have a queue of the host's name, so that a second
+# worker on a host could not begin with RabbitMQ.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True

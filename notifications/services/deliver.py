@@ -76,6 +76,7 @@ def deliver(delivery_id: UUID) -> None:
     finally:
         slot.release()
     _record(delivery, device, push, answer)
+    crash_point("after_record")
 
 
 def _claimed(delivery_id: UUID) -> Delivery | None:

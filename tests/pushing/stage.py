@@ -107,12 +107,12 @@ class Stage:
         self.site.stop()
 
     def outcomes(self, device: Device | None = None) -> list[str]:
-        """Return the outcomes of all deliveries of messages (to a person), the oldest first."""
+        """Return the outcomes of all deliveries of messages (to a person), those of the oldest message first."""
         query = "SELECT outcome FROM notifications_delivery WHERE kind = 'message'"
         if device is None:
-            return [row[0] for row in self.site.rows(query + " ORDER BY id")]
+            return [row[0] for row in self.site.rows(query + " ORDER BY message_id, id")]
         user_id = device.person.id if self.site.profile == "production" else device.person.id.replace("-", "")
-        return [row[0] for row in self.site.rows(query + " AND user_id = %s ORDER BY id", user_id)]
+        return [row[0] for row in self.site.rows(query + " AND user_id = %s ORDER BY message_id, id", user_id)]
 
     async def comes_to(self, device: Device, *outcomes: str, patience: float = 20) -> None:
         """Wait until the deliveries of messages to a person have these outcomes."""

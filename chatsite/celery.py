@@ -18,7 +18,7 @@ def start_embedded_worker() -> None:
     """Run a worker and its beat in threads of this process; they end with the process."""
     # Made before there is a second thread: Celery reads its settings at the first use, and of two threads that come for
     # them together one may go on with the defaults.
-    beat = EmbeddedService(app, thread=True)
+    beat = _beat()
     threading.Thread(target=_work, name="celery", daemon=True).start()
     beat.start()
 
@@ -28,7 +28,7 @@ def work(concurrency: int) -> int:
 
     A beat in each worker: none is missed when one dies, and what several ask for is done once.
     """
-    beat = EmbeddedService(app, thread=True)
+    beat = _beat()
     beat.start()
     # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
     worker = app.Worker(quiet=True, loglevel="WARNING", **_options(concurrency))
@@ -40,6 +40,11 @@ def work(concurrency: int) -> int:
 def _work() -> None:
     # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
     app.WorkController(**_options(2)).start()
+
+
+def _beat() -> Any:
+    """Return a beat in a thread. It keeps nothing in a file: several may run, and in any folder."""
+    return EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
 
 def _options(concurrency: int) -> dict[str, Any]:

@@ -1,13 +1,22 @@
 """The Celery application and its worker: a process of its own, or threads of the embedded profile's server."""
 
+import logging
 import os
+import sys
 import threading
+import time
 from typing import Any
 
 from celery import Celery
 from celery.beat import EmbeddedService
+from celery.worker import state
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+
+# So that a worker that can never work does not take a processor for itself.
+SECONDS_TO_START_AGAIN = 1.0
+
+log = logging.getLogger("chatsite.worker")
 
 app = Celery("chatsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -33,6 +42,12 @@ def work(concurrency: int) -> int:
     # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
     worker = app.Worker(quiet=True, loglevel="WARNING", **_options(concurrency))
     worker.start()
+    if state.should_stop is None and state.should_terminate is None:
+        # Celery gave up, as it does when a Redis dies that it had taken tasks from. This one begins anew, as a program
+        # that has just been started.
+        log.error("the worker ended by itself, and starts again")
+        time.sleep(SECONDS_TO_START_AGAIN)
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - what this process was started with
     beat.stop()
     return int(worker.exitcode or 0)
 
@@ -44,6 +59,7 @@ def _work() -> None:
 
 def _beat() -> Any:
     """Return a beat in a thread. It keeps nothing in a file: several may run, and in any folder."""
+    # A beat that is embedded does not look at the setting, and by itself would share a file with all others.
     return EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
 

@@ -225,6 +225,9 @@ PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
 # --- The rest ---------------------------------------------------------------------------
 
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Nobody commands workers through the broker. For that each would have a queue of the host's name, so that a second
+# worker on a host could not begin with RabbitMQ.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -233,6 +236,8 @@ CELERY_TASK_DEFAULT_QUEUE = "chatsite"
 CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
 CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long it is away: Celery's default is to end after a hundred attempts.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Keeps nothing in a file: every worker has a beat of its own, and what it asks for is right to be asked for twice.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {

@@ -25,6 +25,8 @@ def sweep() -> None:
     collect.collect_readers()
     crash_point("after_collect")
     fan_outs, deliveries = due.due_fan_outs(), due.due_deliveries()
+    if fan_outs:
+        crash_point("before_hints")
     try:
         for message_id in fan_outs:
             fan_out.delay(str(message_id))

@@ -8,18 +8,21 @@ from uuid import UUID
 
 import redis
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.expressions import F
 
 from accounts.selectors import ended_sessions, kept_apart
 from conversations.models import Participant
 from messaging.models import Message
 from notifications import decision
-from notifications.decision import Level
+from notifications.decision import Level, Outcome
 from notifications.do_not_disturb import DoNotDisturb
 from notifications.models import Delivery, Preferences, PushDevice
 from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
 from presence.store import Activity, store
+
+# So many newer messages of a conversation are asked whether one goes to a device in the place of an older one.
+LOOKED_AT = 200
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ def facts_of(message: Message, devices: Sequence[PushDevice]) -> Iterator[Facts]
     apart = kept_apart([message.sender_id])[message.sender_id] if message.sender_id else set()
     activity = _activity(users)
     ended = ended_sessions([str(device.session_id) for device in devices])
-    newer = _newer_waiting(message, devices)
+    newer = _newer(message, devices)
     names = {device.pk: breaker_of(device) for device in devices}
     mentioned = _mentioned(message)
     of_message = decision.Message(
@@ -156,16 +159,24 @@ def _activity(users: Collection[UUID]) -> dict[str, Activity]:
         return dict.fromkeys(names, Activity())
 
 
-def _newer_waiting(message: Message, devices: Sequence[PushDevice]) -> dict[UUID, UUID]:
-    """Return for each device the delivery of the newest message of the conversation that waits behind this one."""
-    waiting = Delivery.objects.filter(
-        device_id__in=[device.pk for device in devices],
-        conversation_id=message.conversation_id,
-        sequence__gt=message.sequence,
-        kind=Delivery.Kind.MESSAGE,
-        next_at__isnull=False,
+def _newer(message: Message, devices: Sequence[PushDevice]) -> dict[UUID, UUID]:
+    """Return for each device the delivery of the newest message of the conversation that waits behind this one.
+
+    Or was sent before it: an older message that comes late does not take the place of a newer one.
+    """
+    messages = Message.objects.filter(
+        conversation_id=message.conversation_id, sequence__gt=message.sequence, deleted_at=None
     )
-    return dict(waiting.order_by("sequence").values_list("device_id", "id"))
+    newest = list(messages.order_by("-sequence").values_list("id", flat=True)[:LOOKED_AT])
+    if not newest:
+        return {}
+    newer = Delivery.objects.filter(
+        Q(next_at__isnull=False) | Q(outcome=Outcome.SENT),
+        message_id__in=newest,
+        device_id__in=[device.pk for device in devices],
+        kind=Delivery.Kind.MESSAGE,
+    )
+    return dict(newer.order_by("sequence").values_list("device_id", "id"))
 
 
 def _mentioned(message: Message) -> set[UUID]:

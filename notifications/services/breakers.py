@@ -8,7 +8,7 @@ import datetime
 from django.db.models import F, Q
 
 from notifications.models import Breaker
-from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
+from notifications.selectors.breakers import FAILURES_TO_OPEN, failing, forget
 from realtime import clock
 
 OPEN_SECONDS = 30.0
@@ -37,6 +37,8 @@ def note_failure(name: str) -> None:
     Breaker.objects.filter(probed, name=name, failures__gte=FAILURES_TO_OPEN).update(
         open_until=now + datetime.timedelta(seconds=OPEN_SECONDS)
     )
+    # So that the next success counts: with what was known a second ago, failures between successes would add up.
+    forget()
 
 
 def note_success(name: str) -> None:

@@ -26,7 +26,9 @@ from realtime.rows import one_id, one_moment
 
 # So long a delivery is its worker's: longer than an attempt takes. If the worker dies it is found again after that.
 LEASE_SECONDS = 25
-# The pause after a failed attempt doubles from the first to the second; a half to all of it is waited.
+# The pause after a failed attempt doubles from the first to the second; a half to all of it is waited. Where the
+# provider as a whole fails it ends at the breaker's, which spares the provider: after its return nobody is to wait for
+# minutes.
 BACKOFF_SECONDS = (2.0, 300.0)
 # A push service may be anybody's, and say anything.
 MOST_RETRY_AFTER_SECONDS = 3600.0
@@ -74,6 +76,7 @@ def deliver(delivery_id: UUID) -> None:
     finally:
         slot.release()
     _record(delivery, device, push, answer)
+    crash_point("after_record")
 
 
 def _claimed(delivery_id: UUID) -> Delivery | None:
@@ -130,13 +133,13 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
         case Busy(reason=reason, retry_after=retry_after, counts=counts):
             if counts:
                 breakers.note_failure(delivery.breaker)
-            pause = max(min(retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts - 1))
+            most = breakers.OPEN_SECONDS if counts else BACKOFF_SECONDS[1]
+            pause = max(min(retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts - 1, most))
             _put_off(delivery, Outcome.LATER, pause, reason=reason)
 
 
-def _backoff(attempts: int) -> float:
-    first, most = BACKOFF_SECONDS
-    wait: float = min(most, first * 2**attempts)
+def _backoff(attempts: int, most: float) -> float:
+    wait: float = min(most, BACKOFF_SECONDS[0] * 2**attempts)
     return wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 

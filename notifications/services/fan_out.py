@@ -13,6 +13,7 @@ from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import Facts, facts_of
 from notifications.services import in_app
 from realtime import clock
+from realtime.crash import crash_point
 
 # Members decided about in one transaction.
 CHUNK = 1_000
@@ -51,6 +52,7 @@ def _next_chunk(message_id: UUID) -> list[UUID] | None:
         if len(members) < CHUNK:
             fan_out.next_at, fan_out.decided_at = None, now
         fan_out.save()
+        crash_point("in_fan_out")
         return [delivery.pk for delivery in deliveries if delivery.next_at is not None and delivery.next_at <= now]
 
 

@@ -1,0 +1,106 @@
+"""One delivery after the other, with providers that say what they are told to."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from messaging.services.change import delete_message_for_everyone
+from notifications.models import Breaker, Delivery
+from notifications.providers.push import Accepted, Answer, Busy, Push
+from notifications.selectors.breakers import forget
+from notifications.services import breakers, collect, fan_out
+from notifications.services import deliver as delivering
+from notifications.services.due import due_fan_outs
+from realtime import clock
+from tests.making import direct, people, say
+from tests.notifications.registering import device_of
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("providers", "without_delay", "progress"),
+]
+
+
+class Provider:
+    """Takes everything, unless it is to answer something else."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.pushes: list[Push] = []
+
+    def send(self, push: Push) -> Answer:
+        self.pushes.append(push)
+        return self.answers.pop(0) if self.answers else Accepted()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    one = Provider()
+    monkeypatch.setattr(delivering, "sender_of", lambda name: one)
+    forget()
+    yield one
+    forget()
+
+
+def decided() -> list[Any]:
+    """Collect and decide; return the deliveries."""
+    collect.collect_messages()
+    for message_id in due_fan_outs():
+        list(fan_out.fan_out(message_id))
+    return list(Delivery.objects.order_by("id"))
+
+
+def work_on(delivery: Any) -> Any:
+    """Let a delivery be due and work on it; return what became of it."""
+    Delivery.objects.filter(pk=delivery.pk).update(next_at=clock.now())
+    delivering.deliver(delivery.pk)
+    return Delivery.objects.get(pk=delivery.pk)
+
+
+@pytest.mark.parametrize(("counts", "least", "most"), [(True, 14, 30), (False, 149, 300)])
+def test_after_many_attempts_the_pause_is_that_of_the_breaker_or_minutes(
+    provider: Provider, counts: bool, least: float, most: float
+) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    Delivery.objects.update(attempts=12)
+    provider.answers = [Busy("away", counts=counts)]
+    pause = (work_on(delivery).next_at - clock.now()).total_seconds()
+    assert least < pause <= most
+
+
+def test_failures_between_successes_do_not_add_up() -> None:
+    for _ in range(2 * breakers.FAILURES_TO_OPEN):
+        breakers.note_success("apns")
+        breakers.note_failure("apns")
+        assert breakers.may_pass("apns")
+    breakers.note_success("apns")
+    assert Breaker.objects.get().failures == 0
+
+
+def test_an_older_message_gives_way_to_one_that_was_sent(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    talk = direct(ana, ben)
+    say(talk, ana)
+    say(talk, ana)
+    older, newer = decided()
+    assert work_on(newer).outcome == "sent"
+    given_way = work_on(older)
+    assert (given_way.outcome, given_way.superseded_by) == ("superseded", newer.pk)
+    assert len(provider.pushes) == 1
+
+
+def test_an_older_message_does_not_give_way_to_one_that_was_deleted(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    talk = direct(ana, ben)
+    say(talk, ana)
+    newest = say(talk, ana)
+    older, newer = decided()
+    assert work_on(newer).outcome == "sent"
+    delete_message_for_everyone(user_id=ana.pk, message_id=newest.message_id)
+    assert work_on(older).outcome == "sent"

@@ -1,0 +1,127 @@
+"""What pushes dies, at every point of a push: each device shows each message once, within 30 s after the return."""
+
+import asyncio
+from typing import Any
+
+from tests.harness.people import People
+from tests.harness.product import PROJECT
+from tests.harness.workers import Worker
+from tests.pushing.fragile import dies, each_once, heal, no_task_failed, on, on_each_broker, pusher, shown_on
+from tests.pushing.stage import Stage, has_android, has_iphone, writes
+
+# The first ones leave a lease behind, the next a hint that nobody has, the last nothing that waits: so what one leaves
+# does not come up again under the next.
+POINTS = (
+    "after_record",  # the provider has it, the record says so; the broker was not told
+    "after_push",  # the provider has it, the record says nothing
+    "before_push",  # nobody has it, but it is the dead one's for 25 s
+    "after_fan_out",  # decided and committed, no hint given
+    "in_fan_out",  # decided, not committed
+    "before_hints",  # noted as told to the broker, which was not
+    "after_collect",
+)
+
+
+@on_each_broker
+async def test_a_worker_may_be_killed_anywhere(stage: Stage, people: People) -> None:
+    apns, fcm = stage.providers.apns, stage.providers.fcm
+    (worker,) = stage.workers
+    # One thing at a time: else another push may be under way when it dies, and be doubled as well.
+    worker.concurrency = 1
+    try:
+        async with people("ana", "ben", connected=False) as (ana, ben):
+            phone = await has_iphone(ben, apns)
+            android = await has_android(await ben.another_device(connected=False), fcm)
+            talks = {point: await ana.gathers(ben, name=point) for point in POINTS}
+            worker.kill()
+            for point, talk in talks.items():
+                await writes(ana, talk)
+                worker.start(CHATSITE_CRASH_POINT=point)
+                await dies(worker)
+            worker.start()
+            await stage.comes_to(ben, *["sent"] * 2 * len(POINTS), patience=30)
+            pushes = [shown_on(apns, phone), shown_on(fcm, android)]
+            assert [shown.keys() for shown in pushes] == [each_once(talks.values()).keys()] * 2
+            # The one that the provider had got, of this message or of the one before.
+            assert sum(count for shown in pushes for count in shown.values()) == 2 * len(POINTS) + 1
+    finally:
+        worker.concurrency = 4
+        heal(stage)
+
+
+@on(("embedded", "memory"))
+async def test_an_embedded_server_may_be_killed_anywhere(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    (server,) = stage.site.servers
+    try:
+        async with people("ana", "ben", connected=False) as (ana, ben):
+            phone = await has_iphone(ben, apns)
+            points = ("after_push", "after_fan_out", "after_collect")
+            talks = {point: await ana.gathers(ben, name=point) for point in points}
+            for point, talk in talks.items():
+                if not server.running:
+                    server.start()
+                await writes(ana, talk)
+                server.kill()  # before it is due
+                server.launch(CHATSITE_CRASH_POINT=point)
+                await dies(server)
+            server.start()
+            await stage.comes_to(ben, *["sent"] * len(points), patience=30)
+            shown = shown_on(apns, phone)
+            assert shown.keys() == each_once(talks.values()).keys()
+            assert shown[talks["after_push"]["id"]] == 2
+    finally:
+        heal(stage)
+
+
+@on_each_broker
+async def test_two_workers_push_nothing_twice(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    (first,) = stage.workers
+    second = Worker("worker-2", stage.site.environment, stage.site.folder)
+    healthy = no_task_failed(stage)
+    first.kill()
+    others = apns.connections()[1]
+    try:
+        first.start()
+        second.start()
+        async with people("ana", "ben", connected=False) as (ana, ben):
+            phone = await has_iphone(ben, apns)
+            apns.fails("slow", seconds=0.7)
+            talks: list[Any] = []
+            # Each has four threads, and each thread a connection: more say that both push.
+            while apns.connections()[1] <= others + first.concurrency:
+                assert len(talks) < 200, f"{stage.told(ben)}\n{second.log()}"
+                talks.append(await ana.gathers(ben))
+                await writes(ana, talks[-1])
+            apns.works()
+            await stage.comes_to(ben, *["sent"] * len(talks))
+            assert shown_on(apns, phone) == each_once(talks)
+        await asyncio.to_thread(second.stop)
+        assert second.program.exit_code == 0
+        assert not list(PROJECT.glob("celerybeat-schedule*")), "the beats of workers would share a file"
+    finally:
+        if second.running:
+            second.kill()
+        heal(stage)
+    healthy()
+    assert "raised unexpected" not in second.log()
+
+
+async def test_a_server_may_be_killed_as_soon_as_it_acknowledged(stage: Stage, people: People) -> None:
+    apns = stage.providers.apns
+    (server,) = stage.site.servers
+    try:
+        async with people("ana", "ben", connected=False) as (ana, ben):
+            phone = await has_iphone(ben, apns)
+            talk = await ana.talks_to(ben)
+            message = await writes(ana, talk)
+            server.kill()
+            if pusher(stage) is server:
+                server.start()
+            (push,) = await asyncio.to_thread(apns.arrives, token=phone, patience=30)
+            assert push.payload["message_id"] == message["id"]
+            await stage.comes_to(ben, "sent")
+            assert shown_on(apns, phone) == each_once([talk])
+    finally:
+        heal(stage)

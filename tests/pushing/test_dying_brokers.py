@@ -1,0 +1,77 @@
+"""The broker dies or hangs, before pushes and amid them: all of them come, within 30 s after its return, and once."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.people import People
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.redis import Redis
+from tests.pushing.fragile import each_once, heal, no_task_failed, on, on_each_broker, shown_on
+from tests.pushing.stage import Stage, becomes, has_iphone, writes
+
+
+@pytest.fixture
+def broker(stage: Stage, request: pytest.FixtureRequest) -> Iterator[RabbitMQ | Redis]:
+    """What carries the hints of the stage; it runs again afterwards, and no task has failed meanwhile."""
+    is_rabbitmq = stage.site.environment["CELERY_BROKER_URL"].startswith("amqp")
+    carrier = request.getfixturevalue("rabbitmq") if is_rabbitmq else stage.site.redis
+    healthy = no_task_failed(stage)
+    yield carrier
+    heal(stage, carrier)
+    healthy()
+
+
+@on_each_broker
+async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, apns)
+        talks = [await ana.gathers(ben) for _ in range(13)]
+        apns.fails("slow", seconds=1)
+        for talk in talks[:12]:
+            await writes(ana, talk)
+        apns.waits_for(lambda found: len(found) >= 1)
+        noted = len(stage.workers[0].log())
+        broker.kill()
+        assert stage.outcomes(ben).count("sent") < 12, "it was not amid them"
+        await writes(ana, talks[12])
+        apns.works()
+        await becomes(lambda: "onnection" in stage.workers[0].log()[noted:], lambda: stage.told(ben))
+        await asyncio.to_thread(broker.start)
+        await stage.comes_to(ben, *["sent"] * 13, patience=30)
+        assert shown_on(apns, phone) == each_once(talks)
+
+
+@on_each_broker
+async def test_the_broker_hangs_for_some_seconds(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, apns)
+        talks = [await ana.gathers(ben) for _ in range(6)]
+        await writes(ana, talks[0])
+        await stage.comes_to(ben, "sent")
+        broker.program.freeze()
+        for talk in talks[1:]:
+            await writes(ana, talk)
+        await asyncio.sleep(6)  # that is the fault
+        assert len(shown_on(apns, phone)) == 1, "the broker was not needed"
+        broker.program.thaw()
+        await stage.comes_to(ben, *["sent"] * 6, patience=30)
+        assert shown_on(apns, phone) == each_once(talks)
+
+
+@on(("production", "rabbitmq"))
+async def test_without_redis_nobody_counts_as_active_and_pushes_go_on(
+    stage: Stage, people: People, broker: RabbitMQ | Redis
+) -> None:
+    apns = stage.providers.apns
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, apns)
+        talk = await ana.talks_to(ben)
+        assert stage.site.redis is not None
+        stage.site.redis.kill()
+        await writes(ana, talk)
+        await stage.comes_to(ben, "sent")
+        assert shown_on(apns, phone) == each_once([talk])

@@ -1,6 +1,6 @@
 """The command line.
 
-python -m benchmarks [w1 w2 ... w6]         run workloads (default: all) and print a table
+python -m benchmarks [w1 ... w6 push]       run workloads (default: all) and print a table
 python -m benchmarks profile w2 [w3 ...]    run those of w1 to w4 under py-spy and print where the server's time goes
 """
 

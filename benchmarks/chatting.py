@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from benchmarks.clients import Client, Crowd, Invalid, new_message_id
 from benchmarks.result import spread
 
+HEARTBEAT_SECONDS = 25.0
+
 
 class Chat:
     """Pairs whose first sends to the second, in turn, so many messages a second together; each is checked.
@@ -87,3 +89,11 @@ class Chat:
         self._open[message_id] -= 1
         if not self._open[message_id]:
             del self._open[message_id], self._sent[message_id]
+
+
+async def heartbeats(people: Sequence[object]) -> None:
+    """Let every client ping as the protocol asks, spread over the interval."""
+    while True:
+        for client in people:
+            client.send_text(b'{"type":"ping"}')  # type: ignore[attr-defined]
+            await asyncio.sleep(HEARTBEAT_SECONDS / len(people))

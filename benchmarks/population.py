@@ -59,14 +59,17 @@ def new_sessions(users: list[Any]) -> list[str]:
 
     tokens = [secrets.token_urlsafe(32) for _ in users]
     DeviceSession.objects.bulk_create(
-        DeviceSession(
-            user=user,
-            token_hash=token_hash(token),
-            password_fingerprint=user.get_session_auth_hash(),
-            device_id=f"device-{user.username}",
-            device_name="benchmark",
-        )
-        for user, token in zip(users, tokens, strict=True)
+        (
+            DeviceSession(
+                user=user,
+                token_hash=token_hash(token),
+                password_fingerprint=user.get_session_auth_hash(),
+                device_id=f"device-{user.username}",
+                device_name="benchmark",
+            )
+            for user, token in zip(users, tokens, strict=True)
+        ),
+        batch_size=1_000,  # each hash is a parameter, of which a statement has 65,535 at most
     )
     return tokens
 

@@ -17,13 +17,12 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
 
 from benchmarks import report
-from benchmarks.chatting import Chat
+from benchmarks.chatting import Chat, heartbeats
 from benchmarks.clients import Crowd, Invalid
 from benchmarks.hostile import KINDS, HostileClients
 from benchmarks.installation import Installation
@@ -35,7 +34,6 @@ HOSTILE = 100
 SAMPLE_SECONDS = 5.0
 WARM_UP_SECONDS = 10.0
 ROUND_SECONDS = 10.0
-HEARTBEAT_SECONDS = 25.0
 GROWTH_BAR = Bar(first=1.0, target=1.0, at_least=False)  # MiB per minute in a process of about 300
 HOSTILE_BAR = Bar(first=1.1, target=1.1, at_least=False)
 
@@ -72,7 +70,7 @@ async def _soak(
     people = await crowd.connect([place for pair in pairs for place in pair])
     await crowd.settle()
     chat = Chat(crowd, list(zip(people[::2], people[1::2], strict=True)), options.messages_per_second)
-    beating = asyncio.ensure_future(_heartbeats(people))
+    beating = asyncio.ensure_future(heartbeats(people))
     chat.begin()
     await asyncio.sleep(WARM_UP_SECONDS)
     results = [await _held(installation, chat, options)]
@@ -149,14 +147,6 @@ async def _beside_hostile(
     kinds = ", ".join(kind.replace("_", " ") for kind in options.kinds)
     title = f"beside {HOSTILE} hostile clients ({kinds}), {options.rounds} rounds each"
     return Result("soak_hostile", title, "p99_ratio", HOSTILE_BAR, figures).measured_by(watch)
-
-
-async def _heartbeats(people: Sequence[object]) -> None:
-    """Let every client ping as the protocol asks, spread over the interval."""
-    while True:
-        for client in people:
-            client.send_text(b'{"type":"ping"}')  # type: ignore[attr-defined]
-            await asyncio.sleep(HEARTBEAT_SECONDS / len(people))
 
 
 def _parser() -> argparse.ArgumentParser:

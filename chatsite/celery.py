@@ -10,11 +10,17 @@ from typing import Any
 from celery import Celery
 from celery.beat import EmbeddedService
 from celery.worker import state
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from realtime import clock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
 # So that a worker that can never work does not take a processor for itself.
 SECONDS_TO_START_AGAIN = 1.0
+
+CLOCK_SECONDS = 10.0
 
 log = logging.getLogger("chatsite.worker")
 
@@ -37,6 +43,8 @@ def work(concurrency: int) -> int:
 
     A beat in each worker: none is missed when one dies, and what several ask for is done once.
     """
+    clock.look_at_database()
+    threading.Thread(target=_keep_looking_at_the_clock, name="clock", daemon=True).start()
     beat = _beat()
     beat.start()
     # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
@@ -52,12 +60,24 @@ def work(concurrency: int) -> int:
     return int(worker.exitcode or 0)
 
 
+def _keep_looking_at_the_clock() -> None:
+    """Compare this process's clock with the database's, as servers do: leases are taken by it."""
+    while True:
+        time.sleep(CLOCK_SECONDS)
+        try:
+            clock.look_at_database()
+            connection.close()
+        except DatabaseError:
+            pass  # it is away; the next look asks again
+
+
 def _work() -> None:
     # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
-    app.WorkController(**_options(2)).start()
+    app.WorkController(**_options(settings.WORKER_CONCURRENCY)).start()
 
 
 def _beat() -> Any:
+    """Return a beat in a thread. It keeps nothing in a file: several may run, and in any folder."""
     # A beat that is embedded does not look at the setting, and by itself would share a file with all others.
     return EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 

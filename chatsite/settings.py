@@ -10,6 +10,7 @@ from pathlib import Path
 import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from kombu.entity import Exchange, Queue
 
 from chatsite import notifying, production, stores
 from chatsite.limits import Limits
@@ -231,9 +232,18 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
+# Threads of a worker; the embedded one shares its process with the server.
+WORKER_CONCURRENCY = 2 if EMBEDDED else env.int("WORKER_CONCURRENCY", 16)
 CELERY_TASK_DEFAULT_QUEUE = "chatsite"
-# RabbitMQ: queues that outlive the loss of a node. Other brokers do not look at it.
-CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+# Sweeps and decisions do not wait behind a thousand pushes or mails. With RabbitMQ both queues outlive the loss of a
+# node; other brokers do not look at that.
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name, queue_arguments={"x-queue-type": "quorum"})
+    for name in (CELERY_TASK_DEFAULT_QUEUE, "chatsite.sweeps")
+]
+CELERY_TASK_ROUTES = {
+    f"notifications.tasks.{task}": {"queue": "chatsite.sweeps"} for task in ("sweep", "sweep_digests", "fan_out")
+}
 CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # However long it is away: Celery's default is to end after a hundred attempts.

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
-from realtime.bodies import Body, Id, IdText, Request, Time
+from realtime.bodies import Body, Id, IdText, Request, Time, in_utc
 from realtime.frames import Command, Frame
 
 NO_NUL = r"^[^\x00]*$"
@@ -138,6 +138,9 @@ class UpdateMyPlace(Request, kw_only=True):
     pinned: bool | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     notification_level: Level | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        self.muted_until = in_utc("muted_until", self.muted_until)
 
 
 class ConversationListQuery(Request, kw_only=True):

@@ -33,9 +33,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("outcome", "provider", "kind", ("decided_at", admin.DateFieldListFilter))
     list_select_related = ("user",)
-    searched_ids = ("id", "message_id", "user_id", "device_id")
+    searched_ids = ("id", "message_id", "user_id")
     searched_users = ("user",)
-    search_help_text = "A whole username, or the id of a message, a person, a device or a delivery."
+    search_help_text = "A whole username, or the id of a message, a person or a delivery."
 
     @admin.display(description="message")
     def trace_of_message(self, delivery: Delivery) -> str:
@@ -71,8 +71,8 @@ class FanOutAdmin(ReadOnlyAdmin):
     """Messages whose members were, or are still to be, decided about."""
 
     list_display = ("sent_at", "message_id", "conversation_id", "next_at", "decided_at")
-    searched_ids = ("message_id", "conversation_id")
-    search_help_text = "The id of a message or a conversation."
+    searched_ids = ("message_id",)
+    search_help_text = "The id of a message."
 
 
 @admin.register(PushDevice)
@@ -96,9 +96,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "user", "kind", "conversation_id", "sequence", "read_at")
     list_filter = ("kind",)
     list_select_related = ("user",)
-    searched_ids = ("id", "user_id", "conversation_id", "message_id")
+    searched_ids = ("id", "user_id")
     searched_users = ("user",)
-    search_help_text = "A whole username, or the id of a person, a conversation or a message."
+    search_help_text = "A whole username, or the id of a person."
 
 
 @admin.register(Preferences)

@@ -1,4 +1,4 @@
-"""Whether a message is pushed to a device: one pure function with a open_now list of outcomes.
+"""Whether a message is pushed to a device: one pure function with a closed list of outcomes.
 
 Nothing here reads a table, a clock or a setting; `selectors.facts` gathers what the function is given.
 """
@@ -11,7 +11,7 @@ from notifications.do_not_disturb import DoNotDisturb
 
 
 class Outcome(StrEnum):
-    """What became of the push of one message to one device. The order is that in which reasons are looked for."""
+    """What became of the push of one message to one device."""
 
     SEND = "send"
     SENT = "sent"

@@ -37,5 +37,5 @@ class DoNotDisturb:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # what was a zone when it was chosen, and is none to this system
+    except (KeyError, ValueError, OSError):  # what was a zone when it was chosen, and is none to this system
         return ZoneInfo("UTC")

@@ -9,12 +9,12 @@ from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType, field
 
 from conversations.frames import NO_NUL, Level, PageSize
-from realtime.bodies import Body, Id, Request, Time
+from realtime.bodies import Body, Id, Request, Time, in_utc
 from realtime.frames import Frame
 
 Platform = Literal["ios", "android", "web"]
 Kind = Literal["mention", "reply", "added"]
-Token = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^[^\x00\s]+$")]
+Token = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^[!-~]+$(?!\n)")]
 # "22:00"
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 TIME_ZONES = frozenset(available_timezones())
@@ -26,8 +26,8 @@ TIME_ZONES = frozenset(available_timezones())
 class WebPushKeys(Request, kw_only=True):
     """What a browser's subscription holds: its public key and its secret, as base64url."""
 
-    p256dh: Annotated[str, Meta(min_length=1, max_length=120, pattern=NO_NUL)]
-    auth: Annotated[str, Meta(min_length=1, max_length=40, pattern=NO_NUL)]
+    p256dh: Annotated[str, Meta(min_length=1, max_length=88, pattern=NO_NUL)]
+    auth: Annotated[str, Meta(min_length=1, max_length=24, pattern=NO_NUL)]
 
 
 class RegisterDevice(Request, kw_only=True):
@@ -112,6 +112,9 @@ class UpdatePreferences(Request, kw_only=True):
     level: Level | UnsetType = UNSET
     do_not_disturb: SetQuiet | UnsetType | None = UNSET
     paused_until: Time | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        self.paused_until = in_utc("paused_until", self.paused_until)
 
 
 # --- The list in the app ------------------------------------------------------------------

@@ -29,9 +29,12 @@ def allowed_addresses() -> tuple[str, ...]:
 
 @cache
 def public_key() -> str | None:
-    """Return the public key of this server for Web Push, if it has one."""
+    """Return the public key of this server for Web Push, if it has one that can be used."""
     web_push = settings.PROVIDERS.web_push
-    return vapid_public_key(web_push.private_key) if web_push is not None else None
+    try:
+        return vapid_public_key(web_push.private_key) if web_push is not None else None
+    except ValueError:
+        return None
 
 
 @cache

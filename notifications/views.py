@@ -46,7 +46,8 @@ class DeviceView(APIView):
     @extend_schema(responses={204: None}, tags=TAGS)
     def delete(self, request: SignedInRequest, device_token: str) -> Response:
         """Stop pushes to one of my addresses; also right when it is none."""
-        devices.unregister_device(user_id=request.user.id, token=device_token)
+        if "\x00" not in device_token:
+            devices.unregister_device(user_id=request.user.id, token=device_token)
         return no_content()
 
 

@@ -58,7 +58,7 @@ class Connections:
         if self._sockets.pop(socket.connection_id, None) is not None:
             status, _ = self._written.pop(socket.connection_id, ("online", 0.0))
             now = clock.now().timestamp()
-            expires, active_at = now + settings.LIMITS.offline_after_seconds, now - _quiet(socket)
+            expires, active_at = now + settings.LIMITS.offline_after_seconds, _acted_at(socket, now)
             self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires, active_at)
 
     async def tick(self) -> None:
@@ -79,8 +79,7 @@ class Connections:
             elif written[1] <= now:
                 due[id] = status, now + random.uniform(0.75, 1) * RENEW_SECONDS  # noqa: S311 - no secret
             if id in due:
-                active_at = moment - (now - socket.active_at)
-                leases.append(Lease(socket.user_id, id, status, moment + LEASE_SECONDS, active_at))
+                leases.append(Lease(socket.user_id, id, status, moment + LEASE_SECONDS, _acted_at(socket, moment)))
         ended, self._ended = self._ended, {}
         try:
             self._introduced |= await in_database_thread(services.renew, [*leases, *ended.values()])
@@ -192,9 +191,12 @@ async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> Non
     )
 
 
-def _quiet(socket: Socket) -> float:
-    """Return for how many seconds a socket's user has done nothing on it."""
-    return time.monotonic() - socket.active_at
+def _acted_at(socket: Socket, moment: float) -> float:
+    """Return when a socket's user last did something on it, given the present moment (Unix times).
+
+    0: nothing yet. A client that connects by itself does not say that its user is there.
+    """
+    return moment - (time.monotonic() - socket.active_at) if socket.active_at > socket.opened_at else 0
 
 
 def _status(quiet: float, idle: float, away: float) -> Status:

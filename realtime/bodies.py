@@ -84,6 +84,19 @@ def given(request: Request) -> dict[str, Any]:
     return {name: value for name in request.__struct_fields__ if (value := getattr(request, name)) is not msgspec.UNSET}
 
 
+def in_utc(name: str, moment: Any) -> Any:
+    """Return a moment that a request gives in UTC, as databases keep it; what is none is given back.
+
+    :raises ValueError: in UTC it lies beyond the calendar.
+    """
+    if not isinstance(moment, datetime.datetime):
+        return moment
+    try:
+        return moment.astimezone(datetime.UTC)
+    except OverflowError as error:
+        raise ValueError(f"{name}: beyond the calendar") from error
+
+
 def malformed(error: Exception) -> DomainError:
     """Error for a text that is no JSON."""
     why = "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -61,6 +61,7 @@ class Socket:
         "connection_id",
         "heard_at",
         "identity",
+        "opened_at",
         "stuck_since",
         "topics",
     )
@@ -79,7 +80,7 @@ class Socket:
         self.identity = identity
         self.connection_id = connection_id
         self.topics: dict[str, Topic] = {}
-        self.heard_at = self.active_at = time.monotonic()
+        self.opened_at = self.heard_at = self.active_at = time.monotonic()
         self.stuck_since: float | None = None
         self._queue: deque[WireFrame] | None = None
         self._bytes = 0

@@ -16,10 +16,10 @@ WAITING = Q(next_at__isnull=False)
 
 
 class Progress(models.Model):
-    """How far a table was looked through: a row for each of `events` and `receipts`.
+    """How far a table was looked through: a row for each of `events`, `receipts` and `mail`.
 
-    Everything up to `floor` was seen. Everything up to `candidate` will have been, once every transaction that began
-    before `horizon` (a transaction id of PostgreSQL) has ended.
+    Everything up to `floor` was seen. Everything up to `candidate` will have been, once every transaction up to
+    `horizon` (a transaction id of PostgreSQL) has ended.
     """
 
     name = models.CharField(max_length=16, primary_key=True)
@@ -104,6 +104,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["device_id", "conversation_id", "sequence"], name="deliveries_of_device", condition=WAITING
             ),
+            models.Index(fields=["user", "-id"], name="deliveries_of_person"),
             models.Index(fields=["superseded_by"], name="superseded", condition=Q(superseded_by__isnull=False)),
         )
 

@@ -13,6 +13,7 @@ from notifications.models import Preferences
 
 # A mail names so many conversations, and so many messages of each; the rest are numbers.
 CONVERSATIONS = 20
+LOOKED_AT = 200
 MESSAGES = 3
 EXCERPT_CODE_POINTS = 200
 
@@ -43,7 +44,7 @@ def digest_of(
     kept apart from them.
     """
     apart = kept_apart([user.pk])[user.pk]
-    page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=CONVERSATIONS))
+    page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=LOOKED_AT))
     parts = []
     for body in page.results:
         if not _wanted(body, older_than, preferences):
@@ -60,7 +61,12 @@ def digest_of(
         newest = list(unread[:MESSAGES])
         if newest:
             lines = [_line(message) for message in reversed(newest)] if preferences.preview else []
-            parts.append(Part(plain(body.display_name), body.unread_count, lines))
+            # A direct conversation is called as the sender is.
+            named = preferences.preview or body.type != "direct"
+            name = plain(body.display_name) if named else "Direct conversation"
+            parts.append(Part(name, body.unread_count, lines))
+        if len(parts) == CONVERSATIONS:
+            break
     return parts
 
 

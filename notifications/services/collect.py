@@ -22,10 +22,11 @@ from realtime import clock
 
 def collect_messages() -> None:
     """Note new messages that somebody is to be notified of, and devices that show what was deleted."""
-    with looking_through("events", Event) as floor:
-        if floor is None:
+    with looking_through("events", Event) as span:
+        if span is None:
             return
-        new = Event.objects.filter(id__gt=floor, kind=Event.Kind.NEW_MESSAGE).order_by("id")
+        events = Event.objects.filter(id__gt=span[0], id__lte=span[1])
+        new = events.filter(kind=Event.Kind.NEW_MESSAGE).order_by("id")
         reachable = PushDevice.objects.filter(
             user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
         ).exclude(user_id=OuterRef("actor_id"))
@@ -52,17 +53,19 @@ def collect_messages() -> None:
             ignore_conflicts=True,
         )
         brought = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.CONVERSATION_CREATED)
-        in_app.note_added(Event.objects.filter(id__gt=floor, kind__in=brought))
-        deleted = Event.objects.filter(id__gt=floor, kind=Event.Kind.MESSAGE_DELETED)
+        in_app.note_added(events.filter(kind__in=brought))
+        deleted = events.filter(kind=Event.Kind.MESSAGE_DELETED)
         _tell_devices_of_deleted([id for id in deleted.values_list("message_id", flat=True) if id is not None])
 
 
 def collect_readers() -> None:
     """Note devices whose badge is to go, because everything was read elsewhere."""
-    with looking_through("receipts", ReceiptMove) as floor:
-        if floor is None:
+    with looking_through("receipts", ReceiptMove) as span:
+        if span is None:
             return
-        readers = ReceiptMove.objects.filter(id__gt=floor, kind=ReceiptMove.Kind.READ).values("user_id")
+        readers = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ).values(
+            "user_id"
+        )
         # Browsers show no number of their own, and must show something for each push.
         stale = PushDevice.objects.filter(user_id__in=readers, badge__gt=0).exclude(
             provider=PushDevice.Provider.WEB_PUSH

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.selectors import ended_sessions
 from messaging.models import Message
 from notifications.decision import Decision, Outcome
 from notifications.models import Delivery, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused
-from notifications.selectors.facts import facts_of, unread_total
+from notifications.selectors.facts import breaker_of, facts_of, unread_total
 from notifications.senders import sender_of
 from notifications.services import breakers, devices
 from notifications.services.collect import sync_of
@@ -33,7 +34,7 @@ BACKOFF_SECONDS = (2.0, 300.0)
 # A push service may be anybody's, and say anything.
 MOST_RETRY_AFTER_SECONDS = 3600.0
 # As many pushes of this process go to one provider at a time, so that one that is slow does not take all its threads.
-AT_A_TIME = 16
+AT_A_TIME = max(1, settings.WORKER_CONCURRENCY - settings.WORKER_CONCURRENCY // 4)
 
 _under_way: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_A_TIME))
 
@@ -51,23 +52,33 @@ def deliver(delivery_id: UUID) -> None:
     if device is None:
         _finish(delivery, Outcome.TOKEN_DEAD)
         return
-    sender = sender_of(delivery.provider)
-    if sender is None:
-        _finish(delivery, Outcome.REFUSED, reason="this server has no keys for the provider")
-        return
+    # The session may have another provider by now.
+    delivery.provider, delivery.breaker = PushDevice.Provider(device.provider), breaker_of(device)
     decision, compose = _decided(delivery, device)
     if decision.outcome is not Outcome.SEND:
         _put_off_or_finish(delivery, decision)
         return
-    if not breakers.may_pass(delivery.breaker):
-        _put_off(delivery, Outcome.LATER, random.uniform(1, breakers.PROBE_SECONDS))  # noqa: S311 - no secret
+    try:
+        sender = sender_of(delivery.provider)
+    except (ValueError, OSError) as error:
+        # The operator can mend the keys.
+        _put_off(delivery, Outcome.LATER, BACKOFF_SECONDS[1], reason=f"the keys cannot be used: {error}")
         return
-    slot = _under_way[delivery.breaker]
+    if sender is None:
+        _finish(delivery, Outcome.REFUSED, reason="this server has no keys for the provider")
+        return
+    slot = _under_way[delivery.provider]
     if not slot.acquire(blocking=False):
         _put_off(delivery, Outcome(delivery.outcome), 1)
         return
     try:
+        if not breakers.may_pass(delivery.breaker):
+            _put_off(delivery, Outcome.LATER, random.uniform(1, breakers.PROBE_SECONDS))  # noqa: S311 - no secret
+            return
         push = compose()
+        if push.kind != "sync" and device.badge != push.badge:
+            # Before it is sent: who reads it at once is to be found as somebody who was told a number.
+            PushDevice.objects.filter(pk=device.pk).update(badge=push.badge)
         delivery.attempts += 1
         delivery.attempted_at = clock.now()
         crash_point("before_push")
@@ -119,10 +130,7 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
     match answer:
         case Accepted(provider_id=provider_id):
             breakers.note_success(delivery.breaker)
-            with transaction.atomic():
-                if device.badge != push.badge:
-                    PushDevice.objects.filter(pk=device.pk).update(badge=push.badge)
-                _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
+            _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
         case Dead(reason=reason):
             breakers.note_success(delivery.breaker)
             devices.forget_dead_device(device_id=device.pk, token=push.token)
@@ -139,7 +147,7 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
 
 
 def _backoff(attempts: int, most: float) -> float:
-    wait: float = min(most, BACKOFF_SECONDS[0] * 2**attempts)
+    wait: float = min(most, BACKOFF_SECONDS[0] * 2 ** min(attempts, 10))
     return wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
@@ -152,7 +160,7 @@ def _put_off_or_finish(delivery: Delivery, decision: Decision) -> None:
 
 def _put_off(delivery: Delivery, outcome: Outcome, seconds: float, *, reason: str = "") -> None:
     """Let a delivery wait; the sweep finds it when it is due."""
-    Delivery.objects.filter(pk=delivery.pk).update(
+    _mine(delivery).update(
         outcome=outcome,
         reason=reason[:200],
         next_at=clock.now() + datetime.timedelta(seconds=seconds),
@@ -166,9 +174,9 @@ def _finish(delivery: Delivery, outcome: Outcome, *, reason: str = "", provider_
     now = clock.now()
     with transaction.atomic():
         if outcome is Outcome.SUPERSEDED and not _still_gives_way(delivery):
-            Delivery.objects.filter(pk=delivery.pk).update(outcome=Outcome.SEND, next_at=now)
+            _mine(delivery).update(outcome=Outcome.SEND, next_at=now)
             return
-        Delivery.objects.filter(pk=delivery.pk).update(
+        written = _mine(delivery).update(
             outcome=outcome,
             reason=reason[:200],
             provider_id=provider_id,
@@ -178,13 +186,23 @@ def _finish(delivery: Delivery, outcome: Outcome, *, reason: str = "", provider_
             answered_at=now,
             next_at=None,
         )
-        if outcome is not Outcome.SENT:
+        if not written:
+            return  # it took longer than the lease, and somebody else goes on with it
+        followers = Delivery.objects.filter(superseded_by=delivery.pk)
+        if outcome is Outcome.SUPERSEDED:
+            followers.update(superseded_by=delivery.superseded_by)
+        elif outcome is not Outcome.SENT:
             # Older messages that gave way to this one are to be decided about again: nothing was shown in their place.
-            Delivery.objects.filter(superseded_by=delivery.pk).update(
-                outcome=Outcome.SEND, superseded_by=None, next_at=now, hinted_at=None
-            )
-        elif delivery.kind == Delivery.Kind.MESSAGE and _was_deleted(delivery):
+            followers.update(outcome=Outcome.SEND, superseded_by=None, next_at=now, hinted_at=None)
+        # A device that shows, or may show, what was deleted fetches that it is gone: the sweep did not find it then.
+        may_be_shown = outcome is Outcome.SENT or (outcome is Outcome.DELETED and delivery.attempts > 0)
+        if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and _was_deleted(delivery):
             Delivery.objects.bulk_create([sync_of(delivery, now)], ignore_conflicts=True)
+
+
+def _mine(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return the row of a delivery while the lease under which it was taken is the one that stands in it."""
+    return Delivery.objects.filter(pk=delivery.pk, next_at=delivery.next_at)
 
 
 def _still_gives_way(delivery: Delivery) -> bool:

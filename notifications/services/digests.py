@@ -2,7 +2,15 @@
 
 import datetime
 from collections.abc import Iterable
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPException,
+    SMTPHeloError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 from uuid import UUID
 
 from django.conf import settings
@@ -65,7 +73,11 @@ def send_digest(user_id: UUID) -> None:
         _put_off(digest, breakers.PROBE_SECONDS, "the mail server did not answer lately")
         return
     try:
-        digest_mail(user, parts, until).send()
+        digest_mail(user, parts, digest.sent_at).send()
+    except (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError, SMTPSenderRefused) as error:
+        # Our own mistake, which the operator can mend.
+        breakers.note_failure(MAIL)
+        _put_off(digest, _backoff(digest.attempts), f"{error.smtp_code} {type(error).__name__}")
     except SMTPRecipientsRefused as refusal:
         code, said = next(iter(refusal.recipients.values()))
         _take(digest, code, said)
@@ -79,8 +91,11 @@ def send_digest(user_id: UUID) -> None:
         _finish(digest, Outcome.SENT, covered_until=until)
 
 
-def digest_mail(user: User, parts: list[Part], until: datetime.datetime) -> EmailMultiAlternatives:
-    """Return the mail to a person: as text and as HTML, with a way to unsubscribe by one click (RFC 8058)."""
+def digest_mail(user: User, parts: list[Part], last_at: datetime.datetime | None) -> EmailMultiAlternatives:
+    """Return the mail to a person: as text and as HTML, with a way to unsubscribe by one click (RFC 8058).
+
+    `last_at` is when they got the one before.
+    """
     address = f"{settings.PUBLIC_URL}/unsubscribe/{unsubscribe_token(user.pk)}"
     count = sum(part.unread_count for part in parts)
     context = {"parts": parts, "count": count, "home": settings.PUBLIC_URL, "unsubscribe": address}
@@ -92,7 +107,7 @@ def digest_mail(user: User, parts: list[Part], until: datetime.datetime) -> Emai
             "List-Unsubscribe": f"<{address}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             # The same when it is sent again after a death: a mail program shows it once.
-            "Message-ID": f"<digest.{user.pk}.{int(until.timestamp())}@{settings.PUBLIC_URL.split('://')[-1]}>",
+            "Message-ID": f"<digest.{user.pk}.{int(last_at.timestamp()) if last_at else 0}@{settings.PUBLIC_URL.split('://')[-1]}>",
             "Auto-Submitted": "auto-generated",
         },
     )

@@ -29,7 +29,7 @@ def note_message(message: Message, members: Collection[UUID]) -> None:
 
     The caller has a transaction. Who is kept apart from the sender learns nothing; a mention counts before a reply.
     """
-    if message.deleted_at is not None or message.sender_id is None:
+    if message.deleted_at is not None or message.sender_id is None or not message.conversation.notifications_enabled:
         return
     concerned = dict.fromkeys(_answered(message), Kind.REPLY) | dict.fromkeys(_mentioned(message), Kind.MENTION)
     concerned = {user_id: kind for user_id, kind in concerned.items() if user_id in set(members)}

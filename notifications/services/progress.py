@@ -14,25 +14,29 @@ from django.db.models import Max
 from notifications.models import Progress
 from realtime.rows import on_postgresql
 
+# So many rows are looked at in one go: after a long outage the rest follows, look by look.
+SLICE = 20_000
+
 
 @contextmanager
-def looking_through(name: str, table: type[models.Model]) -> Iterator[int | None]:
-    """Look at the rows of a table whose id is above the number that this gives, in one transaction with what follows.
+def looking_through(name: str, table: type[models.Model]) -> Iterator[tuple[int, int] | None]:
+    """Look at the rows of a table with ids above one number, up to another, in one transaction with what follows.
 
     Rows that were seen already are among them for a while. None: somebody else is looking.
     """
+    # Before this transaction has an id: all that wrote up to here has a lower one.
+    newest = table._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
     with transaction.atomic():
         row = Progress.objects.select_for_update(skip_locked=True).filter(name=name).first()
         if row is None:
             yield None
             return
-        # In this order: all that began before `oldest` is over, so the rows that are read next are complete below it.
-        oldest, _ = _transactions()
-        yield row.floor
-        newest = table._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
-        if oldest >= row.horizon and not newest <= row.candidate == row.floor:
-            row.floor, row.candidate = row.candidate, max(row.candidate, newest)
-            _, row.horizon = _transactions()
+        # Before the rows are read: what began before `oldest` is over, so they are complete.
+        oldest, own = _transactions()
+        yield row.floor, row.floor + SLICE
+        newest = min(newest, row.floor + SLICE)
+        if oldest > row.horizon and not newest <= row.candidate == row.floor:
+            row.floor, row.candidate, row.horizon = row.candidate, max(row.candidate, newest), own
             row.save()
 
 
@@ -43,13 +47,12 @@ def begin_now(name: str, table: type[models.Model]) -> None:
 
 
 def _transactions() -> tuple[int, int]:
-    """Return the oldest transaction that is under way, and one that is younger than all of them."""
+    """Return the oldest transaction that is under way, and this one."""
     if not on_postgresql():
-        return 0, 0
+        return 1, 0
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint "
-            "FROM pg_current_snapshot() AS s"
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_current_xact_id()::text::bigint"
         )
-        oldest, next_one = cursor.fetchone()
-    return oldest, next_one
+        oldest, own = cursor.fetchone()
+    return oldest, own

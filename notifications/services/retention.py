@@ -2,13 +2,23 @@
 
 import datetime
 
+from django.db.models import QuerySet
+
 from notifications.models import Breaker, Delivery, FanOut
 from notifications.services.in_app import purge_notifications
+
+SLICE = 5_000
 
 
 def purge_records(*, before: datetime.datetime) -> None:
     """Delete what was decided, noted or changed before a moment, and is done."""
-    Delivery.objects.filter(decided_at__lt=before, next_at=None).delete()
-    FanOut.objects.filter(sent_at__lt=before, next_at=None).delete()
+    _delete(Delivery.objects.filter(decided_at__lt=before, next_at=None))
+    _delete(FanOut.objects.filter(sent_at__lt=before, next_at=None))
     Breaker.objects.filter(changed_at__lt=before).delete()
     purge_notifications(before=before)
+
+
+def _delete(rows: "QuerySet[Delivery] | QuerySet[FanOut]") -> None:
+    """Delete rows some at a time, the oldest first: ids sort by time, and no statement is to take long."""
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:SLICE]):
+        rows.model._default_manager.filter(pk__in=ids).delete()

@@ -1,5 +1,6 @@
 """Pushes that staff ask for, to see whether a person's devices can be reached."""
 
+import datetime
 from uuid import UUID
 
 from notifications.models import Delivery, PushDevice
@@ -11,4 +12,8 @@ def trial_pushes(*, user_id: UUID) -> list[Delivery]:
     """Note one test push for each device of a person; return them."""
     now = clock.now()
     devices = PushDevice.objects.filter(user_id=user_id).select_related("apns", "fcm", "web_push")
-    return Delivery.objects.bulk_create([delivery_to(device, Delivery.Kind.TEST, now) for device in devices])
+    pushes = [delivery_to(device, Delivery.Kind.TEST, now) for device in devices]
+    for push in pushes:
+        # The caller sends them: no sweep is to hand them out meanwhile.
+        push.hinted_at = now + datetime.timedelta(hours=1)
+    return Delivery.objects.bulk_create(pushes)

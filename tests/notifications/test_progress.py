@@ -30,9 +30,11 @@ def writes() -> Iterator[Callable[[], int]]:
 
 
 def looked_at() -> list[int]:
-    with looking_through("receipts", ReceiptMove) as floor:
-        assert floor is not None
-        return list(ReceiptMove.objects.filter(id__gt=floor).order_by("id").values_list("id", flat=True))
+    with looking_through("receipts", ReceiptMove) as span:
+        assert span is not None
+        return list(
+            ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
+        )
 
 
 @contextmanager
@@ -82,8 +84,8 @@ def test_somebody_at_a_time(writes: Callable[[], int]) -> None:
     looked, others = threading.Event(), []
 
     def look() -> None:
-        with looking_through("receipts", ReceiptMove) as floor:
-            others.append(floor)
+        with looking_through("receipts", ReceiptMove) as span:
+            others.append(span)
         connection.close()
         looked.set()
 

@@ -33,7 +33,9 @@ def test_refusals_of_methods_and_bodies(world: World) -> None:
     for path in sorted({route.path for route in api_routes()}):
         for method in (method.upper() for method in METHODS):
             if (path, method) not in had and "schema" not in path:
-                assert not may_be_kept(ask(Row(f"{method} {path}", {}, body={}), "member", world, session_id="0" * 32))
+                row = Row(f"{method} {path}", {}, body={})
+                refusal = ask(row, "member", world, session_id="0" * 32, device_token="nobodys")
+                assert not may_be_kept(refusal)
     broken = Client(headers=world.headers("member")).post("/api/v1/messages", "{", content_type="application/json")
     assert broken.status_code == 400
     assert not may_be_kept(broken)

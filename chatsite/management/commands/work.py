@@ -1,6 +1,5 @@
 """`manage.py work`: the production worker."""
 
-import os
 import sys
 from typing import Any
 
@@ -20,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=int,
-            default=int(os.environ.get("WORKER_CONCURRENCY", "16")),
+            default=settings.WORKER_CONCURRENCY,
             help="threads, each with one task at a time (16)",
         )
 

@@ -10,7 +10,7 @@
 import { deviceFields, madeFor, subscribeOptions } from "../subscription.js";
 import { addressOf, decide, readOnes, readPayload, windowToFocus } from "./decisions.js";
 
-const ANSWER_WITHIN_MS = 500;
+const ANSWER_WITHIN_MS = 1500;
 
 /**
  * Create the acts of a worker.

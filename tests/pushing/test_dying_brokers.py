@@ -26,24 +26,28 @@ def broker(stage: Stage, request: pytest.FixtureRequest) -> Iterator[RabbitMQ | 
 @on_each_broker
 async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
     apns = stage.providers.apns
-    async with people("ana", "ben", connected=False) as (ana, ben):
-        phone = await has_iphone(ben, apns)
-        *talks, late = [await ana.gathers(ben) for _ in range(31)]
+    async with people("ana", "ben", "cat", connected=False) as (ana, ben, cat):
+        devices = [ben, *[await ben.another_device(f"phone {number}", connected=False) for number in range(23)]]
+        phones = [await has_iphone(device, apns) for device in devices]
+        late_phone = await has_iphone(cat, apns)
+        talk, late = await ana.talks_to(ben), await ana.talks_to(cat)
         apns.fails("slow", seconds=2)
-        for talk in talks:
-            await writes(ana, talk)
-        # All are handed out now, which is more than the worker takes from the broker at a time.
-        await becomes(lambda: len(stage.outcomes(ben)) == len(talks), lambda: stage.told(ben))
-        apns.waits_for(lambda found: len(found) >= 1)
+        await writes(ana, talk)
+        # They are handed out together, and are more than the worker takes from the broker at a time. When each of its
+        # threads pushes, none hands out any more.
+        apns.waits_for(lambda found: len(found) >= stage.workers[0].concurrency)
+        assert len(stage.outcomes(ben)) == len(phones)
         noted = len(stage.workers[0].log())
         broker.kill()
-        assert stage.outcomes(ben).count("sent") < 10, "it was not amid them"
+        assert stage.outcomes(ben).count("sent") <= 8, "it was not amid them"
         await writes(ana, late)
         apns.works()
         await becomes(lambda: "onnection" in stage.workers[0].log()[noted:], lambda: stage.told(ben))
         await asyncio.to_thread(broker.start)
-        await stage.comes_to(ben, *["sent"] * 31, patience=30)
-        assert shown_on(apns, phone) == each_once([*talks, late])
+        await stage.comes_to(ben, *["sent"] * len(phones), patience=30)
+        await stage.comes_to(cat, "sent")
+        assert [shown_on(apns, phone) for phone in phones] == [each_once([talk])] * len(phones)
+        assert shown_on(apns, late_phone) == each_once([late])
 
 
 @on_each_broker

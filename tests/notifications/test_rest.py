@@ -76,6 +76,7 @@ def test_a_pause_that_is_over_is_none() -> None:
         ({"level": "some"}, "level"),
         ({"push": "yes"}, "push"),
         ({"sound": True}, "sound"),
+        ({"paused_until": "9999-12-31T23:59:59-23:59"}, "paused_until"),
         ({"do_not_disturb": {"from": "24:00", "until": "07:00"}}, "do_not_disturb.from"),
         ({"do_not_disturb": {"from": "22:00"}}, "do_not_disturb.until"),
         ({"do_not_disturb": {"from": "22:00", "until": "07:00\n"}}, "do_not_disturb.until"),

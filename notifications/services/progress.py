@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, models, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 
 from notifications.models import Progress
 from realtime.rows import on_postgresql
 
-# So many rows are looked at in one go: after a long outage the rest follows, look by look.
+# So many ids are looked at in one go: after a long outage the rest follows, look by look.
 SLICE = 20_000
 
 
@@ -33,8 +33,11 @@ def looking_through(name: str, table: type[models.Model]) -> Iterator[tuple[int,
             return
         # Before the rows are read: what began before `oldest` is over, so they are complete.
         oldest, own = _transactions()
-        yield row.floor, row.floor + SLICE
-        newest = min(newest, row.floor + SLICE)
+        ahead = table._default_manager.filter(pk__gt=row.floor).aggregate(first=Min("pk"))["first"] or row.floor
+        # Ids of nobody are skipped; a row that appears late, below the others, takes nothing from what was a candidate.
+        upto = max(row.candidate, ahead + SLICE)
+        yield row.floor, upto
+        newest = min(newest, upto)
         if oldest > row.horizon and not newest <= row.candidate == row.floor:
             row.floor, row.candidate, row.horizon = row.candidate, max(row.candidate, newest), own
             row.save()

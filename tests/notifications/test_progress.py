@@ -93,3 +93,34 @@ def test_somebody_at_a_time(writes: Callable[[], int]) -> None:
         threading.Thread(target=look).start()
         assert looked.wait(10)
     assert others == [None]
+
+
+def test_after_an_outage_it_goes_on_slice_by_slice(writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifications.services.progress.SLICE", 2)
+    written = [writes() for _ in range(7)]
+    looks = [looked_at() for _ in range(12)]
+    assert max(map(len, looks)) <= 4
+    assert sorted({id for look in looks for id in look}) == written
+    assert looks[-1] == []
+
+
+def test_ids_that_nobody_has_hold_nothing_up(writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifications.services.progress.SLICE", 2)
+    for _ in range(10):
+        ReceiptMove.objects.filter(pk=writes()).delete()
+    written = writes()
+    assert looked_at() == [written]
+
+
+def test_what_commits_late_below_a_gap_takes_nothing_from_others(
+    writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.services.progress.SLICE", 2)
+    with uncommitted(writes) as late:
+        for _ in range(10):
+            ReceiptMove.objects.filter(pk=writes()).delete()
+        with uncommitted(writes) as later:
+            newer = writes()
+            assert looked_at() == [newer]
+    seen = {id for _ in range(6) for id in looked_at()}
+    assert seen == {late, later, newer}

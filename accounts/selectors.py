@@ -62,6 +62,11 @@ def ended_sessions(session_ids: Collection[str]) -> set[str]:
     return set(session_ids) - {str(as_uuid(session_id)) for (session_id,) in rows}
 
 
+def is_opened_with(password: str, fingerprint: str) -> bool:
+    """Return whether a session of this fingerprint was opened with the password, as stored, that its user has now."""
+    return bool(fingerprint == User(password=password).get_session_auth_hash())
+
+
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
     """Return the living sessions of a user, newest first."""
     sessions = user.device_sessions.filter(revoked_at=None, password_fingerprint=user.get_session_auth_hash()).order_by(
@@ -117,6 +122,15 @@ def are_apart(user_id: UUID, other_id: UUID) -> bool:
     """Return whether one of two people blocks the other."""
     one, other = Q(blocker_id=user_id, blocked_id=other_id), Q(blocker_id=other_id, blocked_id=user_id)
     return Block.objects.filter(one | other).exists()
+
+
+def are_apart_in(one: str, other: str) -> str:
+    """Return the condition, for statements of other apps, that one of two people, given as SQL, blocks the other."""
+    table = Block._meta.db_table
+    return (
+        f"(EXISTS (SELECT 1 FROM {table} WHERE blocker_id = {one} AND blocked_id = {other})"  # noqa: S608 - names only
+        f" OR EXISTS (SELECT 1 FROM {table} WHERE blocker_id = {other} AND blocked_id = {one}))"
+    )
 
 
 def kept_apart(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:

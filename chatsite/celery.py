@@ -38,7 +38,7 @@ def start_embedded_worker() -> None:
     beat.start()
 
 
-def work(concurrency: int) -> int:
+def work() -> int:
     """Run a worker and a beat in this process until a signal ends them; return the exit code.
 
     A beat in each worker: none is missed when one dies, and what several ask for is done once.
@@ -48,7 +48,7 @@ def work(concurrency: int) -> int:
     beat = _beat()
     beat.start()
     # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
-    worker = app.Worker(quiet=True, loglevel="WARNING", **_options(concurrency))
+    worker = app.Worker(quiet=True, loglevel="WARNING", **_options())
     worker.start()
     if state.should_stop is None and state.should_terminate is None:
         # Celery gave up, as it does when a Redis dies that it had taken tasks from. This one begins anew, as a program
@@ -73,7 +73,7 @@ def _keep_looking_at_the_clock() -> None:
 
 def _work() -> None:
     # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
-    app.WorkController(**_options(settings.WORKER_CONCURRENCY)).start()
+    app.WorkController(**_options()).start()
 
 
 def _beat() -> Any:
@@ -82,6 +82,11 @@ def _beat() -> Any:
     return EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
 
-def _options(concurrency: int) -> dict[str, Any]:
+def _options() -> dict[str, Any]:
     """Return how a worker works: in threads, which share the connections to providers and the pool to the database."""
-    return {"pool": "threads", "concurrency": concurrency, "without_gossip": True, "without_mingle": True}
+    return {
+        "pool": "threads",
+        "concurrency": settings.WORKER_CONCURRENCY,
+        "without_gossip": True,
+        "without_mingle": True,
+    }

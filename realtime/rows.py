@@ -106,17 +106,18 @@ class Columns(Generic[Model]):
 
         For what is read by thousands: to make instances of a model takes several times as long.
         """
-        return self._converted(_fetched(text, parameters))
+        return self.converted(_fetched(text, parameters))
 
     def fetch_with(
         self, other: "Columns[Any]", text: str, parameters: Sequence[Any]
     ) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
         """Execute a SELECT of these columns and then those of another model; return each row in these two parts."""
         rows, width = _fetched(text, parameters), len(self._columns)
-        theirs = other._converted([row[width:] for row in rows])
-        return zip(self._converted([row[:width] for row in rows]), theirs, strict=True)
+        theirs = other.converted([row[width:] for row in rows])
+        return zip(self.converted([row[:width] for row in rows]), theirs, strict=True)
 
-    def _converted(self, rows: list[Sequence[Any]]) -> list[Sequence[Any]]:
+    def converted(self, rows: list[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Return rows of these columns, as the driver gave them, with values as the model would have them."""
         for position, convert in self._conversions:
             rows = [(*row[:position], convert(row[position]), *row[position + 1 :]) for row in rows]
         return rows

@@ -101,9 +101,6 @@ class Delivery(models.Model):
         )
         indexes = (
             models.Index(fields=["breaker", "next_at"], name="deliveries_waiting", condition=WAITING),
-            models.Index(
-                fields=["device_id", "conversation_id", "sequence"], name="deliveries_of_device", condition=WAITING
-            ),
             models.Index(fields=["user", "-id"], name="deliveries_of_person"),
             models.Index(fields=["superseded_by"], name="superseded", condition=Q(superseded_by__isnull=False)),
         )

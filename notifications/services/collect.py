@@ -14,7 +14,8 @@ from conversations.models import Event
 from messaging.models import Message, ReceiptMove
 from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
-from notifications.selectors.facts import breaker_of, unread_total
+from notifications.selectors.facts import breaker_of
+from notifications.selectors.reading import unread_total
 from notifications.services import in_app
 from notifications.services.progress import looking_through
 from realtime import clock
@@ -67,8 +68,10 @@ def collect_readers() -> None:
             "user_id"
         )
         # Browsers show no number of their own, and must show something for each push.
-        stale = PushDevice.objects.filter(user_id__in=readers, badge__gt=0).exclude(
-            provider=PushDevice.Provider.WEB_PUSH
+        stale = (
+            PushDevice.objects.select_related("apns", "fcm", "web_push")
+            .filter(user_id__in=readers, badge__gt=0)
+            .exclude(provider=PushDevice.Provider.WEB_PUSH)
         )
         now = clock.now()
         unread: dict[UUID, int] = {}
@@ -112,7 +115,7 @@ def delivery_to(device: PushDevice, kind: str, now: datetime.datetime) -> Delive
         user_id=device.user_id,
         device_id=device.pk,
         provider=device.provider,
-        breaker=breaker_of(device),
+        breaker=breaker_of(device.provider, getattr(device, device.provider).registration_id),
         decided_at=now,
         next_at=now,
     )

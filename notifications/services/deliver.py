@@ -4,26 +4,25 @@ import datetime
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-from accounts.selectors import ended_sessions
 from messaging.models import Message
 from notifications.decision import Decision, Outcome
 from notifications.models import Delivery, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused
-from notifications.selectors.facts import breaker_of, facts_of, unread_total
+from notifications.selectors.facts import Facts, facts_in
+from notifications.selectors.reading import DeliveryRow, finding
 from notifications.senders import sender_of
 from notifications.services import breakers, devices
 from notifications.services.collect import sync_of
 from notifications.services.wording import push_for
 from realtime import clock
 from realtime.crash import crash_point
-from realtime.rows import one_id, one_moment
+from realtime.rows import Columns, as_uuid, one_id, one_moment, pipelined
 
 # So long a delivery is its worker's: longer than an attempt takes. If the worker dies it is found again after that.
 LEASE_SECONDS = 25
@@ -36,6 +35,25 @@ MOST_RETRY_AFTER_SECONDS = 3600.0
 # As many pushes of this process go to one provider at a time, so that one that is slow does not take all its threads.
 AT_A_TIME = max(1, settings.WORKER_CONCURRENCY - settings.WORKER_CONCURRENCY // 4)
 
+_TABLE = Delivery._meta.db_table
+_ALL = Columns.of_all(Delivery)
+# What is written of an attempt, or of the decision that there is none.
+_WRITTEN = Columns(
+    Delivery,
+    "id",
+    "provider",
+    "breaker",
+    "outcome",
+    "reason",
+    "provider_id",
+    "superseded_by",
+    "attempts",
+    "attempted_at",
+    "answered_at",
+    "next_at",
+)
+_BADGES = Columns(PushDevice, "id", "badge")
+
 _under_way: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_A_TIME))
 
 
@@ -45,16 +63,18 @@ def deliver(delivery_id: UUID) -> None:
     A provider may get a push twice if this process dies between its answer and the record: it carries the same id and
     the same collapse id, so that a device shows it once.
     """
-    delivery = _claimed(delivery_id)
-    if delivery is None:
+    taken = _taken(delivery_id)
+    if taken is None:
         return
-    device = PushDevice.objects.filter(id=delivery.device_id).select_related("apns", "fcm", "web_push").first()
-    if device is None:
+    delivery, row = taken
+    if row.device_id is None:
         _finish(delivery, Outcome.TOKEN_DEAD)
         return
+    (facts,) = facts_in([row])
     # The session may have another provider by now.
-    delivery.provider, delivery.breaker = PushDevice.Provider(device.provider), breaker_of(device)
-    decision, compose = _decided(delivery, device)
+    delivery.provider, delivery.breaker = facts.address.provider, facts.breaker
+    delivery.superseded_by = as_uuid(row.newer_id) if row.newer_id is not None else None
+    decision = facts.decide(clock.now()) if delivery.kind == Delivery.Kind.MESSAGE else _about_silent(delivery, facts)
     if decision.outcome is not Outcome.SEND:
         _put_off_or_finish(delivery, decision)
         return
@@ -75,10 +95,10 @@ def deliver(delivery_id: UUID) -> None:
         if not breakers.may_pass(delivery.breaker):
             _put_off(delivery, Outcome.LATER, random.uniform(1, breakers.PROBE_SECONDS))  # noqa: S311 - no secret
             return
-        push = compose()
-        if push.kind != "sync" and device.badge != push.badge:
+        push = push_for(delivery, facts.address, row)
+        if push.kind != "sync" and facts.address.badge != push.badge:
             # Before it is sent: who reads it at once is to be found as somebody who was told a number.
-            PushDevice.objects.filter(pk=device.pk).update(badge=push.badge)
+            _note_badge(delivery.device_id, push.badge)
         delivery.attempts += 1
         delivery.attempted_at = clock.now()
         crash_point("before_push")
@@ -86,64 +106,62 @@ def deliver(delivery_id: UUID) -> None:
         crash_point("after_push")
     finally:
         slot.release()
-    _record(delivery, device, push, answer)
+    _record(delivery, push, answer)
     crash_point("after_record")
 
 
-def _claimed(delivery_id: UUID) -> Delivery | None:
-    """Take a delivery that is due for the time of a lease."""
+def _taken(delivery_id: UUID) -> tuple[Delivery, DeliveryRow] | None:
+    """Take a delivery that is due for the time of a lease, and read in the same round trip what must be known of it."""
     now = clock.now()
     lease = now + datetime.timedelta(seconds=LEASE_SECONDS)
-    taken = Delivery.objects.raw(
-        f"UPDATE {Delivery._meta.db_table} SET next_at = %s, hinted_at = NULL "  # noqa: S608 - a table's name
-        "WHERE id = %s AND next_at <= %s RETURNING *",
-        [one_moment(lease), one_id(delivery_id), one_moment(now)],
-    )
-    return next(iter(list(taken)), None)
+    facts = finding(delivery_id, lease)
+    with pipelined():
+        taking, reading = connection.cursor(), connection.cursor()
+        taking.execute(
+            f"UPDATE {_TABLE} SET next_at = %s, hinted_at = NULL "  # noqa: S608 - names only
+            f"WHERE id = %s AND next_at <= %s RETURNING {_ALL.of(_TABLE)}",
+            [one_moment(lease), one_id(delivery_id), one_moment(now)],
+        )
+        reading.execute(facts.text, facts.parameters)
+    taken, read = _ALL.converted(taking.fetchall()), reading.fetchall()
+    return (_ALL.instance(taken[0]), DeliveryRow(*read[0])) if taken else None
 
 
-def _decided(delivery: Delivery, device: PushDevice) -> tuple[Decision, Callable[[], Push]]:
-    """Decide about a delivery as things are now; return the decision, and what makes the push."""
-    if delivery.kind != Delivery.Kind.MESSAGE:
-        return _about_silent(delivery, device), lambda: push_for(delivery, device, unread_total(delivery.user_id))
-    assert delivery.message_id is not None
-    message = Message.objects.select_related("conversation", "sender").filter(id=delivery.message_id).first()
-    if message is None:
-        return Decision(Outcome.DELETED), lambda: push_for(delivery, device, 0)
-    (facts,) = facts_of(message, [device])
-    delivery.superseded_by = facts.newer_id
-    shown = message if facts.preferences.preview else None
-    return facts.decide(clock.now()), lambda: push_for(delivery, device, unread_total(delivery.user_id), shown)
-
-
-def _about_silent(delivery: Delivery, device: PushDevice) -> Decision:
+def _about_silent(delivery: Delivery, facts: Facts) -> Decision:
     """Decide about a push that shows no message."""
-    if ended_sessions([str(device.session_id)]):
+    if not facts.state.is_signed_in:
         return Decision(Outcome.TOKEN_DEAD)
     if clock.now() - delivery.decided_at > datetime.timedelta(seconds=settings.NOTIFICATION_PACE.live):
         return Decision(Outcome.EXPIRED)
     return Decision(Outcome.SEND)
 
 
-def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) -> None:
+def _note_badge(device_id: UUID, badge: int) -> None:
+    """Remember the number that a device is told."""
+    note = _BADGES.update([(device_id, badge)])
+    with connection.cursor() as cursor:
+        cursor.execute(note.text, note.parameters)
+
+
+def _record(delivery: Delivery, push: Push, answer: Answer) -> None:
     """Write down what the provider said, and what follows from it."""
+    if isinstance(answer, Busy):
+        if answer.counts:
+            breakers.note_failure(delivery.breaker)
+        most = breakers.OPEN_SECONDS if answer.counts else BACKOFF_SECONDS[1]
+        pause = max(min(answer.retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts - 1, most))
+        _put_off(delivery, Outcome.LATER, pause, reason=answer.reason)
+        return
+    breakers.note_success(delivery.breaker)
+    delivery.answered_at = clock.now()
     match answer:
         case Accepted(provider_id=provider_id):
-            breakers.note_success(delivery.breaker)
-            _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
+            _finish(delivery, Outcome.SENT, provider_id=provider_id or "")
         case Dead(reason=reason):
-            breakers.note_success(delivery.breaker)
-            devices.forget_dead_device(device_id=device.pk, token=push.token)
+            devices.forget_dead_device(device_id=delivery.device_id, token=push.token)
             _finish(delivery, Outcome.TOKEN_DEAD, reason=reason)
         case Refused(reason=reason):
-            breakers.note_success(delivery.breaker)
             _finish(delivery, Outcome.REFUSED, reason=reason)
-        case Busy(reason=reason, retry_after=retry_after, counts=counts):
-            if counts:
-                breakers.note_failure(delivery.breaker)
-            most = breakers.OPEN_SECONDS if counts else BACKOFF_SECONDS[1]
-            pause = max(min(retry_after or 0, MOST_RETRY_AFTER_SECONDS), _backoff(delivery.attempts - 1, most))
-            _put_off(delivery, Outcome.LATER, pause, reason=reason)
 
 
 def _backoff(attempts: int, most: float) -> float:
@@ -160,49 +178,38 @@ def _put_off_or_finish(delivery: Delivery, decision: Decision) -> None:
 
 def _put_off(delivery: Delivery, outcome: Outcome, seconds: float, *, reason: str = "") -> None:
     """Let a delivery wait; the sweep finds it when it is due."""
-    _mine(delivery).update(
-        outcome=outcome,
-        reason=reason[:200],
-        next_at=clock.now() + datetime.timedelta(seconds=seconds),
-        attempts=delivery.attempts,
-        attempted_at=delivery.attempted_at,
-    )
+    again_at = clock.now() + datetime.timedelta(seconds=seconds)
+    _write(delivery, outcome, again_at, reason=reason)
 
 
 def _finish(delivery: Delivery, outcome: Outcome, *, reason: str = "", provider_id: str = "") -> None:
     """Write the last word about a delivery."""
-    now = clock.now()
     with transaction.atomic():
         if outcome is Outcome.SUPERSEDED and not _still_gives_way(delivery):
-            _mine(delivery).update(outcome=Outcome.SEND, next_at=now)
+            _write(delivery, Outcome.SEND, clock.now())
             return
-        written = _mine(delivery).update(
-            outcome=outcome,
-            reason=reason[:200],
-            provider_id=provider_id,
-            superseded_by=delivery.superseded_by if outcome is Outcome.SUPERSEDED else None,
-            attempts=delivery.attempts,
-            attempted_at=delivery.attempted_at,
-            answered_at=now,
-            next_at=None,
-        )
-        if not written:
+        with pipelined():
+            written = _write(delivery, outcome, None, reason=reason, provider_id=provider_id)
+            deleted = _deleted_message(delivery)
+        if not written.rowcount:
             return  # it took longer than the lease, and somebody else goes on with it
-        followers = Delivery.objects.filter(superseded_by=delivery.pk)
-        if outcome is Outcome.SUPERSEDED:
-            followers.update(superseded_by=delivery.superseded_by)
-        elif outcome is not Outcome.SENT:
-            # Older messages that gave way to this one are to be decided about again: nothing was shown in their place.
-            followers.update(outcome=Outcome.SEND, superseded_by=None, next_at=now, hinted_at=None)
+        now = clock.now()
+        if outcome is not Outcome.SENT:
+            _release_followers(delivery, outcome, now)
         # A device that shows, or may show, what was deleted fetches that it is gone: the sweep did not find it then.
         may_be_shown = outcome is Outcome.SENT or (outcome is Outcome.DELETED and delivery.attempts > 0)
-        if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and _was_deleted(delivery):
+        if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and deleted.fetchone() is not None:
             Delivery.objects.bulk_create([sync_of(delivery, now)], ignore_conflicts=True)
 
 
-def _mine(delivery: Delivery) -> QuerySet[Delivery]:
-    """Return the row of a delivery while the lease under which it was taken is the one that stands in it."""
-    return Delivery.objects.filter(pk=delivery.pk, next_at=delivery.next_at)
+def _release_followers(delivery: Delivery, outcome: Outcome, now: datetime.datetime) -> None:
+    """Have older messages that gave way to this one give way to its successor, or be decided about again."""
+    followers = Delivery.objects.filter(superseded_by=delivery.pk)
+    if outcome is Outcome.SUPERSEDED:
+        followers.update(superseded_by=delivery.superseded_by)
+    else:
+        # Nothing was shown in their place.
+        followers.update(outcome=Outcome.SEND, superseded_by=None, next_at=now, hinted_at=None)
 
 
 def _still_gives_way(delivery: Delivery) -> bool:
@@ -212,7 +219,44 @@ def _still_gives_way(delivery: Delivery) -> bool:
     return newer is not None and (newer.next_at is not None or newer.outcome == Outcome.SENT)
 
 
-def _was_deleted(delivery: Delivery) -> bool:
-    """Return whether a message was deleted while it was pushed: the sweep found no device then that showed it."""
-    assert delivery.message_id is not None
-    return Message.objects.filter(id=delivery.message_id, deleted_at__isnull=False).exists()
+def _write(
+    delivery: Delivery,
+    outcome: Outcome,
+    next_at: datetime.datetime | None,
+    *,
+    reason: str = "",
+    provider_id: str = "",
+) -> CursorWrapper:
+    """Write what became of a delivery; nothing if the lease under which it was taken holds no longer."""
+    assert delivery.next_at is not None
+    update = _WRITTEN.update(
+        [
+            (
+                delivery.pk,
+                delivery.provider,
+                delivery.breaker,
+                outcome,
+                reason[:200],
+                provider_id[:200],
+                delivery.superseded_by if outcome is Outcome.SUPERSEDED else None,
+                delivery.attempts,
+                delivery.attempted_at,
+                delivery.answered_at,
+                next_at,
+            )
+        ]
+    )
+    cursor = connection.cursor()
+    cursor.execute(f"{update.text} AND {_TABLE}.next_at = %s", [*update.parameters, one_moment(delivery.next_at)])
+    return cursor
+
+
+def _deleted_message(delivery: Delivery) -> CursorWrapper:
+    """Look whether a message was deleted while it was pushed: the sweep found no device then that showed it."""
+    cursor = connection.cursor()
+    message_id = one_id(delivery.message_id) if delivery.message_id is not None else None
+    cursor.execute(
+        f"SELECT 1 FROM {Message._meta.db_table} WHERE id = %s AND deleted_at IS NOT NULL",  # noqa: S608 - a table's name
+        [message_id],
+    )
+    return cursor

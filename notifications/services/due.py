@@ -4,10 +4,11 @@ The rows are the queue. A hint through the broker may be lost or come twice: the
 """
 
 import datetime
+import random
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from notifications.models import Breaker, Delivery, Digest, FanOut
@@ -16,8 +17,10 @@ from realtime import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.
 HINT_SECONDS = 20
-# As many may be out: more would only wait in the broker, and be given again and again.
+# Only of the first that are due Celery is told: more would only wait in the broker, and be given again and again.
 HINTS = 2_000
+# A sweep looks behind so many breakers; anybody's push service has one. Where there are more, chance is fair.
+BREAKERS = 100
 
 
 def due_fan_outs() -> list[UUID]:
@@ -28,16 +31,32 @@ def due_fan_outs() -> list[UUID]:
 def due_deliveries() -> list[UUID]:
     """Return the deliveries to be worked on now, and note that Celery is told of them.
 
-    While a breaker is open, what waits behind it is left alone; after that one is tried.
+    While a breaker is open, what waits behind it is left alone, however much it is; after that one is tried.
     """
     now = clock.now()
-    failing = Breaker.objects.filter(failures__gte=FAILURES_TO_OPEN)
-    probes = [
-        id
-        for breaker in failing.filter(open_until__lte=now)
-        for id in _hinted(Delivery.objects.filter(breaker=breaker.name), most=1)
-    ]
-    return probes + _hinted(Delivery.objects.exclude(breaker__in=list(failing.values_list("name", flat=True))))
+    open_until = dict(Breaker.objects.filter(failures__gte=FAILURES_TO_OPEN).values_list("name", "open_until"))
+    due: list[UUID] = []
+    waiting = _waiting_breakers()
+    for name in random.sample(waiting, min(len(waiting), BREAKERS)):
+        behind = Delivery.objects.filter(breaker=name)
+        if name not in open_until:
+            due += _hinted(behind)
+        elif open_until[name] <= now:
+            due += _hinted(behind, most=1)
+    return due
+
+
+def _waiting_breakers() -> list[str]:
+    """Return the names of breakers behind which anything waits: found by leaps from one to the next in the index."""
+    table = Delivery._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE waiting (breaker) AS ("  # noqa: S608 - a table's name
+            f"SELECT min(breaker) FROM {table} WHERE next_at IS NOT NULL UNION ALL "
+            f"SELECT (SELECT min(breaker) FROM {table} WHERE next_at IS NOT NULL AND breaker > waiting.breaker) "
+            "FROM waiting WHERE breaker IS NOT NULL) SELECT breaker FROM waiting WHERE breaker IS NOT NULL"
+        )
+        return [name for (name,) in cursor.fetchall()]
 
 
 def due_digests() -> list[UUID]:
@@ -46,15 +65,16 @@ def due_digests() -> list[UUID]:
 
 
 def _hinted(rows: "QuerySet[FanOut] | QuerySet[Delivery] | QuerySet[Digest]", *, most: int = HINTS) -> list[UUID]:
+    """Of the first that are due, return those that Celery was not told of, and note that it is."""
     now = clock.now()
     forgotten = now - datetime.timedelta(seconds=HINT_SECONDS)
+    table = rows.model._default_manager
+    first = rows.filter(next_at__lte=now).order_by("next_at").values("pk")[:HINTS]
     with transaction.atomic():
-        most = min(most, HINTS - rows.filter(next_at__lte=now, hinted_at__gte=forgotten).count())
-        if most <= 0:
-            return []
-        due = rows.filter(next_at__lte=now).filter(Q(hinted_at=None) | Q(hinted_at__lt=forgotten))
-        ids = list(due.select_for_update(skip_locked=True).order_by("next_at").values_list("pk", flat=True)[:most])
-        rows.model._default_manager.filter(pk__in=ids).update(hinted_at=now)
+        untold = table.filter(Q(hinted_at=None) | Q(hinted_at__lt=forgotten), pk__in=first).order_by("next_at")
+        ids = list(untold.select_for_update(skip_locked=True).values_list("pk", flat=True)[:most])
+        if ids:
+            table.filter(pk__in=ids).update(hinted_at=now)
     return ids
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from conversations.models import Participant
 from messaging.models import Message
-from notifications.decision import Decision, Outcome
+from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import Facts, facts_of
 from notifications.services import in_app
@@ -43,8 +43,8 @@ def _next_chunk(message_id: UUID) -> list[UUID] | None:
         deliveries: list[Delivery] = []
         if message is not None and members:
             others = [user_id for user_id in members if user_id != message.sender_id]
-            devices = PushDevice.objects.filter(user_id__in=others).select_related("apns", "fcm", "web_push")
-            deliveries = [_delivery(facts, message, now) for facts in facts_of(message, list(devices))]
+            devices = list(PushDevice.objects.filter(user_id__in=others).order_by().values_list("id", flat=True))
+            deliveries = [_delivery(facts, message, now) for facts in facts_of(message.id, devices)]
             Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
             in_app.note_message(message, others)
         if members:
@@ -72,16 +72,14 @@ def _delivery(facts: Facts, message: Message, now: datetime.datetime) -> Deliver
     Whether one gives way to a newer one is settled then, when that one's row can be locked.
     """
     decision = facts.decide(now)
-    if decision.outcome is Outcome.SUPERSEDED:
-        decision = Decision(Outcome.SEND)
     waits = decision.outcome is Outcome.SEND or decision.again_at is not None
     return Delivery(
         message_id=message.id,
         conversation_id=message.conversation_id,
         sequence=message.sequence,
-        user_id=facts.device.user_id,
-        device_id=facts.device.pk,
-        provider=facts.device.provider,
+        user_id=facts.address.user_id,
+        device_id=facts.address.device_id,
+        provider=facts.address.provider,
         breaker=facts.breaker,
         outcome=decision.outcome,
         decided_at=now,

@@ -5,42 +5,44 @@ from typing import cast
 from django.conf import settings
 
 from messaging.models import Message
-from notifications.models import Delivery, PushDevice
+from notifications.models import Delivery
 from notifications.providers.push import Kind, Push
+from notifications.selectors.facts import Address
+from notifications.selectors.reading import DeliveryRow
 
 # Providers take about 4,000 bytes in all, and a phone shows a few lines.
 BODY_CODE_POINTS = 300
 WORD_FOR: dict[str, str] = {Message.Type.LOCATION: "Location"}
 
 
-def push_for(delivery: Delivery, device: PushDevice, badge: int, message: Message | None = None) -> Push:
-    """Return the push of a delivery; with sender and text of the message, if one is given."""
-    token = getattr(device, device.provider)
+def push_for(delivery: Delivery, address: Address, row: DeliveryRow) -> Push:
+    """Return the push of a delivery to an address, given what was read of both."""
     data: dict[str, str] = {}
     if delivery.conversation_id is not None:
         data |= {"conversation_id": str(delivery.conversation_id)}
     if delivery.message_id is not None:
         data |= {"message_id": str(delivery.message_id), "sequence": str(delivery.sequence)}
-    title, body = _preview(message) if message is not None else (None, None)
+    shows_message = delivery.kind == Delivery.Kind.MESSAGE
+    title, body = _preview(row) if shows_message and row.preview else (None, None)
     thread = str(delivery.conversation_id) if delivery.conversation_id else None
     return Push(
         id=delivery.pk,
         kind=cast(Kind, delivery.kind),
-        token=token.registration_id,
-        badge=badge,
+        token=address.token,
+        badge=row.unread,
         data=data,
-        collapse_id=thread if delivery.kind == Delivery.Kind.MESSAGE else None,
+        collapse_id=thread if shows_message else None,
         thread_id=thread,
         title=title,
         body=body,
         seconds_to_live=int(settings.NOTIFICATION_PACE.live),
-        sandbox=device.sandbox,
-        keys=(token.p256dh, token.auth) if device.provider == PushDevice.Provider.WEB_PUSH else None,
+        sandbox=address.sandbox,
+        keys=address.keys,
     )
 
 
-def _preview(message: Message) -> tuple[str, str]:
+def _preview(row: DeliveryRow) -> tuple[str, str]:
     """Return title and body for who wants to see sender and text."""
-    sender = message.sender.shown_name if message.sender is not None else ""
-    title = f"{sender} in {message.conversation.name}" if message.conversation.name else sender
-    return title, (message.content or WORD_FOR.get(message.message_type, ""))[:BODY_CODE_POINTS]
+    sender = row.sender_name or ""
+    title = f"{sender} in {row.conversation_name}" if row.conversation_name else sender
+    return title, (row.content or WORD_FOR.get(row.message_type, ""))[:BODY_CODE_POINTS]

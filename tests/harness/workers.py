@@ -10,9 +10,9 @@ from tests.harness.product import PROJECT, bare_environment
 
 
 class Worker:
-    """One `manage.py work`."""
+    """One `manage.py work`; of three threads or less, all may push to one provider at a time."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, concurrency: int = 4) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], folder: Path, *, concurrency: int = 3) -> None:
         self.name = name
         self.environment = dict(environment)
         self.concurrency = concurrency
@@ -22,10 +22,10 @@ class Worker:
 
     def start(self, **settings: str) -> None:
         """Start it; `settings` hold for this start only. It works as soon as it has found its broker."""
-        environment = bare_environment() | self.environment | settings
+        environment = bare_environment() | self.environment | {"WORKER_CONCURRENCY": str(self.concurrency)} | settings
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._program = Program(
-            [sys.executable, "manage.py", "work", "--concurrency", str(self.concurrency)],
+            [sys.executable, "manage.py", "work"],
             log=self.log_file,
             environment=environment,
             folder=PROJECT,

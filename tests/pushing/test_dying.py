@@ -45,7 +45,7 @@ async def test_a_worker_may_be_killed_anywhere(stage: Stage, people: People) -> 
             # The one that the provider had got, of this message or of the one before.
             assert sum(count for shown in pushes for count in shown.values()) == 2 * len(POINTS) + 1
     finally:
-        worker.concurrency = 4
+        worker.concurrency = 3
         heal(stage)
 
 
@@ -89,7 +89,7 @@ async def test_two_workers_push_nothing_twice(stage: Stage, people: People) -> N
             phone = await has_iphone(ben, apns)
             apns.fails("slow", seconds=0.7)
             talks: list[Any] = []
-            # Each has four threads, and each thread a connection: more say that both push.
+            # Each has three threads, and each thread a connection: more say that both push.
             while apns.connections()[1] <= others + first.concurrency:
                 assert len(talks) < 200, f"{stage.told(ben)}\n{second.log()}"
                 talks.append(await ana.gathers(ben))

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError
 
 from chatsite.celery import work
 
@@ -15,17 +15,9 @@ class Command(BaseCommand):
     help = "Run a Celery worker, and the beat that asks for what is periodic."
     requires_system_checks = ()
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--concurrency",
-            type=int,
-            default=settings.WORKER_CONCURRENCY,
-            help="threads, each with one task at a time (16)",
-        )
-
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ROLE != "worker":
             raise CommandError("Start the worker with `manage.py work`: its settings are others than a command's.")
         if settings.EMBEDDED:
             raise CommandError("The embedded profile works in its server: there is nothing to start.")
-        sys.exit(work(options["concurrency"]))
+        sys.exit(work())

@@ -1,0 +1,194 @@
+"""The statement that reads what the decision about a push must know, of one message and a device or of thousands.
+
+Each row costs a handful of look-ups by index, whatever the sizes of groups and tables.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, time
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, models
+from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
+
+from accounts.models import DeviceSession, User
+from accounts.selectors import are_apart_in
+from conversations.models import Conversation, Participant
+from messaging.models import Message
+from notifications.decision import Outcome
+from notifications.models import Delivery, Preferences, PushDevice
+from realtime.rows import Columns, Statement, matching, one_id, one_moment
+
+# So many newer messages of a conversation are asked whether one goes to a device in the place of an older one.
+LOOKED_AT = 200
+
+
+class Row(msgspec.Struct):
+    """A device with its token and session, a message, and the person's place and preferences; None where there is none.
+
+    Ids and times are as the database gives them.
+    """
+
+    device_id: Any
+    user_id: Any
+    provider: str
+    sandbox: bool
+    badge: int
+    token: str
+    p256dh: str | None
+    auth: str | None
+    session_is_open: bool
+    fingerprint: str
+    password: str
+    sequence: int | None
+    created_at: datetime
+    is_deleted: bool
+    mentions: Any
+    conversation_notifies: bool
+    place_id: int | None
+    history_from: int
+    last_read_sequence: int
+    muted_until: datetime | None
+    notification_level: str
+    is_apart: bool
+    preferences_of: Any
+    push: bool
+    preview: bool
+    level: str
+    quiet_from: time | None
+    quiet_until: time | None
+    quiet_days: str
+    time_zone: str
+    paused_until: datetime | None
+
+
+class DeliveryRow(Row):
+    """And what it takes to push now: what would take its place, the badge, what is shown to who wants a preview."""
+
+    newer_id: Any
+    unread: int
+    sender_name: str | None
+    conversation_name: str
+    message_type: str
+    content: str | None
+
+
+def unread_of(user: str) -> str:
+    """Return the expression for how many unread messages a person, given as SQL, has in all their conversations."""
+    unread = "c.message_count - p.read_message_count - (p.sent_count - p.read_sent_count)"
+    return (
+        f"(SELECT CAST(COALESCE(SUM({unread}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
+        f"FROM {_table(Participant)} AS p JOIN {_table(Conversation)} AS c ON c.id = p.conversation_id "
+        f"WHERE p.user_id = {user} AND p.left_at IS NULL)"
+    )
+
+
+def _table(model: type[models.Model]) -> str:
+    return model._meta.db_table
+
+
+_READ = {
+    "device_id": "v.id",
+    "user_id": "v.user_id",
+    "provider": "v.provider",
+    "sandbox": "v.sandbox",
+    "badge": "v.badge",
+    "token": "COALESCE(ta.registration_id, tf.registration_id, tw.registration_id)",
+    "p256dh": "tw.p256dh",
+    "auth": "tw.auth",
+    "session_is_open": "s.revoked_at IS NULL AND u.is_active",
+    "fingerprint": "s.password_fingerprint",
+    "password": "u.password",
+    "sequence": "m.sequence",
+    "created_at": "m.created_at",
+    "is_deleted": "m.deleted_at IS NOT NULL",
+    "mentions": "m.mentions",
+    "conversation_notifies": "c.notifications_enabled",
+    "place_id": "p.id",
+    "history_from": "p.history_from",
+    "last_read_sequence": "p.last_read_sequence",
+    "muted_until": "p.muted_until",
+    "notification_level": "p.notification_level",
+    "is_apart": are_apart_in("v.user_id", "m.sender_id"),
+    "preferences_of": "f.user_id",
+    "push": "f.push",
+    "preview": "f.preview",
+    "level": "f.level",
+    "quiet_from": "f.quiet_from",
+    "quiet_until": "f.quiet_until",
+    "quiet_days": "f.quiet_days",
+    "time_zone": "f.time_zone",
+    "paused_until": "f.paused_until",
+    "newer_id": (
+        f"(SELECT nd.id FROM (SELECT id, sequence FROM {_table(Message)}"  # noqa: S608
+        " WHERE conversation_id = m.conversation_id AND sequence > m.sequence AND deleted_at IS NULL"
+        f" ORDER BY sequence DESC LIMIT {LOOKED_AT}) AS nm"
+        f" JOIN {_table(Delivery)} AS nd ON nd.message_id = nm.id AND nd.device_id = v.id"
+        f" AND nd.kind = '{Delivery.Kind.MESSAGE}' AND (nd.next_at IS NOT NULL OR nd.outcome = '{Outcome.SENT}')"
+        " ORDER BY nm.sequence DESC LIMIT 1)"
+    ),
+    "unread": unread_of("v.user_id"),
+    "sender_name": "COALESCE(NULLIF(x.display_name, ''), x.username)",
+    "conversation_name": "c.name",
+    "message_type": "m.message_type",
+    "content": "CASE WHEN f.preview THEN m.content END",
+}
+_PAIRS = Columns(Delivery, "message_id", "device_id")
+
+
+def rows_of(message_id: UUID, device_ids: Sequence[UUID]) -> list[Row]:
+    """Return a row for each of the devices that is still there, with the message."""
+    if not device_ids:
+        return []
+    pairs = [(message_id, device_id) for device_id in device_ids]
+    with connection.cursor() as cursor:
+        cursor.execute(_of_pairs(), _PAIRS.parameters(pairs))
+        return [Row(*values) for values in cursor if values[0] is not None]
+
+
+def finding(delivery_id: UUID, lease: datetime) -> Statement:
+    """Return the statement that reads the `DeliveryRow` of a delivery that is taken under this lease."""
+    return Statement(_of_delivery(), [one_id(delivery_id), one_moment(lease)])
+
+
+def unread_total(user_id: UUID) -> int:
+    """Return how many unread messages a person has in all their conversations: what a badge shows."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {unread_of('%s')}", [one_id(user_id)])
+        (unread,) = cursor.fetchone()
+    return int(unread)
+
+
+@cache
+def _of_pairs() -> str:
+    return _select(Row, _PAIRS.source)
+
+
+@cache
+def _of_delivery() -> str:
+    taken = f"(SELECT message_id, device_id FROM {_table(Delivery)} WHERE id = %s AND next_at = %s) AS r"  # noqa: S608
+    return _select(DeliveryRow, taken, matching(User, "x", "x.id = m.sender_id"))
+
+
+def _select(wanted: type[Row], source: str, *more: str) -> str:
+    """Return the SELECT of the fields of a kind of row, given where messages and devices r come from."""
+    joins = (
+        matching(PushDevice, "v", "v.id = r.device_id"),
+        matching(APNSDevice, "ta", "ta.id = v.apns_id"),
+        matching(GCMDevice, "tf", "tf.id = v.fcm_id"),
+        matching(WebPushDevice, "tw", "tw.id = v.web_push_id"),
+        matching(DeviceSession, "s", "s.id = v.session_id"),
+        matching(User, "u", "u.id = v.user_id"),
+        matching(Message, "m", "m.id = r.message_id"),
+        matching(Conversation, "c", "c.id = m.conversation_id"),
+        matching(
+            Participant,
+            "p",
+            "p.conversation_id = m.conversation_id AND p.user_id = v.user_id AND p.left_at IS NULL",
+        ),
+        matching(Preferences, "f", "f.user_id = v.user_id"),
+    )
+    fields = ", ".join(_READ[field] for field in wanted.__struct_fields__)
+    return f"SELECT {fields} FROM {source} {' '.join((*joins, *more))}"  # noqa: S608

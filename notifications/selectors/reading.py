@@ -3,7 +3,7 @@
 Each row costs a handful of look-ups by index, whatever the sizes of groups and tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, time
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from conversations.models import Conversation, Participant
 from messaging.models import Message
 from notifications.decision import Outcome
 from notifications.models import Delivery, Preferences, PushDevice
-from realtime.rows import Columns, Statement, matching, one_id, one_moment
+from realtime.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
 
 # So many newer messages of a conversation are asked whether one goes to a device in the place of an older one.
 LOOKED_AT = 200
@@ -153,12 +153,12 @@ def finding(delivery_id: UUID, lease: datetime) -> Statement:
     return Statement(_of_delivery(), [one_id(delivery_id), one_moment(lease)])
 
 
-def unread_total(user_id: UUID) -> int:
-    """Return how many unread messages a person has in all their conversations: what a badge shows."""
+def who_read_all(user_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these people who have no unread message in any conversation."""
+    text = f"SELECT u.id FROM {_table(User)} AS u WHERE {ids_in('u.id')} AND {unread_of('u.id')} = 0"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {unread_of('%s')}", [one_id(user_id)])
-        (unread,) = cursor.fetchone()
-    return int(unread)
+        cursor.execute(text, [ids(user_ids)])
+        return {as_uuid(user_id) for (user_id,) in cursor}
 
 
 @cache

@@ -15,7 +15,7 @@ from messaging.models import Message, ReceiptMove
 from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import breaker_of
-from notifications.selectors.reading import unread_total
+from notifications.selectors.reading import who_read_all
 from notifications.services import in_app
 from notifications.services.progress import looking_through
 from realtime import clock
@@ -74,13 +74,9 @@ def collect_readers() -> None:
             .exclude(provider=PushDevice.Provider.WEB_PUSH)
         )
         now = clock.now()
-        unread: dict[UUID, int] = {}
+        done = who_read_all({device.user_id for device in stale})
         Delivery.objects.bulk_create(
-            [
-                delivery_to(device, Delivery.Kind.BADGE, now)
-                for device in stale
-                if unread.setdefault(device.user_id, unread_total(device.user_id)) == 0
-            ],
+            [delivery_to(device, Delivery.Kind.BADGE, now) for device in stale if device.user_id in done],
             ignore_conflicts=True,
         )
 

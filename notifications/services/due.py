@@ -6,6 +6,7 @@ The rows are the queue. A hint through the broker may be lost or come twice: the
 import datetime
 import random
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,7 +18,8 @@ from realtime import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.
 HINT_SECONDS = 20
-# Only of the first that are due Celery is told: more would only wait in the broker, and be given again and again.
+# Celery is told only of the first that are due, behind each breaker: more would only wait in the broker, and be given
+# again and again.
 HINTS = 2_000
 # A sweep looks behind so many breakers; anybody's push service has one. Where there are more, chance is fair.
 BREAKERS = 100
@@ -41,7 +43,7 @@ def due_deliveries() -> list[UUID]:
         behind = Delivery.objects.filter(breaker=name)
         if name not in open_until:
             due += _hinted(behind)
-        elif open_until[name] <= now:
+        elif (until := open_until[name]) is not None and until <= now:
             due += _hinted(behind, most=1)
     return due
 
@@ -64,7 +66,7 @@ def due_digests() -> list[UUID]:
     return _hinted(Digest.objects.all())
 
 
-def _hinted(rows: "QuerySet[FanOut] | QuerySet[Delivery] | QuerySet[Digest]", *, most: int = HINTS) -> list[UUID]:
+def _hinted(rows: QuerySet[Any], *, most: int = HINTS) -> list[UUID]:
     """Of the first that are due, return those that Celery was not told of, and note that it is."""
     now = clock.now()
     forgotten = now - datetime.timedelta(seconds=HINT_SECONDS)

@@ -1,20 +1,21 @@
 """One delivery after the other, with providers that say what they are told to."""
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from messaging.services.change import delete_message_for_everyone
-from notifications.models import Breaker, Delivery
+from notifications.models import Breaker, Delivery, Preferences
 from notifications.providers.push import Accepted, Answer, Busy, Push
 from notifications.selectors.breakers import forget
 from notifications.services import breakers, collect, fan_out
 from notifications.services import deliver as delivering
 from notifications.services.due import due_fan_outs
 from realtime import clock
-from tests.making import direct, people, say
-from tests.notifications.registering import device_of
+from tests.making import direct, group, people, say
+from tests.notifications.registering import browser, device_of, iphone, session_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -104,3 +105,70 @@ def test_an_older_message_does_not_give_way_to_one_that_was_deleted(provider: Pr
     assert work_on(newer).outcome == "sent"
     delete_message_for_everyone(user_id=ana.pk, message_id=newest.message_id)
     assert work_on(older).outcome == "sent"
+
+
+def test_who_took_longer_than_the_lease_writes_nothing(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    lease = clock.now() + datetime.timedelta(minutes=1)
+
+    def slowly(push: Push) -> Answer:
+        Delivery.objects.filter(pk=push.id).update(next_at=lease)  # somebody else has it now
+        return Accepted()
+
+    monkeypatch.setattr(provider, "send", slowly)
+    after = work_on(delivery)
+    assert (after.outcome, after.next_at, after.attempts, after.answered_at) == ("send", lease, 0, None)
+
+
+def test_what_is_deleted_while_it_is_pushed_is_taken_away(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    sent = say(direct(ana, ben), ana)
+    (delivery,) = decided()
+
+    def slowly(push: Push) -> Answer:
+        delete_message_for_everyone(user_id=ana.pk, message_id=sent.message_id)
+        collect.collect_messages()  # finds no device that shows it
+        return Accepted()
+
+    monkeypatch.setattr(provider, "send", slowly)
+    assert work_on(delivery).outcome == "sent"
+    sync = Delivery.objects.get(kind="sync")
+    assert (sync.message_id, sync.next_at is not None) == (sent.message_id, True)
+
+
+def test_a_device_that_moved_to_another_provider_is_pushed_to_by_that_one(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    session = session_of(ben)
+    device_of(ben, iphone(), session)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    device_of(ben, browser("https://push.example.org/1"), session)
+    after = work_on(delivery)
+    assert (after.outcome, after.provider, after.breaker) == ("sent", "web_push", "web_push:push.example.org")
+    assert provider.pushes[0].keys is not None
+
+
+def test_one_whose_device_is_gone_ends(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    device = device_of(ben)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    device.delete()
+    assert work_on(delivery).outcome == "token_dead"
+
+
+def test_who_wants_a_preview_sees_sender_and_text(provider: Provider) -> None:
+    ana, ben, cyd = people("ana", "ben", "cyd")
+    device_of(ben)
+    device_of(cyd)
+    Preferences.objects.create(user=ben, preview=True)
+    say(group(ana, ben, cyd, name="Trip"), ana, "to the sea")
+    shown = {}
+    for delivery in decided():
+        work_on(delivery)
+        shown[delivery.user_id] = (provider.pushes[-1].title, provider.pushes[-1].body)
+    assert shown == {ben.pk: ("ana in Trip", "to the sea"), cyd.pk: (None, None)}

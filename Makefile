@@ -1,5 +1,5 @@
 # make run      everything on one port, with demo people; needs Python 3.11+ only
-# make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
+# make test     the whole suite, on services of its own        ARGS="-k typing" picks tests, PROCESSES=0 runs in one process
 # make machine  500 random stories against a plain model        STORIES=50 tells fewer
 # make coverage the suite with its lines and branches measured, and the bar for the core
 # make mutation small mistakes in the core, to see whether tests notice   ARGS="--every 10" takes a sample
@@ -41,7 +41,7 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile $(ARGS)
 
 machine: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis

@@ -189,6 +189,7 @@ COMPRESSED = b"\x02" + point(BROWSER.public_key())[1:33]
         (KEYS[0], "+/" + KEYS[1][2:]),
         (KEYS[0], KEYS[1] + "\n"),
     ],
+    ids=map(str, range(14)),  # the keys are others in each process, the names of tests are not
 )
 def test_garbage_is_no_key(p256dh: str, auth: str) -> None:
     with pytest.raises(ValueError):

@@ -1,5 +1,6 @@
 """Every outcome of a push, brought about as people bring it about."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,10 @@ async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, pe
         talk = await ana.talks_to(ben)
         await laptop.knows(talk)
         await writes(ana, talk)
-        await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
-        await stage.comes_to(ben, "active")
+        while not (outcomes := stage.outcomes(ben)):
+            await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
+            await asyncio.sleep(0.1)
+        assert outcomes == ["active"], stage.told(ben)
         assert stage.providers.apns.delivered(phone) == []
         stage.providers.apns.arrives(token=phone)
         await stage.comes_to(ben, "sent")

@@ -19,7 +19,7 @@ Broker = Literal["memory", "redis", "rabbitmq"]
 # Short enough to wait for.
 PACE = {
     "PUSH_DELAY_SECONDS": "1",
-    "PUSH_ACTIVE_SECONDS": "2",
+    "PUSH_ACTIVE_SECONDS": "6",
     "PUSH_ACTIVE_PATIENCE_SECONDS": "60",
     "DIGEST_AFTER_MINUTES": "0.02",
     "PROVIDERS_TIMEOUT_SECONDS": "3",

@@ -42,7 +42,7 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 machine: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis

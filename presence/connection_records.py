@@ -63,14 +63,14 @@ class ConnectionRecords:
         if now - self._looked_at < WRITE_SECONDS:
             return
         self._looked_at = now
-        if self._notes.lost:
-            self._begin_anew()
         self._note_waiting(now)
         # What was noted is written first: the process vouches for connections of which nothing else is known.
         seen_at = _moment(hub.followed_at)
         try:
             await self._notes.flush()
-            if now - self._renewed_at >= RENEW_SECONDS:
+            if self._notes.lost:
+                self._begin_anew()
+            elif now - self._renewed_at >= RENEW_SECONDS:
                 self._process.seen_at = seen_at
                 await in_database_thread(services.renew_process, self._process)
                 self._renewed_at = now
@@ -87,7 +87,7 @@ class ConnectionRecords:
     def _begin_anew(self) -> None:
         """Go on as another process, since notes were lost: nothing vouches any more for what the old one left open."""
         log.warning("%d records of connections were lost", self._notes.lost)
-        self._notes.clear()
+        self._notes.lost = 0
         self._begin()
         for socket in self._opened_at:
             self._note(socket)

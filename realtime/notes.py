@@ -55,12 +55,6 @@ class Notes(Generic[Key, Note]):
             self._notes[key] = note if older is None else self._merge(older, note)
             self._forget_the_oldest()
 
-    def clear(self) -> None:
-        """Give up what waits."""
-        with self._lock:
-            self._notes.clear()
-            self.lost = 0
-
     def write(self) -> None:
         """Write all that waits, in this thread. While the database is away it waits on.
 

@@ -1,7 +1,6 @@
 """How far each device acknowledged: with the move where it moved a mark, in notes where another was first."""
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +18,7 @@ from messaging.selectors import acknowledgements
 from messaging.services import device_marks
 from messaging.services.device_marks import Acknowledged, write_device_marks
 from messaging.services.receipts import Mark, set_marks
+from realtime.notes import Notes
 from tests.making import direct, group, people, say
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +31,11 @@ def later(seconds: float) -> datetime.datetime:
 
 
 @pytest.fixture(autouse=True)
-def no_notes() -> Iterator[None]:
-    device_marks.notes.clear()
-    yield
-    device_marks.notes.clear()
+def notes(monkeypatch: pytest.MonkeyPatch) -> Notes[Any, Acknowledged]:
+    """Notes of the test's own."""
+    notes: Notes[Any, Acknowledged] = Notes(write_device_marks, merge=device_marks._further, most=100, seconds=0)
+    monkeypatch.setattr(device_marks, "notes", notes)
+    return notes
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_thousands_are_a_few_statements(talk: Conversation) -> None:
     DeviceMark.objects.all().delete()  # of sessions that nobody has
 
 
-def test_a_large_group_acknowledges_without_a_row_per_device(settings: Any) -> None:
+def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
     """The statements of a batch are the same for one member and for thirty, with two devices each."""
     counts = []
     for number in (1, 30):
@@ -156,7 +157,7 @@ def test_a_large_group_acknowledges_without_a_row_per_device(settings: Any) -> N
             set_marks(batch())
         counts.append((len(first), len(second)))
         assert len(device_marks.notes) == number
-        device_marks.notes.clear()
+        device_marks.notes.write()
     assert counts[0] == counts[1]
 
 

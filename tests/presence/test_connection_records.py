@@ -107,9 +107,7 @@ async def test_what_the_hub_had_not_seen_was_not_written_to_a_socket_that_ends(r
     assert ended.closed_at - ended.written_until > datetime.timedelta(seconds=59)
 
 
-async def test_a_socket_that_waits_is_noted_and_when_it_recovers_too(
-    records: ConnectionRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_socket_that_waits_is_noted_and_when_it_recovers_too(records: ConnectionRecords) -> None:
     peer = a_peer()
     records.opened(peer.socket)
     peer.stops_reading()
@@ -128,10 +126,8 @@ async def test_a_socket_that_waits_is_noted_and_when_it_recovers_too(
     assert (await row_of(peer)).written_until is None
 
 
-async def test_thousands_that_come_back_at_once_are_a_few_statements(
-    statements: list[str], records: ConnectionRecords
-) -> None:
-    records = ConnectionRecords()  # whose writing is watched
+async def test_thousands_that_come_back_at_once_are_a_few_statements(statements: list[str]) -> None:
+    records = ConnectionRecords()
     for peer in (peers := [a_peer() for _ in range(2_500)]):
         records.opened(peer.socket)
     assert statements == []
@@ -158,9 +154,7 @@ async def test_messages_to_many_connections_write_nothing(statements: list[str])
     assert statements == []
 
 
-async def test_while_the_database_is_away_records_wait(
-    records: ConnectionRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_the_database_is_away_records_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     peer, gone = a_peer(), True
 
     def away(connections: list[Connection]) -> None:
@@ -196,7 +190,11 @@ async def test_when_records_were_lost_nothing_vouches_for_what_they_left_open() 
         records.closed(peer.socket)
     the_hub_has_seen_everything()
     await records.tick()
+    await records.tick()
     assert (await row_of(lost)).closed_at is None
+    assert [(await row_of(each)).closed_at is None for each in others[-2:]] == [False, False], (
+        "what was kept is written"
+    )
     assert (await row_of(lost)).process_id == old.id
     (new,) = await in_database_thread(lambda: list(ServerProcess.objects.exclude(id=old.id)))
     assert (await row_of(staying)).process_id == new.id

@@ -118,6 +118,8 @@ class Socket:
 
         None: all of it, and the socket is open.
         """
+        if self._queued_since is None and self._held_since is None:
+            return self._ended_at  # nearly all, of thousands that are asked every second
         return _earliest(self._queued_since, self._held_since, self._ended_at)
 
     # --- Frames out -----------------------------------------------------------------------

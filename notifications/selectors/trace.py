@@ -135,7 +135,7 @@ def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[D
 
 
 def _were_there(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
-    """Return who was a member when a message was written and may, or might until they left, see it.
+    """Return who was a member when a message was written, whose history starts with their coming.
 
     Of who left and came back, the time before is not known.
     """
@@ -144,7 +144,6 @@ def _were_there(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
             Q(left_at=None) | Q(left_at__gt=message.created_at),
             conversation_id=message.conversation_id,
             user_id__in=user_ids,
-            joined_at__lte=message.created_at,
             history_from__lte=message.sequence,
         )
         .order_by()

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.services import block_user, open_session, revoke_session
-from conversations.services import add_participants
+from conversations.services import add_participants, leave
 from messaging.services.receipts import Mark, set_mark
 from notifications.models import Delivery, Notification
 from notifications.selectors.trace import trace_for_staff
@@ -207,6 +207,18 @@ def test_what_is_older_than_the_records_is_not_said_to_have_missed_a_device(sett
     trace = trace_for_staff(sent.message_id)
     assert trace is not None
     assert [device.socket for device in trace.people[0].devices] == [None]
+
+
+def test_somebody_who_left_afterwards_was_there() -> None:
+    ana, ben = people("ana", "ben")
+    team = group(ana, ben)
+    device_of(ben)
+    sent = say(team, ana)
+    sweep()
+    leave(user_id=ben.pk, conversation_id=team.pk)
+    trace = trace_for_staff(sent.message_id)
+    assert trace is not None
+    assert [(person.user, person.was_there) for person in trace.people] == [(ben, True)]
 
 
 def test_a_push_to_a_device_that_is_gone_is_still_shown() -> None:

@@ -33,7 +33,7 @@ class ReadOnlyAdmin(ModelAdmin):
     """
 
     list_per_page = 50
-    ordering = ("-pk",)
+    ordering: tuple[str, ...] = ("-pk",)
     sortable_by = ()
     paginator = InfinitePaginator
     show_full_result_count = False

@@ -259,6 +259,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": DIGEST_SWEEP_SECONDS,
         "options": {"expires": 25},
     },
+    "purge-connections": {"task": "presence.tasks.purge", "schedule": crontab(minute="37")},
     "purge-notifications": {"task": "notifications.tasks.purge", "schedule": crontab(minute="23")},
 }
 

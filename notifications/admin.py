@@ -84,7 +84,7 @@ class PushDeviceAdmin(ReadOnlyAdmin):
     searched_ids = ("id", "user_id", "session_id")
     searched_users = ("user",)
     search_help_text = "A whole username, or the id of a device, a person or a session."
-    fields = ("id", "user", "session", "provider", "sandbox", "badge", "created_at")
+    fields = ("id", "user", "session", "provider", "sandbox", "badge", "created_at", "registered_at")
     readonly_fields = fields
 
 

@@ -151,6 +151,7 @@ class Migration(migrations.Migration):
                 ('sandbox', models.BooleanField(default=False, help_text='APNs: an app built for development.')),
                 ('badge', models.IntegerField(default=0, help_text='The number of unread messages that it was told last.')),
                 ('created_at', models.DateTimeField()),
+                ('registered_at', models.DateTimeField(help_text='When the app last said that it has this token.')),
                 ('apns', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='address', to='push_notifications.apnsdevice')),
                 ('fcm', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='address', to='push_notifications.gcmdevice')),
                 ('session', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='push_device', to='accounts.devicesession')),

@@ -1,5 +1,6 @@
 """Push addresses: registered by a device session, moved with it, and gone when it ends."""
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -46,12 +47,16 @@ def unregister_device(*, user_id: UUID, token: str) -> None:
         _forget(rows, address__user_id=user_id)
 
 
-def forget_dead_device(*, device_id: UUID, token: str) -> None:
-    """Forget an address whose token its provider says is no longer valid; not one that has got another meanwhile."""
+def forget_dead_device(*, device_id: UUID, token: str, since: datetime.datetime | None = None) -> None:
+    """Forget an address whose token its provider says is no longer valid; not one that has got another meanwhile.
+
+    Nor one that was registered after `since`, when the provider found the token dead: it lives again.
+    """
     with transaction.atomic():
         row = _token_of(PushDevice.objects.filter(id=device_id).select_related(*TABLE_OF).first())
         if row is not None and row.registration_id == token:
-            _forget([row], address__id=device_id)
+            not_since = {"address__registered_at__lte": since} if since is not None else {}
+            _forget([row], address__id=device_id, **not_since)
 
 
 def forget_orphans() -> int:
@@ -90,6 +95,7 @@ def _registered(
         before = _token_of(device)
         # What is on its way to the session's device goes to its new address.
         device.provider, device.sandbox = provider, wanted.environment == "sandbox"
+        device.registered_at = clock.now()
         for each in TABLE_OF:
             setattr(device, each, token if each == provider else None)
         device.save()

@@ -9,6 +9,7 @@ from accounts.services import revoke_session
 from notifications.frames import RegisterDevice
 from notifications.models import PushDevice
 from notifications.services.devices import forget_dead_device, forget_orphans, register_device, unregister_device
+from realtime import clock
 from realtime.errors import DomainError, Invalid
 from tests.making import at_once, people, person
 from tests.notifications.registering import android, browser, device_of, iphone, session_of
@@ -124,6 +125,17 @@ def test_a_dead_token_goes_but_not_the_one_that_took_its_place() -> None:
     forget_dead_device(device_id=device.pk, token="ab" * 32)
     assert addresses() == {("ana", "cd" * 32)}
     forget_dead_device(device_id=device.pk, token="cd" * 32)
+    assert tokens() == 0
+
+
+def test_a_token_that_was_registered_again_since_it_was_dead_stays() -> None:
+    session = session_of(person("ana"))
+    device = device_of(session.user, iphone("ab" * 32), session)
+    found_dead_at = clock.now()
+    device_of(session.user, iphone("ab" * 32), session)
+    forget_dead_device(device_id=device.pk, token="ab" * 32, since=found_dead_at)
+    assert addresses() == {("ana", "ab" * 32)}
+    forget_dead_device(device_id=device.pk, token="ab" * 32, since=clock.now())
     assert tokens() == 0
 
 

@@ -77,6 +77,8 @@ def _message(push: Push, title: str, body: str | None) -> bytes:
         if body is not None:
             notification["body"] = body
         if push.collapse_id:
+            # What is visible FCM stores as collapsible anyhow, and it documents that it ignores the key then; the
+            # reference of the interface makes no such exception. On a phone that is reached the tag decides.
             android["collapse_key"] = push.collapse_id
             notification["tag"] = push.collapse_id
         android["notification"] = notification

@@ -129,10 +129,10 @@ async def test_what_the_operator_can_mend_is_sent_afterwards(stage: Stage, peopl
         doubles["web_push"].fails(403, token=devices["web_push"], times=1)
         talk = await ana.talks_to(ben)
         await writes(ana, talk)
-        await stage.comes_to(ben, "later", "later", "later")
         await stage.comes_to(ben, "sent", "sent", "sent")
         for name, token in devices.items():
             assert shown_on(doubles[name], token) == each_once([talk])
+            assert len([record for record in doubles[name].received() if record.token == token]) == 2
 
 
 @on_one

@@ -133,7 +133,7 @@ def _record(delivery: Delivery, device: PushDevice, push: Push, answer: Answer) 
             _finish(delivery, Outcome.SENT, provider_id=(provider_id or "")[:200])
         case Dead(reason=reason):
             breakers.note_success(delivery.breaker)
-            devices.forget_dead_device(device_id=device.pk, token=push.token)
+            devices.forget_dead_device(device_id=device.pk, token=push.token, since=answer.since)
             _finish(delivery, Outcome.TOKEN_DEAD, reason=reason)
         case Refused(reason=reason):
             breakers.note_success(delivery.breaker)

@@ -4,17 +4,16 @@ import datetime
 
 from django.db.models import QuerySet
 
-from notifications.models import Breaker, Delivery, FanOut
+from notifications.models import Delivery, FanOut
 from notifications.services.in_app import purge_notifications
 
 SLICE = 5_000
 
 
 def purge_records(*, before: datetime.datetime) -> None:
-    """Delete what was decided, noted or changed before a moment, and is done."""
+    """Delete what was decided or noted before a moment, and is done."""
     _delete(Delivery.objects.filter(decided_at__lt=before, next_at=None))
     _delete(FanOut.objects.filter(sent_at__lt=before, next_at=None))
-    Breaker.objects.filter(changed_at__lt=before).delete()
     purge_notifications(before=before)
 
 

@@ -1,5 +1,5 @@
 # make run      everything on one port, with demo people; needs Python 3.11+ only
-# make test     the whole suite, on services of its own        ARGS="-k typing" picks tests
+# make test     the whole suite, on services of its own        ARGS="-k typing" picks tests, PROCESSES=0 runs in one process
 # make machine  500 random stories against a plain model        STORIES=50 tells fewer
 # make coverage the suite with its lines and branches measured, and the bar for the core
 # make mutation small mistakes in the core, to see whether tests notice   ARGS="--every 10" takes a sample
@@ -9,6 +9,7 @@
 # make soak     5,000 connections for ten minutes, then beside hostile ones     ARGS="--seconds 60"
 # make bench-peers   the same beside ejabberd, prosody, Synapse and the Channels tutorial (20 minutes)
 # make campaign load and faults for an hour, and a report      SEED=7 MINUTES=10 MESSAGES=100000 FAULTS=300
+# make outage   a push provider is dead for five minutes while people write      MINUTES=1
 #
 # Settings come from the environment, the command line (`make run PORT=9000`) or `.env`.
 
@@ -29,7 +30,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine coverage mutation lint format bench bench-plots soak bench-peers clean venv campaign
+.PHONY: help run test machine coverage mutation lint format bench bench-plots soak bench-peers clean venv campaign outage
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -41,7 +42,7 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 machine: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis
@@ -87,6 +88,10 @@ campaign: $(DEV_STAMP)
 	@$(PY) -m tests.campaign $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(MESSAGES),--messages $(MESSAGES)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(REPORT),--report $(REPORT))
+
+outage: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare postgresql redis rabbitmq
+	@$(PY) -m tests.pushing.outage $(if $(MINUTES),--minutes $(MINUTES))
 
 clean:
 	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \

@@ -16,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
@@ -23,6 +24,7 @@ from unfold.paginator import InfinitePaginator
 from accounts import services
 from accounts.forms import LimitedAuthenticationForm, NewPasswordForm, NewPersonForm, PersonForm
 from accounts.models import Block, DeviceSession, User
+from accounts.selectors import ran_out_by
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -33,7 +35,7 @@ class ReadOnlyAdmin(ModelAdmin):
     """
 
     list_per_page = 50
-    ordering = ("-pk",)
+    ordering: tuple[str, ...] = ("-pk",)
     sortable_by = ()
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -164,14 +166,21 @@ class LivingFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("living", "Living"), ("revoked", "Revoked"), ("deactivated", "Of deactivated people")]
+        return [
+            ("living", "Living"),
+            ("revoked", "Revoked"),
+            ("ran_out", "Cookie ran out"),
+            ("deactivated", "Of deactivated people"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         match self.value():
             case "living":
-                return queryset.filter(revoked_at=None, user__is_active=True)
+                return queryset.filter(revoked_at=None, user__is_active=True).exclude(ran_out_by(timezone.now()))
             case "revoked":
                 return queryset.exclude(revoked_at=None)
+            case "ran_out":
+                return queryset.filter(ran_out_by(timezone.now()))
             case "deactivated":
                 return queryset.filter(user__is_active=False)
         return queryset

@@ -95,7 +95,7 @@ class DeviceSession(models.Model):
     """One signed-in device of a user, by bearer token or by browser cookie.
 
     The token itself is stored nowhere, only its SHA-256. A session counts while it is not revoked, its
-    user is active and the user's password is the one it was opened with.
+    user is active and the user's password is the one it was opened with; without a token, while its cookie lasts.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

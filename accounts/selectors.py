@@ -14,12 +14,15 @@ from django.utils import timezone
 from accounts.frames import MeBody, SessionBody, UserBody
 from accounts.models import Block, DeviceSession, User, token_hash
 from realtime.errors import NotFound
-from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id
+from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id, one_moment
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
 USE_NOTED_EVERY = datetime.timedelta(minutes=5)
 SEARCH_RESULTS = 20
+# Whether a session s of a person u lives, but for a change of password (`is_opened_with`), given `oldest_cookie`: what
+# a browser opened lives no longer than its cookie.
+NOT_ENDED = "s.revoked_at IS NULL AND u.is_active AND (s.token_hash IS NOT NULL OR s.created_at > %s)"
 _SESSIONS, _USERS = Columns.of_all(DeviceSession), Columns.of_all(User)
 
 
@@ -62,6 +65,11 @@ def ended_sessions(session_ids: Collection[str]) -> set[str]:
     return set(session_ids) - {str(as_uuid(session_id)) for (session_id,) in rows}
 
 
+def oldest_cookie() -> Any:
+    """Return when the oldest cookie was given that still counts, as a parameter of a statement (`NOT_ENDED`)."""
+    return one_moment(_cookies_of(timezone.now()))
+
+
 def is_opened_with(password: str, fingerprint: str) -> bool:
     """Return whether a session of this fingerprint was opened with the password, as stored, that its user has now."""
     return bool(fingerprint == User(password=password).get_session_auth_hash())
@@ -69,9 +77,8 @@ def is_opened_with(password: str, fingerprint: str) -> bool:
 
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
     """Return the living sessions of a user, newest first."""
-    sessions = user.device_sessions.filter(revoked_at=None, password_fingerprint=user.get_session_auth_hash()).order_by(
-        "-created_at", "-id"
-    )
+    living = user.device_sessions.filter(revoked_at=None, password_fingerprint=user.get_session_auth_hash())
+    sessions = living.exclude(ran_out_by(timezone.now())).order_by("-created_at", "-id")
     return [
         SessionBody(
             id=session.id,
@@ -83,6 +90,11 @@ def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
         )
         for session in sessions
     ]
+
+
+def ran_out_by(moment: datetime.datetime) -> Q:
+    """Return the condition of sessions whose cookie had run out by a moment; a bearer token never does."""
+    return Q(token_hash=None, created_at__lte=_cookies_of(moment))
 
 
 def user_by_id(user_id: UUID) -> User:
@@ -173,7 +185,7 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
     Every request asks this: to have the ORM write the statement would take longer than all the rest of it.
     """
     text = f"SELECT {_SESSIONS.of('s')}, {_USERS.of('u')} {_not_ended(condition)}"
-    for session_values, user_values in _SESSIONS.fetch_with(_USERS, text, [parameter]):
+    for session_values, user_values in _SESSIONS.fetch_with(_USERS, text, [parameter, oldest_cookie()]):
         session, user = _SESSIONS.instance(session_values), _USERS.instance(user_values)
         if session.password_fingerprint == user.get_session_auth_hash():
             session.user = user
@@ -184,20 +196,25 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
 
 def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield columns of the sessions s that live and fit; instances of the models would take several times as long."""
-    user = User()
+    user, text = User(), f"SELECT u.password, s.password_fingerprint, {columns} {_not_ended(condition)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT u.password, s.password_fingerprint, {columns} {_not_ended(condition)}", parameters)
+        cursor.execute(text, [*parameters, oldest_cookie()])
         for user.password, fingerprint, *row in cursor:
             if fingerprint == user.get_session_auth_hash():
                 yield tuple(row)
 
 
 def _not_ended(condition: str) -> str:
-    """Return from where sessions s that fit are read, with their people u; a change of password ends others, too."""
+    """Return from where sessions s that fit are read, with their people u, given what fits and `oldest_cookie`."""
     return (
         f"FROM {DeviceSession._meta.db_table} AS s JOIN {User._meta.db_table} AS u ON u.id = s.user_id "
-        f"WHERE {condition} AND s.revoked_at IS NULL AND u.is_active"
+        f"WHERE {condition} AND {NOT_ENDED}"
     )
+
+
+def _cookies_of(moment: datetime.datetime) -> datetime.datetime:
+    """Return when the cookies were given that run out at a moment: nothing makes them last longer."""
+    return moment - datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
 
 def _note_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:

@@ -12,10 +12,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.errors import WrongCredentials
 from accounts.models import Block, DeviceSession, User, token_hash
+from accounts.selectors import ran_out_by
 from accounts.signals import blocks_changed
 from accounts.store import count_attempt
 from realtime.door import announce
@@ -198,8 +200,9 @@ def lock_people(user_ids: Collection[UUID]) -> set[UUID]:
 
 
 def purge_ended_sessions(*, older_than: datetime.timedelta) -> int:
-    """Delete sessions that were revoked longer ago than that; return how many."""
-    count, _ = DeviceSession.objects.filter(revoked_at__lt=timezone.now() - older_than).delete()
+    """Delete sessions that were revoked, or whose cookie ran out, longer ago than that; return how many."""
+    before = timezone.now() - older_than
+    count, _ = DeviceSession.objects.filter(Q(revoked_at__lt=before) | ran_out_by(before)).delete()
     return count
 
 

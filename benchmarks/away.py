@@ -1,7 +1,7 @@
 """People who are away, each with a device that is pushed to; runs in a process of its own, with Django.
 
-`python -m benchmarks.away 10000` makes one group of a sender and so many others, a direct conversation of the sender
-with one of them, and two pairs of new people who talk to each other; everybody but those has an iPhone. It prints
+`python -m benchmarks.away 10000 500` makes one group of a sender and so many others, of whom so many have an iPhone, a
+direct conversation of the sender with one of them, and two pairs of new people who talk to each other. It prints
 `{token, group_id, direct_id, pairs: [[place, place], ...]}`. People, group and devices are written set by set, as the
 product's services would have written them.
 """
@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 
-def main(members: int) -> dict[str, object]:
+def main(members: int, devices: int) -> dict[str, object]:
     """Make everything and describe it."""
     from django.db import connection, transaction
 
@@ -26,7 +26,7 @@ def main(members: int) -> dict[str, object]:
         token = people[0][1]
         users: list[Any] = [user for user, _ in people]
         group_id = _group_of(users)
-        _give_iphones(users)
+        _give_iphones(users[1 : devices + 1])
         direct = new_conversation(people[:2])
         pairs = [new_conversation(new_people(2)) for _ in range(2)]
     with connection.cursor() as cursor:
@@ -76,4 +76,4 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    json.dump(main(int(sys.argv[1])), sys.stdout)
+    json.dump(main(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)

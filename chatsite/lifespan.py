@@ -19,7 +19,7 @@ from django.db import connection
 
 from chatsite.celery import start_embedded_worker
 from chatsite.garbage import collector
-from realtime import clock
+from realtime import clock, registry
 from realtime.drain import drain
 from realtime.errors import TryAgain
 from realtime.sweep import keep_process_running
@@ -33,6 +33,7 @@ log = logging.getLogger("chatsite.lifespan")
 SWITCH_INTERVAL_SECONDS = 0.0005
 SAME_SIGNAL_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
+LAST_WORDS_SECONDS = 2.0
 
 
 class WithoutHostileNoise(logging.Filter):
@@ -71,6 +72,7 @@ async def lifespan(
                 start_embedded_worker()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            await _say_last_words()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -100,6 +102,16 @@ async def _look_at_database() -> None:
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
+
+
+async def _say_last_words() -> None:
+    """Let what was noted in memory be written, unless the database does not take it in time."""
+    for say in registry.last_words:
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await say()
+        except (TryAgain, TimeoutError):
+            log.warning("the last records of this process could not be written")
 
 
 def refuse_unsafe_database() -> None:

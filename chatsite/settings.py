@@ -246,6 +246,8 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Who listens to a line that went silent notices it after two of these; Celery's default is two minutes.
+CELERY_BROKER_HEARTBEAT = 10
 # However long it is away: Celery's default is to end after a hundred attempts.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Keeps nothing in a file: every worker has a beat of its own, and what it asks for is right to be asked for twice.
@@ -259,6 +261,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": DIGEST_SWEEP_SECONDS,
         "options": {"expires": 25},
     },
+    "purge-connections": {"task": "presence.tasks.purge", "schedule": crontab(minute="37")},
     "purge-notifications": {"task": "notifications.tasks.purge", "schedule": crontab(minute="23")},
 }
 

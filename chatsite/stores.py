@@ -100,5 +100,6 @@ def broker_options(url: str) -> Options:
     if url.startswith("redis"):
         # What a worker took and never acknowledged is given to another one after so many seconds.
         return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 10}
-    # A message counts as given only once the broker says that it has it.
-    return {"confirm_publish": True}
+    # A message counts as given only once the broker says that it has it. Without a bound, who waits for that on a line
+    # that went silent would wait for ever.
+    return {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}

@@ -51,7 +51,7 @@ class MessageAdmin(ReadOnlyAdmin):
 class ReceiptMoveAdmin(ReadOnlyAdmin):
     """When whose devices got, and who read, everything up to where."""
 
-    list_display = ("user", "kind", "conversation", "from_sequence", "up_to_sequence", "moved_at")
+    list_display = ("user", "kind", "conversation", "from_sequence", "up_to_sequence", "moved_at", "session_id")
     list_filter = ("kind",)
     list_select_related = ("conversation", "user")
     searched_ids = ("conversation_id",)

@@ -1,10 +1,10 @@
-"""Messages, whom they mention, and the moves of receipt marks."""
+"""Messages, whom they mention, the moves of receipt marks, and how far single devices got."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import new_id
+from accounts.models import DeviceSession, new_id
 from conversations.models import Conversation
 
 
@@ -101,6 +101,7 @@ class ReceiptMove(models.Model):
     from_sequence = models.BigIntegerField(help_text="The mark before; what it covers anew lies above.")
     up_to_sequence = models.BigIntegerField()
     moved_at = models.DateTimeField()
+    session_id = models.UUIDField(null=True, help_text="The device session that moved it, as far as known.")
 
     class Meta:
         ordering = ("conversation_id", "id")
@@ -111,3 +112,27 @@ class ReceiptMove(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.kind} up to {self.up_to_sequence}"
+
+
+class DeviceMark(models.Model):
+    """How far a device acknowledged what another device of its person had acknowledged before: the furthest, and when.
+
+    A device that moves a mark of its person has that in `ReceiptMove.session_id`.
+    """
+
+    # Written some seconds late, when either may be gone; whoever deletes them takes these rows along (decision 0014).
+    session = models.ForeignKey(
+        DeviceSession, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    up_to_sequence = models.BigIntegerField()
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["session", "conversation"], name="one_mark_per_device"),)
+
+    def __str__(self) -> str:
+        return f"{self.session_id} up to {self.up_to_sequence}"

@@ -14,6 +14,7 @@ from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
 from messaging.selectors import Unread, unread_counts, with_newest_message
+from messaging.services import device_marks
 from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
@@ -126,6 +127,8 @@ def register() -> None:
         frames.ConversationRead,
     )
     registry.recent_notices.append(RecentReceipts())
+    registry.ticks.append(device_marks.notes.tick)
+    registry.last_words.append(device_marks.notes.flush)
     registry.busy_checks.append(lambda: not (_sends.idle and _marks.idle))
     event_log.register_renderer(
         [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events

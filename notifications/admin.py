@@ -3,21 +3,20 @@
 Tokens are secrets of a kind: whoever has one and the operator's keys can write to the device. They are not shown.
 """
 
-from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice, WNSDevice
-from unfold.admin import ModelAdmin
 
 from accounts.admin import ReadOnlyAdmin
 from notifications.models import Breaker, Delivery, Digest, FanOut, Notification, Preferences, PushDevice
 from notifications.selectors.trace import trace_for_staff
+from notifications.services import preferences as services
 
 # Their actions send by other senders than ours, which know nothing of decisions and lose what providers answer.
 for _table in (APNSDevice, GCMDevice, WebPushDevice, WNSDevice):
@@ -85,7 +84,7 @@ class PushDeviceAdmin(ReadOnlyAdmin):
     searched_ids = ("id", "user_id", "session_id")
     searched_users = ("user",)
     search_help_text = "A whole username, or the id of a device, a person or a session."
-    fields = ("id", "user", "session", "provider", "sandbox", "badge", "created_at")
+    fields = ("id", "user", "session", "provider", "sandbox", "badge", "created_at", "registered_at")
     readonly_fields = fields
 
 
@@ -102,22 +101,15 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Preferences)
-class PreferencesAdmin(ModelAdmin):
-    """What people want to be notified of. Staff may change it, for somebody who cannot."""
+class PreferencesAdmin(ReadOnlyAdmin):
+    """What people want to be notified of, which is theirs to say. Who never said anything has no row."""
 
     list_display = ("user", "push", "email", "preview", "level", "quiet_from", "quiet_until", "paused_until")
     list_filter = ("push", "email", "preview", "level")
     list_select_related = ("user",)
-    search_fields = ("=user__username", "=user__id")
-    autocomplete_fields = ("user",)
-    show_full_result_count = False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("user",) if obj is not None else ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Preferences]:
-        preferences: QuerySet[Preferences] = super().get_queryset(request).order_by("user__username")
-        return preferences
+    searched_ids = ("user_id",)
+    searched_users = ("user",)
+    search_help_text = "A whole username, or the id of a person."
 
 
 @admin.register(Breaker)
@@ -130,7 +122,7 @@ class BreakerAdmin(ReadOnlyAdmin):
 
 @admin.register(Digest)
 class DigestAdmin(ReadOnlyAdmin):
-    """The newest mail about unread messages to each person."""
+    """The newest mail about unread messages to each person; here it is stopped for who asks staff for that."""
 
     list_display = ("user", "outcome", "reason", "attempts", "sent_at", "next_at")
     list_filter = ("outcome",)
@@ -138,3 +130,15 @@ class DigestAdmin(ReadOnlyAdmin):
     searched_ids = ("user_id",)
     searched_users = ("user",)
     search_help_text = "A whole username, or the id of a person."
+    actions = ("stop_mail",)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_preferences")
+
+    @admin.action(description="Send no more mail about unread messages", permissions=["stop"])
+    def stop_mail(self, request: HttpRequest, queryset: QuerySet[Digest]) -> None:
+        stopped = list(queryset.exclude(user__notification_preferences__email=False))
+        for digest in stopped:
+            services.stop_mail(user_id=digest.user_id)
+            self.log_change(request, digest, "Mail stopped.")
+        self.message_user(request, f"Stopped: {len(stopped)}.", messages.SUCCESS if stopped else messages.WARNING)

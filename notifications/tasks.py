@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from notifications.services import collect, devices, digests, due, retention
+from notifications.services import breakers, collect, devices, digests, due, retention
 from notifications.services import deliver as delivering
 from notifications.services import fan_out as fanning_out
 from realtime.crash import crash_point
@@ -75,9 +75,10 @@ def send_digest(user_id: str) -> None:
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def purge() -> None:
-    """Delete records that are older than the settings keep them, and tokens whose sessions are gone."""
+    """Delete records that are older than the settings keep them, tokens whose sessions are gone, and old breakers."""
     retention.purge_records(before=timezone.now() - datetime.timedelta(days=settings.DELIVERY_RECORD_DAYS))
     devices.forget_orphans()
+    breakers.forget_old()
 
 
 def _hand_out(deliveries: Sequence[UUID]) -> None:

@@ -9,6 +9,7 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import receivers, socket  # noqa: F401
+        from presence import connection_records, receivers, socket  # noqa: F401
 
         socket.register()
+        connection_records.register()

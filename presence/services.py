@@ -1,18 +1,24 @@
-"""What changes presence, and who is told. Synchronous; called from a thread, in batches."""
+"""What changes presence, who is told, and the records of connections. Synchronous; called from a thread, in batches."""
 
+import datetime
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import redis
+from django.db.models import Q
 
 from accounts.selectors import are_apart, kept_apart
 from conversations.selectors import LISTED_PARTICIPANTS, members_among, peers_of, shares_conversation
 from presence.frames import Presence
+from presence.models import Connection, ServerProcess
 from presence.store import Lease, Shown, store
 from realtime.bodies import encode
 from realtime.door import announce_now_without_commit
 from realtime.errors import TryAgain
 from realtime.items import Notice
+
+ROWS_PER_STATEMENT = 1_000
+PURGED_AT_ONCE = 5_000
 
 
 def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
@@ -103,3 +109,33 @@ def _announce(frames: dict[str, str], peers: dict[str, list[str]]) -> None:
 def presence_frame(user_id: str, shown: Shown) -> Presence:
     """Return what is shown of a person as a frame."""
     return Presence(user_id=user_id, status=shown.status, activity=shown.activity, last_seen=shown.seen_at)
+
+
+# --- Records of connections -----------------------------------------------------------------
+
+
+def record_connections(connections: list[Connection]) -> None:
+    """Write connections as they are now, whether they were written before or not: some statements for thousands."""
+    Connection.objects.bulk_create(
+        connections,
+        batch_size=ROWS_PER_STATEMENT,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["process_id", "closed_at", "close_code", "written_until"],
+    )
+
+
+def renew_process(process: ServerProcess) -> None:
+    """Write that a process has seen everything up to its `seen_at`."""
+    ServerProcess.objects.bulk_create([process], update_conflicts=True, unique_fields=["id"], update_fields=["seen_at"])
+
+
+def purge_connections(*, before: datetime.datetime) -> None:
+    """Delete the records of connections that ended, or whose process was last heard of, before a moment."""
+    living = ServerProcess.objects.filter(seen_at__gte=before).values("id")
+    over = Q(closed_at__lt=before) | Q(closed_at=None) & ~Q(process_id__in=living)
+    old = Connection.objects.filter(over, opened_at__lt=before).order_by("opened_at", "id")
+    # Some at a time: no statement is to take long.
+    while ids := list(old.values_list("id", flat=True)[:PURGED_AT_ONCE]):
+        Connection.objects.filter(id__in=ids).delete()
+    ServerProcess.objects.filter(seen_at__lt=before).delete()

@@ -25,6 +25,8 @@ log = logging.getLogger("chatsite.presence")
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 20.0
 LOOK_SECONDS = 2.0
+# Who does something after a while is known to be active at the next look; who goes on, as late as this.
+ACTIVE_SECONDS = 10.0
 TOLD_AT_ONCE = 50
 
 
@@ -33,8 +35,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._sockets: dict[str, Socket] = {}
-        # What was written of each, and when it is to be written again.
-        self._written: dict[str, tuple[Status, float]] = {}
+        # What was written of each: its status, when its user last did something, and when it is to be written again.
+        self._written: dict[str, tuple[Status, float, float]] = {}
         self._ended: dict[str, Lease] = {}
         self._greeted: list[Socket] = []
         # Whose peers are still to be told how they are.
@@ -56,7 +58,7 @@ class Connections:
     def remove(self, socket: Socket) -> None:
         """Let the lease run out after the offline delay."""
         if self._sockets.pop(socket.connection_id, None) is not None:
-            status, _ = self._written.pop(socket.connection_id, ("online", 0.0))
+            status, *_ = self._written.pop(socket.connection_id, ("online", 0.0, 0.0))
             now = clock.now().timestamp()
             expires, active_at = now + settings.LIMITS.offline_after_seconds, _acted_at(socket, now)
             self._ended[socket.connection_id] = Lease(socket.user_id, socket.connection_id, status, expires, active_at)
@@ -69,15 +71,16 @@ class Connections:
         self._looked_at = now
         moment = clock.now().timestamp()
         idle, away = settings.LIMITS.idle_seconds, settings.LIMITS.away_seconds
-        due: dict[str, tuple[Status, float]] = {}
+        due: dict[str, tuple[Status, float, float]] = {}
         leases: list[Lease] = []
         for id, socket in self._sockets.items():
             status, written = _status(now - socket.active_at, idle, away), self._written.get(id)
+            acted_at = socket.active_at if _has_acted(socket) else 0.0
             # Those who came, or fell silent, or were to be renewed together shall not stay together.
             if written is None or written[0] != status:
-                due[id] = status, now + random.uniform(0, RENEW_SECONDS)  # noqa: S311 - no secret
-            elif written[1] <= now:
-                due[id] = status, now + random.uniform(0.75, 1) * RENEW_SECONDS  # noqa: S311 - no secret
+                due[id] = status, acted_at, now + random.uniform(0, RENEW_SECONDS)  # noqa: S311 - no secret
+            elif written[2] <= now or acted_at - written[1] >= ACTIVE_SECONDS:
+                due[id] = status, acted_at, now + random.uniform(0.75, 1) * RENEW_SECONDS  # noqa: S311 - no secret
             if id in due:
                 leases.append(Lease(socket.user_id, id, status, moment + LEASE_SECONDS, _acted_at(socket, moment)))
         ended, self._ended = self._ended, {}
@@ -196,7 +199,11 @@ def _acted_at(socket: Socket, moment: float) -> float:
 
     0: nothing yet. A client that connects by itself does not say that its user is there.
     """
-    return moment - (time.monotonic() - socket.active_at) if socket.active_at > socket.opened_at else 0
+    return moment - (time.monotonic() - socket.active_at) if _has_acted(socket) else 0
+
+
+def _has_acted(socket: Socket) -> bool:
+    return socket.active_at > socket.opened_at
 
 
 def _status(quiet: float, idle: float, away: float) -> Status:

@@ -100,8 +100,9 @@ class Consumer:
             except (Gone, Refused) as end:
                 note_end(connection, end.code)
                 raise
-        except Gone:
-            pass
+        except Gone as gone:
+            if socket.close_code is None:
+                socket.close_code = gone.code
         except Refused as refusal:
             frame = error_frame(refusal.error.body(), id=None) if refusal.error else None
             socket.close(refusal.code, frame)

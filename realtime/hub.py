@@ -7,6 +7,7 @@ Not here: how wake-ups travel (`door`), how bytes leave (`sockets`), who may sig
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
@@ -34,6 +35,8 @@ class Hub:
     def __init__(self) -> None:
         # Of the log that is followed; nothing of it is known while nobody is here.
         self.epoch = ""
+        # The sweep last compared it with the database then, by the monotonic clock: nothing older is unknown here.
+        self.followed_at = time.monotonic()
         self.users: dict[str, set[Socket]] = {}
         self.topics: dict[str, Topic] = {}
         # Sockets that were attached since the sweep looked at their sessions last.

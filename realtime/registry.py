@@ -105,6 +105,8 @@ closed_listeners: list[Callable[["Socket"], None]] = []
 joined_listeners: list[Callable[["Socket"], None]] = []
 # Periodic work of a process that has sockets, once a second, on the event loop.
 ticks: list[Callable[[], Awaitable[None] | None]] = []
+# What a server process writes down when its last connection and request have ended.
+last_words: list[Callable[[], Awaitable[None]]] = []
 # Durable changes that take no sequence (receipts): each returns what was committed lately, except for
 # the row ids that it is told were seen.
 recent_notices: list[Callable[[Callable[[int], bool]], list[Notice]]] = []

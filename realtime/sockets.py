@@ -50,14 +50,17 @@ class Socket:
         "__weakref__",
         "_abort",
         "_bytes",
-        "_closing",
+        "_ended_at",
         "_held",
+        "_held_since",
         "_queue",
+        "_queued_since",
         "_room",
         "_send",
         "_write",
         "_writer",
         "active_at",
+        "close_code",
         "connection_id",
         "heard_at",
         "identity",
@@ -85,7 +88,12 @@ class Socket:
         self._queue: deque[WireFrame] | None = None
         self._bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        self._closing = False
+        # When it was that everything before had been written: before the queue began, before the holding back did.
+        self._queued_since: float | None = None
+        self._held_since: float | None = None
+        self._ended_at: float | None = None
+        # How the connection ended: the server's own word for it, else the client's or the network's.
+        self.close_code: int | None = None
         self._held: list[tuple[str, int, WireFrame]] | None = None
         self._room: asyncio.Event | None = None
 
@@ -102,7 +110,17 @@ class Socket:
     @property
     def closing(self) -> bool:
         """Whether a close was begun: nothing is delivered any more."""
-        return self._closing
+        return self._ended_at is not None
+
+    @property
+    def written_until(self) -> float | None:
+        """Up to when all that was handed to this socket went out to its transport, by the monotonic clock.
+
+        None: all of it, and the socket is open.
+        """
+        if self._queued_since is None and self._held_since is None:
+            return self._ended_at  # nearly all, of thousands that are asked every second
+        return _earliest(self._queued_since, self._held_since, self._ended_at)
 
     # --- Frames out -----------------------------------------------------------------------
 
@@ -115,7 +133,7 @@ class Socket:
 
         A droppable frame is given up once the outbox is half full; a full outbox closes the socket with 4410.
         """
-        if self._closing:
+        if self._ended_at is not None:
             return
         if self._queue is None:
             if not self._write(frame.wire):
@@ -141,7 +159,7 @@ class Socket:
 
     async def room(self, *, for_more: bool = False) -> None:
         """Wait until the outbox is less than half full, or `for_more` empty; how a long catch-up paces itself."""
-        while not self._closing and (self._queue is not None if for_more else self._half_full):
+        while not self.closing and (self._queue is not None if for_more else self._half_full):
             self._room = asyncio.Event()
             await self._room.wait()
 
@@ -160,11 +178,11 @@ class Socket:
         except StopIteration:
             return
         except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
-            self._closing = True
+            self._end()
             return
         self._queue = deque()
         self._bytes = frame.size
-        self.stuck_since = time.monotonic()
+        self.stuck_since = self._queued_since = time.monotonic()
         self._writer = asyncio.ensure_future(self._write_queued(_Rest(coroutine, waited_for), frame.size))
 
     async def _write_queued(self, writing: Awaitable[None], size: int) -> None:
@@ -178,12 +196,13 @@ class Socket:
                 if self._room is not None and not self._half_full:
                     self._room.set()
                 if not self._queue:
+                    self._queued_since = None
                     break
                 frame = self._queue.popleft()
                 size = frame.size
                 writing = self._send(frame.message)
         except Exception:  # noqa: BLE001 - the peer is gone; `receive` reports it
-            self._closing = True
+            self._end()
         finally:
             self._queue = None
             self._bytes = 0
@@ -197,6 +216,7 @@ class Socket:
     def hold(self) -> None:
         """Begin to hold live events back. The commands of a socket run one after the other, so nobody else holds."""
         self._held = []
+        self._held_since = time.monotonic()
 
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
@@ -204,16 +224,20 @@ class Socket:
         for conversation_id, sequence, frame in held:
             if sequence > covered.get(conversation_id, 0):
                 self.deliver(frame)
+        if self._queue is not None or self.closing:
+            self._queued_since = _earliest(self._queued_since, self._held_since)
+        self._held_since = None
 
     # --- The end --------------------------------------------------------------------------
 
     def close(self, code: int, last_frame: Frame | None = None) -> None:
         """Close the socket, at most once; a last frame goes out before when there is room."""
-        if self._closing:
+        if self.closing:
             return
         if last_frame is not None:
             self.send(last_frame)
-        self._closing = True
+        self._end()
+        self.close_code = code
         _closes.add(task := asyncio.ensure_future(self._close(code, self._writer)))
         task.add_done_callback(_closes.discard)
 
@@ -228,9 +252,17 @@ class Socket:
 
     def forget(self) -> None:
         """Give up everything that waits; the connection has ended."""
-        self._closing = True
+        self._end()
         if self._writer is not None:
             self._writer.cancel()
+
+    def _end(self) -> None:
+        if self._ended_at is None:
+            self._ended_at = time.monotonic()
+
+
+def _earliest(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _never(_wire: bytes) -> bool:

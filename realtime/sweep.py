@@ -119,13 +119,16 @@ async def _run_ticks() -> None:
 
 async def _find_lost_wake_ups() -> None:
     """Compare the hub with what the database committed lately."""
+    began = time.monotonic()
     if not hub.users:
+        hub.followed_at = began
         return
     epoch = hub.epoch
     recent = await in_database_thread(registry.log().recent)
     if hub.epoch != epoch:
         return  # a socket brought news of another one meanwhile, and this may be older
     hub.offer_recent(recent)
+    hub.followed_at = began
     for recent_notices in registry.recent_notices:
         hub.offer(await in_database_thread(recent_notices, hub.has_seen))
 

@@ -15,7 +15,12 @@ _SERVICES = pytest.StashKey[Services]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start PostgreSQL and Redis, unless some were given, and point every setting of this process at them."""
+    """Start PostgreSQL and Redis, unless some were given, and point every setting of this process at them.
+
+    Where several processes share the tests (`-n 2`), each of them does so, and the one that hands them out does not.
+    """
+    if config.getoption("numprocesses", None):
+        return
     if "django.conf" in sys.modules and sys.modules["django.conf"].settings.configured:
         pytest.exit("Django's settings were loaded before the tests' services started: unset DJANGO_SETTINGS_MODULE")
     services = _given(config)

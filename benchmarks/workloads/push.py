@@ -91,9 +91,10 @@ class Seen:
 class Away:
     """The sender of the group, the provider, and what the database says of the deliveries."""
 
-    def __init__(self, installation: Installation, apns: Apns, known: Mapping[str, Any]) -> None:
+    def __init__(self, installation: Installation, apns: Apns, known: Mapping[str, Any], *, devices: int) -> None:
         address = urlsplit(installation.url)
         self.group_id, self.direct_id = known["group_id"], known["direct_id"]
+        self._devices = devices
         self._http = http.client.HTTPConnection(address.hostname or "", address.port)
         self._headers = {"Authorization": f"Bearer {known['token']}", "Content-Type": "application/json"}
         self._journal = JournalReader(apns.folder / "received.jsonl")
@@ -124,14 +125,21 @@ class Away:
         self.connect_anew()
         await asyncio.to_thread(self.post, self.group_id)
         async with asyncio.timeout(PATIENCE):
-            while len(self._journal.entries) < before + MEMBERS or self.asks(_WAITING):
+            while len(self._journal.entries) < before + self._devices or self.asks(_WAITING):
                 await asyncio.sleep(0.2)
                 self._journal.read()
         arrived = self._journal.entries[before:]
         if len({entry["token"] for entry in arrived}) != len(arrived) or not all(each["delivered"] for each in arrived):
-            raise Invalid(f"{len(arrived)} pushes came for {MEMBERS} devices, or some were refused")
+            raise Invalid(f"{len(arrived)} pushes came for {self._devices} devices, or some were refused")
         times = [entry["at"] - sent_at for entry in arrived]
         return min(times), max(times), self.asks(_DECIDED) - sent_at
+
+    def forgets_what_was_sent(self) -> None:
+        """Let nobody be told of what was sent while no worker ran."""
+        self._database.execute(
+            "UPDATE notifications_progress SET floor = newest, candidate = newest "
+            "FROM (SELECT max(id) AS newest FROM conversations_event) AS log WHERE name = 'events'"
+        )
 
     def connect_anew(self) -> None:
         """Drop the connection for the next POST to make another: after a pause the server may have closed it."""
@@ -160,24 +168,24 @@ async def run(installation: Installation) -> list[Result]:
         apns = stack.enter_context(Apns())
         beside = installation.beside()
         stack.callback(beside.stop)
-        beside.environment |= _settings(apns)
-        known = beside.describes("benchmarks.away", str(MEMBERS))
+        beside.environment |= provider_settings(apns)
+        known = beside.describes("benchmarks.away", str(MEMBERS), str(MEMBERS))
         beside.fresh_server()
-        away = Away(beside, apns, known)
+        away = Away(beside, apns, known, devices=MEMBERS)
         stack.callback(away.close)
         results: list[Result] = []
         workers: list[Worker] = []
         for number, pair in zip(WORKERS, known["pairs"], strict=False):
             worker = Worker(f"worker-{number}", beside.environment, temporary_folder("worker"), concurrency=16)
             worker.start()
-            stack.callback(_end, worker)
+            stack.callback(end, worker)
             workers.append(worker)
             results += await _measured(beside, away, pair, workers)
         for worker in workers:
             worker.stop()
             if "Traceback (most recent call last)" in worker.log():
                 raise Invalid(f"{worker.name} logged a traceback:\n{worker.log()[-3000:]}")
-        results.append(_posts(beside, away))
+        results.append(posts(beside, away, "push_posts", MEMBERS))
         beside.assert_clean_log()
         return results
 
@@ -221,7 +229,7 @@ async def _measured(installation: Installation, away: Away, pair: list[Any], wor
     ]
 
 
-def _posts(installation: Installation, away: Away) -> Result:
+def posts(installation: Installation, away: Away, name: str, members: int) -> Result:
     """Time the sender's POST to the group and to one person, in turns; what they are to be told is never done."""
     took: dict[str, list[float]] = {away.group_id: [], away.direct_id: []}
     away.connect_anew()
@@ -233,11 +241,12 @@ def _posts(installation: Installation, away: Away) -> Result:
     watch.stop()
     of_group, of_two = (times[POSTS_WARM_UP:] for times in took.values())
     figures = {"post_ratio": median(of_group) / median(of_two)} | spread("group", of_group) | spread("two", of_two)
-    title = f"pushes: a POST to {MEMBERS:,} against one to two"
-    return Result("push_posts", title, "post_ratio", POST_BAR, figures).measured_by(watch)
+    title = f"pushes: a POST to {members:,} against one to two"
+    return Result(name, title, "post_ratio", POST_BAR, figures).measured_by(watch)
 
 
-def _settings(apns: Apns) -> dict[str, str]:
+def provider_settings(apns: Apns) -> dict[str, str]:
+    """Return what the product needs to reach the double of APNs."""
     given = apns.settings()
     return {
         "APNS_KEY": given["key"],
@@ -250,6 +259,7 @@ def _settings(apns: Apns) -> dict[str, str]:
     }
 
 
-def _end(worker: Worker) -> None:
+def end(worker: Worker) -> None:
+    """Kill a worker that still runs."""
     if worker.running:
         worker.kill()

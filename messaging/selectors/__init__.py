@@ -11,7 +11,9 @@ from messaging.selectors.messages import (
     visible_message,
 )
 from messaging.selectors.receipts import (
+    Acknowledgement,
     Unread,
+    acknowledgements,
     receipt_frame,
     receipts_of,
     receipts_since,
@@ -22,8 +24,10 @@ from messaging.selectors.receipts import (
 )
 
 __all__ = [
+    "Acknowledgement",
     "Marks",
     "Unread",
+    "acknowledgements",
     "bodies_for",
     "history",
     "message_body",

@@ -1,16 +1,17 @@
 """How far messages got: receipts per person, frames of moves, unread counts."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_now, unread_count
 from messaging import frames
-from messaging.models import Message, ReceiptMove
+from messaging.models import DeviceMark, Message, ReceiptMove
 from messaging.selectors.messages import visible_message
 from realtime.frames import Frame
 from realtime.rows import as_uuid, ids, ids_in, one_id, one_moment
@@ -47,6 +48,40 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
         for member in members
         if member.user_id != message.sender_id
     ]
+
+
+class Acknowledgement(NamedTuple):
+    """When a device acknowledged a message: then, or then at the latest."""
+
+    at: datetime.datetime
+    exact: bool
+
+
+def acknowledgements(
+    conversation_id: UUID, sequence: int, session_ids: Collection[UUID]
+) -> dict[UUID, Acknowledgement]:
+    """Return when each of these device sessions acknowledged a message, those that did as far as it was noted.
+
+    The time is exact where the device was the first of its person; otherwise it is that of a word of this device which
+    covered the message, and there may have been one before.
+    """
+    moves = ReceiptMove.objects.filter(
+        conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
+    ).order_by()
+    marks = DeviceMark.objects.filter(
+        conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
+    )
+    found: dict[UUID, Acknowledgement] = {}
+    for session_id, at in chain(
+        moves.values_list("session_id").annotate(first=Min("moved_at")), marks.values_list("session_id", "marked_at")
+    ):
+        if session_id not in found or at < found[session_id].at:
+            found[session_id] = Acknowledgement(at, exact=False)
+    first = moves.filter(kind=Kind.DELIVERED, from_sequence__lt=sequence).values_list("session_id", "moved_at")
+    for session_id, at in first:
+        assert session_id is not None
+        found[session_id] = Acknowledgement(at, exact=True)
+    return found
 
 
 def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:

@@ -15,6 +15,7 @@ from conversations.selectors import LISTED_PARTICIPANTS
 from messaging.frames import ConversationRead
 from messaging.models import Mention, Message, ReceiptMove
 from messaging.selectors import Unread, receipt_frame, senders_between, unread_of, with_newest_message
+from messaging.services import device_marks
 from realtime import clock
 from realtime.bodies import encode
 from realtime.door import announce
@@ -83,6 +84,7 @@ def _set(
     wanted: Mapping[PlaceKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
 ) -> set[PlaceKey]:
     """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
+    unmoved: list[device_marks.Acknowledged] = []
     with transaction.atomic():
         places = _locked_places(wanted.keys(), wait=wait)
         # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
@@ -93,12 +95,15 @@ def _set(
         for key, place in places.items():
             conversation, before = conversations[place.conversation_id], len(steps)
             for position, mark, up_to in wanted[key]:
+                session_id = UUID(mark.session_id) if mark.session_id else None
                 if mark.message_id and up_to < place.history_from:
                     continue
                 if up_to > conversation.last_sequence:
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
-                moved = _advance(place, conversation, mark.kind, up_to)
+                moved = _advance(place, conversation, mark.kind, up_to, session_id)
+                if session_id is not None and not moved:
+                    unmoved.append(device_marks.Acknowledged(session_id, place.conversation_id, up_to, clock.now()))
                 unread = unread_of(place, conversation)
                 steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
                 results[position] = None
@@ -108,6 +113,7 @@ def _set(
             ReceiptMove.objects.bulk_create([step.move for step in steps])
             _save_marks(touched)
             announce(_notices(steps))
+    device_marks.note(unmoved)
     missing = wanted.keys() - places.keys()
     return set() if wait or not missing else set(_members_among(missing))
 
@@ -147,8 +153,10 @@ def _any_of(keys: Iterable[PlaceKey]) -> Q:
     return wanted
 
 
-def _advance(place: Participant, conversation: Conversation, kind: str, up_to: int) -> list[ReceiptMove]:
-    """Move the marks of a place in memory; return the moves."""
+def _advance(
+    place: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
+) -> list[ReceiptMove]:
+    """Move the marks of a place in memory, on the word of a device; return the moves."""
     now = clock.now()
     moves = []
     if up_to > place.last_delivered_sequence:
@@ -177,7 +185,7 @@ def _advance(place: Participant, conversation: Conversation, kind: str, up_to: i
         place.last_read_sequence = up_to
         place.last_read_at = now
     for move in moves:
-        move.moved_at = now
+        move.moved_at, move.session_id = now, session_id
     return moves
 
 

@@ -31,6 +31,7 @@ class PushDevice(models.Model):
     sandbox = models.BooleanField(default=False, help_text="APNs: an app built for development.")
     badge = models.IntegerField(default=0, help_text="The number of unread messages that it was told last.")
     created_at = models.DateTimeField()
+    registered_at = models.DateTimeField(help_text="When the app last said that it has this token.")
 
     class Meta:
         ordering = ("-id",)

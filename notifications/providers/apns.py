@@ -1,5 +1,6 @@
 """Apple's push service: HTTP/2, a token of ours for all requests, one request for each notification."""
 
+import datetime
 import json
 import ssl
 import threading
@@ -142,13 +143,26 @@ def _payload(push: Push, title: str, body: str | None) -> bytes:
     return encoded({**facts(push), "aps": aps})
 
 
+def _said(reply: Reply) -> dict[str, Any]:
+    try:
+        said = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        said = None
+    return said if isinstance(said, dict) else {}
+
+
 def _reason(reply: Reply) -> str:
     """Return Apple's word for what was wrong, or the status where there is none."""
-    try:
-        reason = json.loads(reply.body)["reason"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        reason = None
+    reason = _said(reply).get("reason")
     return reason[:100] if isinstance(reason, str) else f"status {reply.status}"
+
+
+def _since(reply: Reply) -> datetime.datetime | None:
+    """Return since when a token is gone: Apple counts milliseconds."""
+    try:
+        return datetime.datetime.fromtimestamp(_said(reply)["timestamp"] / 1000, datetime.UTC)
+    except (LookupError, TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _answer(reply: Reply) -> Answer:
@@ -156,7 +170,7 @@ def _answer(reply: Reply) -> Answer:
         return Accepted(reply.headers.get("apns-id"))
     reason = _reason(reply)
     if reply.status == 410 and reason in _DEAD:
-        return Dead(reason)
+        return Dead(reason, _since(reply))
     # BadDeviceToken and DeviceTokenNotForTopic too are only refused: sent to the wrong environment or with the
     # wrong topic, which may be our mistake, every token looks like that.
     if reply.status == 429 or reply.status >= 500 or reason in _OUR_KEY:

@@ -77,6 +77,8 @@ def _message(push: Push, title: str, body: str | None) -> bytes:
         if body is not None:
             notification["body"] = body
         if push.collapse_id:
+            # What is visible FCM stores as collapsible anyhow, and it documents that it ignores the key then; the
+            # reference of the interface makes no such exception. On a phone that is reached the tag decides.
             android["collapse_key"] = push.collapse_id
             notification["tag"] = push.collapse_id
         android["notification"] = notification
@@ -107,8 +109,9 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 429:
         # A quota is of the project, or of one device; only the first says anything about the others.
         return Busy(code, reply.retry_after, counts="device" not in words.lower())
-    # 401: a wrong key is mended by the operator, and what was to be sent meanwhile waits for that.
-    if reply.status >= 500 or reply.status == 401:
+    # A wrong key, missing rights, an interface that is switched off or unpaid are mended by the operator, and what was
+    # to be sent meanwhile waits for that. A token of another project's app is of no use to any key of this one.
+    if reply.status >= 500 or reply.status == 401 or (reply.status == 403 and code != "SENDER_ID_MISMATCH"):
         return Busy(code, reply.retry_after)
     return Refused(code)
 

@@ -1,5 +1,6 @@
 """What a sender is given and what it answers. Not here: whom to tell what, and what follows from an answer."""
 
+import datetime
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
@@ -37,9 +38,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """The token is gone and will not come back."""
+    """The token is gone; `since` when, where the provider says so: one that was registered again later lives."""
 
     reason: str
+    since: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,4 +113,9 @@ def _answer(reply: Reply) -> Answer:
         return Dead(reason)
     if reply.status == 429 or reply.status >= 500:
         return Busy(reason, reply.retry_after)
+    if reply.status in (401, 403):
+        # Our key, its subject or our clock: the operator can mend that. Or the browser subscribed with another key of
+        # ours, which services tell in 401 as well as in 403: the operator can put that key back, or the browser
+        # subscribes again. Whoever registers such a subscription must not close the service for all others.
+        return Busy(reason, reply.retry_after, counts=False)
     return Refused(reason)

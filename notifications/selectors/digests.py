@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.selectors import kept_apart
 from conversations.frames import ConversationBody, ConversationListQuery
 from conversations.selectors import conversation_page
-from messaging.models import Message
+from messaging.models import Mention, Message
 from notifications.models import Preferences
 
 # A mail names so many conversations, and so many messages of each; the rest are numbers.
@@ -16,6 +16,7 @@ CONVERSATIONS = 20
 LOOKED_AT = 200
 MESSAGES = 3
 EXCERPT_CODE_POINTS = 200
+Level = Preferences.Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One conversation in a digest. `lines` only for who wants to see sender and text."""
+    """One conversation in a digest. `lines` only for who wants to see sender and text.
+
+    For who wants mentions only, everything else is left out, of the count too.
+    """
 
     name: str
     unread_count: int
+    only_mentions: bool
     lines: Sequence[Line]
 
 
@@ -47,7 +52,8 @@ def digest_of(
     page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=LOOKED_AT))
     parts = []
     for body in page.results:
-        if not _wanted(body, older_than, preferences):
+        level = _level(body, older_than, preferences)
+        if level == Level.NONE:
             continue
         unread = Message.objects.filter(
             conversation_id=body.id,
@@ -58,13 +64,18 @@ def digest_of(
         unread = unread.filter(sender__isnull=False).select_related("sender").order_by("-sequence")
         if since is not None:
             unread = unread.filter(created_at__gt=since)
+        if only_mentions := level == Level.MENTIONS:
+            unread = unread.filter(
+                id__in=Mention.objects.filter(user=user, conversation_id=body.id).values("message_id")
+            )
         newest = list(unread[:MESSAGES])
         if newest:
             lines = [_line(message) for message in reversed(newest)] if preferences.preview else []
             # A direct conversation is called as the sender is.
             named = preferences.preview or body.type != "direct"
             name = plain(body.display_name) if named else "Direct conversation"
-            parts.append(Part(name, body.unread_count, lines))
+            count = body.mention_count if only_mentions else body.unread_count
+            parts.append(Part(name, count, only_mentions, lines))
         if len(parts) == CONVERSATIONS:
             break
     return parts
@@ -75,14 +86,13 @@ def plain(text: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
-def _wanted(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> bool:
-    if not body.settings.notifications_enabled:
-        return False
+def _level(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> str:
+    """Return what somebody wants to be told of a conversation: the stricter of what they said of it and in general."""
     muted = body.me.muted_until is not None and body.me.muted_until > now
     levels = {body.me.notification_level, preferences.level}
-    if muted or "none" in levels:
-        return False
-    return "mentions" not in levels or body.mention_count > 0
+    if muted or not body.settings.notifications_enabled or Level.NONE in levels:
+        return Level.NONE
+    return Level.MENTIONS if Level.MENTIONS in levels else Level.ALL
 
 
 def _line(message: Message) -> Line:

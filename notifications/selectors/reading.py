@@ -14,7 +14,7 @@ from django.db import connection, models
 from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
 
 from accounts.models import DeviceSession, User
-from accounts.selectors import are_apart_in
+from accounts.selectors import NOT_ENDED, are_apart_in, oldest_cookie
 from conversations.models import Conversation, Participant
 from messaging.models import Message
 from notifications.decision import Outcome
@@ -98,7 +98,7 @@ _READ = {
     "token": "COALESCE(ta.registration_id, tf.registration_id, tw.registration_id)",
     "p256dh": "tw.p256dh",
     "auth": "tw.auth",
-    "session_is_open": "s.revoked_at IS NULL AND u.is_active",
+    "session_is_open": NOT_ENDED,
     "fingerprint": "s.password_fingerprint",
     "password": "u.password",
     "sequence": "m.sequence",
@@ -144,13 +144,13 @@ def rows_of(message_id: UUID, device_ids: Sequence[UUID]) -> list[Row]:
         return []
     pairs = [(message_id, device_id) for device_id in device_ids]
     with connection.cursor() as cursor:
-        cursor.execute(_of_pairs(), _PAIRS.parameters(pairs))
+        cursor.execute(_of_pairs(), [oldest_cookie(), *_PAIRS.parameters(pairs)])
         return [Row(*values) for values in cursor if values[0] is not None]
 
 
 def finding(delivery_id: UUID, lease: datetime) -> Statement:
     """Return the statement that reads the `DeliveryRow` of a delivery that is taken under this lease."""
-    return Statement(_of_delivery(), [one_id(delivery_id), one_moment(lease)])
+    return Statement(_of_delivery(), [oldest_cookie(), one_id(delivery_id), one_moment(lease)])
 
 
 def who_read_all(user_ids: Collection[UUID]) -> set[UUID]:
@@ -173,7 +173,10 @@ def _of_delivery() -> str:
 
 
 def _select(wanted: type[Row], source: str, *more: str) -> str:
-    """Return the SELECT of the fields of a kind of row, given where messages and devices r come from."""
+    """Return the SELECT of the fields of a kind of row, given where messages and devices r come from.
+
+    Its first parameter is `oldest_cookie`.
+    """
     joins = (
         matching(PushDevice, "v", "v.id = r.device_id"),
         matching(APNSDevice, "ta", "ta.id = v.apns_id"),

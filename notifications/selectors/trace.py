@@ -2,19 +2,22 @@
 
 import datetime
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
-from accounts.models import User
-from conversations.models import Conversation
+from accounts.models import DeviceSession, User
+from conversations.models import Conversation, Participant
 from conversations.selectors import places_now
 from messaging.models import Message, ReceiptMove
-from messaging.selectors import receipts_of
+from messaging.selectors import Acknowledgement, acknowledgements, receipts_of
 from messaging.selectors.messages import visible_message
 from notifications import frames
-from notifications.models import Delivery, FanOut
+from notifications.models import Delivery, FanOut, PushDevice
+from presence.selectors import SocketReach, Written, reach_at
 from realtime import clock
 from realtime.errors import NotFound
 
@@ -23,13 +26,28 @@ SHOWN_PEOPLE = 500
 
 
 @dataclass(slots=True)
+class Device:
+    """One device session of a member in the trace of a message; None: a push address whose session is gone.
+
+    `socket` is None where nothing can be said: the message was not meant for the person then, or records of that time
+    are no longer kept.
+    """
+
+    session: DeviceSession | None
+    socket: SocketReach | None = None
+    acknowledged: Acknowledgement | None = None
+    pushes: list[Delivery] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Person:
-    """One member in the trace of a message."""
+    """One member in the trace of a message; `was_there`: and when it was written, with the right to see it."""
 
     user: User
+    was_there: bool
     delivered_at: datetime.datetime | None = None
     read_at: datetime.datetime | None = None
-    pushes: list[Delivery] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -82,12 +100,6 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
     pushes: dict[UUID, list[Delivery]] = defaultdict(list)
     for delivery in Delivery.objects.filter(message_id=message_id).select_related("user").order_by("id"):
         pushes[delivery.user_id].append(delivery)
-    moves = ReceiptMove.objects.filter(
-        conversation_id=message.conversation_id,
-        from_sequence__lt=message.sequence,
-        up_to_sequence__gte=message.sequence,
-    ).order_by("-id")
-    moved = {(move.user_id, move.kind): move.moved_at for move in moves}
     members = places_now(message.conversation_id)[:SHOWN_PEOPLE]
     users = {place.user_id: place.user for place in members if place.user_id != message.sender_id}
     users |= {user_id: of_user[0].user for user_id, of_user in list(pushes.items())[:SHOWN_PEOPLE]}
@@ -95,13 +107,81 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
         message=message,
         conversation=message.conversation,
         fan_out=FanOut.objects.filter(message_id=message_id).first(),
-        people=[
-            Person(
-                user=user,
-                delivered_at=moved.get((user_id, ReceiptMove.Kind.DELIVERED)),
-                read_at=moved.get((user_id, ReceiptMove.Kind.READ)),
-                pushes=pushes.get(user_id, []),
-            )
-            for user_id, user in users.items()
-        ],
+        people=_people(message, users, pushes),
     )
+
+
+def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[Delivery]]) -> list[Person]:
+    """Return what is known of each person, in the order of `users`, and of their devices."""
+    were_there = _were_there(message, users)
+    moves = ReceiptMove.objects.filter(
+        conversation_id=message.conversation_id,
+        user_id__in=were_there,
+        from_sequence__lt=message.sequence,
+        up_to_sequence__gte=message.sequence,
+    ).order_by("-id")
+    moved = {(move.user_id, move.kind): move.moved_at for move in moves}
+    devices = _devices(message, users, were_there, pushes)
+    return [
+        Person(
+            user=user,
+            was_there=user_id in were_there,
+            delivered_at=moved.get((user_id, ReceiptMove.Kind.DELIVERED)),
+            read_at=moved.get((user_id, ReceiptMove.Kind.READ)),
+            devices=devices[user_id],
+        )
+        for user_id, user in users.items()
+    ]
+
+
+def _were_there(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
+    """Return who was a member when a message was written, whose history starts with their coming.
+
+    Of who left and came back, the time before is not known.
+    """
+    return set(
+        Participant.objects.filter(
+            Q(left_at=None) | Q(left_at__gt=message.created_at),
+            conversation_id=message.conversation_id,
+            user_id__in=user_ids,
+            history_from__lte=message.sequence,
+        )
+        .order_by()
+        .values_list("user_id", flat=True)
+    )
+
+
+def _devices(
+    message: Message, user_ids: Collection[UUID], were_there: set[UUID], pushes: dict[UUID, list[Delivery]]
+) -> dict[UUID, list[Device]]:
+    """Return the device sessions of each person that had not ended before a message, and those that were pushed to."""
+    push_devices = {push.device_id for of_user in pushes.values() for push in of_user}
+    session_of = dict(PushDevice.objects.filter(id__in=push_devices).values_list("id", "session_id"))
+    living = Q(revoked_at=None) | Q(revoked_at__gte=message.created_at) | Q(id__in=session_of.values())
+    sessions = {
+        session.pk: session
+        for session in DeviceSession.objects.filter(living, user_id__in=user_ids)
+        .only("id", "user_id", "device_name", "device_id", "created_at", "revoked_at")
+        .order_by("created_at", "id")
+    }
+    theirs = [session.pk for session in sessions.values() if session.user_id in were_there]
+    acknowledged = acknowledgements(message.conversation_id, message.sequence, theirs)
+    kept_since = clock.now() - datetime.timedelta(days=settings.DELIVERY_RECORD_DAYS)
+    kept = message.created_at > kept_since
+    reached = reach_at(message.created_at, were_there) if kept else {}
+    unreached = SocketReach(Written.NO_CONNECTION)
+    found: dict[UUID, dict[UUID | None, Device]] = {user_id: {} for user_id in user_ids}
+    for id, session in sessions.items():
+        known = kept and session.user_id in were_there
+        found[session.user_id][id] = Device(
+            session=session,
+            socket=reached.get(id, unreached) if known else None,
+            acknowledged=acknowledged.get(id),
+        )
+    for user_id in found:
+        for push in pushes.get(user_id, ()):
+            # An address moves to whoever signs in on the device next.
+            session_id = session_of.get(push.device_id)
+            key = session_id if session_id in found[user_id] else None
+            found[user_id].setdefault(key, Device(session=None)).pushes.append(push)
+    return {user_id: list(devices.values()) for user_id, devices in found.items()}

@@ -5,10 +5,11 @@ It is the one way in which notifications begin. The path of a message does nothi
 
 import datetime
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from conversations.models import Event
 from messaging.models import Message, ReceiptMove
@@ -22,7 +23,7 @@ from realtime import clock
 
 
 def collect_messages() -> None:
-    """Note new messages that somebody is to be notified of, and devices that show what was deleted."""
+    """Note new messages that somebody is to be notified of, and devices that show what was deleted or left."""
     with looking_through("events", Event) as span:
         if span is None:
             return
@@ -57,6 +58,7 @@ def collect_messages() -> None:
         in_app.note_added(events.filter(kind__in=brought))
         deleted = events.filter(kind=Event.Kind.MESSAGE_DELETED)
         _tell_devices_of_deleted([id for id in deleted.values_list("message_id", flat=True) if id is not None])
+        _tell_devices_of_nothing(events.filter(kind=Event.Kind.PARTICIPANT_REMOVED).values("user_id"))
 
 
 def collect_readers() -> None:
@@ -64,21 +66,24 @@ def collect_readers() -> None:
     with looking_through("receipts", ReceiptMove) as span:
         if span is None:
             return
-        readers = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ).values(
-            "user_id"
-        )
-        # Browsers show no number of their own, and must show something for each push.
-        stale = (
-            PushDevice.objects.select_related("apns", "fcm", "web_push")
-            .filter(user_id__in=readers, badge__gt=0)
-            .exclude(provider=PushDevice.Provider.WEB_PUSH)
-        )
-        now = clock.now()
-        done = who_read_all({device.user_id for device in stale})
-        Delivery.objects.bulk_create(
-            [delivery_to(device, Delivery.Kind.BADGE, now) for device in stale if device.user_id in done],
-            ignore_conflicts=True,
-        )
+        moves = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ)
+        _tell_devices_of_nothing(moves.values("user_id"))
+
+
+def _tell_devices_of_nothing(user_ids: QuerySet[Any, Any]) -> None:
+    """Note devices of these people that show a number although nothing is unread any more."""
+    # Browsers show no number of their own, and must show something for each push.
+    stale = (
+        PushDevice.objects.select_related("apns", "fcm", "web_push")
+        .filter(user_id__in=user_ids, badge__gt=0)
+        .exclude(provider=PushDevice.Provider.WEB_PUSH)
+    )
+    now = clock.now()
+    done = who_read_all({device.user_id for device in stale})
+    Delivery.objects.bulk_create(
+        [delivery_to(device, Delivery.Kind.BADGE, now) for device in stale if device.user_id in done],
+        ignore_conflicts=True,
+    )
 
 
 def _tell_devices_of_deleted(message_ids: Sequence[UUID]) -> None:

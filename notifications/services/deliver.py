@@ -158,7 +158,7 @@ def _record(delivery: Delivery, push: Push, answer: Answer) -> None:
         case Accepted(provider_id=provider_id):
             _finish(delivery, Outcome.SENT, provider_id=provider_id or "")
         case Dead(reason=reason):
-            devices.forget_dead_device(device_id=delivery.device_id, token=push.token)
+            devices.forget_dead_device(device_id=delivery.device_id, token=push.token, since=answer.since)
             _finish(delivery, Outcome.TOKEN_DEAD, reason=reason)
         case Refused(reason=reason):
             _finish(delivery, Outcome.REFUSED, reason=reason)

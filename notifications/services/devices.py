@@ -1,5 +1,6 @@
 """Push addresses: registered by a device session, moved with it, and gone when it ends."""
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -32,47 +33,75 @@ def register_device(session: DeviceSession, wanted: frames.RegisterDevice) -> tu
     provider = PROVIDER_OF[wanted.platform]
     if not is_set_up(provider):
         raise DomainError("not_supported", f"This server does not send by {provider.label}.")
-    fields = _checked(provider, wanted)
-    table = TABLE_OF[provider]
+    own = {"user_id": session.user_id, **_checked(provider, wanted)}
+    while True:
+        registered = _registered(session, provider, own, wanted)
+        if registered is not None:
+            return registered
+
+
+def unregister_device(*, user_id: UUID, token: str) -> None:
+    """Forget an address of this person; nothing happens where there is none."""
+    with transaction.atomic():
+        rows = [row for table in TABLE_OF.values() for row in table.objects.filter(registration_id=token)]
+        _forget(rows, address__user_id=user_id)
+
+
+def forget_dead_device(*, device_id: UUID, token: str, since: datetime.datetime | None = None) -> None:
+    """Forget an address whose token its provider says is no longer valid; not one that has got another meanwhile.
+
+    Nor one that was registered after `since`, when the provider found the token dead: it lives again.
+    """
+    with transaction.atomic():
+        row = _token_of(PushDevice.objects.filter(id=device_id).select_related(*TABLE_OF).first())
+        if row is not None and row.registration_id == token:
+            not_since = {"address__registered_at__lte": since} if since is not None else {}
+            _forget([row], address__id=device_id, **not_since)
+
+
+def forget_orphans() -> int:
+    """Forget the tokens of sessions that were purged; return how many."""
+    count = 0
+    for table in TABLE_OF.values():
+        with transaction.atomic():
+            orphans = table.objects.filter(address=None)
+            locked = list(orphans.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+            # Looked at again: until it was locked somebody may have registered it.
+            count += orphans.filter(pk__in=locked).delete()[0]
+    return count
+
+
+def _registered(
+    session: DeviceSession, provider: Provider, own: dict[str, Any], wanted: frames.RegisterDevice
+) -> tuple[PushDevice, bool] | None:
+    """Do what `register_device` says; None when the token was forgotten by somebody just now."""
     with transaction.atomic():
         # One after the other for one session, whatever its devices ask at the same time.
         DeviceSession.objects.select_for_update(no_key=True).get(id=session.id)
-        own = {"user_id": session.user_id, **fields}
-        table.objects.get_or_create(registration_id=wanted.device_token, defaults=own)
-        token = table.objects.select_for_update().get(registration_id=wanted.device_token)
+        table = TABLE_OF[provider]
+        table.objects.bulk_create([table(registration_id=wanted.device_token, **own)], ignore_conflicts=True)
+        token = table.objects.filter(registration_id=wanted.device_token).first()
+        devices = PushDevice.objects.filter(session=session).select_related(*TABLE_OF)
+        locked = _locked([token, _token_of(devices.first())])
+        if token not in locked:
+            return None
+        token = locked[locked.index(token)]
         _update(token, own)
         PushDevice.objects.filter(**{provider: token}).exclude(session=session).delete()
-        device = PushDevice.objects.filter(session=session).select_related(*TABLE_OF).first() or PushDevice(
+        # Until its token was locked it may have moved away, or died.
+        device = devices.first() or PushDevice(
             user_id=session.user_id, session=session, provider=provider, created_at=clock.now()
         )
+        before = _token_of(device)
         # What is on its way to the session's device goes to its new address.
-        before = getattr(device, device.provider)
         device.provider, device.sandbox = provider, wanted.environment == "sandbox"
+        device.registered_at = clock.now()
         for each in TABLE_OF:
             setattr(device, each, token if each == provider else None)
         device.save()
         if before is not None and before != token:
             before.delete()
     return device, before != token
-
-
-def unregister_device(*, user_id: UUID, token: str) -> None:
-    """Forget an address of this person; nothing happens where there is none."""
-    with transaction.atomic():
-        for provider in TABLE_OF:
-            _forget(PushDevice.objects.filter(user_id=user_id, **{f"{provider}__registration_id": token}))
-
-
-def forget_dead_device(*, device_id: UUID, token: str) -> None:
-    """Forget an address whose token its provider says is no longer valid; not one that has got another meanwhile."""
-    with transaction.atomic():
-        devices = PushDevice.objects.select_for_update(of=("self",)).filter(id=device_id)
-        _forget([device for device in devices if getattr(device, device.provider).registration_id == token])
-
-
-def forget_orphans() -> int:
-    """Forget the tokens of sessions that were purged; return how many."""
-    return sum(table.objects.filter(address=None).delete()[0] for table in TABLE_OF.values())
 
 
 def _checked(provider: Provider, wanted: frames.RegisterDevice) -> dict[str, Any]:
@@ -110,7 +139,23 @@ def _update(token: Any, fields: dict[str, Any]) -> None:
         token.save(update_fields=changed)
 
 
-def _forget(devices: Iterable[PushDevice]) -> None:
-    """Delete tokens, and with them the addresses."""
-    for device in devices:
-        getattr(device, device.provider).delete()
+def _token_of(device: PushDevice | None) -> Any:
+    return getattr(device, device.provider) if device is not None else None
+
+
+def _locked(tokens: Iterable[Any]) -> list[Any]:
+    """Lock tokens, in the one order that everybody keeps, and return those that are still there.
+
+    A session is locked before tokens, and no address changes or goes while its token is not locked.
+    """
+    found: list[Any] = []
+    for table in TABLE_OF.values():
+        ids = [token.pk for token in tokens if isinstance(token, table)]
+        found += table.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    return found
+
+
+def _forget(tokens: Iterable[Any], **which: Any) -> None:
+    """Delete tokens whose addresses are such once they are locked, and with them the addresses."""
+    for token in _locked(tokens):
+        type(token).objects.filter(pk=token.pk, **which).delete()

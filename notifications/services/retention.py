@@ -5,18 +5,17 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from notifications.models import Breaker, Delivery, FanOut
+from notifications.models import Delivery, FanOut
 from notifications.services.in_app import purge_notifications
 
 SLICE = 5_000
 
 
 def purge_records(*, before: datetime.datetime) -> None:
-    """Delete what was noted, sent or changed before a moment, and is done."""
+    """Delete what was noted or sent before a moment, and is done."""
     # Ids sort by time: no index of times is needed, and what is younger is not looked at.
     for table in (Delivery, FanOut):
         _delete(table._default_manager.filter(pk__lt=_first_id(before), next_at=None))
-    Breaker.objects.filter(changed_at__lt=before).delete()
     purge_notifications(before=before)
 
 

@@ -175,7 +175,6 @@ def test_staff_without_all_rights_cannot_give_themselves_more(root: User, ana: U
 
 
 def test_signing_in_to_the_admin_is_limited_like_every_sign_in(root: User, settings: Any) -> None:
-    cache.clear()
     client, address = Client(), reverse("admin:login")
     for _ in range(settings.LIMITS.logins_per_account):
         assert b"correct username" in client.post(address, {"username": "root", "password": "guess"}).content

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client
 
 from accounts import selectors, services
@@ -18,7 +17,6 @@ API = "/api/v1"
 
 @pytest.fixture(autouse=True)
 def ana() -> User:
-    cache.clear()
     return person("ana")
 
 

@@ -15,11 +15,6 @@ from realtime.errors import DomainError, Forbidden, Invalid, TryAgain
 from tests.making import HERE, PASSWORD, at_once, person
 
 
-@pytest.fixture(autouse=True)
-def no_attempts_yet() -> None:
-    cache.clear()
-
-
 def sign_up(username: str = "ana", password: str = PASSWORD, **fields: Any) -> User:
     return services.register_user(username=username, password=password, address=HERE, **fields)
 

@@ -4,6 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -84,6 +85,27 @@ class TestSessions:
         assert selectors.session_of_token(str(opened.token)) is None
         assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
         assert selectors.sessions_of(ana, current=None) == [], "what has ended is not listed"
+
+    def test_a_browser_s_session_ends_with_its_cookie_and_a_token_never_runs_out(self, ana: User) -> None:
+        phone = services.open_session(user=ana).session
+        browser = services.open_session(user=ana, with_token=False).session
+        both = [str(phone.id), str(browser.id)]
+
+        def opened_seconds_ago(seconds: float) -> None:
+            DeviceSession.objects.update(created_at=timezone.now() - datetime.timedelta(seconds=seconds))
+
+        opened_seconds_ago(settings.SESSION_COOKIE_AGE - 60)
+        assert selectors.ended_sessions(both) == set()
+        assert selectors.session_of_id(str(browser.id)) == browser
+        opened_seconds_ago(settings.SESSION_COOKIE_AGE + 1)
+        assert selectors.ended_sessions(both) == {str(browser.id)}
+        assert selectors.session_of_id(str(browser.id)) is None
+        assert [session.id for session in selectors.sessions_of(ana, current=None)] == [phone.id]
+        purge_sessions()
+        assert DeviceSession.objects.count() == 2
+        opened_seconds_ago(settings.SESSION_COOKIE_AGE + 31 * 24 * 3600)
+        purge_sessions()
+        assert list(DeviceSession.objects.all()) == [phone]
 
     def test_use_is_noted_but_not_each_time(self, ana: User, django_assert_num_queries: Any) -> None:
         opened, _ = services.open_session(user=ana), services.open_session(user=ana)

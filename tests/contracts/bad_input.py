@@ -21,6 +21,8 @@ LIMITS = {
     "frames_burst": 1_000_000,
     "bad_frames_per_minute": 1_000_000,
 }
+# An id that nobody has; in the name of a test, so always the same.
+NOWHERE = "9f45c247-0639-4e96-b6a3-4f1f2a2a9c11"
 # How hard to look; a night may look harder than a test run.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 

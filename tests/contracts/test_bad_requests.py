@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.contracts.bad_input import Somebody, looks_well, raw_http, raw_json, tries, usual_headers
+from tests.contracts.bad_input import NOWHERE, Somebody, looks_well, raw_http, raw_json, tries, usual_headers
 from tests.harness.device import PASSWORD
 from tests.harness.product import PROJECT
 from tests.harness.servers import Profile, Site
@@ -88,8 +88,8 @@ STRANGE_CURSORS = [
     "%FF%FE",
     "x" * 200,
     cursor_of("|"),
-    cursor_of(f"2026-01-01T00:00:00|{uuid4()}"),
-    *(cursor_of(f"{moment}|{uuid4()}") for moment in MOMENTS),
+    cursor_of(f"2026-01-01T00:00:00|{NOWHERE}"),
+    *(cursor_of(f"{moment}|{NOWHERE}") for moment in MOMENTS),
     cursor_of("2026-01-01T00:00:00+00:00|\x00"),
     cursor_of("2026-W01-1T00:00:00+00:00|" + "1" * 32),
 ]
@@ -183,7 +183,7 @@ STRANGE_BODIES: list[tuple[str, str, Any]] = [
     ("POST", "/auth/login", {"username": "\x00", "password": "x"}),
     ("POST", "/auth/login", {"username": "x" * 254, "password": "\u0000"}),
     ("POST", "/auth/login", {"username": "a", "password": "b", "device_name": "\x00"}),
-    ("POST", "/conversations", {"type": "group", "participant_ids": [str(uuid4())] * 5_001}),
+    ("POST", "/conversations", {"type": "group", "participant_ids": [NOWHERE] * 5_001}),
     ("POST", "/conversations", {"type": "group", "participant_ids": ["{user_id}"] * 5_000}),
     ("POST", "/conversations", {"type": "direct", "participant_ids": ["{user_id}"]}),
     ("POST", GROUP + "/participants", {"user_ids": ["00000000000000000000000000000000"]}),

@@ -18,6 +18,7 @@ import pytest
 from django.core.management import get_commands
 
 from chatsite.limits import Limits
+from chatsite.secret import kept_secret, kept_vapid_key
 from conversations.frames import ConversationBody
 from realtime import (
     consumer,  # noqa: F401 - registers the socket's own commands and frames
@@ -143,6 +144,13 @@ def test_every_command_of_ours_is_described() -> None:
 
 
 # --- The pages themselves -----------------------------------------------------------------------
+
+
+def test_every_key_that_is_kept_in_a_file_is_told_to_back_up(tmp_path: Path) -> None:
+    kept_secret(tmp_path)
+    kept_vapid_key(tmp_path)
+    backup = (DOCS / "operations.md").read_text().partition("\n## Backup")[2].partition("\n## ")[0]
+    assert [path.name for path in tmp_path.iterdir() if f"`var/{path.name}`" not in backup] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(PROJECT).as_posix())

@@ -78,10 +78,13 @@ def temporary_folder(name: str, *, within: str | None = None) -> Path:
 def free_port() -> int:
     """Return a loopback port that nobody listens on, below the range of outgoing connections.
 
-    Ports of that range may be taken as a client's source port while a server restarts.
+    Ports of that range may be taken as a client's source port while a server restarts. For the same reason processes
+    that share the tests have ports of their own.
     """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(200):
-        port = random.randint(18000, 32000)
+        port = random.randrange(18000 + mine, 32000, processes)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -102,8 +102,16 @@ class Proxy:
         """
         self.dropping.update(directions or BOTH)
 
+    def strand(self) -> None:
+        """Swallow all of the connections that are open now, for good, their ends too; new ones work.
+
+        So does a router on the way that lost what it knew of them: neither side hears of the other again.
+        """
+        for link in list(self.links):
+            link.is_stranded = True
+
     def heal(self) -> None:
-        """End every fault."""
+        """End every fault, but for connections that are stranded."""
         self._refusing = False
         self.dropping.clear()
         self.silenced.clear()
@@ -130,6 +138,7 @@ class Link:
         self.client = End(self, "up")
         self.server = End(self, "down")
         self.bytes = 0  # that came, in both directions
+        self.is_stranded = False
         self._filter = proxy.filters(self) if proxy.filters is not None else None
         self._reaching: asyncio.Task[None] | None = None
         self._over = False
@@ -162,7 +171,7 @@ class Link:
     def came(self, data: bytes, end: End) -> None:
         """Forward what came in at one end."""
         self.bytes += len(data)
-        if end.direction in self.proxy.dropping:
+        if self.is_stranded or end.direction in self.proxy.dropping:
             return
         if self._filter is not None:
             data = self._filter.passes(data, end.direction)
@@ -174,8 +183,8 @@ class Link:
         return self.server if end is self.client else self.client
 
     def ended(self) -> None:
-        """One side went away: so does the other."""
-        if self._over:
+        """One side went away: so does the other, unless it cannot hear of it."""
+        if self._over or (self.is_stranded and (self.client.is_there or self.server.is_there)):
             return
         self._over = True
         if self._reaching is not None:

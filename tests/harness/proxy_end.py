@@ -37,7 +37,8 @@ class End(asyncio.Protocol):
         self.link.came(data, self)
 
     def eof_received(self) -> bool:
-        self.link.other(self).write(b"")
+        if not self.link.is_stranded:
+            self.link.other(self).write(b"")
         return True
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -145,12 +145,12 @@ class RawSocket:
         self._connection.shutdown(socket.SHUT_WR)
 
     def hears(self) -> Frame:
-        """Return the next frame.
+        """Return the next frame but for those of presence, which come by themselves.
 
         :raises ConnectionError: the server hung up.
         """
-        while (found := self._take()) is None:
-            if not self._receives():
+        while (found := self._take()) is None or (found.opcode == TEXT and found.body.get("type") == "presence"):
+            if found is None and not self._receives():
                 raise ConnectionError("the server hung up")
         return found
 

@@ -222,16 +222,21 @@ class Site:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the site's database, past the server (`%s` for parameters)."""
+        """Return the rows of a statement on the site's database, past the server (`%s` for parameters)."""
         if self.profile == "production":
             with self._services.postgresql.connect(self.database_url.rsplit("/", 1)[1]) as connection:
                 return list(connection.execute(query, parameters).fetchall())
         file = Path(self.environment["DATA_DIR"]) / "chatsite.sqlite3"
-        database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        database = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=30)
         try:
-            return database.execute(query.replace("%s", "?"), parameters).fetchall()
+            with database:
+                return database.execute(query.replace("%s", "?"), parameters).fetchall()
         finally:
             database.close()
+
+    def stored_id(self, id: str) -> str:
+        """Return an id as the site's database has it."""
+        return id if self.profile == "production" else id.replace("-", "")
 
     @contextmanager
     def clean_logs(self) -> Iterator[None]:

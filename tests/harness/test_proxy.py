@@ -137,6 +137,24 @@ async def test_one_link_can_be_cut_without_the_others(echo: int) -> None:
         assert await said_back(*second, b"still here") == b"still here"
 
 
+async def test_a_stranded_connection_hears_nothing_any_more_and_new_ones_work(echo: int) -> None:
+    async with Proxy(echo) as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        await said_back(reader, writer, b"hello")
+        (link,) = proxy.links
+        proxy.strand()
+        proxy.heal()
+        writer.write(b"lost")
+        link.server.reset()
+        await stays_silent(reader)
+        other = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await said_back(*other, b"hello") == b"hello"
+        other[1].close()
+        link.cut()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+
+
 async def test_a_link_is_forgotten_when_both_sides_have_ended(echo: int) -> None:
     async with Proxy(echo) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)

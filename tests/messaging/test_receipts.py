@@ -204,7 +204,8 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     talk: Conversation, ana: User, ben: User, told: list[Notice]
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
-    set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id="phone"))
+    phone = str(uuid.uuid4())
+    set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
     delivered, seen, own = told
     assert [frame_of(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
     assert delivered.user_ids is None
@@ -217,7 +218,7 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
         "reader_id": str(ben.id),
         "read_at": frame_of(seen)["read_at"],
     }
-    assert (own.user_ids, own.except_session) == ([str(ben.id)], "phone")
+    assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
     assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from messaging.services.change import delete_message_for_everyone
-from notifications.models import Breaker, Delivery, Preferences
-from notifications.providers.push import Accepted, Answer, Busy, Push
+from notifications.models import Breaker, Delivery, Preferences, PushDevice
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
 from notifications.selectors.breakers import forget
 from notifications.services import breakers, collect, fan_out
 from notifications.services import deliver as delivering
@@ -80,6 +80,18 @@ def test_failures_between_successes_do_not_add_up() -> None:
         assert breakers.may_pass("apns")
     breakers.note_success("apns")
     assert Breaker.objects.get().failures == 0
+
+
+def test_a_token_that_was_registered_since_its_provider_found_it_dead_stays(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    device = device_of(ben)
+    talk = direct(ana, ben)
+    for since in (device.registered_at - datetime.timedelta(seconds=1), None):
+        say(talk, ana)
+        delivery = decided()[-1]
+        provider.answers = [Dead("Unregistered", since)]
+        assert work_on(delivery).outcome == "token_dead"
+        assert PushDevice.objects.exists() == (since is not None)
 
 
 def test_an_older_message_gives_way_to_one_that_was_sent(provider: Provider) -> None:

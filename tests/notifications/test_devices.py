@@ -1,16 +1,22 @@
 """Push addresses: they belong to a session, move with the device, and go when it signs out."""
 
 import pytest
+from django.db import connection
 from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
 
+from accounts.models import DeviceSession, User
 from accounts.services import revoke_session
+from notifications.frames import RegisterDevice
 from notifications.models import PushDevice
 from notifications.services.devices import forget_dead_device, forget_orphans, register_device, unregister_device
+from realtime import clock
 from realtime.errors import DomainError, Invalid
 from tests.making import at_once, people, person
 from tests.notifications.registering import android, browser, device_of, iphone, session_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("providers")]
+
+TURNS = 25
 
 
 def addresses() -> set[tuple[str, str]]:
@@ -64,6 +70,43 @@ def test_many_at_once_leave_one_owner() -> None:
     assert PushDevice.objects.get().user_id == APNSDevice.objects.get().user_id
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+def test_tokens_that_move_die_and_sign_out_at_once_block_nobody_for_ever() -> None:
+    ana, ben = people("ana", "ben")
+    both = [iphone("ab" * 32), android("c" * 100)]
+
+    def registers(session: DeviceSession, wanted: list[RegisterDevice]) -> None:
+        for _ in range(TURNS):
+            for each in wanted:
+                device, _is_new = register_device(session, each)
+                assert device.session_id == session.pk
+
+    def signs_out(user: User) -> None:
+        for _ in range(TURNS):
+            for each in both:
+                unregister_device(user_id=user.pk, token=each.device_token)
+
+    def dies() -> None:
+        for _ in range(2 * TURNS):
+            for device in PushDevice.objects.select_related("apns", "fcm"):
+                forget_dead_device(device_id=device.pk, token=getattr(device, device.provider).registration_id)
+
+    def is_swept() -> None:
+        for _ in range(TURNS):
+            forget_orphans()
+
+    sessions = [session_of(user) for user in (ana, ben)]
+    moving = [
+        lambda: registers(sessions[0], both),
+        lambda: registers(sessions[1], both[::-1]),
+        lambda: registers(sessions[1], both),
+    ]
+    at_once([*moving, lambda: signs_out(ana), lambda: signs_out(ben), dies, dies, is_swept])
+    assert tokens() == PushDevice.objects.count() <= 2
+    for device in PushDevice.objects.select_related("session", "apns", "fcm"):
+        assert device.user_id == device.session.user_id == getattr(device, device.provider).user_id
+
+
 def test_only_ones_own_are_unregistered() -> None:
     ana, ben = people("ana", "ben")
     device_of(ana, iphone("ab" * 32))
@@ -82,6 +125,17 @@ def test_a_dead_token_goes_but_not_the_one_that_took_its_place() -> None:
     forget_dead_device(device_id=device.pk, token="ab" * 32)
     assert addresses() == {("ana", "cd" * 32)}
     forget_dead_device(device_id=device.pk, token="cd" * 32)
+    assert tokens() == 0
+
+
+def test_a_token_that_was_registered_again_since_it_was_dead_stays() -> None:
+    session = session_of(person("ana"))
+    device = device_of(session.user, iphone("ab" * 32), session)
+    found_dead_at = clock.now()
+    device_of(session.user, iphone("ab" * 32), session)
+    forget_dead_device(device_id=device.pk, token="ab" * 32, since=found_dead_at)
+    assert addresses() == {("ana", "ab" * 32)}
+    forget_dead_device(device_id=device.pk, token="ab" * 32, since=clock.now())
     assert tokens() == 0
 
 

@@ -21,8 +21,8 @@ from notifications.selectors.breakers import forget
 from notifications.services import digests
 from notifications.services.due import due_digests
 from tests.harness.processes import free_port
-from tests.making import at_once, direct, group, person, read, say
-from tests.notifications.test_fan_out import mute, no_notifications
+from tests.making import at_once, direct, group, naming, person, read, say
+from tests.notifications.test_fan_out import mute, no_notifications, only_mentions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("progress")]
 
@@ -158,6 +158,37 @@ def test_who_wants_nothing_of_a_conversation_gets_nothing(office: PostOffice, do
     minutes_pass(16)
     sweep()
     assert office.mails == []
+
+
+def mentions_everywhere(_: Any, user: Any) -> None:
+    Preferences.objects.filter(user=user).update(level="mentions")
+
+
+@pytest.mark.parametrize("does", [only_mentions, mentions_everywhere])
+def test_who_wants_mentions_only_is_told_of_nothing_else(office: PostOffice, does: Any) -> None:
+    ana, ben = person("ana"), person("ben", email="ben@example.org")
+    Preferences.objects.create(user=ben, preview=True)
+    team, other = group(ana, ben, name="Team"), group(ana, ben, name="Other")
+    does(team, ben)
+    does(other, ben)
+    say(team, ana, "@ben of interest", mentions=naming(ben))
+    for number in range(5):
+        say(team, ana, f"chatter {number}")
+    say(other, ana, "chatter elsewhere")
+    minutes_pass(16)
+    sweep()
+    (mail,) = office.mails
+    assert mail["Subject"] == "1 unread message"
+    text = text_of(mail, "plain")
+    assert "Team: 1 unread that mentions you" in text
+    assert "of interest" in text
+    assert "chatter" not in text
+    assert "Other" not in text
+    # What they were told of stays unread; new chatter is no reason for another mail.
+    say(team, ana, "more chatter")
+    minutes_pass(1000)
+    sweep()
+    assert len(office.mails) == 1
 
 
 def test_nothing_of_who_is_blocked_nor_of_what_was_deleted(office: PostOffice) -> None:

@@ -8,10 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.services import block_user, open_session
-from notifications.models import Notification
+from accounts.services import block_user, open_session, revoke_session
+from conversations.services import add_participants, leave
+from messaging.services.receipts import Mark, set_mark
+from notifications.models import Delivery, Notification
+from notifications.selectors.trace import trace_for_staff
 from notifications.services import collect, fan_out
 from notifications.services.due import due_fan_outs
+from presence.selectors import SocketReach, Written
 from tests.making import direct, group, people, person, read, say
 from tests.notifications.registering import device_of
 
@@ -162,6 +166,72 @@ def test_a_sender_sees_who_got_it_and_nobody_elses_settings() -> None:
     assert reached["user_id"] == str(ben.pk)
     assert reached["read_at"] is not None
     App(ben).asks("GET", f"/messages/{sent.message_id}/trace", status=404)
+
+
+def test_staff_sees_each_device_also_those_without_push(client: Client) -> None:
+    ana, ben, cyd = people("ana", "ben", "cyd")
+    team = group(ana, ben)
+    phone = device_of(ben, session=open_session(user=ben, device_name="Ben's phone").session)
+    laptop = open_session(user=ben, device_name="Ben's laptop").session
+    ended = open_session(user=ben, device_name="Ben's lost phone").session
+    revoke_session(user_id=ben.pk, session_id=ended.pk)
+    sent = say(team, ana)
+    sweep()
+    set_mark(Mark(ben.pk, "delivered", conversation_id=team.pk, sequence=sent.sequence, session_id=str(laptop.pk)))
+    add_participants(user_id=ana.pk, conversation_id=team.pk, user_ids=[cyd.pk])
+    open_session(user=cyd, device_name="Cyd's phone")
+    trace = trace_for_staff(sent.message_id)
+    assert trace is not None
+    about_ben, about_cyd = trace.people
+    assert [
+        (each.session, each.socket, each.acknowledged is not None, [push.device_id for push in each.pushes])
+        for each in about_ben.devices
+    ] == [
+        (phone.session, SocketReach(Written.NO_CONNECTION), False, [phone.pk]),
+        (laptop, SocketReach(Written.NO_CONNECTION), True, []),
+    ]
+    assert (about_ben.was_there, about_cyd.was_there) == (True, False)
+    assert [(each.socket, each.acknowledged) for each in about_cyd.devices] == [(None, None)]
+    client.force_login(person("staff", is_staff=True, is_superuser=True))
+    shown = client.get(reverse("admin:notifications_delivery_trace", args=[sent.message_id])).content.decode()
+    for name in ("Ben&#x27;s phone", "Ben&#x27;s laptop", "Cyd&#x27;s phone"):
+        assert name in shown
+    assert "lost phone" not in shown
+
+
+def test_what_is_older_than_the_records_is_not_said_to_have_missed_a_device(settings: Any) -> None:
+    ana, ben = people("ana", "ben")
+    open_session(user=ben)
+    sent = say(direct(ana, ben), ana)
+    settings.DELIVERY_RECORD_DAYS = 0
+    trace = trace_for_staff(sent.message_id)
+    assert trace is not None
+    assert [device.socket for device in trace.people[0].devices] == [None]
+
+
+def test_somebody_who_left_afterwards_was_there() -> None:
+    ana, ben = people("ana", "ben")
+    team = group(ana, ben)
+    device_of(ben)
+    sent = say(team, ana)
+    sweep()
+    leave(user_id=ben.pk, conversation_id=team.pk)
+    trace = trace_for_staff(sent.message_id)
+    assert trace is not None
+    assert [(person.user, person.was_there) for person in trace.people] == [(ben, True)]
+
+
+def test_a_push_to_a_device_that_is_gone_is_still_shown() -> None:
+    ana, ben = people("ana", "ben")
+    device = device_of(ben)
+    sent = say(direct(ana, ben), ana)
+    sweep()
+    device.delete()
+    trace = trace_for_staff(sent.message_id)
+    assert trace is not None
+    with_session, gone = trace.people[0].devices
+    assert (with_session.session, with_session.pushes) == (device.session, [])
+    assert (gone.session, [push.device_id for push in gone.pushes]) == (None, [Delivery.objects.get().device_id])
 
 
 def test_staff_sees_each_device_and_never_the_text(client: Client) -> None:

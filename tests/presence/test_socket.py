@@ -200,3 +200,27 @@ async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
             written[id] = number
     assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all came, and all fell silent together"
     assert len(written) == 100
+
+
+async def test_activity_after_a_while_is_written_at_the_next_look(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[float] = []
+    monkeypatch.setattr(services, "renew", lambda leases: renewed.extend(lease.active_at for lease in leases) or set())
+    monkeypatch.setattr("random.uniform", lambda _, most: most)
+    clock = Later()
+    monkeypatch.setattr(presence_socket, "time", clock)
+    peer = Peer(str(uuid4()))
+    peer.socket.opened_at = peer.socket.active_at = clock.now
+    connections.add(peer.socket)
+    await connections.tick()
+    assert renewed == [0]
+    written = []
+    for acts in (False, True, True, True, True, True, True, False):
+        renewed.clear()
+        clock.now += 2
+        if acts:
+            peer.socket.active_at = clock.now
+        await connections.tick()
+        written.append(len(renewed))
+    assert written == [0, 1, 0, 0, 0, 0, 1, 0]

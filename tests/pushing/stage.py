@@ -111,8 +111,8 @@ class Stage:
         query = "SELECT outcome FROM notifications_delivery WHERE kind = 'message'"
         if device is None:
             return [row[0] for row in self.site.rows(query + " ORDER BY message_id, id")]
-        user_id = device.person.id if self.site.profile == "production" else device.person.id.replace("-", "")
-        return [row[0] for row in self.site.rows(query + " AND user_id = %s ORDER BY message_id, id", user_id)]
+        query += " AND user_id = %s ORDER BY message_id, id"
+        return [row[0] for row in self.site.rows(query, self.site.stored_id(device.person.id))]
 
     async def comes_to(self, device: Device, *outcomes: str, patience: float = 20) -> None:
         """Wait until the deliveries of messages to a person have these outcomes."""

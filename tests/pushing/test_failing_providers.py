@@ -104,8 +104,8 @@ async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: 
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
         doubles["apns"].fails(400, token=devices["apns"], times=1)  # BadDeviceToken: the wrong environment, perhaps
-        doubles["fcm"].fails(403, token=devices["fcm"], times=1)
-        doubles["web_push"].fails(403, token=devices["web_push"], times=1)
+        doubles["fcm"].fails(403, token=devices["fcm"], times=1)  # SENDER_ID_MISMATCH
+        doubles["web_push"].fails(413, token=devices["web_push"], times=1)
         talk = await ana.talks_to(ben)
         await writes(ana, talk)
         await stage.comes_to(ben, "refused", "refused", "refused")
@@ -117,6 +117,22 @@ async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: 
             assert shown_on(doubles[name], token) == each_once([talk])
             # The first message was not tried again.
             assert len([r for r in doubles[name].received() if r.token == token and r.at > asked_before]) == 1
+
+
+@on_one
+async def test_what_the_operator_can_mend_is_sent_afterwards(stage: Stage, people: People) -> None:
+    doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        devices = await has_three(ben, stage)
+        doubles["apns"].fails(403, token=devices["apns"], times=1)  # InvalidProviderToken
+        doubles["fcm"].fails(403, token=devices["fcm"], times=1, reason="PERMISSION_DENIED")
+        doubles["web_push"].fails(403, token=devices["web_push"], times=1)
+        talk = await ana.talks_to(ben)
+        await writes(ana, talk)
+        await stage.comes_to(ben, "sent", "sent", "sent")
+        for name, token in devices.items():
+            assert shown_on(doubles[name], token) == each_once([talk])
+            assert len([record for record in doubles[name].received() if record.token == token]) == 2
 
 
 @on_one

@@ -1,5 +1,6 @@
 """Every outcome of a push, brought about as people bring it about."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,10 @@ async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, pe
         laptop = await ben.another_device("laptop")
         talk = await ana.talks_to(ben)
         await laptop.knows(talk)
+        for _ in range(25):  # so long until every server has told the others
+            await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
+            await asyncio.sleep(0.1)
         await writes(ana, talk)
-        await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
         await stage.comes_to(ben, "active")
         assert stage.providers.apns.delivered(phone) == []
         stage.providers.apns.arrives(token=phone)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.db import OperationalError
 
 from realtime import drain as drains
 from realtime import registry, sockets, sweep
@@ -62,6 +63,30 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
     time.sleep(0.6)  # noqa: ASYNC251 - the standstill
     assert await ana.closed() == sockets.RESTART
     watch.cancel()
+
+
+# --- The log ------------------------------------------------------------------------------
+
+
+async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
+    ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "recent_notices", [])
+    hub.followed_at = 0
+    began = time.monotonic()
+    await sweep._find_lost_wake_ups()
+    assert began <= (followed_at := hub.followed_at) <= time.monotonic()
+
+    def away() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(log, "recent", away)
+    with pytest.raises(TryAgain):
+        await sweep._find_lost_wake_ups()
+    assert hub.followed_at == followed_at
+    hub.detach(ana.socket)
+    await sweep._find_lost_wake_ups()
+    assert hub.followed_at > followed_at, "there is nothing to follow"
 
 
 # --- Rounds -------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ class Staff:
 
     async def __aenter__(self) -> Self:
         rights = "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1"
-        self.person.site.rows(rights, self.person.id)
+        self.person.site.rows(rights, self.person.site.stored_id(self.person.id))
         await self._browser.get("/admin/login/")
         await self.fills("/admin/login/", username=self.person.username, password=PASSWORD, next="/admin/")
         return self

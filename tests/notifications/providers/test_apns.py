@@ -1,5 +1,6 @@
 """What Apple is asked, and what its answers mean."""
 
+import datetime
 import json
 import time
 from collections.abc import Iterator
@@ -169,6 +170,24 @@ def test_what_apple_answers(server: Server, sender: ApnsSender, status: int, rea
     server.answer = lambda asked: Say(status, body=json.dumps({"reason": reason}).encode())
     assert sender.send(a_push()) == answer
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "since"),
+    [
+        (1_764_500_000_250, datetime.datetime(2025, 11, 30, 10, 53, 20, 250_000, datetime.UTC)),
+        (None, None),
+        ("1764500000250", None),
+        (10**30, None),
+        (float("nan"), None),
+    ],
+)
+def test_apple_says_since_when_a_token_is_dead(
+    server: Server, sender: ApnsSender, timestamp: Any, since: datetime.datetime | None
+) -> None:
+    body = json.dumps({"reason": "Unregistered", "timestamp": timestamp}).encode()
+    server.answer = lambda asked: Say(410, body=body)
+    assert sender.send(a_push()) == Dead("Unregistered", since)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"reason": 5}', b"[" * 60_000])

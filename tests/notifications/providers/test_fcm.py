@@ -98,7 +98,8 @@ def said(status: int, google_status: str, code: str | None = None, **more: Any) 
         (said(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"), Refused("INVALID_ARGUMENT")),
         (said(400, "INVALID_ARGUMENT", "UNREGISTERED"), Refused("UNREGISTERED")),
         (said(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Refused("SENDER_ID_MISMATCH")),
-        (said(403, "PERMISSION_DENIED"), Refused("PERMISSION_DENIED")),
+        (said(403, "PERMISSION_DENIED"), Busy("PERMISSION_DENIED")),
+        (Say(403, body=b"<html>"), Busy("status 403")),
         (said(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Busy("THIRD_PARTY_AUTH_ERROR")),
         (said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Busy("QUOTA_EXCEEDED")),
         (

@@ -1,0 +1,47 @@
+"""A group of 100,000: what a message to it costs its sender, and how long the decision about all members takes.
+
+One in a hundred has an iPhone. First the sender's POST to the group and to one person are timed in turns, while no
+worker runs; then a worker decides about a message in chunks, and pushes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from benchmarks.installation import Installation
+from benchmarks.result import Bar, Result
+from benchmarks.usage import Stopwatch
+from benchmarks.workloads.push import Away, end, posts, provider_settings
+from tests.harness.processes import temporary_folder
+from tests.harness.providers.apns import Apns
+from tests.harness.workers import Worker
+
+MEMBERS, DEVICES = 100_000, 1_000
+BAR = Bar(first=60.0, target=30.0, at_least=False)
+
+
+async def run(installation: Installation) -> list[Result]:
+    """Measure."""
+    with contextlib.ExitStack() as stack:
+        apns = stack.enter_context(Apns())
+        beside = installation.beside()
+        stack.callback(beside.stop)
+        beside.environment |= provider_settings(apns)
+        known = beside.describes("benchmarks.away", str(MEMBERS), str(DEVICES))
+        beside.fresh_server()
+        away = Away(beside, apns, known, devices=DEVICES)
+        stack.callback(away.close)
+        results = [posts(beside, away, "large_group_posts", MEMBERS)]
+        away.forgets_what_was_sent()
+        worker = Worker("worker", beside.environment, temporary_folder("worker"), concurrency=16)
+        worker.start()
+        stack.callback(end, worker)
+        watch = Stopwatch(beside.pids | {"worker": worker.program.pid})
+        watch.start()
+        first, last, decided = await away.pushes()
+        watch.stop()
+        title = f"pushes: {MEMBERS:,} members decided about, of whom {DEVICES:,} have a device"
+        figures = {"decided_s": decided, "first_push_s": first, "last_push_s": last}
+        results.append(Result("large_group", title, "decided_s", BAR, figures).measured_by(watch))
+        beside.assert_clean_log()
+        return results

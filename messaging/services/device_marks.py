@@ -1,0 +1,62 @@
+"""How far each device acknowledged, where that moved no mark of its person: noted in memory, written in bulk.
+
+A device that moves a mark has that in the row of the move (`ReceiptMove.session_id`). What is left are devices that
+acknowledge what another device of the person had acknowledged before. Nobody waits for these notes; a process that
+dies loses those of the last seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from messaging.models import DeviceMark
+from realtime.notes import Notes
+from realtime.rows import Columns, Statement, execute
+
+WRITE_SECONDS = 3.0
+MOST_NOTES = 50_000
+ROWS_PER_STATEMENT = 1_000
+
+_COLUMNS = Columns(DeviceMark, "session", "conversation", "up_to_sequence", "marked_at")
+_TABLE = DeviceMark._meta.db_table
+# Without WHERE, SQLite would take ON for a part of the SELECT. Nothing in the text comes from outside.
+_ONLY_FORWARD = f"""
+    WHERE TRUE ON CONFLICT (session_id, conversation_id)
+    DO UPDATE SET up_to_sequence = EXCLUDED.up_to_sequence, marked_at = EXCLUDED.marked_at
+    WHERE {_TABLE}.up_to_sequence < EXCLUDED.up_to_sequence
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A device's word that it had everything up to a sequence, and when it came."""
+
+    session_id: UUID
+    conversation_id: UUID
+    up_to_sequence: int
+    marked_at: datetime
+
+
+def note(marks: Sequence[Acknowledged]) -> None:
+    """Note what devices acknowledged; it is written within some seconds."""
+    for mark in marks:
+        notes.add((mark.session_id, mark.conversation_id), mark)
+
+
+def write_device_marks(marks: Sequence[Acknowledged]) -> None:
+    """Move the marks of devices; those that have been there stay as they are, with the time of then."""
+    # In one order, so that two processes do not wait for each other.
+    rows = sorted((mark.session_id, mark.conversation_id, mark.up_to_sequence, mark.marked_at) for mark in marks)
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        insert = _COLUMNS.insert(rows[start : start + ROWS_PER_STATEMENT])
+        execute([Statement(insert.text + _ONLY_FORWARD, insert.parameters)])
+
+
+def _further(older: Acknowledged, newer: Acknowledged) -> Acknowledged:
+    return newer if newer.up_to_sequence > older.up_to_sequence else older
+
+
+notes: Notes[tuple[UUID, UUID], Acknowledged] = Notes(
+    write_device_marks, merge=_further, most=MOST_NOTES, seconds=WRITE_SECONDS
+)

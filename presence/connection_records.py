@@ -1,0 +1,136 @@
+"""Records of this process's connections: noted as sockets come and go, written in bulk once a second.
+
+A message costs nothing here: that a socket was open, and up to when all that it was given was written, tells of each
+message whether it went out.
+"""
+
+import logging
+import os
+import socket as network
+import time
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from accounts.models import new_id
+from presence import services
+from presence.models import AFTER_COMMIT, Connection, ServerProcess
+from realtime import clock, registry
+from realtime.errors import TryAgain
+from realtime.hub import hub
+from realtime.notes import Notes
+from realtime.sockets import Socket
+from realtime.threads import in_database_thread
+
+log = logging.getLogger("chatsite.presence")
+
+WRITE_SECONDS = 1.0
+RENEW_SECONDS = 10.0
+MOST_NOTES = 20_000
+
+
+class ConnectionRecords:
+    """The connections of this process, and what is still to be written of them."""
+
+    def __init__(self, most: int = MOST_NOTES) -> None:
+        self._notes: Notes[UUID, Connection] = Notes(services.record_connections, most=most, seconds=WRITE_SECONDS)
+        self._opened_at: dict[Socket, datetime] = {}
+        # Up to when everything was written, of those sockets of which that was noted.
+        self._waiting: dict[Socket, float] = {}
+        self._looked_at = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = ServerProcess(
+            id=new_id(), name=f"{network.gethostname()}, process {os.getpid()}", started_at=clock.now()
+        )
+        self._renewed_at = -RENEW_SECONDS
+
+    def opened(self, socket: Socket) -> None:
+        """Note that a socket has signed in."""
+        self._opened_at[socket] = clock.now()
+        self._note(socket)
+
+    def closed(self, socket: Socket) -> None:
+        """Note that a socket has ended, if it ever signed in."""
+        if socket in self._opened_at:
+            self._note(socket, closed_at=clock.now())
+            del self._opened_at[socket]
+            self._waiting.pop(socket, None)
+
+    async def tick(self) -> None:
+        """Write what was noted, and now and then that this process lives."""
+        now = time.monotonic()
+        if now - self._looked_at < WRITE_SECONDS:
+            return
+        self._looked_at = now
+        self._note_waiting(now)
+        # What was noted is written first: the process vouches for connections of which nothing else is known.
+        seen_at = _moment(hub.followed_at)
+        try:
+            await self._notes.flush()
+            if self._notes.lost:
+                self._begin_anew()
+            elif now - self._renewed_at >= RENEW_SECONDS:
+                self._process.seen_at = seen_at
+                await in_database_thread(services.renew_process, self._process)
+                self._renewed_at = now
+        except TryAgain:
+            log.warning("%d records of connections wait for the database", len(self._notes))
+
+    async def flush(self) -> None:
+        """Write what was noted; the last word of this process.
+
+        :raises TryAgain: the database is away.
+        """
+        await self._notes.flush()
+
+    def _begin_anew(self) -> None:
+        """Go on as another process, since notes were lost: nothing vouches any more for what the old one left open."""
+        log.warning("%d records of connections were lost", self._notes.lost)
+        self._notes.lost = 0
+        self._begin()
+        for socket in self._opened_at:
+            self._note(socket)
+
+    def _note_waiting(self, now: float) -> None:
+        """Note sockets whose frames wait for longer than this process's word allows for, and those that recovered."""
+        for socket in self._opened_at:
+            waits_since = socket.written_until
+            if waits_since is not None and now - waits_since < AFTER_COMMIT.total_seconds():
+                waits_since = None
+            if waits_since != self._waiting.get(socket):
+                if waits_since is None:
+                    del self._waiting[socket]
+                else:
+                    self._waiting[socket] = waits_since
+                self._note(socket)
+
+    def _note(self, socket: Socket, *, closed_at: datetime | None = None) -> None:
+        waits_since = socket.written_until if closed_at else self._waiting.get(socket)
+        connection = Connection(
+            id=UUID(socket.connection_id),
+            process_id=self._process.id,
+            user_id=UUID(socket.user_id),
+            session_id=UUID(socket.session_id),
+            opened_at=self._opened_at[socket],
+            closed_at=closed_at,
+            close_code=socket.close_code if closed_at else None,
+            # What the hub has not seen yet, it has handed to nobody.
+            written_until=None if waits_since is None else _moment(min(waits_since, hub.followed_at)),
+        )
+        self._notes.add(connection.id, connection)
+
+
+def _moment(monotonic: float) -> datetime:
+    return clock.now() - timedelta(seconds=time.monotonic() - monotonic)
+
+
+records = ConnectionRecords()
+
+
+def register() -> None:
+    """Register with the ground floor; called once, when the apps are ready."""
+    registry.signed_in_listeners.append(records.opened)
+    registry.closed_listeners.append(records.closed)
+    registry.ticks.append(records.tick)
+    registry.last_words.append(records.flush)

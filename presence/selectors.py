@@ -1,0 +1,73 @@
+"""What the records of connections say of a moment: whether what was sent then went out to somebody's devices."""
+
+import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.db.models import Min, Q
+
+from presence.models import AFTER_COMMIT, Connection, ServerProcess
+
+
+class Written(StrEnum):
+    """Whether something was written to a device's socket; all but the first leave open that it was."""
+
+    WRITTEN = "written"
+    WAITED = "not known: frames waited for this device since"
+    ENDED = "not known: the connection ended"
+    UNHEARD = "not known: its server was last heard of"
+    NO_CONNECTION = "no connection on record"
+
+
+# The best word there is, where connections of a device overlap.
+_BEST = list(Written)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketReach:
+    """What is known of one device and one moment.
+
+    `at` is when it was written (about), or the time that the word needs. `connected_later_at`: the device's next
+    connection began then, so it could catch up.
+    """
+
+    written: Written
+    at: datetime.datetime | None = None
+    close_code: int | None = None
+    connected_later_at: datetime.datetime | None = None
+
+
+def reach_at(moment: datetime.datetime, user_ids: Collection[UUID]) -> dict[UUID, SocketReach]:
+    """Return by device session what is known of something that was committed at a moment, for everybody.
+
+    Sessions that are not in it were not connected then or later, as far as records tell.
+    """
+    mine = Connection.objects.filter(user_id__in=user_ids)
+    later = dict(
+        mine.filter(opened_at__gt=moment).order_by().values_list("session_id").annotate(first=Min("opened_at"))
+    )
+    then = list(mine.filter(Q(closed_at=None) | Q(closed_at__gte=moment), opened_at__lte=moment))
+    seen_at = dict(ServerProcess.objects.filter(id__in={each.process_id for each in then}).values_list("id", "seen_at"))
+    found = {session_id: SocketReach(Written.NO_CONNECTION, connected_later_at=at) for session_id, at in later.items()}
+    for connection in then:
+        written, at = _written(connection, moment, seen_at.get(connection.process_id, connection.opened_at))
+        known = found.get(connection.session_id)
+        if known is None or _BEST.index(written) < _BEST.index(known.written):
+            close_code = connection.close_code if written == Written.ENDED else None
+            found[connection.session_id] = SocketReach(written, at, close_code, later.get(connection.session_id))
+    return found
+
+
+def _written(
+    connection: Connection, moment: datetime.datetime, seen_at: datetime.datetime
+) -> tuple[Written, datetime.datetime]:
+    until = connection.written_until or seen_at
+    if moment + AFTER_COMMIT <= until:
+        return Written.WRITTEN, moment
+    if connection.closed_at is not None:
+        return Written.ENDED, connection.closed_at
+    if connection.written_until is not None:
+        return Written.WAITED, connection.written_until
+    return Written.UNHEARD, seen_at

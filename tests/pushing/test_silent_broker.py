@@ -1,0 +1,36 @@
+"""The line to the broker goes silent, and nobody is told: neither who publishes nor who listens waits for ever."""
+
+import asyncio
+import time
+
+from tests.harness.people import People
+from tests.harness.proxy import proxied
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.services import Services
+from tests.pushing.fragile import each_once, shown_on
+from tests.pushing.stage import Providers, Stage, has_iphone, writes
+
+# Who listens gives a line up after two heartbeats and a half of ten seconds; who publishes, after five seconds.
+SECONDS = 40
+
+
+async def test_pushes_go_on_though_every_connection_to_the_broker_is_stranded(
+    services: Services, providers: Providers, rabbitmq: RabbitMQ
+) -> None:
+    async with proxied(rabbitmq.url) as (url, proxy):
+        stage = Stage("production", services, providers, CELERY_BROKER_URL=url)
+        await asyncio.to_thread(stage.start)
+        try:
+            async with People(stage.site)("ana", "ben", connected=False) as (ana, ben):
+                phone = await has_iphone(ben, providers.apns)
+                talks = [await ana.gathers(ben) for _ in range(2)]
+                await writes(ana, talks[0])
+                await stage.comes_to(ben, "sent")
+                proxy.strand()
+                begun = time.monotonic()
+                await writes(ana, talks[1])
+                await stage.comes_to(ben, "sent", "sent", patience=SECONDS)
+                assert time.monotonic() - begun > 5, "the line was not silent"
+                assert shown_on(providers.apns, phone) == each_once(talks)
+        finally:
+            await asyncio.to_thread(stage.stop)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.models import DeviceSession
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Breaker, Delivery, Preferences, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
@@ -184,3 +185,21 @@ def test_who_wants_a_preview_sees_sender_and_text(provider: Provider) -> None:
         work_on(delivery)
         shown[delivery.user_id] = (provider.pushes[-1].title, provider.pushes[-1].body)
     assert shown == {ben.pk: ("ana in Trip", "to the sea"), cyd.pk: (None, None)}
+
+
+@pytest.mark.parametrize("ends", ["revoked", "password changed", "cookie ran out"])
+def test_a_device_whose_session_ended_is_pushed_to_no_more(provider: Provider, ends: str, settings: Any) -> None:
+    ana, ben = people("ana", "ben")
+    device = device_of(ben)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    session = DeviceSession.objects.filter(pk=device.session_id)
+    if ends == "revoked":
+        session.update(revoked_at=clock.now())
+    elif ends == "password changed":
+        session.update(password_fingerprint="of another one")
+    else:
+        long_ago = clock.now() - datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE + 1)
+        session.update(token_hash=None, created_at=long_ago)
+    assert work_on(delivery).outcome == "token_dead"
+    assert provider.pushes == []

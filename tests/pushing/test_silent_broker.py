@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from tests.harness.people import People
 from tests.harness.proxy import proxied
@@ -14,10 +17,19 @@ from tests.pushing.stage import Providers, Stage, has_iphone, writes
 SECONDS = 40
 
 
+@pytest.fixture
+def own_rabbitmq() -> Iterator[RabbitMQ]:
+    """A broker that no worker of another stage listens to."""
+    broker = RabbitMQ()
+    broker.start()
+    yield broker
+    broker.stop()
+
+
 async def test_pushes_go_on_though_every_connection_to_the_broker_is_stranded(
-    services: Services, providers: Providers, rabbitmq: RabbitMQ
+    services: Services, providers: Providers, own_rabbitmq: RabbitMQ
 ) -> None:
-    async with proxied(rabbitmq.url) as (url, proxy):
+    async with proxied(own_rabbitmq.url) as (url, proxy):
         stage = Stage("production", services, providers, CELERY_BROKER_URL=url)
         await asyncio.to_thread(stage.start)
         try:

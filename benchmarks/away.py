@@ -66,7 +66,9 @@ def _give_iphones(users: list[Any]) -> None:
     tokens = APNSDevice.objects.bulk_create(APNSDevice(user=user, registration_id=token_hex(32)) for user in users)
     now = timezone.now()
     PushDevice.objects.bulk_create(
-        PushDevice(user=user, session_id=sessions[user.id], provider="apns", apns=token, created_at=now)
+        PushDevice(
+            user=user, session_id=sessions[user.id], provider="apns", apns=token, created_at=now, registered_at=now
+        )
         for user, token in zip(users, tokens, strict=True)
     )
 

@@ -1,7 +1,8 @@
 """People who are away, each with a device that is pushed to; runs in a process of its own, with Django.
 
 `python -m benchmarks.away 10000 500` makes one group of a sender and so many others, of whom so many have an iPhone, a
-direct conversation of the sender with one of them, and two pairs of new people who talk to each other. It prints
+direct conversation of the sender with one of them, 2,000 more among others, for the tables to be like those of a server
+that is in use, and two pairs of new people who talk to each other. It prints
 `{token, group_id, direct_id, pairs: [[place, place], ...]}`. People, group and devices are written set by set, as the
 product's services would have written them.
 """
@@ -13,6 +14,8 @@ import os
 import sys
 from secrets import token_hex
 from typing import Any
+
+DIRECTS = 2_000
 
 
 def main(members: int, devices: int) -> dict[str, object]:
@@ -28,6 +31,8 @@ def main(members: int, devices: int) -> dict[str, object]:
         group_id = _group_of(users)
         _give_iphones(users[1 : devices + 1])
         direct = new_conversation(people[:2])
+        for number in range(DIRECTS):
+            new_conversation(people[2 + number : 4 + number])
         pairs = [new_conversation(new_people(2)) for _ in range(2)]
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

@@ -1,8 +1,8 @@
 """How messages look to a viewer, one by one, as history and as events."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -107,7 +107,7 @@ def _status(message: Shown, marks: Marks, viewer: UUID | None) -> frames.Status:
 
 def bodies_for(viewer: UUID, messages: Sequence[Shown]) -> list[frames.MessageBody]:
     """Return messages as the viewer sees them; the watermarks of all their conversations in one query."""
-    marks = _marks(viewer, {message.conversation_id for message in messages})
+    marks = _marks(viewer, messages)
     return [message_body(message, marks[message.conversation_id], viewer) for message in messages]
 
 
@@ -117,22 +117,47 @@ def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
     return body
 
 
-def _marks(viewer: UUID, conversation_ids: Collection[UUID]) -> dict[UUID, Marks]:
-    marks: dict[UUID, Marks] = defaultdict(Marks)
-    if not conversation_ids:
-        return marks
+def _marks(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Marks]:
+    """Return the watermarks of the conversations of these messages, those of others as far as these need them.
+
+    Of the others the lowest counts. In a large group somebody is always behind, and is found at once: then theirs
+    read 0, and the rest of the group is not looked at.
+    """
+    # The oldest message of the viewer's own in each conversation; 0: there is none, and nobody asks how far others are.
+    own = dict.fromkeys((message.conversation_id for message in messages), 0)
+    for message in messages:
+        if message.sender_id == viewer:
+            own[message.conversation_id] = min(own[message.conversation_id] or _HIGHEST, message.sequence)
+    if not own:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT conversation_id, user_id = %s, min(last_delivered_sequence), min(last_read_sequence) "  # noqa: S608
-            f"FROM {Participant._meta.db_table} WHERE {ids_in('conversation_id')} AND left_at IS NULL GROUP BY 1, 2",
-            [one_id(viewer), ids(conversation_ids)],
-        )
-        for id, is_mine, delivered, read in cursor.fetchall():
-            if is_mine:
-                marks[as_uuid(id)].mine = (delivered, read)
-            else:
-                marks[as_uuid(id)].others = (delivered, read)
-    return marks
+        cursor.execute(_find_marks(), [*_PLACES.parameters(own.items()), one_id(viewer)])
+        return {
+            as_uuid(id): Marks(
+                mine=None if delivered is None else (delivered, read),
+                others=None if others_delivered is None else (others_delivered, others_read),
+            )
+            for id, delivered, read, others_delivered, others_read in cursor.fetchall()
+        }
+
+
+@cache
+def _find_marks() -> str:
+    # Nothing in the text comes from outside: names of tables and columns only.
+    others = (
+        f"FROM {Participant._meta.db_table} AS p WHERE p.conversation_id = r.conversation_id "
+        "AND p.left_at IS NULL AND p.user_id <> m.user_id"
+    )
+    lowest = ", ".join(
+        f"CASE WHEN r.sequence = 0 THEN NULL WHEN EXISTS (SELECT 1 {others} AND p.{mark} < r.sequence) THEN 0 "
+        f"ELSE (SELECT min(p.{mark}) {others}) END"
+        for mark in ("last_delivered_sequence", "last_read_sequence")
+    )
+    mine = matching(Participant, "m", "m.conversation_id = r.conversation_id AND m.user_id = %s AND m.left_at IS NULL")
+    return (
+        f"SELECT r.conversation_id, m.last_delivered_sequence, m.last_read_sequence, {lowest} "  # noqa: S608
+        f"FROM {_PLACES.source} {mine}"
+    )
 
 
 def visible_message(user_id: UUID, message_id: UUID) -> tuple[Message, Participant]:

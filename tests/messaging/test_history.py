@@ -1,15 +1,20 @@
 """History: pages in both directions, around a message, from one's coming on."""
 
+import json
+import re
 import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from accounts.models import User
 from conversations import services
-from conversations.models import Conversation
+from conversations.models import Conversation, Participant
 from messaging import selectors
 from messaging.frames import HistoryQuery
+from messaging.models import Message
 from realtime.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, say
 
@@ -114,3 +119,30 @@ def test_a_page_costs_the_same_at_any_size(talk: Conversation, ana: User, django
     for limit in (1, 9):
         with django_assert_num_queries(3):
             sequences(ana, talk, limit=limit)
+
+
+def test_in_a_large_group_not_everybody_is_looked_at(ana: User) -> None:
+    """Somebody who is behind is found, and that is all it takes; the plan says how many rows were read."""
+    others = User.objects.bulk_create(User(username=f"member-{number}", password="!") for number in range(500))
+    team = group(ana)
+    Participant.objects.bulk_create(
+        Participant(conversation=team, user=user, joined_at=timezone.now()) for user in others
+    )
+    say(team, ana)
+    plans: list[Any] = []
+
+    def explained(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if "last_read_sequence" in sql and Message._meta.db_table not in sql:
+            execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", parameters, many, context)
+            plans.append(context["cursor"].fetchone()[0])
+        return execute(sql, parameters, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {Participant._meta.db_table}")
+    with connection.execute_wrapper(explained):
+        (message,) = selectors.history(ana.id, team.id, HistoryQuery(limit=1)).results
+    assert message.status == "sent"
+    plan = json.dumps(plans)
+    read = [int(rows) for rows in re.findall(r'"(?:Actual Rows|Rows Removed by Filter)": (\d+)', plan)]
+    assert read, plan
+    assert max(read) < 10

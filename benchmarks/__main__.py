@@ -1,7 +1,7 @@
 """The command line.
 
-python -m benchmarks [w1 ... w6 push large_group]  run workloads (default: all) and print a table
-python -m benchmarks profile w2 [w3 ...]           run those of w1 to w4 under py-spy: where the server's time goes
+python -m benchmarks [w1 ... w6 push large]  run workloads (default: all) and print a table
+python -m benchmarks profile w2 [w3 ...]     run those of w1 to w4 under py-spy: where the server's time goes
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def main(members: int, devices: int) -> dict[str, object]:
         group_id = _group_of(users)
         _give_iphones(users[1 : devices + 1])
         direct = new_conversation(people[:2])
-        for number in range(DIRECTS):
+        for number in range(min(DIRECTS, members // 2)):
             new_conversation(people[2 + number : 4 + number])
         pairs = [new_conversation(new_people(2)) for _ in range(2)]
     with connection.cursor() as cursor:

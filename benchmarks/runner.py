@@ -17,7 +17,7 @@ from benchmarks.usage import memory_kib
 
 WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
 # They ask for what only our server has, in databases of their own.
-OURS = {"w5": "w5_reads", "w6": "w6_herd", "push": "push", "large_group": "large_group"}
+OURS = {"w5": "w5_reads", "w6": "w6_herd", "push": "push", "large": "large_group"}
 
 
 def workload(name: str) -> ModuleType:

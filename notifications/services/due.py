@@ -18,9 +18,9 @@ from realtime import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.
 HINT_SECONDS = 20
-# Celery is told only of the first that are due, behind each breaker: more would only wait in the broker, and be given
-# again and again.
-HINTS = 2_000
+# Celery is told only of the first that are due, behind each breaker: more would only wait in the broker, be given again
+# and again, and keep others waiting. Each second a sweep tells it of as many more as were done.
+HINTS = 1_000
 # A sweep looks behind so many breakers; anybody's push service has one. Where there are more, chance is fair.
 BREAKERS = 100
 

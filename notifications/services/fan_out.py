@@ -12,6 +12,7 @@ from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import Facts, facts_of
 from notifications.services import in_app
+from notifications.services.due import HINTS
 from realtime import clock
 from realtime.crash import crash_point
 
@@ -20,16 +21,19 @@ CHUNK = 1_000
 
 
 def fan_out(message_id: UUID) -> Iterator[list[UUID]]:
-    """Decide for all devices of all members; yield the deliveries to be worked on now, chunk by chunk.
+    """Decide for all devices of all members; yield the deliveries that Celery is to be told of, chunk by chunk.
 
     Each chunk is committed when it is yielded, with how far it got: whoever takes it up after a death goes on there.
-    Nothing is yielded when somebody else is at it, or it is done.
+    Of so many only is Celery told here; the sweep hands out the others when these are done. Nothing is yielded when
+    somebody else is at it, or it is done.
     """
-    while (due := _next_chunk(message_id)) is not None:
+    told = 0
+    while (due := _next_chunk(message_id, HINTS - told)) is not None:
+        told += len(due)
         yield due
 
 
-def _next_chunk(message_id: UUID) -> list[UUID] | None:
+def _next_chunk(message_id: UUID, most: int) -> list[UUID] | None:
     with transaction.atomic():
         now = clock.now()
         # Its row is locked until the chunk is written: who comes second finds it done that far, or leaves it alone.
@@ -45,6 +49,8 @@ def _next_chunk(message_id: UUID) -> list[UUID] | None:
             others = [user_id for user_id in members if user_id != message.sender_id]
             devices = list(PushDevice.objects.filter(user_id__in=others).order_by().values_list("id", flat=True))
             deliveries = [_delivery(facts, message, now) for facts in facts_of(message.id, devices)]
+            for delivery in [each for each in deliveries if each.outcome is Outcome.SEND][:most]:
+                delivery.hinted_at = now
             Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
             in_app.note_message(message, others)
         if members:
@@ -53,7 +59,7 @@ def _next_chunk(message_id: UUID) -> list[UUID] | None:
             fan_out.next_at, fan_out.decided_at = None, now
         fan_out.save()
         crash_point("in_fan_out")
-        return [delivery.pk for delivery in deliveries if delivery.next_at is not None and delivery.next_at <= now]
+        return [delivery.pk for delivery in deliveries if delivery.hinted_at is not None]
 
 
 def _members_after(fan_out: FanOut, message: Message | None) -> Sequence[UUID]:
@@ -84,5 +90,4 @@ def _delivery(facts: Facts, message: Message, now: datetime.datetime) -> Deliver
         outcome=decision.outcome,
         decided_at=now,
         next_at=(decision.again_at or now) if waits else None,
-        hinted_at=now if decision.outcome is Outcome.SEND else None,
     )

@@ -166,6 +166,19 @@ def test_members_are_decided_about_in_chunks_and_each_once(monkeypatch: pytest.M
     assert len({*first, *rest}) == len(first) + len(rest) == Delivery.objects.count() == 10
 
 
+def test_of_many_devices_some_are_handed_out_at_once_and_the_rest_by_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fan_out, "CHUNK", 3)
+    monkeypatch.setattr(fan_out, "HINTS", 4)
+    users = people(*(f"user{number}" for number in range(9)))
+    for user in users:
+        device_of(user)
+    say(group(*users), users[0])
+    handed = sweep()
+    assert len(handed) == 4
+    assert Delivery.objects.count() == 8
+    assert sorted([*handed, *due_deliveries()]) == sorted(Delivery.objects.values_list("id", flat=True))
+
+
 def test_a_hint_that_was_not_followed_is_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)

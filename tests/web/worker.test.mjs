@@ -92,6 +92,16 @@ test("a sync leaves what came after it, and one without a number closes all", as
   assert.equal(scope.shown.length, 0);
 });
 
+test("pushes that come at once are handled one after the other: the overtaken one still does not hide the newer", async () => {
+  const scope = new FakeWorkerScope();
+  const { push } = createEvents(scope);
+  await Promise.all([
+    push(pushed(payload({ sequence: "8", title: "eight" }))),
+    push(pushed(payload({ sequence: "6", title: "six" }))),
+  ]);
+  assert.deepEqual(scope.titles(), ["eight"]);
+});
+
 test("a push never fails: not by its content, by windows, by badges or by a permission that is gone", async () => {
   const broken = new FakeWorkerScope();
   broken.clients.matchAll = broken.navigator.setAppBadge = () => Promise.reject(new Error("no"));

@@ -41,6 +41,14 @@ export function createEvents(scope) {
     return focused ? ask(focused) : null;
   }
 
+  let doing = Promise.resolve();
+
+  /**
+   * Let an act wait for those before it. What is to be shown depends on what is shown, and a browser may not tell of a
+   * notification that is just being shown.
+   */
+  const inTurn = (act) => (given) => (doing = doing.then(() => act(given), () => act(given)));
+
   async function setBadge(number) {
     if (number === null || number === undefined) return;
     try {
@@ -135,5 +143,5 @@ export function createEvents(scope) {
     }
   }
 
-  return { push, click, told, renew };
+  return { push: inTurn(push), click, told: inTurn(told), renew };
 }

@@ -8,9 +8,14 @@ from playwright.async_api import CDPSession, Page
 
 from tests.waiting import until
 
+# "Ready" is said of a worker that is still activating, to which the debugging protocol may deliver nothing.
 REGISTER = """async () => {
     await navigator.serviceWorker.register("/service-worker.js", { type: "module" });
-    return (await navigator.serviceWorker.ready).scope;
+    const { scope, active } = await navigator.serviceWorker.ready;
+    while (active.state !== "activated") {
+        await new Promise((changed) => active.addEventListener("statechange", changed, { once: true }));
+    }
+    return scope;
 }"""
 SHOWN = """async () => {
     const registration = await navigator.serviceWorker.getRegistration("/");

@@ -112,6 +112,8 @@ async def _say_last_words() -> None:
                 await say()
         except (TryAgain, TimeoutError):
             log.warning("the last records of this process could not be written")
+        except Exception:
+            log.exception("the last records of this process could not be written")
 
 
 def refuse_unsafe_database() -> None:

@@ -23,7 +23,7 @@ class Notes(Generic[Key, Note]):
     """Notes of which `write` makes rows. They may be added from any thread.
 
     `merge` says what an older and a newer note of one key come to. Of more than `most` notes that wait, the oldest are
-    lost, and counted in `lost`.
+    lost, and so are those that cannot be written at all; they are counted in `lost`.
     """
 
     def __init__(
@@ -74,6 +74,9 @@ class Notes(Generic[Key, Note]):
                         taken[key] = newer if older is None else self._merge(older, newer)
                     self._notes = taken
                     self._forget_the_oldest()
+                raise
+            except Exception:
+                self.lost += len(taken)
                 raise
 
     async def tick(self) -> None:

@@ -11,10 +11,7 @@ import contextlib
 from benchmarks.installation import Installation
 from benchmarks.result import Bar, Result
 from benchmarks.usage import Stopwatch
-from benchmarks.workloads.push import Away, end, posts, provider_settings
-from tests.harness.processes import temporary_folder
-from tests.harness.providers.apns import Apns
-from tests.harness.workers import Worker
+from benchmarks.workloads.push import everybody_away, posts, started_worker
 
 MEMBERS, DEVICES = 100_000, 1_000
 BAR = Bar(first=60.0, target=30.0, at_least=False)
@@ -23,19 +20,10 @@ BAR = Bar(first=60.0, target=30.0, at_least=False)
 async def run(installation: Installation) -> list[Result]:
     """Measure."""
     with contextlib.ExitStack() as stack:
-        apns = stack.enter_context(Apns())
-        beside = installation.beside()
-        stack.callback(beside.stop)
-        beside.environment |= provider_settings(apns)
-        known = beside.describes("benchmarks.away", str(MEMBERS), str(DEVICES))
-        beside.fresh_server()
-        away = Away(beside, apns, known, devices=DEVICES)
-        stack.callback(away.close)
+        beside, away, _ = everybody_away(installation, stack, members=MEMBERS, devices=DEVICES)
         results = [posts(beside, away, "large_group_posts", MEMBERS)]
         away.forgets_what_was_sent()
-        worker = Worker("worker", beside.environment, temporary_folder("worker"), concurrency=16)
-        worker.start()
-        stack.callback(end, worker)
+        worker = started_worker("worker", beside, stack)
         watch = Stopwatch(beside.pids | {"worker": worker.program.pid})
         watch.start()
         first, last, decided = await away.pushes()

@@ -162,23 +162,40 @@ _DECIDED = "SELECT extract(epoch FROM max(decided_at))::float FROM notifications
 _COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 
 
+def everybody_away(
+    installation: Installation, stack: contextlib.ExitStack, *, members: int, devices: int
+) -> tuple[Installation, Away, list[Any]]:
+    """Start a double of APNs and a server with a group of so many, of whom so many have an iPhone.
+
+    Returns that server, what is asked of it, and two pairs of places in which others may talk.
+    """
+    apns = stack.enter_context(Apns())
+    beside = installation.beside()
+    stack.callback(beside.stop)
+    beside.environment |= _provider_settings(apns)
+    known = beside.describes("benchmarks.away", str(members), str(devices))
+    beside.fresh_server()
+    away = Away(beside, apns, known, devices=devices)
+    stack.callback(away.close)
+    return beside, away, known["pairs"]
+
+
+def started_worker(name: str, installation: Installation, stack: contextlib.ExitStack) -> Worker:
+    """Start a worker of 16 threads, which ends with the stack at the latest."""
+    worker = Worker(name, installation.environment, temporary_folder("worker"), concurrency=16)
+    worker.start()
+    stack.callback(_end, worker)
+    return worker
+
+
 async def run(installation: Installation) -> list[Result]:
     """Measure."""
     with contextlib.ExitStack() as stack:
-        apns = stack.enter_context(Apns())
-        beside = installation.beside()
-        stack.callback(beside.stop)
-        beside.environment |= provider_settings(apns)
-        known = beside.describes("benchmarks.away", str(MEMBERS), str(MEMBERS))
-        beside.fresh_server()
-        away = Away(beside, apns, known, devices=MEMBERS)
-        stack.callback(away.close)
+        beside, away, pairs = everybody_away(installation, stack, members=MEMBERS, devices=MEMBERS)
         results: list[Result] = []
         workers: list[Worker] = []
-        for number, pair in zip(WORKERS, known["pairs"], strict=False):
-            worker = Worker(f"worker-{number}", beside.environment, temporary_folder("worker"), concurrency=16)
-            worker.start()
-            stack.callback(end, worker)
+        for number, pair in zip(WORKERS, pairs, strict=False):
+            worker = started_worker(f"worker-{number}", beside, stack)
             workers.append(worker)
             results += await _measured(beside, away, pair, workers)
         for worker in workers:
@@ -245,8 +262,7 @@ def posts(installation: Installation, away: Away, name: str, members: int) -> Re
     return Result(name, title, "post_ratio", POST_BAR, figures).measured_by(watch)
 
 
-def provider_settings(apns: Apns) -> dict[str, str]:
-    """Return what the product needs to reach the double of APNs."""
+def _provider_settings(apns: Apns) -> dict[str, str]:
     given = apns.settings()
     return {
         "APNS_KEY": given["key"],
@@ -259,7 +275,6 @@ def provider_settings(apns: Apns) -> dict[str, str]:
     }
 
 
-def end(worker: Worker) -> None:
-    """Kill a worker that still runs."""
+def _end(worker: Worker) -> None:
     if worker.running:
         worker.kill()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from django.db import DataError
 
 from chatsite import lifespan
 from realtime import registry
@@ -25,6 +26,9 @@ async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
     async def away() -> None:
         raise TryAgain
 
+    async def broken() -> None:
+        raise DataError
+
     async def slow() -> None:
         await asyncio.sleep(60)
 
@@ -32,7 +36,7 @@ async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
         said.append("written")
 
     monkeypatch.setattr(lifespan, "LAST_WORDS_SECONDS", 0.05)
-    last_words += [away, slow, good]
+    last_words += [away, broken, slow, good]
     asked, answers = [{"type": "lifespan.shutdown"}], []
 
     async def receive() -> dict[str, str]:

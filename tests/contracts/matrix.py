@@ -4,19 +4,11 @@ Each cell is a request to the real view; its expected outcome is a status. 404 i
 know that the thing exists, and it looks the same as for what does not exist.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
-from django.core.cache import cache
-from django.db import transaction
-from django.http import HttpResponse
-from django.test import Client
-
-from tests.contracts.world import ACTORS, IN_GROUP, SIGNED_IN, SIGNED_OUT, World, filled
+from tests.contracts.world import ACTORS, IN_GROUP, SIGNED_IN, SIGNED_OUT, World
 from tests.making import PASSWORD
 
 Outcomes = Mapping[str, int]
@@ -278,40 +270,3 @@ MATRIX = [
 ]
 # Told in the answer of a route that is the same for everybody and holds nothing of anybody.
 PUBLIC = {"GET /api/v1/schema", "GET /api/v1/schema/try"}
-
-
-# --- How a cell is asked ------------------------------------------------------------------
-
-
-def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
-    """Make a row's request as an actor."""
-    names = {
-        "conversation_id": str(world.group.id),
-        "message_id": world.message,
-        "newest_id": world.newest,
-        "direct_id": str(world.direct.id),
-        "told_id": world.told,
-        "user_id": world.id_of("bystander"),
-        "my_id": world.id_of(actor) if actor != "anonymous" else str(uuid4()),
-        "other_session_id": str(world.sessions["other_device"].id),
-    }
-    names |= {f"{name}_id": str(user.id) for name, user in world.users.items()}
-    names |= other
-    method, path = row.route.split(" ")
-    path = path.format_map(names | {name: value.format_map(names) for name, value in row.path.items()})
-    if row.body == "{cursors}":
-        body = json.dumps({"cursors": {names["conversation_id"]: 0}, "since": "2020-01-01T00:00:00Z"})
-    else:
-        body = json.dumps(filled(row.body, names)) if row.body is not None else ""
-    return Client().generic(
-        method, path + row.query, body, content_type="application/json", headers=world.headers(actor)
-    )
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """Undo what the block does to the stores, so that each actor finds the same world."""
-    cache.clear()  # attempts to sign in and up are counted there
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)

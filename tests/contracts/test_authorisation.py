@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from django.http import HttpResponse
 
-from tests.contracts.matrix import MATRIX, PUBLIC, Row, ask, undone
+from tests.contracts.asking import ask, undone
+from tests.contracts.matrix import MATRIX, PUBLIC, Row
 from tests.contracts.routes import api_routes
 from tests.contracts.world import ACTORS, IN_GROUP, World
 

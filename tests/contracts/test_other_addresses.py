@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from tests.contracts.matrix import Row, ask
+from tests.contracts.asking import ask
+from tests.contracts.matrix import Row
 from tests.contracts.routes import METHODS, admin_addresses, api_routes, patterns
 from tests.contracts.world import ACTORS, World
 from tests.making import PASSWORD

@@ -61,3 +61,17 @@ def progress(db: None) -> None:
 def without_delay(settings: Any) -> None:
     """What is found is decided about at once."""
     settings.NOTIFICATION_PACE = Pace(push_delay=0)
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Every push goes to one provider that answers at once (`instant_provider`), and none failed lately."""
+    from notifications.selectors import breakers
+    from notifications.services import deliver
+    from tests.notifications.instant_provider import Provider
+
+    one = Provider()
+    monkeypatch.setattr(deliver, "sender_of", lambda name: one)
+    breakers.forget()
+    yield one
+    breakers.forget()

@@ -1,7 +1,6 @@
 """One delivery after the other, with providers that say what they are told to."""
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,39 +9,18 @@ from accounts.models import DeviceSession
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Breaker, Delivery, Preferences, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
-from notifications.selectors.breakers import forget
 from notifications.services import breakers, collect, fan_out
 from notifications.services import deliver as delivering
 from notifications.services.due import due_fan_outs
 from realtime import clock
 from tests.making import direct, group, people, say
+from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import browser, device_of, iphone, session_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("providers", "without_delay", "progress"),
 ]
-
-
-class Provider:
-    """Takes everything, unless it is to answer something else."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.pushes: list[Push] = []
-
-    def send(self, push: Push) -> Answer:
-        self.pushes.append(push)
-        return self.answers.pop(0) if self.answers else Accepted()
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    one = Provider()
-    monkeypatch.setattr(delivering, "sender_of", lambda name: one)
-    forget()
-    yield one
-    forget()
 
 
 def decided() -> list[Any]:

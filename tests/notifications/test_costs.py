@@ -1,7 +1,7 @@
 """What deliveries, decisions and sweeps cost, pinned: statements, and the rows that they look at."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,39 +11,19 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Block
 from notifications.models import Breaker, Delivery, FanOut, Preferences
-from notifications.providers.push import Accepted, Push
 from notifications.selectors import breakers
 from notifications.services import collect, due, fan_out, retention
 from notifications.services import deliver as delivering
 from notifications.services.due import due_deliveries, due_fan_outs
 from realtime import clock
 from tests.making import direct, group, people, say
+from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import android, device_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("providers", "without_delay", "progress"),
 ]
-
-
-class Provider:
-    """Takes everything."""
-
-    def __init__(self) -> None:
-        self.pushes: list[Push] = []
-
-    def send(self, push: Push) -> Accepted:
-        self.pushes.append(push)
-        return Accepted("its name for it")
-
-
-@pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    one = Provider()
-    monkeypatch.setattr(delivering, "sender_of", lambda name: one)
-    breakers.forget()
-    yield one
-    breakers.forget()
 
 
 def decided() -> list[Any]:

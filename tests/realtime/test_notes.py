@@ -90,4 +90,4 @@ async def test_notes_that_cannot_be_written_at_all_do_not_hinder_later_ones(tabl
     table.error = None
     notes.add("b", 2)
     await notes.tick()
-    assert table.written == [[2]]
+    assert (table.written, notes.lost) == ([[2]], 1)

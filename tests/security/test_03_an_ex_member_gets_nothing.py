@@ -11,7 +11,8 @@ from django.test import Client
 
 from accounts.models import User
 from conversations import services
-from tests.contracts.matrix import MATRIX, Row, ask, undone
+from tests.contracts.asking import ask, undone
+from tests.contracts.matrix import MATRIX, Row
 from tests.contracts.world import World
 from tests.making import say
 

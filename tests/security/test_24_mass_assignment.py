@@ -12,7 +12,8 @@ from realtime import registry
 from realtime.bodies import decode
 from realtime.commands import decode_command
 from realtime.errors import DomainError
-from tests.contracts.matrix import MATRIX, Row, ask
+from tests.contracts.asking import ask
+from tests.contracts.matrix import MATRIX, Row
 from tests.contracts.world import World
 from tests.security.test_10_wrong_types_in_every_field import requests
 

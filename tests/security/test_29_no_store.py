@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.contracts.matrix import Row, ask
+from tests.contracts.asking import ask
+from tests.contracts.matrix import Row
 from tests.contracts.routes import METHODS, admin_addresses, api_routes
 from tests.contracts.world import World
 from tests.making import PASSWORD

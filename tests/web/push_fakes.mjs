@@ -59,10 +59,12 @@ export class FakeWindow {
     this.focused = focused;
     this.showing = showing;
     this.told = [];
+    this.asked = new Promise((resolve) => (this.wasAsked = resolve));
   }
   postMessage(message, [port] = []) {
     if (message.type !== "showing") this.told.push(message);
     else if (this.showing !== undefined) port.postMessage({ conversation_id: this.showing });
+    else this.wasAsked();
   }
   async focus() {
     this.focused = true;
@@ -86,7 +88,8 @@ export class FakeWorkerScope {
       clearAppBadge: async () => void (this.badge = 0),
     };
     if (csrf) this.cookieStore = { get: async (name) => (name === "csrftoken" ? { value: csrf } : null) };
-    Object.assign(this, { MessageChannel, setTimeout: (call) => setTimeout(call, 20), clearTimeout });
+    // Time passes when a test calls timeOut, however long the machine takes for an answer.
+    Object.assign(this, { MessageChannel, setTimeout: (call) => void (this.timeOut = call), clearTimeout: () => {} });
     this.fetch = async (address, options = {}) => {
       this.requests.push({ address, ...options });
       if (!options.method) return { ok: true, status: 200, json: async () => ({ public_key: key }) };

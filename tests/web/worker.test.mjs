@@ -123,8 +123,13 @@ test("the focused window is asked what it shows, and need not answer", async () 
   scope.windows = [new FakeWindow({ focused: true, showing: ROOM })];
   await push(pushed(payload()));
   assert.equal(scope.showings, 1);
-  scope.windows = [new FakeWindow({ focused: true, showing: undefined })];
-  await push(pushed(payload()));
+  const silent = new FakeWindow({ focused: true, showing: undefined });
+  scope.windows = [silent];
+  const shown = push(pushed(payload()));
+  await silent.asked;
+  assert.equal(scope.showings, 1);
+  scope.timeOut();
+  await shown;
   assert.equal(scope.showings, 2);
 });
 

@@ -1,5 +1,11 @@
 """What people get who are away: on iPhones, on Android, in browsers, with and without text."""
 
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
 from tests.harness.people import People
 from tests.harness.providers.screen import visible
 from tests.pushing.stage import Stage, has_android, has_browser, has_iphone, writes
@@ -54,3 +60,27 @@ async def test_who_asked_for_it_sees_sender_and_text_and_the_newest_takes_the_pl
         (shown,) = screen.shown
         assert (shown.title, shown.body) == ("Ana", "second")
         assert screen.badge == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what each thread may claim")
+async def test_who_talks_goes_before_who_works(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        phone = await has_iphone(ben, stage.providers.apns)
+        await writes(ana, await ana.talks_to(ben), "so that every worker is at work")
+        stage.providers.apns.arrives(token=phone)
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert priorities(stage.site.servers[0].program.pid) == {ours}
+        for worker in stage.workers:
+            assert priorities(worker.program.pid) == {max(10, ours)}
+            assert session_priority(worker.program.pid) in {"", "nice 10"}
+
+
+def priorities(pid: int) -> set[int]:
+    """Return the niceness of every thread of a process."""
+    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()}
+
+
+def session_priority(pid: int) -> str:
+    """Return what the session of a process may claim, as "nice 10"; "" where sessions have no share of their own."""
+    told = Path(f"/proc/{pid}/autogroup")
+    return told.read_text().strip().partition(" ")[2] if told.exists() else ""

@@ -165,12 +165,14 @@ class Columns(Generic[Model]):
     def source(self) -> str:
         """The rows of the parameters as a table called r."""
         if on_postgresql():
-            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first.
+            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first. Arrays by
+            # subqueries: where PostgreSQL can count the elements it plans for their number, and so each time anew.
             columns = [
-                f"unnest(%s::{type}[]) AS {column}" for type, column in zip(self._types, self._columns, strict=True)
+                f"unnest((SELECT %s::{type}[])) AS {column}"
+                for type, column in zip(self._types, self._columns, strict=True)
             ]
             if self._numbered:
-                columns.append("unnest(%s::int[]) AS n")
+                columns.append("unnest((SELECT %s::int[])) AS n")
             return f"(SELECT {', '.join(columns)}) AS r"
         values = ", ".join(
             f"{_in_sqlite(field, column)} AS {column}"

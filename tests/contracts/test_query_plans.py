@@ -70,8 +70,9 @@ class Reader:
     def reads_a_page_of_events(self) -> None:
         assert catch_up.events_page(self.user.id, self.large.id, EventsQuery(after=self.middle, limit=PAGE)).events
 
-    def catches_up(self) -> None:
-        cursors: dict[UUID, int] = {id: max(0, head - 2) for id, head in self.heads.items()}
+    def catches_up(self, *, conversations: int = MOST_ROWS) -> None:
+        heads = list(self.heads.items())[:conversations]
+        cursors: dict[UUID, int] = {id: max(0, head - 2) for id, head in heads}
         assert catch_up.missed(self.user.id, cursors, timezone.now()).events
 
     def _page(self, query: HistoryQuery) -> None:
@@ -95,6 +96,19 @@ def test_no_statement_of_a_read_looks_at_more_than_it_shows(reader: Reader) -> N
                 if rows > MOST_ROWS:
                     too_much.append(f"{name}, {mode}: {rows} rows by {text[:300]}")
     assert not too_much, "\n".join(too_much)
+
+
+def test_statements_about_many_rows_are_planned_once_whatever_their_number(reader: Reader) -> None:
+    # psycopg prepares a statement after five calls, and PostgreSQL plans for the values of the next five.
+    for times in range(25):
+        reader.catches_up(conversations=1 + times % 7)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
+        )
+        planned = cursor.fetchall()
+    assert len(planned) >= 3, "they are not prepared"
+    assert [plans for plans in planned if plans[1] > 5 or plans[2] < 10] == []
 
 
 def _statements_of(work: Callable[[], None]) -> list[tuple[str, Any]]:

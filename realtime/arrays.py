@@ -48,6 +48,10 @@ def _uuid(value: UUID) -> bytes:
     return _SIXTEEN + value.bytes
 
 
+def _boolean(value: bool) -> bytes:
+    return b"\x00\x00\x00\x01" + value.to_bytes(1)
+
+
 def _text(value: str) -> bytes:
     encoded = value.encode()
     return len(encoded).to_bytes(4) + encoded
@@ -70,6 +74,7 @@ _TYPES: dict[str, tuple[int, Element]] = {
     "uuid": (2950, _uuid),
     "bigint": (20, lambda value: _bigint(8, value)),
     "integer": (23, lambda value: _integer(4, value)),
+    "boolean": (16, _boolean),
     "text": (25, _text),
     "varchar": (1043, _text),
     "jsonb": (3802, _json),

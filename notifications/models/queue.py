@@ -89,6 +89,7 @@ class Delivery(models.Model):
     answered_at = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)
     hinted_at = models.DateTimeField(null=True)
+    is_under_way = models.BooleanField(default=False, help_text="A worker has it, until `next_at` at most.")
 
     class Meta:
         ordering = ("-id",)
@@ -102,6 +103,7 @@ class Delivery(models.Model):
         indexes = (
             models.Index(fields=["breaker", "next_at"], name="deliveries_waiting", condition=WAITING),
             models.Index(fields=["user", "-id"], name="deliveries_of_person"),
+            models.Index(fields=["device_id"], name="deliveries_under_way", condition=Q(is_under_way=True)),
             models.Index(fields=["superseded_by"], name="superseded", condition=Q(superseded_by__isnull=False)),
         )
 

@@ -67,6 +67,7 @@ class Row(msgspec.Struct):
 class DeliveryRow(Row):
     """And what it takes to push now: what would take its place, the badge, what is shown to who wants a preview."""
 
+    device_is_busy: bool
     newer_id: Any
     unread: int
     sender_name: str | None
@@ -121,6 +122,11 @@ _READ = {
     "quiet_days": "f.quiet_days",
     "time_zone": "f.time_zone",
     "paused_until": "f.paused_until",
+    # Another push is under way to it.
+    "device_is_busy": (
+        f"EXISTS (SELECT 1 FROM {_table(Delivery)} AS o"  # noqa: S608
+        " WHERE o.device_id = v.id AND o.is_under_way AND o.next_at > %s AND o.id <> r.id)"
+    ),
     "newer_id": (
         f"(SELECT nd.id FROM (SELECT id, sequence FROM {_table(Message)}"  # noqa: S608
         " WHERE conversation_id = m.conversation_id AND sequence > m.sequence AND deleted_at IS NULL"
@@ -148,9 +154,9 @@ def rows_of(message_id: UUID, device_ids: Sequence[UUID]) -> list[Row]:
         return [Row(*values) for values in cursor if values[0] is not None]
 
 
-def finding(delivery_id: UUID, lease: datetime) -> Statement:
+def finding(delivery_id: UUID, lease: datetime, now: datetime) -> Statement:
     """Return the statement that reads the `DeliveryRow` of a delivery that is taken under this lease."""
-    return Statement(_of_delivery(), [oldest_cookie(), one_id(delivery_id), one_moment(lease)])
+    return Statement(_of_delivery(), [oldest_cookie(), one_moment(now), one_id(delivery_id), one_moment(lease)])
 
 
 def who_read_all(user_ids: Collection[UUID]) -> set[UUID]:
@@ -168,14 +174,14 @@ def _of_pairs() -> str:
 
 @cache
 def _of_delivery() -> str:
-    taken = f"(SELECT message_id, device_id FROM {_table(Delivery)} WHERE id = %s AND next_at = %s) AS r"  # noqa: S608
+    taken = f"(SELECT id, message_id, device_id FROM {_table(Delivery)} WHERE id = %s AND next_at = %s) AS r"  # noqa: S608
     return _select(DeliveryRow, taken, matching(User, "x", "x.id = m.sender_id"))
 
 
 def _select(wanted: type[Row], source: str, *more: str) -> str:
     """Return the SELECT of the fields of a kind of row, given where messages and devices r come from.
 
-    Its first parameter is `oldest_cookie`.
+    Its first parameter is `oldest_cookie`, that of a `DeliveryRow`'s second the time.
     """
     joins = (
         matching(PushDevice, "v", "v.id = r.device_id"),

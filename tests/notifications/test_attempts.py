@@ -9,11 +9,10 @@ from accounts.models import DeviceSession
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Breaker, Delivery, Preferences, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
-from notifications.services import breakers, collect, fan_out
-from notifications.services import deliver as delivering
-from notifications.services.due import due_fan_outs
+from notifications.services import breakers, collect
 from realtime import clock
 from tests.making import direct, group, people, say
+from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import browser, device_of, iphone, session_of
 
@@ -21,21 +20,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("providers", "without_delay", "progress"),
 ]
-
-
-def decided() -> list[Any]:
-    """Collect and decide; return the deliveries."""
-    collect.collect_messages()
-    for message_id in due_fan_outs():
-        list(fan_out.fan_out(message_id))
-    return list(Delivery.objects.order_by("id"))
-
-
-def work_on(delivery: Any) -> Any:
-    """Let a delivery be due and work on it; return what became of it."""
-    Delivery.objects.filter(pk=delivery.pk).update(next_at=clock.now())
-    delivering.deliver(delivery.pk)
-    return Delivery.objects.get(pk=delivery.pk)
 
 
 @pytest.mark.parametrize(("counts", "least", "most"), [(True, 14, 30), (False, 149, 300)])

@@ -19,6 +19,7 @@ VALUES: dict[str, list[Any]] = {
     "uuid": [uuid.uuid4(), uuid.UUID(int=0), None, uuid.UUID(int=2**128 - 1)],
     "bigint": [0, 1, -1, None, 2**63 - 1, -(2**63)],
     "integer": [0, -1, None, 2**31 - 1, -(2**31)],
+    "boolean": [True, None, False],
     "text": ["", "NULL", 'a "quote", a \\ and {braces}', "ü😀", None, "x" * 70_000, "two\nlines"],
     "varchar(16)": ["text", None, "sixteen letters."],
     "jsonb": [{}, {"a": ['"', 1.5, None, {"ü": "\\"}]}, None, {"a": "x" * 70_000}],

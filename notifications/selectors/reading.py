@@ -67,7 +67,7 @@ class Row(msgspec.Struct):
 class DeliveryRow(Row):
     """And what it takes to push now: what would take its place, the badge, what is shown to who wants a preview."""
 
-    device_is_busy: bool
+    other_under_way: bool
     newer_id: Any
     unread: int
     sender_name: str | None
@@ -122,10 +122,10 @@ _READ = {
     "quiet_days": "f.quiet_days",
     "time_zone": "f.time_zone",
     "paused_until": "f.paused_until",
-    # Another push is under way to it.
-    "device_is_busy": (
-        f"EXISTS (SELECT 1 FROM {_table(Delivery)} AS o"  # noqa: S608
-        " WHERE o.device_id = v.id AND o.is_under_way AND o.next_at > %s AND o.id <> r.id)"
+    # A worker has another push of the conversation for this device.
+    "other_under_way": (
+        f"EXISTS (SELECT 1 FROM {_table(Delivery)} AS o WHERE o.device_id = v.id AND o.is_under_way"  # noqa: S608
+        " AND o.next_at > %s AND o.conversation_id = m.conversation_id AND o.id <> r.id)"
     ),
     "newer_id": (
         f"(SELECT nd.id FROM (SELECT id, sequence FROM {_table(Message)}"  # noqa: S608

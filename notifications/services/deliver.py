@@ -89,8 +89,8 @@ def deliver(delivery_id: UUID) -> None:
         _finish(delivery, Outcome.REFUSED, reason="this server has no keys for the provider")
         return
     slot = _under_way[delivery.provider]
-    # One after the other to a device: of two at a time the older might come last, with its text and its badge.
-    if row.device_is_busy or not slot.acquire(blocking=False):
+    # Of a conversation one after the other: of two at a time the older might come last, with its text and its badge.
+    if row.other_under_way or not slot.acquire(blocking=False):
         _put_off(delivery, Outcome(delivery.outcome), random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         return
     try:
@@ -124,7 +124,7 @@ def _taken(delivery_id: UUID) -> tuple[Delivery, DeliveryRow] | None:
             f"WHERE id = %s AND next_at <= %s RETURNING {_ALL.of(_TABLE)}",
             [one_moment(lease), one_id(delivery_id), one_moment(now)],
         )
-        # A transaction of its own: of two who take pushes to one device, at least one sees the other.
+        # When that is committed: whoever is read later then sees that this one is under way.
         with pipelined():
             reading.execute(facts.text, facts.parameters)
     taken, read = _ALL.converted(taking.fetchall()), reading.fetchall()

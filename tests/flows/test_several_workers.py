@@ -53,7 +53,15 @@ async def way_to_postgresql(new_site: NewSite) -> AsyncIterator[tuple[Site, Prox
 def workers(server: Server) -> set[int]:
     """The process ids of the workers (multiprocessing's resource tracker is a child, too)."""
     children = Path(f"/proc/{server.program.pid}/task/{server.program.pid}/children").read_text().split()
-    return {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {int(pid) for pid in children if b"spawn_main" in command_of(pid)}
+
+
+def command_of(pid: str) -> bytes:
+    """Return what a process was started with; nothing, if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def started(server: Server) -> bool:

@@ -195,7 +195,7 @@ class Hub:
         frame = WireFrame(notice.text.encode())
         for socket in self._audience(notice):
             if socket.session_id != notice.except_session and socket.user_id not in notice.except_users:
-                socket.deliver(frame, droppable=notice.droppable)
+                socket.deliver_notice(frame, droppable=notice.droppable)
 
     def _audience(self, notice: Notice) -> list[Socket]:
         if notice.conversation_id is None:

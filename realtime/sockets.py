@@ -53,6 +53,7 @@ class Socket:
         "_ended_at",
         "_held",
         "_held_since",
+        "_is_entering",
         "_queue",
         "_queued_since",
         "_room",
@@ -95,6 +96,8 @@ class Socket:
         # How the connection ended: the server's own word for it, else the client's or the network's.
         self.close_code: int | None = None
         self._held: list[tuple[str, int, WireFrame]] | None = None
+        # Until the first release, which follows `connected`, nothing but the server's going away is said.
+        self._is_entering = True
         self._room: asyncio.Event | None = None
 
     @property
@@ -156,6 +159,13 @@ class Socket:
         self._held.append((conversation_id, sequence, frame))
         if len(self._held) > settings.LIMITS.outbox_frames * 4:
             self.close(TOO_SLOW)
+
+    def deliver_notice(self, frame: WireFrame, *, droppable: bool) -> None:
+        """Deliver what is no event of the log; before `connected` it is held back, too."""
+        if self._held is not None and self._is_entering:
+            self.deliver_event("", 1, frame)  # of no conversation, so that no catch-up covers it
+        else:
+            self.deliver(frame, droppable=droppable)
 
     async def room(self, *, for_more: bool = False) -> None:
         """Wait until the outbox is less than half full, or `for_more` empty; how a long catch-up paces itself."""
@@ -221,6 +231,7 @@ class Socket:
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
         held, self._held = self._held or [], None
+        self._is_entering = False
         for conversation_id, sequence, frame in held:
             if sequence > covered.get(conversation_id, 0):
                 self.deliver(frame)

@@ -120,7 +120,7 @@ class Consumer:
             raise Refused(
                 sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
             )
-        socket.hold()
+        socket.hold(notices=True)  # `connected` comes before everything
         try:
             await hub.attach(socket)
         except TryAgain as error:

@@ -165,8 +165,8 @@ class Columns(Generic[Model]):
     def source(self) -> str:
         """The rows of the parameters as a table called r."""
         if on_postgresql():
-            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first. Arrays by
-            # subqueries: where PostgreSQL can count the elements it plans for their number, and so each time anew.
+            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first. And
+            # each by a subquery: where PostgreSQL can count the elements it plans for their number, each time anew.
             columns = [
                 f"unnest((SELECT %s::{type}[])) AS {column}"
                 for type, column in zip(self._types, self._columns, strict=True)

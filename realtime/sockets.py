@@ -8,8 +8,7 @@ coroutine, and everything after it, wait in the outbox for a writer task.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.conf import settings
 from realtime.bodies import encode
 from realtime.frames import Frame
 from realtime.registry import Identity
+from realtime.stepping import Rest
 from realtime.wire import WireFrame, WriteFrame
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Socket:
         "_ended_at",
         "_held",
         "_held_since",
-        "_is_entering",
+        "_holds_notices",
         "_queue",
         "_queued_since",
         "_room",
@@ -96,8 +96,7 @@ class Socket:
         # How the connection ended: the server's own word for it, else the client's or the network's.
         self.close_code: int | None = None
         self._held: list[tuple[str, int, WireFrame]] | None = None
-        # Until the first release, which follows `connected`, nothing but the server's going away is said.
-        self._is_entering = True
+        self._holds_notices = False
         self._room: asyncio.Event | None = None
 
     @property
@@ -161,8 +160,8 @@ class Socket:
             self.close(TOO_SLOW)
 
     def deliver_notice(self, frame: WireFrame, *, droppable: bool) -> None:
-        """Deliver what is no event of the log; before `connected` it is held back, too."""
-        if self._held is not None and self._is_entering:
+        """Deliver what is no event of the log, or hold it back, too, before `connected`."""
+        if self._holds_notices:
             self.deliver_event("", 1, frame)  # of no conversation, so that no catch-up covers it
         else:
             self.deliver(frame, droppable=droppable)
@@ -193,7 +192,7 @@ class Socket:
         self._queue = deque()
         self._bytes = frame.size
         self.stuck_since = self._queued_since = time.monotonic()
-        self._writer = asyncio.ensure_future(self._write_queued(_Rest(coroutine, waited_for), frame.size))
+        self._writer = asyncio.ensure_future(self._write_queued(Rest(coroutine, waited_for), frame.size))
 
     async def _write_queued(self, writing: Awaitable[None], size: int) -> None:
         """Finish the frame that is being written, then write what is queued, in order, until nothing is."""
@@ -223,15 +222,19 @@ class Socket:
 
     # --- Catching up ----------------------------------------------------------------------
 
-    def hold(self) -> None:
-        """Begin to hold live events back. The commands of a socket run one after the other, so nobody else holds."""
+    def hold(self, *, notices: bool = False) -> None:
+        """Begin to hold live events back, with `notices` those, too.
+
+        The commands of a socket run one after the other, so nobody else holds.
+        """
         self._held = []
+        self._holds_notices = notices
         self._held_since = time.monotonic()
 
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
         held, self._held = self._held or [], None
-        self._is_entering = False
+        self._holds_notices = False
         for conversation_id, sequence, frame in held:
             if sequence > covered.get(conversation_id, 0):
                 self.deliver(frame)
@@ -279,27 +282,3 @@ def _earliest(*moments: float | None) -> float | None:
 def _never(_wire: bytes) -> bool:
     """Write nothing: the way out of a server that offers only `send`."""
     return False
-
-
-class _Rest:
-    """The rest of a coroutine that was stepped by hand up to its first wait."""
-
-    __slots__ = ("_coroutine", "_waited_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waited_for = waited_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waited_for = self._waited_for
-        while True:
-            try:
-                yield waited_for
-            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
-                resume = partial(self._coroutine.throw, error)
-            else:
-                resume = partial(self._coroutine.send, None)
-            try:
-                waited_for = resume()
-            except StopIteration:
-                return

@@ -55,7 +55,7 @@ _WRITTEN = Columns(
 )
 _BADGES = Columns(PushDevice, "id", "badge")
 
-_under_way: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_A_TIME))
+_slots: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_A_TIME))
 
 
 def deliver(delivery_id: UUID) -> None:
@@ -88,7 +88,7 @@ def deliver(delivery_id: UUID) -> None:
     if sender is None:
         _finish(delivery, Outcome.REFUSED, reason="this server has no keys for the provider")
         return
-    slot = _under_way[delivery.provider]
+    slot = _slots[delivery.provider]
     # Of a conversation one after the other: of two at a time the older might come last, with its text and its badge.
     if row.other_under_way or not slot.acquire(blocking=False):
         _put_off(delivery, Outcome(delivery.outcome), random.uniform(0.5, 1.5))  # noqa: S311 - no secret
@@ -124,7 +124,7 @@ def _taken(delivery_id: UUID) -> tuple[Delivery, DeliveryRow] | None:
             f"WHERE id = %s AND next_at <= %s RETURNING {_ALL.of(_TABLE)}",
             [one_moment(lease), one_id(delivery_id), one_moment(now)],
         )
-        # When that is committed: whoever is read later then sees that this one is under way.
+        # After the commit, so that whatever is taken later sees this one under way, or is seen by it.
         with pipelined():
             reading.execute(facts.text, facts.parameters)
     taken, read = _ALL.converted(taking.fetchall()), reading.fetchall()

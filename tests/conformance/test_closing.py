@@ -64,8 +64,7 @@ def test_what_comes_after_a_close_is_nothing(socket: RawSocket, after: bytes, to
         socket.sends_into_the_void(after)
     end = socket.ending(answers_close=False)
     assert end.code in (1000, None) if not together else end.code == 1000
-    # How the person is may be told at any time before the close.
-    assert [each for each in end.frames if b'"type":"presence"' not in each.payload] == []
+    assert end.frames == []
 
 
 def test_a_text_before_the_close_in_one_segment_does_no_harm(socket: RawSocket) -> None:

@@ -93,8 +93,7 @@ class RawSocket:
         status, headers = self.asks(upgrade(self.port, extra))
         assert status == 101, (status, headers)
         if token is not None:
-            while self.hears().body["type"] != "connected":
-                pass  # somebody's presence, perhaps
+            assert self._hears_anything().body["type"] == "connected"
         return self
 
     # --- Frames ------------------------------------------------------------------------------
@@ -149,8 +148,13 @@ class RawSocket:
 
         :raises ConnectionError: the server hung up.
         """
-        while (found := self._take()) is None or (found.opcode == TEXT and found.body.get("type") == "presence"):
-            if found is None and not self._receives():
+        while _is_presence(found := self._hears_anything()):
+            pass
+        return found
+
+    def _hears_anything(self) -> Frame:
+        while (found := self._take()) is None:
+            if not self._receives():
                 raise ConnectionError("the server hung up")
         return found
 
@@ -162,12 +166,16 @@ class RawSocket:
         return heard
 
     def ending(self, *, within: float = PATIENCE, answers_close: bool = True) -> Ending:
-        """Wait until the server has hung up; a close frame is answered first, as the standard asks, or not."""
+        """Wait until the server has hung up; a close frame is answered first, as the standard asks, or not.
+
+        Of presence, which comes by itself, nothing is kept.
+        """
         begun, end = time.monotonic(), Ending()
         try:
             for heard in self._until_hung_up(begun + within):
                 if heard.opcode != CLOSE:
-                    end.frames.append(heard)
+                    if not _is_presence(heard):
+                        end.frames.append(heard)
                     continue
                 assert end.code is None, "a second close frame"
                 end.code = int.from_bytes(heard.payload[:2], "big") if heard.payload else 1005
@@ -236,3 +244,7 @@ def connections_at(port: int) -> int:
 def _connections() -> Iterator[list[str]]:
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         yield line.split()
+
+
+def _is_presence(heard: Frame) -> bool:
+    return heard.opcode == TEXT and heard.body.get("type") == "presence"

@@ -7,6 +7,8 @@ import pytest
 from realtime import consumer, registry
 from realtime.frames import Ping
 from realtime.hub import hub
+from realtime.items import Notice
+from realtime.sockets import Socket
 from tests.clocks import Clock
 from tests.realtime.callers import Caller, Calls
 from tests.waiting import until
@@ -20,6 +22,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(consumer, "time", clock)
     return clock
+
+
+async def test_what_comes_while_a_socket_signs_in_comes_after_connected(
+    calls: Calls, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = hub.attach
+
+    async def attach_and_hear_at_once(socket: Socket) -> None:
+        await attach(socket)
+        hub.offer([Notice('{"type":"news"}', user_ids=[socket.user_id])])
+
+    monkeypatch.setattr(hub, "attach", attach_and_hear_at_once)
+    async with calls(token=token) as ana:
+        await ana.hears("news")
+        assert [frame["type"] for frame in ana.frames][:2] == ["connected", "news"]
 
 
 # --- Frames in ----------------------------------------------------------------------------

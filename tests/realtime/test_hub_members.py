@@ -198,13 +198,3 @@ async def test_who_comes_to_a_hub_that_lags_behind_hears_nothing_of_the_time_bef
         hub.offer([event])
     assert sequences(ana) == [before.sequence, joined.sequence, after.sequence]
     assert sequences(cleo) == [joined.sequence, after.sequence]
-
-
-async def test_what_is_no_event_waits_for_connected_too(hub: Hub, log: FakeLog) -> None:
-    dora = Peer("dora")
-    dora.socket.hold()
-    await hub.attach(dora.socket)
-    hub.offer([Notice('{"online":true}', user_ids=["dora"])])
-    assert dora.frames == []
-    dora.socket.release({})
-    assert dora.frames == [{"online": True}]

@@ -206,7 +206,7 @@ async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_o
 
 async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_notices() -> None:
     peer = Peer()
-    peer.socket.hold()
+    peer.socket.hold(notices=True)
     peer.socket.deliver_notice(WireFrame(b"early"), droppable=True)
     peer.socket.deliver_event("a", 5, WireFrame(b"an event"))
     assert peer.texts == []

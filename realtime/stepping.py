@@ -1,0 +1,29 @@
+"""Stepping a coroutine by hand: up to its first wait without a task, and the rest of it in one."""
+
+from collections.abc import Coroutine, Generator
+from functools import partial
+from typing import Any
+
+
+class Rest:
+    """The rest of a coroutine that was stepped by hand up to its first wait."""
+
+    __slots__ = ("_coroutine", "_waited_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waited_for = waited_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waited_for = self._waited_for
+        while True:
+            try:
+                yield waited_for
+            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
+                resume = partial(self._coroutine.throw, error)
+            else:
+                resume = partial(self._coroutine.send, None)
+            try:
+                waited_for = resume()
+            except StopIteration:
+                return

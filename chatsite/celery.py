@@ -1,6 +1,5 @@
 """The Celery application and its worker: a process of its own, or threads of the embedded profile's server."""
 
-import contextlib
 import logging
 import os
 import sys
@@ -26,6 +25,7 @@ CLOCK_SECONDS = 10.0
 
 # Of 19. A push may wait some milliseconds for a processor; those who talk shall not.
 NICENESS = 10
+AUTOGROUP = Path("/proc/self/autogroup")
 
 log = logging.getLogger("chatsite.worker")
 
@@ -71,9 +71,17 @@ def _give_way() -> None:
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service is one; from a
     # terminal the session may be that of the server, too.
-    if os.getsid(0) == os.getpid():
-        with contextlib.suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(NICENESS))
+    if os.getsid(0) != os.getpid():
+        return
+    for _ in range(10):
+        try:
+            AUTOGROUP.write_text(str(NICENESS))
+        except BlockingIOError:
+            time.sleep(0.1)  # Linux takes one such wish in so long, and workers are started together
+        except OSError:
+            return  # not Linux, or not allowed
+        else:
+            return
 
 
 def _keep_looking_at_the_clock() -> None:

@@ -1,6 +1,8 @@
-"""The worker inside the server process of the embedded profile."""
+"""The worker: inside the server process of the embedded profile, and what it asks of the system."""
 
+import os
 import threading
+import time
 
 import pytest
 from celery import Celery
@@ -16,3 +18,23 @@ def test_the_settings_are_read_before_there_is_a_second_thread(monkeypatch: pyte
     monkeypatch.setattr(celery, "app", app)
     celery.start_embedded_worker()
     assert read == [True, True]
+
+
+@pytest.mark.parametrize(("refused", "asked"), [([], 1), ([BlockingIOError] * 2, 3), ([PermissionError], 1)])
+def test_a_worker_asks_again_for_less_when_linux_is_asked_too_often(
+    monkeypatch: pytest.MonkeyPatch, refused: list[type[OSError]], asked: int
+) -> None:
+    answers, written = iter(refused), []
+
+    class Autogroup:
+        def write_text(self, text: str) -> None:
+            written.append(text)
+            for error in answers:
+                raise error
+
+    monkeypatch.setattr(celery, "AUTOGROUP", Autogroup())
+    monkeypatch.setattr(os, "setpriority", lambda *_: None)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    celery._give_way()
+    assert written == ["10"] * asked

@@ -1,4 +1,4 @@
-"""Clients of the socket without a network: what they send and hear are ASGI messages."""
+"""WebSocket clients without a network: they exchange ASGI messages with the application."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ ANSWERS = {"websocket.http.response": {}}
 
 
 class Caller:
-    """One connection. `async with Caller(application, token=...)` asks for the upgrade, and hangs up at the end."""
+    """One connection. `async with Caller(application, token=...)` requests the upgrade and disconnects at the end."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class Caller:
             "client": ("192.0.2.1", 50_000),
             "extensions": extensions,
         }
-        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._reads = asyncio.Event()
         self._reads.set()
 
     async def __aenter__(self) -> Self:
-        self.serving = asyncio.ensure_future(self._application(self._scope, self._said.get, self._hear))
+        self.serving = asyncio.ensure_future(self._application(self._scope, self._to_server.get, self._hear))
         self.says_raw({"type": "websocket.connect"})
         return self
 
@@ -54,7 +54,7 @@ class Caller:
         await self.ended()
 
     def says_raw(self, message: dict[str, Any]) -> None:
-        self._said.put_nowait(message)
+        self._to_server.put_nowait(message)
 
     def says(self, text: str) -> None:
         self.says_raw({"type": "websocket.receive", "text": text})
@@ -84,7 +84,7 @@ class Caller:
 
     @property
     def retry_after(self) -> int:
-        """How many seconds the answer to a refused upgrade says to wait."""
+        """Seconds to wait according to the answer that refused the upgrade."""
         return int(dict(self.heard[0]["headers"])[b"retry-after"])
 
     async def ended(self) -> None:
@@ -112,9 +112,9 @@ Calls = Callable[..., Caller]
 
 @asynccontextmanager
 async def callers() -> AsyncIterator[Calls]:
-    """Connect to this process as if it were a server; see in the end that it keeps nothing of it."""
+    """Open connections to this process as to a server; at the end, check that it keeps nothing of them."""
     yield partial(Caller, application)
-    assert hub.users == {}, "everybody was forgotten"
+    assert hub.users == {}, "every socket was detached"
     assert not handshake._unsigned
     for task in sweep._tasks.pop(asyncio.get_running_loop(), []):
         task.cancel()

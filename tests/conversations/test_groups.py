@@ -259,7 +259,7 @@ def test_a_read_position_written_meanwhile_is_kept(act: Callable[[Team], Any], t
 def test_concurrent_additions_add_a_user_once(team: Team) -> None:
     before = team.log()
     results = at_once([lambda: team.add("owner", "stranger"), lambda: team.add("admin", "stranger")] * 2)
-    assert sorted(len(places) for places in results) == [0, 0, 0, 1]
+    assert sorted(len(added) for added in results) == [0, 0, 0, 1]
     assert [kind for kind, *_ in team.log()[len(before) :]] == ["participant_added", "new_message"]
 
 

@@ -68,7 +68,7 @@ def acknowledges(talk: Conversation, ben: User, session: UUID, sequence: int, ki
     assert set_marks([mark]) == [None]
 
 
-def marks() -> dict[UUID, int]:
+def positions() -> dict[UUID, int]:
     return dict(DeviceMark.objects.values_list("session_id", "up_to_sequence"))
 
 
@@ -89,11 +89,11 @@ def test_a_second_device_is_buffered_and_written_in_one_statement(
         for sequence in (1, 2, 4, 3):
             acknowledges(talk, ben, laptop, sequence)
     assert not [query for query in made if "devicemark" in query["sql"].lower()]
-    assert marks() == {}
+    assert positions() == {}
     with CaptureQueriesContext(connection) as made:
         device_marks.notes.write()
     assert len(made) == 1
-    assert marks() == {laptop: 4}
+    assert positions() == {laptop: 4}
     (mark,) = DeviceMark.objects.all()
     assert acknowledgements(talk.id, 4, [phone, laptop])[laptop] == (mark.marked_at, False)
     assert laptop not in acknowledgements(talk.id, 5, [phone, laptop])
@@ -174,11 +174,11 @@ def test_buffered_positions_survive_a_database_outage(
             device_marks.notes.write()
     acknowledges(talk, ben, laptop, 3)
     device_marks.notes.write()
-    assert marks() == {laptop: 3}
+    assert positions() == {laptop: 3}
 
 
 def test_device_positions_are_purged_with_their_session(talk: Conversation, phone: UUID, ben: User) -> None:
     write_device_marks([Acknowledged(phone, talk.id, 1, NOW)])
     ben.device_sessions.update(revoked_at=timezone.now() - datetime.timedelta(days=31))
     purge_sessions()
-    assert marks() == {}
+    assert positions() == {}

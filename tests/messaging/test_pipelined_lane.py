@@ -218,8 +218,8 @@ def test_a_write_without_an_answer_goes_to_the_threads(
     talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(pipeline, "WRITE_SECONDS", 0.3)
-    place = Participant.objects.get(conversation=talk, user=team[0])
-    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    participant = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=participant.pk))))
     send = draft(talk, team[0], "patient")
 
     async def scenario(desk: Desk) -> None:
@@ -250,8 +250,8 @@ def test_a_batch_larger_than_the_socket_buffers_is_written(talk: Conversation, t
 def test_a_connection_cut_during_a_write_is_noticed_at_once(
     talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:
-    place = Participant.objects.get(conversation=talk, user=team[0])
-    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    participant = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=participant.pk))))
     send = draft(talk, team[0], "cut off")
 
     def cut(backend: int) -> None:

@@ -30,7 +30,7 @@ class Caller:
         extensions: dict[str, Any] = ANSWERS,
     ) -> None:
         given = {"authorization": f"Bearer {token}"} if token else {}
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.broken = False
         self._application = application
         self._scope = {
@@ -78,14 +78,14 @@ class Caller:
     async def is_denied(self) -> int:
         """Wait for an answer instead of an upgrade; return its status."""
         await self.ended()
-        [start, body] = self.heard
+        [start, body] = self.received
         assert (start["type"], body["type"]) == ("websocket.http.response.start", "websocket.http.response.body")
         return int(start["status"])
 
     @property
     def retry_after(self) -> int:
         """Seconds to wait according to the answer that refused the upgrade."""
-        return int(dict(self.heard[0]["headers"])[b"retry-after"])
+        return int(dict(self.received[0]["headers"])[b"retry-after"])
 
     async def ended(self) -> None:
         """Wait until the server is done with the connection."""
@@ -94,17 +94,17 @@ class Caller:
 
     @property
     def frames(self) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(each["text"]) for each in self.heard if each["type"] == "websocket.send"]
+        return [msgspec.json.decode(each["text"]) for each in self.received if each["type"] == "websocket.send"]
 
     @property
     def close_code(self) -> int | None:
-        return next((each["code"] for each in self.heard if each["type"] == "websocket.close"), None)
+        return next((each["code"] for each in self.received if each["type"] == "websocket.close"), None)
 
     async def _hear(self, message: dict[str, Any]) -> None:
         await self._reads.wait()
         if self.broken:
             raise OSError("the client is gone")
-        self.heard.append(message)
+        self.received.append(message)
 
 
 Calls = Callable[..., Caller]

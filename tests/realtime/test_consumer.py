@@ -79,9 +79,9 @@ async def test_a_flood_is_refused_and_closed_when_it_lasts(calls: Calls, token: 
 
     async def floods(ana: Caller, seconds: int) -> None:
         for _ in range(seconds):
-            heard = len(ana.frames)
+            received = len(ana.frames)
             ana.says('{"type": "ping"}')
-            await until(lambda heard=heard: len(ana.frames) > heard)
+            await until(lambda received=received: len(ana.frames) > received)
             clock.now += 1
 
     async with calls(token=token) as ana:
@@ -129,7 +129,7 @@ async def test_frames_after_the_close_are_ignored(calls: Calls, token: str) -> N
 
 async def test_a_client_that_leaves_before_the_refusal_causes_no_error(calls: Calls) -> None:
     async with calls() as eve:
-        await until(lambda: eve.heard)
+        await until(lambda: eve.received)
         eve.broken = True
         eve.says("no auth frame")
         await eve.ended()

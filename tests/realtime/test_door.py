@@ -116,7 +116,7 @@ def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
 async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
     """The door of a server that receives what other processes announce."""
     door.open()
-    await asyncio.wait_for(heard(delivered, "begin"), 5)
+    await asyncio.wait_for(announce_until_delivered(delivered, "begin"), 5)
     delivered.clear()
     yield door
     assert door._receiver is not None
@@ -125,7 +125,7 @@ async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
     door._loop = None
 
 
-async def heard(delivered: list[Item], text: str) -> None:
+async def announce_until_delivered(delivered: list[Item], text: str) -> None:
     """Announce an ephemeral event from another process, again and again, until it is delivered here."""
     while Notice(text) not in delivered:
         await get_channel_layer().group_send(GROUP, {"type": "items", "origin": "other", "items": pack([Notice(text)])})
@@ -159,7 +159,7 @@ async def test_an_unreachable_layer_opens_the_breaker_until_it_recovers(
         assert delivered == [Notice("0"), Notice("1"), Notice("2")], "delivery within the process needs no layer"
         await until(lambda: door.healthy)
         proxy.heal()
-        await asyncio.wait_for(heard(delivered, "from another process"), 5)
+        await asyncio.wait_for(announce_until_delivered(delivered, "from another process"), 5)
         door.pass_on([Notice("3")])
         await door.drained()
         assert door.healthy

@@ -28,7 +28,7 @@ async def test_other_paths_are_answered_404(path: str, calls: Calls, token: str)
 async def test_without_response_support_the_upgrade_is_closed(calls: Calls) -> None:
     async with calls(path="/elsewhere", extensions={}) as ana:
         await ana.ended()
-        assert ana.heard == [{"type": "websocket.close"}]
+        assert ana.received == [{"type": "websocket.close"}]
 
 
 async def test_an_upgrade_during_the_drain_is_answered_503(
@@ -44,14 +44,14 @@ async def test_a_client_that_leaves_before_the_upgrade_gets_nothing(calls: Calls
     ana.hangs_up()
     async with ana:
         await ana.ended()
-        assert ana.heard == []
+        assert ana.received == []
 
 
 async def test_a_client_that_leaves_before_signing_in_is_forgotten(calls: Calls) -> None:
     async with calls() as ana:
         ana.hangs_up()
         await ana.ended()
-        assert ana.heard == [{"type": "websocket.accept"}]
+        assert ana.received == [{"type": "websocket.accept"}]
 
 
 async def test_unsigned_sockets_are_limited_per_address(calls: Calls, limits: Any) -> None:
@@ -82,7 +82,7 @@ async def test_the_answer_to_the_auth_frame_carries_its_id(calls: Calls, token: 
 async def test_signing_in_frees_a_slot_of_the_address(calls: Calls, token: str, limits: Any) -> None:
     limits(unsigned_sockets_per_address=2)
     async with calls() as slow, calls() as ana:
-        await until(lambda: slow.heard and ana.heard)
+        await until(lambda: slow.received and ana.received)
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
         await ana.hears("connected")
         async with calls() as third:

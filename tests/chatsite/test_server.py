@@ -23,6 +23,6 @@ def test_the_limit_of_open_files_is_raised_to_the_maximum() -> None:
     assert done.stdout == "True\n"
 
 
-def test_serving_as_a_management_command_is_refused() -> None:
+def test_serving_with_the_settings_of_another_command_is_refused() -> None:
     with pytest.raises(CommandError, match="Start the server"):
         call_command("serve")

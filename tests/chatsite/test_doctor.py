@@ -46,7 +46,7 @@ def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
 
 
 def test_unusable_keys_and_mail_settings_are_reported(settings: Any) -> None:
-    from chatsite.notifying import Apns
+    from chatsite.configuration.notifying import Apns
     from notifications.senders import sender_of
 
     wrong = Apns(key="no key", key_id="A", team_id="B", topic="org.example.chat")

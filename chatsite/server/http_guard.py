@@ -24,6 +24,7 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from chatsite.server.garbage import release_upgrade
 from realtime.socket.connection import CLOSE_SECONDS
 from realtime.socket.handshake import seconds_until_allowed
 
@@ -128,7 +129,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         except Exception:
             self.transport.abort()
             raise
-        self.parser = None  # type: ignore[assignment] # they refer to each other
+        release_upgrade(self)
 
     def _comes_too_often(self) -> bool:
         wait = seconds_until_allowed(dict(self.scope["headers"]))

@@ -10,6 +10,8 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from chatsite.server.garbage import release_websocket
+
 
 class Inbox:
     """What `asyncio.Queue` is for one reader: messages that came in and were not taken yet."""
@@ -91,10 +93,9 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         event.headers.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and cut what refers to itself: it would stay, with all that it holds, until a look for garbage."""
+        """End, and leave no cycles behind."""
         super().connection_lost(exc)
-        self.conn.parser.close()
-        self.conn.parser_exc = self.conn.handshake_exc = None
+        release_websocket(self)
 
     async def send(self, message: Any) -> None:
         """Send a message of the application."""

@@ -22,6 +22,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from chatsite.server.garbage import release_request, release_response
+
 # After a storm the rest of its threads end.
 IDLE_THREADS = 32
 
@@ -46,7 +48,7 @@ class OneHopHandler(ASGIHandler):
                 await self.handle(scope, receive, send)
         finally:
             if (request := scope.pop("request", None)) is not None:
-                vars(request).clear()  # user and messages refer to their request, and all would wait for the garbage
+                release_request(request)
             if len(self._idle) < IDLE_THREADS:
                 self._idle.append(thread)
             else:
@@ -68,6 +70,11 @@ class OneHopHandler(ASGIHandler):
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        response = super().get_response(request)
+        release_response(response)
+        return response
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)

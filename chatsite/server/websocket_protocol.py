@@ -62,12 +62,6 @@ class ReadyFrameProtocol(GuardedProtocol):
             self.write_ready()
         await super().send(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End; the extension would tie the scope to the connection whose scope it is."""
-        super().connection_lost(exc)
-        if hasattr(self, "scope"):  # there is none before the request, nor when it was refused
-            self.scope["extensions"].clear()
-
     def shutdown(self) -> None:
         """Close the connection because the server ends, after what has gathered."""
         self.write_ready()

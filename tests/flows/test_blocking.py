@@ -1,10 +1,10 @@
-"""Somebody blocks somebody: what their devices are told, and what does not pass between them any more."""
+"""One person blocks another: the frames their devices receive, and those that no longer pass between the two."""
 
 from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_a_block_closes_the_conversation_of_the_two_at_once(people: People) -> None:
+async def test_a_block_ends_writing_in_the_direct_conversation_at_once(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         talk = await ana.talks_to(ben)
         phone = await ana.another_device("phone", server=ben.server)
@@ -27,7 +27,7 @@ async def test_a_block_closes_the_conversation_of_the_two_at_once(people: People
         await ana.receives("new_message", content="after")
 
 
-async def test_who_is_kept_apart_sees_no_typing_and_no_presence(people: People) -> None:
+async def test_a_blocked_pair_sees_no_typing_and_no_presence(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         team = await ana.gathers(ben, cleo)
         await ben.receives("presence", user=ana, status="online", within=10)

@@ -38,7 +38,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),
         "realtime.origin": (
             "tests/realtime/test_rate.py",
-            "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
+            "tests/security/test_04_origin_of_the_socket.py::test_a_plain_http_origin_is_refused_behind_tls",
         ),
     },
     "sequence": {

@@ -11,16 +11,16 @@ KEY = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj
 ENDPOINT = "https://push.example/send/a?b=c%2Fd"
 # Subscribes without a push service: headless Chromium has none.
 SUBSCRIBES = """(() => {
-    let held = null;
-    PushManager.prototype.getSubscription = async () => held;
+    let subscription = null;
+    PushManager.prototype.getSubscription = async () => subscription;
     PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
-        held = {
+        subscription = {
             endpoint: %r,
             options: { applicationServerKey: applicationServerKey.buffer },
-            toJSON: () => ({ endpoint: held.endpoint, keys: { p256dh: "p", auth: "a" } }),
-            unsubscribe: async () => { held = null; return true; },
+            toJSON: () => ({ endpoint: subscription.endpoint, keys: { p256dh: "p", auth: "a" } }),
+            unsubscribe: async () => { subscription = null; return true; },
         };
-        return held;
+        return subscription;
     };
 })()"""
 

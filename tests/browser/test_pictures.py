@@ -74,8 +74,8 @@ class Story:
         for name, day, time, text in lines:
             body = {"conversation_id": conversation["id"], "content": text}
             if text == "PLACE":
-                place = {"latitude": 52.50131, "longitude": 13.41862, "label": "Café Linden, garden side"}
-                body |= {"content": "", "message_type": "location", "metadata": place}
+                location = {"latitude": 52.50131, "longitude": 13.41862, "label": "Café Linden, garden side"}
+                body |= {"content": "", "message_type": "location", "metadata": location}
             if text.startswith("That goes into"):
                 body["reply_to_id"] = said[4]["id"]
             message = await self.devices[name].posts("/messages", body)
@@ -105,8 +105,8 @@ async def tell_the_story(site: Site, people: People, devices: dict[str, Device])
     ana = devices["ana"]
     story = Story(site, devices)
     launch = await ana.gathers(devices["ben"], devices["cleo"], devices["dan"], name="Launch week")
-    for notice in await ana.history(launch):
-        story.moves(notice["id"], -1, "16:40")
+    for message in await ana.history(launch):
+        story.moves(message["id"], -1, "16:40")
     said = await story.tells(launch, LAUNCH)
     for name in ("ben", "cleo", "dan"):
         await reads(devices[name], launch, said[-1]["sequence"] - (0 if name != "dan" else 1))

@@ -26,9 +26,9 @@ def own_site(services: Services) -> Iterator[Site]:
         server = site.servers[0]
         assert server.health("/health/ready")[0] == 200
         until = time.monotonic() + 10
-        while (held := connections_at(server.port)) and time.monotonic() < until:
+        while (open_connections := connections_at(server.port)) and time.monotonic() < until:
             time.sleep(0.1)
-        assert not held, f"{held} connections were never released"
+        assert not open_connections, f"{open_connections} connections were never released"
     finally:
         site.stop()
 

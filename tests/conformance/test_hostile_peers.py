@@ -84,7 +84,7 @@ def test_a_client_that_leaves_without_reading_is_released(
     server: Server, devices: list[str], heavy_history: str
 ) -> None:
     """Each leaves differently: a close, a broken frame, invalid UTF-8, a half-closed connection, or nothing at all."""
-    held = connections_at(server.port)
+    before = connections_at(server.port)
     last_frames = [closing(1000), frame(0x3), frame(TEXT, b"\xff")]
     sockets = [RawSocket(server.port, receive_buffer=SMALL).upgrades(device) for device in devices]
     for each in sockets:
@@ -93,7 +93,7 @@ def test_a_client_that_leaves_without_reading_is_released(
         each.sends_into_the_void(last)
     sockets[3].ends_its_side()
     until = time.monotonic() + WITHIN
-    while connections_at(server.port) > held:
+    while connections_at(server.port) > before:
         assert time.monotonic() < until, "the server did not release a connection"
         time.sleep(0.05)
     for each in sockets:

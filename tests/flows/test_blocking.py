@@ -11,8 +11,8 @@ async def test_a_block_ends_writing_in_the_direct_conversation_at_once(people: P
         await ben.sends("before", to=talk)
         assert (await ana.posts("/users/block", {"user_id": ben.id}))["username"] == ben.username
         for device in (ana, phone, ben):
-            told = await device.receives("conversation_updated", conversation=talk)
-            assert told["conversation"]["my_permissions"] == []
+            updated = await device.receives("conversation_updated", conversation=talk)
+            assert updated["conversation"]["my_permissions"] == []
         for device in (ana, ben):
             assert (await device.hears_error_of("send_message", **message_to(talk)))["code"] == "forbidden"
             with refused("forbidden", status=403):
@@ -21,8 +21,8 @@ async def test_a_block_ends_writing_in_the_direct_conversation_at_once(people: P
         assert [each["id"] for each in (await ana.gets("/users/block"))["results"]] == [ben.id]
         assert (await ben.gets("/users/block"))["results"] == []
         await ana.deletes(f"/users/block/{ben.id}")
-        told = await ben.receives("conversation_updated", conversation=talk)
-        assert told["conversation"]["my_permissions"] == ["send_messages"]
+        updated = await ben.receives("conversation_updated", conversation=talk)
+        assert updated["conversation"]["my_permissions"] == ["send_messages"]
         await ben.sends("after", to=talk)
         await ana.receives("new_message", content="after")
 

@@ -83,8 +83,8 @@ async def test_cursors_of_another_epoch_require_a_resync(people: People) -> None
         ben.has_not_heard("new_message")
         answer = await ben.posts("/sync", {"cursors": cursors, "epoch": str(uuid4())})
         assert answer["events"] == {}
-        for told in (complete, answer):
-            assert (told["epoch"], sorted(told["resync"])) == (mine, sorted(cursors))
+        for body in (complete, answer):
+            assert (body["epoch"], sorted(body["resync"])) == (mine, sorted(cursors))
         with refused("resync_required", status=410):
             await ben.gets(f"/conversations/{one['id']}/events", after=1, epoch=str(uuid4()))
 

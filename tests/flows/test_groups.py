@@ -12,9 +12,9 @@ async def test_a_new_group_reaches_every_participant(people: People) -> None:
         for device in (ana, ben, cleo):
             created = await device.receives("conversation_created", conversation=group)
             assert created["conversation"]["name"] == created["conversation"]["display_name"] == "Trip"
-            told = await device.receives("new_message", conversation=group, message_type="system")
-            assert told["message"]["metadata"]["event"] == "group_created"
-            assert told["message"]["sender_user_id"] is None
+            first = await device.receives("new_message", conversation=group, message_type="system")
+            assert first["message"]["metadata"]["event"] == "group_created"
+            assert first["message"]["sender_user_id"] is None
         assert (await ana.looks_at(group))["me"]["role"] == "owner"
         bens = await ben.looks_at(group)
         assert bens["me"]["role"] == "member"
@@ -188,14 +188,14 @@ async def test_a_new_name_reaches_everybody(people: People) -> None:
         await ana.patches(f"/conversations/{group['id']}", {"name": "New"})
         changed = await ben.receives("conversation_updated", conversation=group)
         assert changed["conversation"]["name"] == "New"
-        told = await ben.hears(
+        renamed = await ben.hears(
             lambda frame: (
                 frame["type"] == "new_message" and frame["message"]["metadata"].get("event") == "conversation_renamed"
             ),
             "the system message",
         )
-        assert told["message"]["metadata"]["name"] == "New"
-        assert told["message"]["metadata"]["actor_user_id"] == ana.id
+        assert renamed["message"]["metadata"]["name"] == "New"
+        assert renamed["message"]["metadata"]["actor_user_id"] == ana.id
 
 
 async def test_a_group_with_an_unknown_user_is_refused(people: People) -> None:

@@ -111,7 +111,7 @@ async def test_all_workers_end_with_the_main_process(site: Site) -> None:
             os.kill(pid, 0)
 
 
-async def test_a_worker_that_dies_while_postgresql_is_away_leaves_the_others_running(
+async def test_a_worker_that_dies_without_postgresql_leaves_the_others_running(
     way_to_postgresql: tuple[Site, Proxy],
 ) -> None:
     site, proxy = way_to_postgresql

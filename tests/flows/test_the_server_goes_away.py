@@ -30,8 +30,8 @@ async def test_a_terminated_server_sends_reconnect_before_it_closes(starts_site:
         ack = await ana.sends("just before", to=conversation)
         server = ana.server
         server.program.send_signal(signal.SIGTERM)
-        told = await ana.receives("reconnect", within=30)
-        assert 0 < told["retry_after"] < 0.5, "a few clients need not be spread over seconds"
+        reconnect = await ana.receives("reconnect", within=30)
+        assert 0 < reconnect["retry_after"] < 0.5, "a few clients need not be spread over seconds"
         await ana.is_closed(1012, within=30)
         assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(server.start)

@@ -20,7 +20,7 @@ async def test_a_message_goes_from_ana_to_ben(people: People) -> None:
         assert UUID(message["id"]).version == 7
 
 
-async def test_ben_receives_it_live_and_so_does_the_sending_socket(people: People) -> None:
+async def test_ben_and_the_sending_socket_receive_it_live(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("hi", to=conversation)
@@ -121,7 +121,7 @@ async def test_a_dropped_connection_comes_back_and_misses_nothing(people: People
         await ben.receives("new_message", content="while ben is in the tunnel")
 
 
-async def test_they_talk_back_and_forth_in_one_order(people: People) -> None:
+async def test_both_people_receive_alternating_messages_in_order(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         for number in range(10):
@@ -161,10 +161,10 @@ async def test_a_stranger_receives_nothing_and_cannot_send(people: People) -> No
 async def test_a_location_arrives_with_its_metadata(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
-        place = {"latitude": 52.52, "longitude": 13.405, "label": "Here"}
-        await ana.sends("", to=conversation, message_type="location", metadata=place)
+        location = {"latitude": 52.52, "longitude": 13.405, "label": "Here"}
+        await ana.sends("", to=conversation, message_type="location", metadata=location)
         frame = await ben.receives("new_message", message_type="location")
-        assert frame["message"]["metadata"] == place
+        assert frame["message"]["metadata"] == location
 
 
 async def test_a_reply_carries_the_id_of_the_original(people: People) -> None:

@@ -79,7 +79,7 @@ async def test_a_flushed_redis_loses_no_message(starts_site: StartsSite) -> None
         await becomes_quick(ana, ben, conversation)
 
 
-async def test_a_session_ended_without_redis_closes_its_socket_within_ten_seconds(starts_site: StartsSite) -> None:
+async def test_a_session_ended_without_redis_closes_within_ten_seconds(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):

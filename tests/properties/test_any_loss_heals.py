@@ -169,11 +169,11 @@ def sends(number: int) -> list[Command]:
     return [
         *(Command("send", actor=each, object=each) for each in range(3)),
         Command("mention", actor=2, object=1),
-        Command("edit", actor=0, object=0, place=number),
+        Command("edit", actor=0, object=0, where=number),
         Command("rename", actor=0, object=number),
-        Command("send_over_the_socket", actor=1, place=1),
+        Command("send_over_the_socket", actor=1, where=1),
         *(Command("send", actor=each, object=each) for each in range(3)),
         Command("read", actor=2, object=4),
         Command("describe", actor=0, object=number),
-        Command("send", actor=0, place=1),
+        Command("send", actor=0, where=1),
     ]

@@ -17,7 +17,10 @@ def test_imports_go_down_only() -> None:
 
 def test_only_the_door_and_readiness_call_group_send() -> None:
     callers = {path.relative_to(PROJECT).as_posix() for path in _sources() if "group_send" in path.read_text()}
-    assert callers == {"realtime/door.py", "chatsite/health.py"}  # readiness sends to itself to check the channel layer
+    assert callers == {
+        "realtime/fanout/door.py",
+        "chatsite/health.py",
+    }  # readiness sends to itself to check the channel layer
 
 
 def _sources() -> list[Path]:

@@ -112,7 +112,7 @@ class _Scope:
     def inside(self, node: ast.AST) -> "_Scope":
         """Return the scope of a node's body. Annotations count only in classes that msgspec decodes.
 
-        Such a class has a tag or derives from the classes of `realtime.bodies`; a bare Struct only holds values.
+        Such a class has a tag or derives from the classes of `realtime.wire.bodies`; a bare Struct only holds values.
         """
         match node:
             case ast.ClassDef(name=name, bases=bases, keywords=keywords, decorator_list=decorators):

@@ -31,7 +31,7 @@ ROOMS = (
     ("Redis and channel layer", ("/redis/", "/channels_redis/", "/channels/layers")),
     ("ASGI: uvicorn and websockets", ("/uvicorn/", "/websockets/", "chatsite/server/serving", "chatsite/asgi")),
     ("JSON and bodies", ("realtime/wire/bodies",)),
-    ("hub", ("realtime/fanout/hub", "realtime/wire/items")),
+    ("hub", ("realtime/fanout/hub", "realtime/wire/announcements")),
     ("outbox", ("realtime/fanout/sockets",)),
     ("door", ("realtime/fanout/door",)),
     (

@@ -32,7 +32,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 async def sync(socket: Socket, command: frames.Sync) -> None:
     """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
-    socket.hold()
+    socket.start_buffering()
     # How far each conversation was dealt with here; a live event beyond that is still news to the client.
     covered: dict[str, int] = {}
     page = FIRST_PAGE

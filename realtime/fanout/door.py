@@ -21,56 +21,57 @@ from django.db import transaction
 
 from realtime.database.crash import crash_point
 from realtime.fanout.hub import hub
-from realtime.wire.items import Item, pack, unpack
+from realtime.wire.announcements import Announcement, pack, unpack
 
 log = logging.getLogger("chatsite.door")
 
+# The name of the group and of the field in the envelope stay: processes of two releases exchange envelopes.
 GROUP = "items"
 PUBLISH_TIMEOUT_SECONDS = 0.2
 BREAKER_OPEN_SECONDS = 1.0
 RECEIVE_RETRY_SECONDS = 0.5
 
 
-def announce(items: Sequence[Item]) -> None:
-    """Announce items after the surrounding transaction has committed; nothing if it does not."""
-    transaction.on_commit(lambda: announce_committed(items))
+def announce(announcements: Sequence[Announcement]) -> None:
+    """Publish announcements when the surrounding transaction has committed; never if it does not commit."""
+    transaction.on_commit(lambda: announce_committed(announcements))
 
 
-def announce_committed(items: Sequence[Item]) -> None:
-    """Announce items whose transaction has committed, however it was driven."""
+def announce_committed(announcements: Sequence[Announcement]) -> None:
+    """Publish announcements whose transaction has committed, on whichever connection."""
     crash_point("after_commit")
-    door.pass_on(items)
+    door.publish(announcements)
 
 
-def announce_now_without_commit(items: Sequence[Item]) -> None:
-    """Announce items that no transaction stands behind: typing, presence, the end of a socket."""
-    door.pass_on(items)
+def announce_now_without_commit(announcements: Sequence[Announcement]) -> None:
+    """Publish announcements without a transaction: typing, presence, the close of a socket."""
+    door.publish(announcements)
 
 
 class Door:
-    """The door of this process. `pass_on` may be called from any thread, the rest from the event loop."""
+    """The door of this process. `publish` may be called from any thread, the rest from the event loop."""
 
     def __init__(self) -> None:
         self.origin = uuid.uuid4().hex
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
-        self._outgoing: list[Item] = []
+        self._outgoing: list[Announcement] = []
         self._publisher: asyncio.Task[None] | None = None
         self._receiver: asyncio.Task[None] | None = None
         self._closed_until = 0.0
 
-    def pass_on(self, items: Sequence[Item]) -> None:
-        """Give items to this process's hub and to the other processes."""
+    def publish(self, announcements: Sequence[Announcement]) -> None:
+        """Give announcements to this process's hub and to the other processes."""
         loop = self._loop or self._own_loop()
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
             running = None
         if running is loop:
-            self._take(items)
+            self._publish_here(announcements)
         else:
             try:
-                loop.call_soon_threadsafe(self._take, items)
+                loop.call_soon_threadsafe(self._publish_here, announcements)
             except RuntimeError:
                 pass  # the loop is closed: this process is ending; the others' sweep finds the rest
 
@@ -108,21 +109,21 @@ class Door:
             except TimeoutError:
                 pass  # the others' sweep finds it
 
-    def _take(self, items: Sequence[Item]) -> None:
-        hub.offer(items)
-        self._outgoing.extend(items)
+    def _publish_here(self, announcements: Sequence[Announcement]) -> None:
+        hub.offer(announcements)
+        self._outgoing.extend(announcements)
         if self._publisher is None or self._publisher.done():
-            self._publisher = asyncio.ensure_future(self._publish())
+            self._publisher = asyncio.ensure_future(self._send_envelopes())
 
-    async def _publish(self) -> None:
+    async def _send_envelopes(self) -> None:
         """Send everything that waits in one envelope, until nothing waits."""
         layer = get_channel_layer()
         while self._outgoing:
-            items, self._outgoing = self._outgoing, []
+            announcements, self._outgoing = self._outgoing, []
             if not self.healthy:
                 continue  # the breaker is open: the others' sweep finds these
             crash_point("before_publish")
-            envelope: dict[str, Any] = {"type": "items", "origin": self.origin, "items": pack(items)}
+            envelope: dict[str, Any] = {"type": "items", "origin": self.origin, "items": pack(announcements)}
             try:
                 async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                     await layer.group_send(GROUP, envelope)
@@ -138,12 +139,12 @@ class Door:
                 channel = await layer.new_channel()
                 await layer.group_add(GROUP, channel)
                 while True:
-                    self._let_in(await layer.receive(channel))
+                    self._receive_envelope(await layer.receive(channel))
             except Exception as error:  # noqa: BLE001 - a doorbell may fail in any way
                 log.warning("the channel layer does not answer: %s", type(error).__name__)
                 await asyncio.sleep(RECEIVE_RETRY_SECONDS)
 
-    def _let_in(self, envelope: dict[str, Any]) -> None:
+    def _receive_envelope(self, envelope: dict[str, Any]) -> None:
         """Give what another process announced to the hub."""
         if envelope["origin"] == self.origin:
             return

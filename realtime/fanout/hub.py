@@ -19,9 +19,9 @@ from realtime.fanout import sockets
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
 from realtime.registry import Attachment, Attachments, LogEvent
+from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Heads
-from realtime.wire.items import Ended, Event, Item, Notice
 from realtime.wire.wire_frame import WireFrame
 
 log = logging.getLogger("chatsite.hub")
@@ -155,17 +155,17 @@ class Hub:
         if not topic.members:
             self.topics.pop(topic.conversation_id, None)
 
-    # --- Items come in --------------------------------------------------------------------
+    # --- Announcements come in ------------------------------------------------------------
 
-    def offer(self, items: Iterable[Item]) -> None:
+    def offer(self, announcements: Iterable[Announcement]) -> None:
         """Take what a commit announced, from this process or another."""
-        for item in items:
-            if isinstance(item, Event):
-                self._offer_event(item)
-            elif isinstance(item, Notice):
-                self._notify(item)
+        for announcement in announcements:
+            if isinstance(announcement, EventAnnouncement):
+                self._offer_event(announcement)
+            elif isinstance(announcement, EphemeralEvent):
+                self._offer_ephemeral(announcement)
             else:
-                self._end(item)
+                self._close_sockets(announcement)
 
     def offer_recent(self, recent: registry.Recent) -> None:
         """Take what the sweep found in the database; anything that a lost wake-up withheld is fetched now."""
@@ -180,7 +180,7 @@ class Hub:
             if topic is not None:
                 topic.look_after(head)
 
-    def _offer_event(self, event: Event) -> None:
+    def _offer_event(self, event: EventAnnouncement) -> None:
         if self._attaching and (event.joins or event.leaves):
             self._changed_meanwhile[event.conversation_id] = event.sequence
         topic = self.topics.get(event.conversation_id)
@@ -190,32 +190,32 @@ class Hub:
             topic = self._open(event.conversation_id, event.sequence - 1)
         topic.offer(event)
 
-    def _notify(self, notice: Notice) -> None:
-        if notice.row_id is not None and not self._first_time(notice.row_id):
+    def _offer_ephemeral(self, event: EphemeralEvent) -> None:
+        if event.row_id is not None and not self._first_time(event.row_id):
             return
-        frame = WireFrame(notice.text.encode())
-        for socket in self._audience(notice):
-            if socket.session_id != notice.except_session and socket.user_id not in notice.except_users:
-                socket.deliver_notice(frame, droppable=notice.droppable)
+        frame = WireFrame(event.text.encode())
+        for socket in self._audience(event):
+            if socket.session_id != event.except_session and socket.user_id not in event.except_users:
+                socket.deliver_ephemeral(frame, droppable=event.droppable)
 
-    def _audience(self, notice: Notice) -> list[Socket]:
-        if notice.conversation_id is None:
-            return [socket for user_id in notice.user_ids or () for socket in self.users.get(user_id, ())]
-        topic = self.topics.get(notice.conversation_id)
+    def _audience(self, event: EphemeralEvent) -> list[Socket]:
+        if event.conversation_id is None:
+            return [socket for user_id in event.user_ids or () for socket in self.users.get(user_id, ())]
+        topic = self.topics.get(event.conversation_id)
         if topic is None:
             return []
         members = topic.members
-        subject = notice.subject_sequence
-        if notice.user_ids is None:
+        subject = event.subject_sequence
+        if event.user_ids is None:
             found = list(members)
         else:
-            found = [s for user_id in notice.user_ids for s in self.users.get(user_id, ()) if s in members]
+            found = [s for user_id in event.user_ids for s in self.users.get(user_id, ()) if s in members]
         return found if subject is None else [socket for socket in found if members[socket] <= subject]
 
-    def _end(self, ended: Ended) -> None:
-        for socket in list(self.users.get(ended.user_id, ())):
-            if ended.session_id == socket.session_id and socket.connection_id != ended.except_connection:
-                socket.close(ended.code)
+    def _close_sockets(self, order: CloseSockets) -> None:
+        for socket in list(self.users.get(order.user_id, ())):
+            if order.session_id == socket.session_id and socket.connection_id != order.except_connection:
+                socket.close(order.code)
 
     def _first_time(self, row_id: int) -> bool:
         if row_id in self._seen_rows:
@@ -242,7 +242,7 @@ class Hub:
                     for joined in registry.joined_listeners:
                         joined(socket)
 
-    def deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: Topic, event: EventAnnouncement | LogEvent, text: str | None) -> None:
         """Pass an event on to every member, each according to what they may see; then part with those who left."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None

@@ -49,11 +49,11 @@ class Socket:
     __slots__ = (
         "__weakref__",
         "_abort",
+        "_buffered",
+        "_buffered_since",
+        "_buffers_ephemeral",
         "_bytes",
         "_ended_at",
-        "_held",
-        "_held_since",
-        "_holds_notices",
         "_queue",
         "_queued_since",
         "_room",
@@ -91,12 +91,12 @@ class Socket:
         self._writer: asyncio.Task[None] | None = None
         # When it was that everything before had been written: before the queue began, before the holding back did.
         self._queued_since: float | None = None
-        self._held_since: float | None = None
+        self._buffered_since: float | None = None
         self._ended_at: float | None = None
         # How the connection ended: the server's own word for it, else the client's or the network's.
         self.close_code: int | None = None
-        self._held: list[tuple[str, int, WireFrame]] | None = None
-        self._holds_notices = False
+        self._buffered: list[tuple[str, int, WireFrame]] | None = None
+        self._buffers_ephemeral = False
         self._room: asyncio.Event | None = None
 
     @property
@@ -120,9 +120,9 @@ class Socket:
 
         None: all of it, and the socket is open.
         """
-        if self._queued_since is None and self._held_since is None:
+        if self._queued_since is None and self._buffered_since is None:
             return self._ended_at  # nearly all, of thousands that are asked every second
-        return _earliest(self._queued_since, self._held_since, self._ended_at)
+        return _earliest(self._queued_since, self._buffered_since, self._ended_at)
 
     # --- Frames out -----------------------------------------------------------------------
 
@@ -152,16 +152,16 @@ class Socket:
 
     def deliver_event(self, conversation_id: str, sequence: int, frame: WireFrame) -> None:
         """Deliver an event of the log, or hold it back while this socket catches up."""
-        if self._held is None:
+        if self._buffered is None:
             self.deliver(frame)
             return
-        self._held.append((conversation_id, sequence, frame))
-        if len(self._held) > settings.LIMITS.outbox_frames * 4:
+        self._buffered.append((conversation_id, sequence, frame))
+        if len(self._buffered) > settings.LIMITS.outbox_frames * 4:
             self.close(TOO_SLOW)
 
-    def deliver_notice(self, frame: WireFrame, *, droppable: bool) -> None:
+    def deliver_ephemeral(self, frame: WireFrame, *, droppable: bool) -> None:
         """Deliver what is no event of the log, or hold it back, too, before `connected`."""
-        if self._holds_notices:
+        if self._buffers_ephemeral:
             self.deliver_event("", 1, frame)  # of no conversation, so that no catch-up covers it
         else:
             self.deliver(frame, droppable=droppable)
@@ -222,25 +222,25 @@ class Socket:
 
     # --- Catching up ----------------------------------------------------------------------
 
-    def hold(self, *, notices: bool = False) -> None:
-        """Begin to hold live events back, with `notices` those, too.
+    def start_buffering(self, *, ephemeral: bool = False) -> None:
+        """Begin to hold live events back, with `ephemeral` ephemeral events, too.
 
         The commands of a socket run one after the other, so nobody else holds.
         """
-        self._held = []
-        self._holds_notices = notices
-        self._held_since = time.monotonic()
+        self._buffered = []
+        self._buffers_ephemeral = ephemeral
+        self._buffered_since = time.monotonic()
 
     def release(self, covered: dict[str, int]) -> None:
         """Deliver what was held back and lies above what was `covered`, in the order in which it came."""
-        held, self._held = self._held or [], None
-        self._holds_notices = False
-        for conversation_id, sequence, frame in held:
+        buffered, self._buffered = self._buffered or [], None
+        self._buffers_ephemeral = False
+        for conversation_id, sequence, frame in buffered:
             if sequence > covered.get(conversation_id, 0):
                 self.deliver(frame)
         if self._queue is not None or self.closing:
-            self._queued_since = _earliest(self._queued_since, self._held_since)
-        self._held_since = None
+            self._queued_since = _earliest(self._queued_since, self._buffered_since)
+        self._buffered_since = None
 
     # --- The end --------------------------------------------------------------------------
 

@@ -131,8 +131,8 @@ async def _find_lost_wake_ups() -> None:
         return  # a socket brought news of another one meanwhile, and this may be older
     hub.offer_recent(recent)
     hub.followed_at = began
-    for recent_notices in registry.recent_notices:
-        hub.offer(await in_database_thread(recent_notices, hub.has_seen))
+    for recent_events in registry.recent_ephemeral_events:
+        hub.offer(await in_database_thread(recent_events, hub.has_seen))
 
 
 async def _close_ended_sessions() -> None:

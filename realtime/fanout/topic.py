@@ -14,8 +14,8 @@ from realtime import registry
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
 from realtime.registry import LogEvent
+from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.errors import TryAgain
-from realtime.wire.items import Event
 
 log = logging.getLogger("chatsite.hub")
 
@@ -32,7 +32,7 @@ class Audience(Protocol):
     def admit(self, topic: "Topic", joins: Mapping[str, int]) -> None:
         """Make the sockets of these users members, each from their history start on."""
 
-    def deliver(self, topic: "Topic", event: Event | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: "Topic", event: EventAnnouncement | LogEvent, text: str | None) -> None:
         """Pass an event on to every member, each according to what they may see."""
 
     def has(self, topic: "Topic") -> bool:
@@ -66,7 +66,7 @@ class Topic:
         self.membership_changed_at = 0
         self.filling: asyncio.Task[None] | None = None
         self._audience = audience
-        self._early: dict[int, Event] = {}
+        self._early: dict[int, EventAnnouncement] = {}
         self._checksum = (-1, 0)
 
     @property
@@ -76,13 +76,13 @@ class Topic:
             self._checksum = (self.head, zlib.crc32(f"{self.conversation_id}:{self.head}".encode()))
         return self._checksum[1]
 
-    def offer(self, event: Event) -> None:
+    def offer(self, event: EventAnnouncement) -> None:
         """Take an event that was announced."""
         if event.sequence <= self.head:
             return
         follows = event.sequence == self.head + 1
         if self.filling is None and follows and event.text is not None:
-            self._pass_on(event, event.text)
+            self._deliver(event, event.text)
             return
         self._early[event.sequence] = event
         if follows:
@@ -91,7 +91,7 @@ class Topic:
         if self.filling is None:
             self.read_up_to(event.sequence, grace=0 if follows else GRACE_SECONDS)
         else:
-            self._pass_on_early()
+            self._deliver_early()
 
     def look_after(self, head: int) -> None:
         """See that the log is passed on up to this event, which is committed."""
@@ -103,18 +103,18 @@ class Topic:
         """Begin to read the log; after a grace, within which the rest may still be announced."""
         self.filling = asyncio.ensure_future(self._read_log(sequence, grace))
 
-    def _pass_on(self, event: Event | LogEvent, text: str | None) -> None:
+    def _deliver(self, event: EventAnnouncement | LogEvent, text: str | None) -> None:
         self._audience.admit(self, event.joins)
         self.head = event.sequence
         if event.joins or event.leaves:
             self.membership_changed_at = event.sequence
         self._audience.deliver(self, event, text)
 
-    def _pass_on_early(self) -> None:
+    def _deliver_early(self) -> None:
         """Pass on what waited, as far as it follows without a gap and needs no rendering."""
         while (event := self._early.get(self.head + 1)) is not None and event.text is not None:
             del self._early[event.sequence]
-            self._pass_on(event, event.text)
+            self._deliver(event, event.text)
 
     async def _read_log(self, up_to: int, grace: float) -> None:
         """Pass on what lies above the head from the database, until nothing waits and nothing is missing.
@@ -133,8 +133,8 @@ class Topic:
                 )
                 for event in found:
                     if event.sequence == self.head + 1:
-                        self._pass_on(event, event.text)
-                self._pass_on_early()
+                        self._deliver(event, event.text)
+                self._deliver_early()
                 self._drop_early(self.head)
                 if not found:
                     # What was announced before the look is committed: if the log does not give it, nobody misses it.

@@ -30,9 +30,9 @@ from realtime.socket.drain import drain
 from realtime.socket.handshake import identify, note_end
 from realtime.socket.rate import Bucket
 from realtime.wire import bodies
+from realtime.wire.announcements import CloseSockets
 from realtime.wire.errors import DomainError, TryAgain
 from realtime.wire.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
-from realtime.wire.items import Ended
 from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
 
 log = logging.getLogger("chatsite.socket")
@@ -123,7 +123,7 @@ class Consumer:
             raise Refused(
                 sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
             )
-        socket.hold(notices=True)  # `connected` comes before everything
+        socket.start_buffering(ephemeral=True)  # `connected` comes before everything
         try:
             await hub.attach(socket)
         except TryAgain as error:
@@ -133,7 +133,7 @@ class Consumer:
             raise Refused(sockets.RESTART) from error
         announce_now_without_commit(
             [
-                Ended(
+                CloseSockets(
                     sockets.REPLACED,
                     user_id=socket.user_id,
                     session_id=socket.session_id,

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from realtime.database.crash import crash_point
 from realtime.database.rows import Statement, execute, pipelined
 from realtime.fanout.door import announce
+from realtime.wire.announcements import Announcement
 from realtime.wire.errors import DomainError
-from realtime.wire.items import Item
 
 Wanted = TypeVar("Wanted")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ class Decision(Generic[Result]):
 
     answers: list[Result | DomainError | None]
     writes: list[Statement] = field(default_factory=list)
-    announcements: list[Item] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Generic
 
 from realtime.database.lanes import Done, Lanes
 from realtime.fanout.door import announce_committed
+from realtime.wire.announcements import Announcement
 from realtime.wire.errors import DomainError
-from realtime.wire.items import Item
 from realtime.writes.batches import BatchWrite, Decision, Result, Wanted
 from realtime.writes.pipeline import Pipeline
 
@@ -108,9 +108,11 @@ class PipelinedLane(Generic[Wanted, Result]):
         # Not now: first the next batch starts, so that the database is not idle meanwhile.
         asyncio.get_running_loop().call_soon(self._finish, answered, decision.announcements)
 
-    def _finish(self, answered: Sequence[tuple[Done[Result], Result | DomainError]], items: Sequence[Item]) -> None:
+    def _finish(
+        self, answered: Sequence[tuple[Done[Result], Result | DomainError]], announcements: Sequence[Announcement]
+    ) -> None:
         self._unanswered -= 1
-        announce_committed(items)
+        announce_committed(announcements)
         for done, answer in answered:
             try:
                 done(answer)

@@ -17,8 +17,8 @@ from messaging.models import ReceiptMove
 from messaging.services import receipts
 from messaging.services.receipts import Mark, set_mark, set_marks
 from messaging.socket import RecentReceipts
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from realtime.wire.items import Notice
 from tests.making import direct, group, person, place, read, say, unread
 from tests.realtime.peers import frame_of
 
@@ -193,21 +193,21 @@ def test_the_sender_sees_sent_delivered_read_when_all_others_have_it(ana: User, 
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+def told(monkeypatch: pytest.MonkeyPatch) -> list[EphemeralEvent]:
     """What receipts announce, caught at the door."""
-    notices: list[Notice] = []
-    monkeypatch.setattr(receipts, "announce", notices.extend)
-    return notices
+    announcements: list[EphemeralEvent] = []
+    monkeypatch.setattr(receipts, "announce", announcements.extend)
+    return announcements
 
 
 def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
-    talk: Conversation, ana: User, ben: User, told: list[Notice]
+    talk: Conversation, ana: User, ben: User, told: list[EphemeralEvent]
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     phone = str(uuid.uuid4())
     set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
     delivered, seen, own = told
-    assert [frame_of(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
+    assert [frame_of(event)["type"] for event in told] == ["message_delivered", "message_read", "conversation_read"]
     assert delivered.user_ids is None
     assert seen.conversation_id == str(talk.id)
     assert frame_of(seen) == {
@@ -220,11 +220,11 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
-    assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
+    assert len({event.row_id for event in told}) == 3, "each is told once, by its row"
 
 
 def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not(
-    talk: Conversation, ben: User, told: list[Notice]
+    talk: Conversation, ben: User, told: list[EphemeralEvent]
 ) -> None:
     looks = RecentReceipts()
     read(talk, ben, 2)
@@ -232,12 +232,12 @@ def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not
     told.clear()
     read(talk, ben, 4)
     assert looks(lambda row: False) == told
-    assert looks({notice.row_id for notice in told}.__contains__) == []
+    assert looks({event.row_id for event in told}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])
 def test_in_a_large_group_only_those_whose_messages_were_covered_are_told(
-    size: int, to_all: bool, ana: User, ben: User, told: list[Notice]
+    size: int, to_all: bool, ana: User, ben: User, told: list[EphemeralEvent]
 ) -> None:
     cleo = person("cleo")
     team = group(ana, ben, cleo)
@@ -247,6 +247,6 @@ def test_in_a_large_group_only_those_whose_messages_were_covered_are_told(
     say(team, ana)
     told.clear()
     read(team, ben)
-    for notice in told[:2]:
-        assert notice.user_ids == (None if to_all else [str(ana.id)])
+    for event in told[:2]:
+        assert event.user_ids == (None if to_all else [str(ana.id)])
     Conversation.objects.filter(id=team.id).update(participant_count=3)

@@ -10,13 +10,13 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The notices that are announced, caught at the door."""
+    """The ephemeral events that are announced, caught at the door."""
     from presence import services, socket
 
-    notices: list[Any] = []
+    announcements: list[Any] = []
     for module in (services, socket):
-        monkeypatch.setattr(module, "announce_now_without_commit", notices.extend)
-    return notices
+        monkeypatch.setattr(module, "announce_now_without_commit", announcements.extend)
+    return announcements
 
 
 @pytest.fixture

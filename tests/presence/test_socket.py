@@ -13,8 +13,8 @@ from presence import socket as presence_socket
 from presence.socket import Connections
 from presence.store import RedisStore
 from realtime.database.threads import in_database_thread
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import TryAgain
-from realtime.wire.items import Notice
 from tests.clocks import Clock
 from tests.making import direct, group, people
 from tests.realtime.peers import Peer, frame_of
@@ -22,12 +22,12 @@ from tests.realtime.peers import Peer, frame_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads", "clean_store")]
 
 
-def statuses(told: list[Notice], user_id: str) -> list[str]:
-    return [frame_of(notice)["status"] for notice in told if frame_of(notice).get("user_id") == user_id]
+def statuses(told: list[EphemeralEvent], user_id: str) -> list[str]:
+    return [frame_of(event)["status"] for event in told if frame_of(event).get("user_id") == user_id]
 
 
 async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[EphemeralEvent]
 ) -> None:
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
@@ -39,7 +39,9 @@ async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
     assert [(frame["user_id"], frame["status"]) for frame in second.frames] == [(ana_and_ben[0], "online")]
 
 
-async def test_only_those_who_share_a_conversation_are_told(connections: Connections, told: list[Notice]) -> None:
+async def test_only_those_who_share_a_conversation_are_told(
+    connections: Connections, told: list[EphemeralEvent]
+) -> None:
     def make() -> list[str]:
         ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
         group(ana, ben, cleo)
@@ -53,7 +55,7 @@ async def test_only_those_who_share_a_conversation_are_told(connections: Connect
 
 
 async def test_idle_then_away_then_back(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[EphemeralEvent]
 ) -> None:
     ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
     connections.add(ana.socket)
@@ -67,7 +69,7 @@ async def test_idle_then_away_then_back(
 async def test_who_goes_is_offline_only_after_the_delay(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    told: list[EphemeralEvent],
     limits: Callable[..., None],
 ) -> None:
     ana = Peer(ana_and_ben[0])
@@ -83,7 +85,7 @@ async def test_who_goes_is_offline_only_after_the_delay(
     assert statuses(told, ana_and_ben[0]) == ["online", "offline"]
 
 
-async def test_a_choice_is_told_at_once(ana_and_ben: tuple[str, str], told: list[Notice]) -> None:
+async def test_a_choice_is_told_at_once(ana_and_ben: tuple[str, str], told: list[EphemeralEvent]) -> None:
     async def choose(**choice: Any) -> None:
         await in_database_thread(services.choose_status, **choice)
 
@@ -111,7 +113,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 async def test_what_happens_while_the_store_is_away_is_told_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    told: list[EphemeralEvent],
     limits: Callable[..., None],
     redis_away: Callable[[bool], None],
 ) -> None:
@@ -136,7 +138,7 @@ async def test_what_happens_while_the_store_is_away_is_told_afterwards(
 async def test_what_happens_while_the_database_is_away_is_told_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    told: list[EphemeralEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ana, ben = (Peer(user_id) for user_id in ana_and_ben)

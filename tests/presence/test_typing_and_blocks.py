@@ -13,7 +13,7 @@ from presence import services
 from presence.socket import Connections, Typists
 from realtime.database.threads import in_database_thread
 from realtime.fanout.topic import Topic
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from tests.making import group, people
 from tests.realtime.peers import Peer, frame_of
 
@@ -35,7 +35,7 @@ def ana(ana_and_ben: tuple[str, str], talk: str) -> Peer:
 
 
 async def test_a_typist_stops_when_they_say_so_or_their_lease_ends(
-    ana: Peer, talk: str, told: list[Notice], limits: Callable[..., None]
+    ana: Peer, talk: str, told: list[EphemeralEvent], limits: Callable[..., None]
 ) -> None:
     typists = Typists()
     await typists.set(ana.socket, talk, False)
@@ -48,13 +48,13 @@ async def test_a_typist_stops_when_they_say_so_or_their_lease_ends(
     await typists.set(ana.socket, talk, True)
     typists.tick()
     typists.tick()
-    assert [frame_of(notice)["is_typing"] for notice in told] == [True, False, True, False]
-    assert {notice.conversation_id for notice in told} == {talk}
-    assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]
+    assert [frame_of(event)["is_typing"] for event in told] == [True, False, True, False]
+    assert {event.conversation_id for event in told} == {talk}
+    assert [event.except_session for event in told] == ["phone", "phone", "phone", None]
 
 
 async def test_who_is_kept_apart_does_not_learn_that_somebody_types(
-    ana: Peer, ana_and_ben: tuple[str, str], talk: str, told: list[Notice], limits: Callable[..., None]
+    ana: Peer, ana_and_ben: tuple[str, str], talk: str, told: list[EphemeralEvent], limits: Callable[..., None]
 ) -> None:
     _, ben = ana_and_ben
     await in_database_thread(lambda: block_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
@@ -63,7 +63,7 @@ async def test_who_is_kept_apart_does_not_learn_that_somebody_types(
     for _ in range(2):
         await typists.set(ana.socket, talk, True)
     await typists.set(ana.socket, talk, False)
-    assert [notice.except_users for notice in told] == [[ben]] * 3
+    assert [event.except_users for event in told] == [[ben]] * 3
     await in_database_thread(lambda: unblock_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
     await typists.set(ana.socket, talk, True)
     assert told[-1].except_users == []
@@ -78,7 +78,7 @@ async def test_who_is_kept_apart_does_not_learn_that_somebody_types(
 
 
 async def test_who_leaves_while_it_is_looked_up_does_not_type(
-    ana: Peer, talk: str, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+    ana: Peer, talk: str, told: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaves(*_: str) -> list[str]:
         ana.socket.topics.clear()
@@ -92,7 +92,7 @@ async def test_who_leaves_while_it_is_looked_up_does_not_type(
 
 
 async def test_after_a_block_the_two_look_offline_to_each_other_only(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, told: list[EphemeralEvent]
 ) -> None:
     ana, ben = ana_and_ben
     for user_id in ana_and_ben:
@@ -101,15 +101,15 @@ async def test_after_a_block_the_two_look_offline_to_each_other_only(
     told.clear()
     pair = {"user_id": UUID(ana), "other_id": UUID(ben)}
     await in_database_thread(lambda: block_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    seen = [(event.user_ids, frame_of(event)["user_id"], frame_of(event)["status"]) for event in told]
     assert sorted(seen) == sorted([([ben], ana, "offline"), ([ana], ben, "offline")])
     told.clear()
     await in_database_thread(lambda: unblock_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    seen = [(event.user_ids, frame_of(event)["user_id"], frame_of(event)["status"]) for event in told]
     assert sorted(seen) == sorted([([ben], ana, "online"), ([ana], ben, "online")])
 
 
-async def test_a_block_between_strangers_tells_nobody_anything(told: list[Notice]) -> None:
+async def test_a_block_between_strangers_tells_nobody_anything(told: list[EphemeralEvent]) -> None:
     def block() -> None:
         ana, ben = people("ana", "ben")
         block_user(user_id=ana.id, other_id=ben.id)
@@ -119,7 +119,7 @@ async def test_a_block_between_strangers_tells_nobody_anything(told: list[Notice
 
 
 async def test_a_block_between_two_of_a_large_group_tells_them_nothing(
-    told: list[Notice], monkeypatch: pytest.MonkeyPatch
+    told: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "LISTED_PARTICIPANTS", 2)
 
@@ -133,7 +133,7 @@ async def test_a_block_between_two_of_a_large_group_tells_them_nothing(
 
 
 async def test_without_the_store_a_block_is_told_and_its_end_is_not(
-    ana_and_ben: tuple[str, str], told: list[Notice], monkeypatch: pytest.MonkeyPatch
+    ana_and_ben: tuple[str, str], told: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = {"user_id": UUID(ana_and_ben[0]), "other_id": UUID(ana_and_ben[1])}
 
@@ -143,6 +143,6 @@ async def test_without_the_store_a_block_is_told_and_its_end_is_not(
 
     monkeypatch.setattr(services, "store", Away)
     await in_database_thread(lambda: block_user(**pair))
-    assert [frame_of(notice)["status"] for notice in told] == ["offline", "offline"]
+    assert [frame_of(event)["status"] for event in told] == ["offline", "offline"]
     await in_database_thread(lambda: unblock_user(**pair))
     assert len(told) == 2

@@ -7,7 +7,7 @@ import msgspec
 
 from realtime.fanout.sockets import Socket
 from realtime.registry import Identity
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.wire_frame import WireFrame
 from tests.waiting import until
 
@@ -82,6 +82,6 @@ def sequences(peer: Peer) -> list[int]:
     return [frame["sequence"] for frame in peer.frames]
 
 
-def frame_of(notice: Notice) -> Any:
-    """What a peer reads of a notice."""
-    return msgspec.json.decode(notice.text)
+def frame_of(event: EphemeralEvent) -> Any:
+    """What a peer reads of an ephemeral event."""
+    return msgspec.json.decode(event.text)

@@ -8,7 +8,7 @@ import pytest
 from realtime.fanout import sockets, sweep
 from realtime.fanout.hub import Hub
 from realtime.fanout.hub import hub as hub_of_this_process
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 
@@ -24,7 +24,7 @@ async def test_a_look_that_finds_another_epoch_closes_all_sockets(
 ) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
-    hub.offer([log.commit("c"), Notice("{}", conversation_id="c", row_id=7)])
+    hub.offer([log.commit("c"), EphemeralEvent("{}", conversation_id="c", row_id=7)])
     restore(log, keep=1)
     hub.offer_recent(log.recent())
     assert await ana.closed() == await ben.closed() == sockets.RESTART
@@ -114,7 +114,7 @@ async def cleo(log: FakeLog, nobody_stays: None) -> Peer:
 
 
 async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.registry, "recent_notices", [])
+    monkeypatch.setattr(sweep.registry, "recent_ephemeral_events", [])
     await sweep._find_lost_wake_ups()
     assert not cleo.socket.closing
     log.epoch = "second"

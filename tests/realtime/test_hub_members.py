@@ -8,7 +8,7 @@ import pytest
 from realtime.fanout import sockets
 from realtime.fanout.hub import Hub
 from realtime.registry import Recent
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -26,7 +26,7 @@ async def test_who_joins_is_a_member_while_their_frame_is_being_rendered(hub: Hu
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)
     hub.offer([log.commit("c", joins=["cleo"], rendered=False)])
-    hub.offer([Notice('{"typing":true}', conversation_id="c")])
+    hub.offer([EphemeralEvent('{"typing":true}', conversation_id="c")])
     assert cleo.frames == [{"typing": True}]
     await settled(hub)
     assert [frame["sequence"] for frame in cleo.frames[1:]] == [2]
@@ -54,7 +54,7 @@ async def test_who_is_removed_gets_the_removal_and_nothing_after(hub: Hub, log: 
     for peer in (ben, second_device):
         await hub.attach(peer.socket)
     hub.offer([log.commit("c", leaves=["ben"]), log.commit("c")])
-    hub.offer([Notice("{}", conversation_id="c"), Notice("{}", conversation_id="c", user_ids=["ben"])])
+    hub.offer([EphemeralEvent("{}", conversation_id="c"), EphemeralEvent("{}", conversation_id="c", user_ids=["ben"])])
     assert sequences(ben) == sequences(second_device) == [2]
     assert len(ana.frames) == 3
     assert ben.socket.topics == {}
@@ -98,7 +98,7 @@ async def test_who_is_removed_while_signing_in_is_not_let_in(
         pytest.param(False, id="first of the conversation"),
     ],
 )
-async def test_notices_do_not_reach_who_was_removed_while_signing_in(
+async def test_ephemeral_events_do_not_reach_who_was_removed_while_signing_in(
     somebody_else_is_here: bool, hub: Hub, log: FakeLog
 ) -> None:
     if somebody_else_is_here:
@@ -109,7 +109,7 @@ async def test_notices_do_not_reach_who_was_removed_while_signing_in(
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
-    hub.offer([Notice('{"sequence":0}', conversation_id="c")])
+    hub.offer([EphemeralEvent('{"sequence":0}', conversation_id="c")])
     assert ben.frames == []
 
 

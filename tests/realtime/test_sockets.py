@@ -194,7 +194,7 @@ def event(peer: Peer, conversation_id: str, sequence: int) -> None:
 
 async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_out() -> None:
     peer = Peer()
-    peer.socket.hold()
+    peer.socket.start_buffering()
     event(peer, "a", 5)
     event(peer, "b", 1)
     event(peer, "a", 6)
@@ -204,24 +204,24 @@ async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_o
     assert peer.texts == ["from the catch-up", "b1", "a6", "a7"]
 
 
-async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_notices() -> None:
+async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_ephemeral_events() -> None:
     peer = Peer()
-    peer.socket.hold(notices=True)
-    peer.socket.deliver_notice(WireFrame(b"early"), droppable=True)
+    peer.socket.start_buffering(ephemeral=True)
+    peer.socket.deliver_ephemeral(WireFrame(b"early"), droppable=True)
     peer.socket.deliver_event("a", 5, WireFrame(b"an event"))
     assert peer.texts == []
     peer.deliver("connected")
     peer.socket.release({})
     assert peer.texts == ["connected", "early", "an event"]
-    peer.socket.hold()
-    peer.socket.deliver_notice(WireFrame(b"at once"), droppable=False)
+    peer.socket.start_buffering()
+    peer.socket.deliver_ephemeral(WireFrame(b"at once"), droppable=False)
     assert peer.texts[3:] == ["at once"]
 
 
 async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]) -> None:
     limits(outbox_frames=2)
     peer = Peer()
-    peer.socket.hold()
+    peer.socket.start_buffering()
     for sequence in range(8):
         event(peer, "a", sequence)
     assert not peer.socket.closing

@@ -72,7 +72,7 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
 async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
     ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "recent_notices", [])
+    monkeypatch.setattr(registry, "recent_ephemeral_events", [])
     hub.followed_at = 0
     began = time.monotonic()
     await sweep._find_lost_wake_ups()

@@ -93,7 +93,7 @@ async def test_a_broken_line_wrote_nothing_of_what_waited(clock: Clock) -> None:
 async def test_what_is_held_back_was_not_written_yet(clock: Clock) -> None:
     peer = Peer()
     began = clock.now
-    peer.socket.hold()
+    peer.socket.start_buffering()
     clock.now += 1
     peer.socket.deliver_event("c", 1, WireFrame(b"{}"))
     assert peer.socket.written_until == began
@@ -104,7 +104,7 @@ async def test_what_is_held_back_was_not_written_yet(clock: Clock) -> None:
 async def test_what_was_held_back_and_then_waits_counts_from_the_holding_on(clock: Clock) -> None:
     peer = Peer()
     began = clock.now
-    peer.socket.hold()
+    peer.socket.start_buffering()
     peer.stops_reading()
     peer.socket.deliver_event("c", 1, WireFrame(b"{}"))
     clock.now += 1

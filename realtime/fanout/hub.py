@@ -15,12 +15,12 @@ from realtime import registry
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
 from realtime.database.threads import submit_read
-from realtime.fanout import sockets
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
 from realtime.registry import Attachment, Attachments, LogEvent
 from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement
 from realtime.wire.bodies import encode
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import EventHidden, Heads
 from realtime.wire.wire_frame import WireFrame
 
@@ -117,7 +117,7 @@ class Hub:
             mine = self.all_sockets()
             log.warning("another epoch of the log has begun; %d sockets are closed", len(mine))
             for socket in mine:
-                socket.close(sockets.RESTART)
+                socket.close(CloseCode.RESTART)
             self._forget_log()
             self.epoch = epoch
             return False

@@ -16,6 +16,7 @@ from django.conf import settings
 from realtime.fanout.stepping import Rest
 from realtime.registry import Identity
 from realtime.wire.bodies import encode
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Frame
 from realtime.wire.wire_frame import WireFrame, WriteFrame
 
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
     from realtime.fanout.topic import Topic
 
 Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
-
-NOT_SIGNED_IN = 4401
-BAD_FRAMES = 4400
-REVOKED = 4403
-HEARTBEAT_MISSED = 4408
-REPLACED = 4409
-TOO_SLOW = 4410
-TOO_FAST = 4429
-RESTART = 1012
-INTERNAL_ERROR = 1011
-TOO_BIG = 1009
-INVALID_TEXT = 1007
-UNSUPPORTED_DATA = 1003
-PROTOCOL_ERROR = 1002
 
 
 # A task that nobody refers to may be collected before it ends.
@@ -145,7 +132,7 @@ class Socket:
             return
         limits = settings.LIMITS
         if len(self._queue) >= limits.outbox_frames or self._bytes + frame.size > limits.outbox_bytes:
-            self.close(TOO_SLOW)
+            self.close(CloseCode.TOO_SLOW)
             return
         self._queue.append(frame)
         self._bytes += frame.size
@@ -157,7 +144,7 @@ class Socket:
             return
         self._buffered.append((conversation_id, sequence, frame))
         if len(self._buffered) > settings.LIMITS.outbox_frames * 4:
-            self.close(TOO_SLOW)
+            self.close(CloseCode.TOO_SLOW)
 
     def deliver_ephemeral(self, frame: WireFrame, *, droppable: bool) -> None:
         """Deliver what is no event of the log, or hold it back, too, before `connected`."""

@@ -15,10 +15,10 @@ from django.conf import settings
 from realtime import registry
 from realtime.database import abandoned, clock
 from realtime.database.threads import in_database_thread
-from realtime.fanout import sockets
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 
 log = logging.getLogger("chatsite.sweep")
@@ -83,9 +83,9 @@ async def _look_at_sockets() -> None:
     limits = settings.LIMITS
     for socket in hub.all_sockets():
         if now - socket.heard_at > limits.heartbeat_timeout_seconds:
-            socket.close(sockets.HEARTBEAT_MISSED)
+            socket.close(CloseCode.HEARTBEAT_MISSED)
         elif socket.stuck_since is not None and now - socket.stuck_since > limits.outbox_stuck_seconds:
-            socket.close(sockets.TOO_SLOW)
+            socket.close(CloseCode.TOO_SLOW)
 
 
 async def _watch_for_standstill() -> None:
@@ -98,7 +98,7 @@ async def _watch_for_standstill() -> None:
             mine = hub.all_sockets()
             log.warning("this process stood still for %.1f s; %d sockets are closed", still, len(mine))
             for socket in mine:
-                socket.close(sockets.RESTART)
+                socket.close(CloseCode.RESTART)
 
 
 async def _look_at_the_clock() -> None:
@@ -154,4 +154,4 @@ async def _close_ended(mine: list[Socket]) -> None:
     ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine}))
     for socket in mine:
         if socket.session_id in ended:
-            socket.close(sockets.REVOKED)
+            socket.close(CloseCode.REVOKED)

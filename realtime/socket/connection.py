@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from realtime.fanout import sockets
 from realtime.fanout.sockets import Send
 from realtime.wire import bodies
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
 from realtime.wire.wire_frame import WireFrame
@@ -80,10 +80,10 @@ class Connection:
             raise Gone(message.get("code", 1005))
         text = message.get("text")
         if text is None:
-            raise Refused(sockets.UNSUPPORTED_DATA)
+            raise Refused(CloseCode.UNSUPPORTED_DATA)
         limit = settings.LIMITS.frame_bytes
         if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
-            raise Refused(sockets.TOO_BIG)
+            raise Refused(CloseCode.TOO_BIG)
         return str(text)
 
     # --- Answers and the end --------------------------------------------------------------

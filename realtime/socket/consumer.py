@@ -19,7 +19,6 @@ from django.conf import settings
 from realtime import registry
 from realtime.database import clock
 from realtime.database.crash import crash_point
-from realtime.fanout import sockets
 from realtime.fanout.door import announce_now_without_commit
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Send, Socket
@@ -31,6 +30,7 @@ from realtime.socket.handshake import identify, note_end
 from realtime.socket.rate import Bucket
 from realtime.wire import bodies
 from realtime.wire.announcements import CloseSockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, TryAgain
 from realtime.wire.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
 from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
@@ -121,7 +121,7 @@ class Consumer:
         others = [other for other in hub.users.get(socket.user_id, ()) if other.session_id != socket.session_id]
         if len(others) >= settings.LIMITS.sockets_per_user:
             raise Refused(
-                sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
+                CloseCode.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
             )
         socket.start_buffering(ephemeral=True)  # `connected` comes before everything
         try:
@@ -130,11 +130,11 @@ class Consumer:
             # As often as a device may connect, in the long run.
             longest = max(1.0, 60 / settings.LIMITS.connects_per_minute)
             socket.send(Reconnect(retry_after=round(random.uniform(1, longest), 2)))  # noqa: S311 - spreads, hides nothing
-            raise Refused(sockets.RESTART) from error
+            raise Refused(CloseCode.RESTART) from error
         announce_now_without_commit(
             [
                 CloseSockets(
-                    sockets.REPLACED,
+                    CloseCode.REPLACED,
                     user_id=socket.user_id,
                     session_id=socket.session_id,
                     except_connection=socket.connection_id,
@@ -187,7 +187,7 @@ class Consumer:
         while self._bad_frames[0] < now - 60:
             del self._bad_frames[0]
         if len(self._bad_frames) > settings.LIMITS.bad_frames_per_minute:
-            raise Refused(sockets.BAD_FRAMES)
+            raise Refused(CloseCode.BAD_FRAMES)
 
     def _refuse_flood(self, socket: Socket, refused: str, wait: float) -> None:
         now = time.monotonic()
@@ -198,7 +198,7 @@ class Consumer:
         frame = bodies.encode(error_frame(error.body(), **ids_of(refused)))
         socket.deliver(WireFrame(frame), droppable=True)
         if now - self._flood_since >= FLOOD_SECONDS:
-            raise Refused(sockets.TOO_FAST)
+            raise Refused(CloseCode.TOO_FAST)
 
 
 def _ping(socket: Socket, command: Ping) -> None:

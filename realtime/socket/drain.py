@@ -9,9 +9,9 @@ from collections.abc import Callable
 from django.conf import settings
 
 from realtime import registry
-from realtime.fanout import sockets
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 
 log = logging.getLogger("chatsite.drain")
@@ -49,7 +49,7 @@ class Drain:
             socket.send(Reconnect(retry_after=round(random.uniform(0.05, longest), 2)))  # noqa: S311 - spreads, hides nothing
         await self._until(lambda: not self._busy, time.monotonic() + FINISH_SECONDS)
         for socket in mine:
-            socket.close(sockets.RESTART)
+            socket.close(CloseCode.RESTART)
             await asyncio.sleep(pause)
         await self._until(lambda: not self._busy and not hub.users, ends_at)
         await door.drained()

@@ -10,25 +10,25 @@ from django.conf import settings
 from realtime import registry
 from realtime.database.lanes import Lanes
 from realtime.database.threads import in_database_thread, submit_read
-from realtime.fanout import sockets
 from realtime.registry import Identity
 from realtime.socket.commands import ids_of
 from realtime.socket.connection import Connection, Refused
 from realtime.socket.origin import origin_is_allowed
 from realtime.socket.rate import Buckets
 from realtime.wire import bodies
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, TryAgain
 from realtime.wire.frames import Auth
 
 # How a connection ends that sent what no client of ours sends; whoever closes with one of these says so of itself.
 OFFENCES = frozenset(
     {
-        sockets.PROTOCOL_ERROR,
-        sockets.UNSUPPORTED_DATA,
-        sockets.INVALID_TEXT,
-        sockets.TOO_BIG,
-        sockets.BAD_FRAMES,
-        sockets.TOO_FAST,
+        CloseCode.PROTOCOL_ERROR,
+        CloseCode.UNSUPPORTED_DATA,
+        CloseCode.INVALID_TEXT,
+        CloseCode.TOO_BIG,
+        CloseCode.BAD_FRAMES,
+        CloseCode.TOO_FAST,
     }
 )
 _unsigned: Counter[str] = Counter()
@@ -78,7 +78,7 @@ async def identify(connection: Connection) -> Identity:
     else:
         return await _by_first_frame(connection)
     if identity is None:
-        raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The credential is not valid."))
+        raise Refused(CloseCode.NOT_SIGNED_IN, DomainError("unauthenticated", "The credential is not valid."))
     return identity
 
 
@@ -94,10 +94,10 @@ async def _by_first_frame(connection: Connection) -> Identity:
         connection.auth_id = ids_of(text)["id"]
         frame = bodies.decode(text, Auth)
     except TimeoutError as error:
-        raise Refused(sockets.NOT_SIGNED_IN) from error
+        raise Refused(CloseCode.NOT_SIGNED_IN) from error
     except DomainError as error:
         why = DomainError("unauthenticated", "The first frame must be auth.")
-        raise Refused(sockets.NOT_SIGNED_IN, why) from error
+        raise Refused(CloseCode.NOT_SIGNED_IN, why) from error
     finally:
         _unsigned[address] -= 1
         if not _unsigned[address]:
@@ -105,10 +105,10 @@ async def _by_first_frame(connection: Connection) -> Identity:
     try:
         _count(connection, frame.token)
     except DomainError as error:
-        raise Refused(sockets.TOO_FAST, error) from error
+        raise Refused(CloseCode.TOO_FAST, error) from error
     identity = await _recognised(_tokens.run(frame.token, frame.token))
     if identity is None:
-        raise Refused(sockets.NOT_SIGNED_IN, DomainError("unauthenticated", "The token is not valid."))
+        raise Refused(CloseCode.NOT_SIGNED_IN, DomainError("unauthenticated", "The token is not valid."))
     return identity
 
 
@@ -152,4 +152,4 @@ async def _recognised(look_up: Awaitable[Identity | None]) -> Identity | None:
     try:
         return await look_up
     except TryAgain as error:
-        raise Refused(sockets.RESTART, error) from error
+        raise Refused(CloseCode.RESTART, error) from error

@@ -5,10 +5,11 @@ import logging
 
 import pytest
 
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import Hub
 from realtime.fanout.hub import hub as hub_of_this_process
 from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 
@@ -27,7 +28,7 @@ async def test_a_look_that_finds_another_epoch_closes_all_sockets(
     hub.offer([log.commit("c"), EphemeralEvent("{}", conversation_id="c", row_id=7)])
     restore(log, keep=1)
     hub.offer_recent(log.recent())
-    assert await ana.closed() == await ben.closed() == sockets.RESTART
+    assert await ana.closed() == await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics, ana.socket.topics, hub.has_seen(7)) == ("second", {}, {}, False)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "another epoch of the log has begun; 2 sockets are closed")
@@ -52,7 +53,7 @@ async def test_a_socket_that_signs_in_brings_the_news_too(hub: Hub, log: FakeLog
     restore(log, keep=1)  # the hub has delivered joins and removals that the log lies behind by now
     ben = Peer("ben")
     await asyncio.wait_for(hub.attach(ben.socket), 5)
-    assert await ana.closed() == await ben.closed() == sockets.RESTART
+    assert await ana.closed() == await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics) == ("second", {})
 
 
@@ -64,7 +65,7 @@ async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(hub: Hub,
     hub.offer_recent(log.recent())
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
-    assert await ben.closed() == sockets.RESTART
+    assert await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics, ben.socket.topics) == ("second", {}, {})
 
 
@@ -119,7 +120,7 @@ async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pyt
     assert not cleo.socket.closing
     log.epoch = "second"
     await sweep._find_lost_wake_ups()
-    assert await cleo.closed() == sockets.RESTART
+    assert await cleo.closed() == CloseCode.RESTART
 
 
 async def test_a_look_that_was_overtaken_does_not_bring_the_former_epoch_back(cleo: Peer, log: FakeLog) -> None:

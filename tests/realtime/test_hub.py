@@ -7,9 +7,10 @@ import pytest
 from django.db import OperationalError
 
 from realtime.fanout import hub as hub_module
-from realtime.fanout import sockets, topic
+from realtime.fanout import topic
 from realtime.fanout.hub import Hub
 from realtime.wire.announcements import CloseSockets, EphemeralEvent
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -274,12 +275,12 @@ async def test_an_end_closes_the_sockets_it_means(hub: Hub, log: FakeLog) -> Non
     hub.offer(
         [
             CloseSockets(
-                sockets.REPLACED, user_id="ana", session_id="phone", except_connection=phone.socket.connection_id
+                CloseCode.REPLACED, user_id="ana", session_id="phone", except_connection=phone.socket.connection_id
             )
         ]
     )
     assert not phone.socket.closing
-    hub.offer([CloseSockets(sockets.REVOKED, user_id="ana", session_id="phone")])
-    assert await phone.closed() == sockets.REVOKED
+    hub.offer([CloseSockets(CloseCode.REVOKED, user_id="ana", session_id="phone")])
+    assert await phone.closed() == CloseCode.REVOKED
     assert not tablet.socket.closing
     assert not ben.socket.closing

@@ -5,10 +5,10 @@ import zlib
 
 import pytest
 
-from realtime.fanout import sockets
 from realtime.fanout.hub import Hub
 from realtime.registry import Recent
 from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -151,7 +151,7 @@ async def test_who_is_shown_out_while_signing_in_is_not_attached(hub: Hub, log: 
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
-    ben.socket.close(sockets.REVOKED)
+    ben.socket.close(CloseCode.REVOKED)
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
     assert hub.topics == {}

@@ -6,8 +6,9 @@ import pytest
 from django.db import OperationalError
 
 from realtime import registry
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import hub
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -46,7 +47,7 @@ async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocati
     await hub.attach(ana.socket)
     await hub.attach(ben.socket)
     await sweep._look_at_newcomers()
-    assert await ana.closed() == sockets.REVOKED
+    assert await ana.closed() == CloseCode.REVOKED
     assert not ben.socket.closing
 
 
@@ -66,7 +67,7 @@ async def test_a_database_that_is_away_lets_nobody_slip_through(log: FakeLog, re
         await sweep._look_at_newcomers()
     revocations.away = False
     await sweep._look_at_newcomers()
-    assert await ana.closed() == sockets.REVOKED
+    assert await ana.closed() == CloseCode.REVOKED
 
 
 def test_the_next_tick_is_soon_enough() -> None:
@@ -81,5 +82,5 @@ async def test_all_are_looked_at_in_turns_and_nobody_twice(log: FakeLog, revocat
     for _ in sweep.DIGITS:
         await sweep._close_ended_sessions()
     assert sorted(revocations.asked, key=sorted) == [{peer.socket.session_id} for peer in peers]
-    assert await peers[0].closed() == sockets.REVOKED
+    assert await peers[0].closed() == CloseCode.REVOKED
     assert not any(peer.socket.closing for peer in peers[1:])

@@ -9,7 +9,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from realtime.fanout import sockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 from realtime.wire.wire_frame import WireFrame
 from tests.realtime.peers import Peer
@@ -77,7 +77,7 @@ async def test_a_full_outbox_closes_the_socket_and_says_too_slow() -> None:
     peer.deliver("one too many")
     assert peer.socket.closing
     peer.reads_again()
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
     assert peer.texts == numbered(9), "what had room still goes out, then the close"
 
 
@@ -90,7 +90,7 @@ async def test_bytes_fill_the_outbox_as_well() -> None:
     peer.deliver("z" * 101)
     assert peer.socket.closing
     peer.reads_again()
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
 
 
 @pytest.mark.usefixtures("small")
@@ -121,17 +121,17 @@ async def test_a_peer_that_never_reads_is_cut_off_after_a_second() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("a")
-    peer.socket.close(sockets.REVOKED)
+    peer.socket.close(CloseCode.REVOKED)
     assert await peer.closed() is None
     assert peer.aborted
 
 
 async def test_it_closes_once_with_a_last_word_and_says_nothing_after() -> None:
     peer = Peer()
-    peer.socket.close(sockets.RESTART, Reconnect(retry_after=1))
-    peer.socket.close(sockets.REVOKED)
+    peer.socket.close(CloseCode.RESTART, Reconnect(retry_after=1))
+    peer.socket.close(CloseCode.REVOKED)
     peer.deliver("after")
-    assert await peer.closed() == sockets.RESTART
+    assert await peer.closed() == CloseCode.RESTART
     assert [frame["type"] for frame in peer.frames] == ["reconnect"]
 
 
@@ -226,7 +226,7 @@ async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]
         event(peer, "a", sequence)
     assert not peer.socket.closing
     event(peer, "a", 8)
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
 
 
 @pytest.mark.usefixtures("small")

@@ -9,10 +9,11 @@ import pytest
 from django.db import OperationalError
 
 from realtime import registry
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import hub
 from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -39,7 +40,7 @@ async def test_who_was_silent_too_long_is_shown_out(ana: Peer, limits: Callable[
     assert not ana.socket.closing
     ana.socket.heard_at -= 2
     await sweep._look_at_sockets()
-    assert await ana.closed() == sockets.HEARTBEAT_MISSED
+    assert await ana.closed() == CloseCode.HEARTBEAT_MISSED
 
 
 async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Callable[..., None]) -> None:
@@ -52,7 +53,7 @@ async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Ca
     ana.socket.stuck_since -= 11
     await sweep._look_at_sockets()
     ana.reads_again()
-    assert await ana.closed() == sockets.TOO_SLOW
+    assert await ana.closed() == CloseCode.TOO_SLOW
 
 
 async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
     await asyncio.sleep(0.1)
     assert not ana.socket.closing
     time.sleep(0.6)  # noqa: ASYNC251 - the standstill
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     watch.cancel()
 
 
@@ -140,7 +141,7 @@ async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     assert [frame["type"] for frame in ana.frames] == ["reconnect"]
     await asyncio.sleep(0.1)
     assert not running.done()
@@ -165,7 +166,7 @@ async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatc
     await asyncio.sleep(0.1)
     assert ana.close_code is None
     writing = False
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
     await asyncio.wait_for(running, 1)
 
@@ -176,6 +177,6 @@ async def test_clients_that_go_on_sending_do_not_hold_a_drain_up(ana: Peer, monk
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
     await asyncio.wait_for(running, 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from realtime.fanout import sockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.wire_frame import WireFrame
 from tests.clocks import Clock
 from tests.realtime.peers import Peer
@@ -55,7 +56,9 @@ async def test_it_is_when_the_queue_began_however_many_frames_went_out_since(clo
     assert peer.socket.written_until is None
 
 
-@pytest.mark.parametrize("ends", [lambda peer: peer.socket.forget(), lambda peer: peer.socket.close(sockets.TOO_SLOW)])
+@pytest.mark.parametrize(
+    "ends", [lambda peer: peer.socket.forget(), lambda peer: peer.socket.close(CloseCode.TOO_SLOW)]
+)
 async def test_what_waits_at_the_end_was_not_written(clock: Clock, ends: Callable[[Peer], None]) -> None:
     peer = Peer()
     peer.stops_reading()
@@ -72,10 +75,10 @@ async def test_what_waited_when_it_was_closed_counts_once_it_went_out_after_all(
     peer.stops_reading()
     peer.deliver("a")
     clock.now += 5
-    peer.socket.close(sockets.RESTART)
+    peer.socket.close(CloseCode.RESTART)
     await emptied(peer)
     assert peer.socket.written_until == clock.now
-    assert await peer.closed() == peer.socket.close_code == sockets.RESTART
+    assert await peer.closed() == peer.socket.close_code == CloseCode.RESTART
 
 
 async def test_a_broken_line_wrote_nothing_of_what_waited(clock: Clock) -> None:
@@ -116,6 +119,6 @@ async def test_what_was_held_back_and_then_waits_counts_from_the_holding_on(cloc
 
 async def test_the_servers_word_for_the_end_is_the_first_one() -> None:
     peer = Peer()
-    peer.socket.close(sockets.REPLACED)
-    peer.socket.close(sockets.TOO_SLOW)
-    assert peer.socket.close_code == sockets.REPLACED
+    peer.socket.close(CloseCode.REPLACED)
+    peer.socket.close(CloseCode.TOO_SLOW)
+    assert peer.socket.close_code == CloseCode.REPLACED

@@ -36,7 +36,7 @@ class Gone(Exception):
         self.code = code
 
 
-class Connection:
+class WebSocketConnection:
     """One connection from upgrade to close."""
 
     __slots__ = ("_headers", "auth_id", "counted_as", "receive", "scope", "send")

@@ -24,7 +24,7 @@ from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Send, Socket
 from realtime.fanout.sweep import keep_process_running
 from realtime.socket.commands import decode_command, ids_of
-from realtime.socket.connection import CLOSE_SECONDS, Connection, Gone, Receive, Refused
+from realtime.socket.connection import CLOSE_SECONDS, Gone, Receive, Refused, WebSocketConnection
 from realtime.socket.drain import drain
 from realtime.socket.handshake import identify, note_end
 from realtime.socket.rate import Bucket
@@ -46,13 +46,13 @@ FLOOD_PAUSE_SECONDS = 2
 async def socket_application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Serve one WebSocket connection, as an ASGI application."""
     keep_process_running()
-    await Consumer(Connection(scope, receive, send)).serve()
+    await Consumer(WebSocketConnection(scope, receive, send)).serve()
 
 
 async def refuse_path(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer an upgrade at any other path: 404 where the server can, else 403."""
     await receive()
-    await Connection(scope, receive, send).deny(404)
+    await WebSocketConnection(scope, receive, send).deny(404)
 
 
 class Consumer:
@@ -60,7 +60,7 @@ class Consumer:
 
     __slots__ = ("_bad_frames", "_connection", "_flood_since", "_flooded_at", "_frame_bucket")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: WebSocketConnection) -> None:
         self._connection = connection
         self._frame_bucket = Bucket(settings.LIMITS.frames_per_second, settings.LIMITS.frames_burst)
         # When frames came that were no commands; most clients never send one.

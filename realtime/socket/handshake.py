@@ -12,7 +12,7 @@ from realtime.database.lanes import Lanes
 from realtime.database.threads import in_database_thread, submit_read
 from realtime.registry import Identity
 from realtime.socket.commands import ids_of
-from realtime.socket.connection import Connection, Refused
+from realtime.socket.connection import Refused, WebSocketConnection
 from realtime.socket.origin import origin_is_allowed
 from realtime.socket.rate import Buckets
 from realtime.wire import bodies
@@ -49,13 +49,13 @@ def seconds_until_allowed(headers: Mapping[bytes, bytes]) -> float:
     return _attempts.wait(_key(credential)) if credential else 0.0
 
 
-def note_end(connection: Connection, code: int) -> None:
+def note_end(connection: WebSocketConnection, code: int) -> None:
     """Count a connection that ended for its frames as many: who is cut off for that must not come again at once."""
     if code in OFFENCES and connection.counted_as is not None:
         _attempts.charge(connection.counted_as, settings.LIMITS.connects_per_offence - 1)
 
 
-async def identify(connection: Connection) -> Identity:
+async def identify(connection: WebSocketConnection) -> Identity:
     """Accept the upgrade and find out who asks, by header, cookie or first frame.
 
     :raises DomainError: the upgrade itself is refused.
@@ -82,7 +82,7 @@ async def identify(connection: Connection) -> Identity:
     return identity
 
 
-async def _by_first_frame(connection: Connection) -> Identity:
+async def _by_first_frame(connection: WebSocketConnection) -> Identity:
     address = connection.address()
     if _unsigned[address] >= settings.LIMITS.unsigned_sockets_per_address:
         raise DomainError("rate_limited", "Too many sockets of this address have not signed in.")
@@ -132,7 +132,7 @@ def _session_cookie(header: str) -> str:
     return found
 
 
-def _count(connection: Connection, credential: str) -> None:
+def _count(connection: WebSocketConnection, credential: str) -> None:
     """Count an attempt to sign in, before it costs anything.
 
     :raises DomainError: there were too many by this credential.

@@ -24,7 +24,7 @@ Found = Sequence[Sequence[Sequence[Any]]]
 
 
 @dataclass(slots=True)
-class Decision(Generic[Result]):
+class BatchDecision(Generic[Result]):
     """What a batch comes to.
 
     `answers` has one for each wanted write, in order; None for one whose rows somebody else has locked, which
@@ -46,7 +46,7 @@ class BatchWrite(Generic[Wanted, Result]):
     """
 
     reads: Callable[[Sequence[Wanted], bool], list[Statement]]
-    decide: Callable[[Sequence[Wanted], Found], Decision[Result]]
+    decide: Callable[[Sequence[Wanted], Found], BatchDecision[Result]]
 
 
 def transacted(

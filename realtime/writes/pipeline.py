@@ -20,7 +20,7 @@ from psycopg.adapt import Transformer
 from realtime.database.arrays import BinaryArray
 from realtime.database.crash import crash_point
 from realtime.database.rows import Statement
-from realtime.writes.batches import BatchWrite, Decision, Result, Wanted
+from realtime.writes.batches import BatchDecision, BatchWrite, Result, Wanted
 
 log = logging.getLogger("chatsite.pipeline")
 
@@ -59,7 +59,7 @@ class Pipeline:
             self._opening = asyncio.ensure_future(self._open())
         return False
 
-    async def write(self, write: BatchWrite[Wanted, Result], batch: Sequence[Wanted]) -> Decision[Result]:
+    async def write(self, write: BatchWrite[Wanted, Result], batch: Sequence[Wanted]) -> BatchDecision[Result]:
         """Write a batch in one transaction, without waiting for locks; return when it is committed.
 
         :raises psycopg.Error: it was not written, or, when the commit was cut off, perhaps it was.

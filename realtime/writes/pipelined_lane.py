@@ -18,7 +18,7 @@ from realtime.database.lanes import Done, Lanes
 from realtime.fanout.door import announce_committed
 from realtime.wire.announcements import Announcement
 from realtime.wire.errors import DomainError
-from realtime.writes.batches import BatchWrite, Decision, Result, Wanted
+from realtime.writes.batches import BatchDecision, BatchWrite, Result, Wanted
 from realtime.writes.pipeline import Pipeline
 
 log = logging.getLogger("chatsite.lanes")
@@ -97,7 +97,7 @@ class PipelinedLane(Generic[Wanted, Result]):
             del self._hindered[key]
         done(result)
 
-    def _answer(self, batch: Sequence[Queued[Wanted, Result]], decision: Decision[Result]) -> None:
+    def _answer(self, batch: Sequence[Queued[Wanted, Result]], decision: BatchDecision[Result]) -> None:
         answered = []
         for queued, answer in zip(batch, decision.answers, strict=True):
             if answer is None:

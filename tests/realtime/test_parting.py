@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from realtime.socket.connection import Connection
+from realtime.socket.connection import WebSocketConnection
 from realtime.socket.consumer import Consumer
 
 SHORT = 0.05
@@ -44,7 +44,7 @@ def short_partings(monkeypatch: pytest.MonkeyPatch) -> None:
 async def serve(line: Line) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
     async with asyncio.timeout(5):
-        await Consumer(Connection(scope, line.receive, line.send)).serve()
+        await Consumer(WebSocketConnection(scope, line.receive, line.send)).serve()
 
 
 async def test_who_is_shown_out_and_does_not_read_why_is_not_waited_for() -> None:

@@ -3,7 +3,7 @@
 A plain ASGI application rather than a Channels consumer: those hop to a thread for every event.
 What a command means stands in the apps above (`registry`); what goes out stands in `sockets` and `hub`.
 
-States, in this order and never back: upgrading -> unsigned -> signed in -> closed.
+States, in this order and never back: upgrading -> unsigned -> signed in -> closed (`connection.ConnectionState`).
 """
 
 import asyncio
@@ -51,8 +51,12 @@ async def socket_application(scope: dict[str, Any], receive: Receive, send: Send
 
 async def refuse_path(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer an upgrade at any other path: 404 where the server can, else 403."""
-    await receive()
-    await WebSocketConnection(scope, receive, send).deny(404)
+    connection = WebSocketConnection(scope, receive, send)
+    try:
+        await connection.request_upgrade()
+        await connection.deny(404)
+    except Gone:
+        pass
 
 
 class Consumer:
@@ -68,18 +72,23 @@ class Consumer:
         self._flood_since = self._flooded_at = 0.0
 
     async def serve(self) -> None:
-        """Take the connection through its states, and see to it that it ends."""
-        abort = self._connection.abort_function()
+        """Take the connection through its states; it ends, whatever fails."""
+        connection = self._connection
+        abort = connection.abort_function()
         try:
             await self._serve(abort)
+        except Gone:
+            pass
+        except Exception:
+            log.exception("a connection failed while it was %s", connection.state.value)
+            await connection.fail()
         finally:
             # A transport that is closed still waits until the client has read everything: for ever, if it never does.
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, abort)
 
     async def _serve(self, abort: Callable[[], object]) -> None:
         connection = self._connection
-        if (await connection.receive())["type"] != "websocket.connect":
-            return
+        await connection.request_upgrade()
         if drain.begun:
             await connection.deny(503)
             return
@@ -88,14 +97,16 @@ class Consumer:
         except DomainError as error:
             await connection.deny(error.status, retry_after=error.retry_after)
             return
-        except Gone:
-            return
         except Refused as refusal:
             await connection.close_unsigned(refusal)
             return
+        connection.sign_in()
         connection.forget_headers()
         write = connection.scope.get("extensions", {}).get(WRITE_EXTENSION, {}).get("write")
-        socket = Socket(connection.send, abort, identity, uuid.uuid4().hex, write)
+        await self._serve_socket(Socket(connection.send, abort, identity, uuid.uuid4().hex, write))
+
+    async def _serve_socket(self, socket: Socket) -> None:
+        connection = self._connection
         try:
             await self._sign_in(socket)
             try:
@@ -109,7 +120,10 @@ class Consumer:
         except Refused as refusal:
             frame = error_frame(refusal.error.body(), id=None) if refusal.error else None
             socket.close(refusal.code, frame)
-            await connection.until_gone()
+            await connection.close_signed_in()
+        except Exception:
+            socket.close(CloseCode.INTERNAL_ERROR)
+            raise
         finally:
             socket.forget()
             hub.detach(socket)

@@ -32,7 +32,7 @@ ROOMS = (
     ("ASGI: uvicorn and websockets", ("/uvicorn/", "/websockets/", "chatsite/server/serving", "chatsite/asgi")),
     ("JSON and bodies", ("realtime/wire/bodies",)),
     ("hub", ("realtime/fanout/hub", "realtime/wire/announcements")),
-    ("outbox", ("realtime/fanout/sockets",)),
+    ("outbox", ("realtime/fanout/sockets", "realtime/fanout/outbox", "realtime/fanout/catch_up_buffer")),
     ("door", ("realtime/fanout/door",)),
     (
         "consumer",

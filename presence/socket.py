@@ -116,7 +116,7 @@ class Connections:
             for user_id, texts in known.items():
                 for socket in newcomers[user_id]:
                     for text in texts:
-                        socket.deliver(WireFrame(text.encode()), droppable=True)
+                        socket.outbox.deliver(WireFrame(text.encode()), droppable=True)
 
 
 class Typists:

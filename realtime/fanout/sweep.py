@@ -84,7 +84,7 @@ async def _look_at_sockets() -> None:
     for socket in hub.all_sockets():
         if now - socket.heard_at > limits.heartbeat_timeout_seconds:
             socket.close(CloseCode.HEARTBEAT_MISSED)
-        elif socket.stuck_since is not None and now - socket.stuck_since > limits.outbox_stuck_seconds:
+        elif (backlog := socket.outbox.backlog) is not None and now - backlog.stuck_since > limits.outbox_stuck_seconds:
             socket.close(CloseCode.TOO_SLOW)
 
 

@@ -1,6 +1,6 @@
 """One WebSocket connection as ASGI gives it: its states, frames in, the answer to the upgrade, the close.
 
-Not here: who the client is (`handshake`), what its frames mean (`consumer`), frames out (`realtime.fanout.sockets`).
+Not here: who the client is (`handshake`), what its frames mean (`consumer`), frames out (`realtime.fanout.outbox`).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from realtime.fanout.sockets import Send
+from realtime.fanout.outbox import Send
 from realtime.wire import bodies
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError

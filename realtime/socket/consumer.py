@@ -21,7 +21,8 @@ from realtime.database import clock
 from realtime.database.crash import crash_point
 from realtime.fanout.door import announce_now_without_commit
 from realtime.fanout.hub import hub
-from realtime.fanout.sockets import Send, Socket
+from realtime.fanout.outbox import Send
+from realtime.fanout.sockets import Socket
 from realtime.fanout.sweep import keep_process_running
 from realtime.socket.commands import decode_command, ids_of
 from realtime.socket.connection import CLOSE_SECONDS, Gone, Receive, Refused, WebSocketConnection
@@ -115,8 +116,7 @@ class Consumer:
                 note_end(connection, end.code)
                 raise
         except Gone as gone:
-            if socket.close_code is None:
-                socket.close_code = gone.code
+            socket.disconnected(gone.code)
         except Refused as refusal:
             frame = error_frame(refusal.error.body(), id=None) if refusal.error else None
             socket.close(refusal.code, frame)
@@ -210,7 +210,7 @@ class Consumer:
         self._flooded_at = now
         error = DomainError("rate_limited", "Too many frames.", retry_after=wait)
         frame = bodies.encode(error_frame(error.body(), **ids_of(refused)))
-        socket.deliver(WireFrame(frame), droppable=True)
+        socket.outbox.deliver(WireFrame(frame), droppable=True)
         if now - self._flood_since >= FLOOD_SECONDS:
             raise Refused(CloseCode.TOO_FAST)
 

@@ -114,7 +114,8 @@ async def test_a_socket_that_waits_is_noted_and_when_it_recovers_too(records: Co
     peer.deliver("waits")
     await records.tick()
     assert (await row_of(peer)).written_until is None, "not for long yet"
-    peer.socket._queued_since = waits_since = time.monotonic() - 2
+    assert peer.socket.outbox.backlog is not None
+    peer.socket.outbox.backlog.since = waits_since = time.monotonic() - 2
     the_hub_has_seen_everything()
     await records.tick()
     noted = (await row_of(peer)).written_until

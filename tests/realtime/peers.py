@@ -55,7 +55,7 @@ class Peer:
 
     def deliver(self, *texts: str, droppable: bool = False) -> None:
         for text in texts:
-            self.socket.deliver(WireFrame(text.encode()), droppable=droppable)
+            self.socket.outbox.deliver(WireFrame(text.encode()), droppable=droppable)
 
     async def closed(self) -> int | None:
         """Wait for the end; return the close code, or None when the connection was cut."""

@@ -31,7 +31,7 @@ async def test_a_peer_that_reads_gets_everything_at_once_without_a_task() -> Non
     peer.deliver(*numbered(500))
     assert peer.texts == numbered(500)
     assert len(asyncio.all_tasks()) == before
-    assert peer.socket.stuck_since is None
+    assert peer.socket.outbox.backlog is None
 
 
 @pytest.mark.usefixtures("small")
@@ -42,12 +42,12 @@ async def test_a_peer_that_pauses_gets_everything_in_order_afterwards() -> None:
     peer.deliver(*numbered(8))
     await asyncio.sleep(0)
     assert peer.texts == ["a"]
-    assert peer.socket.stuck_since is not None
+    assert peer.socket.outbox.backlog is not None
     await peer.reads(9)
     peer.deliver("z")
     await peer.reads(10)
     assert peer.texts == ["a", *numbered(8), "z"]
-    assert peer.socket.stuck_since is None
+    assert peer.socket.outbox.backlog is None
 
 
 @pytest.mark.usefixtures("small")
@@ -135,6 +135,18 @@ async def test_it_closes_once_with_a_last_word_and_says_nothing_after() -> None:
     assert [frame["type"] for frame in peer.frames] == ["reconnect"]
 
 
+@pytest.mark.usefixtures("small")
+async def test_a_last_frame_without_room_is_left_out_and_the_code_stays() -> None:
+    peer = Peer()
+    peer.stops_reading()
+    peer.deliver(*numbered(1 + 8))
+    peer.socket.close(CloseCode.RESTART, Reconnect(retry_after=1))
+    assert peer.socket.close_code == CloseCode.RESTART
+    peer.reads_again()
+    assert await peer.closed() == CloseCode.RESTART
+    assert peer.texts == numbered(9)
+
+
 async def test_a_peer_that_is_gone_is_not_written_to_again() -> None:
     peer = Peer()
     peer.broken = True
@@ -218,6 +230,18 @@ async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_ephem
     assert peer.texts[3:] == ["at once"]
 
 
+async def test_buffering_twice_and_releasing_twice_raise() -> None:
+    peer = Peer()
+    with pytest.raises(RuntimeError, match="expected a socket that buffers, got one that delivers"):
+        peer.socket.release({})
+    peer.socket.start_buffering()
+    event(peer, "a", 1)
+    with pytest.raises(RuntimeError, match="expected a socket that delivers, got one that buffers"):
+        peer.socket.start_buffering()
+    peer.socket.release({})
+    assert peer.texts == ["a1"], "what was buffered is not lost"
+
+
 async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]) -> None:
     limits(outbox_frames=2)
     peer = Peer()
@@ -243,7 +267,7 @@ async def test_a_long_catch_up_paces_itself_to_a_slow_peer(size: int) -> None:
 
     async def catch_up() -> None:
         for _ in range(number):
-            await peer.socket.room()
+            await peer.socket.outbox.room()
             peer.deliver("x" * size)
 
     peer.stops_reading()
@@ -262,7 +286,7 @@ async def test_who_waits_for_room_is_let_go_when_the_socket_ends() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver(*numbered(6))
-    waiting = asyncio.create_task(peer.socket.room())
+    waiting = asyncio.create_task(peer.socket.outbox.room())
     await asyncio.sleep(0)
     assert not waiting.done()
     peer.socket.forget()

@@ -49,8 +49,8 @@ async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Ca
     ana.deliver("unread")
     await sweep._look_at_sockets()
     assert not ana.socket.closing
-    assert ana.socket.stuck_since is not None
-    ana.socket.stuck_since -= 11
+    assert ana.socket.outbox.backlog is not None
+    ana.socket.outbox.backlog.stuck_since -= 11
     await sweep._look_at_sockets()
     ana.reads_again()
     assert await ana.closed() == CloseCode.TOO_SLOW

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime.fanout import sockets
+from realtime.fanout import catch_up_buffer, outbox, sockets
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.wire_frame import WireFrame
 from tests.clocks import Clock
@@ -17,13 +17,14 @@ from tests.waiting import until
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The time of sockets, which goes on when it is told to."""
     clock = Clock()
-    monkeypatch.setattr(sockets, "time", clock)
+    for module in (sockets, outbox, catch_up_buffer):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
 async def emptied(peer: Peer) -> None:
     peer.reads_again()
-    await until(lambda: peer.socket.stuck_since is None)
+    await until(lambda: peer.socket.outbox.backlog is None)
 
 
 async def test_a_peer_that_reads_was_given_everything_until_the_end(clock: Clock) -> None:
@@ -50,7 +51,8 @@ async def test_it_is_when_the_queue_began_however_many_frames_went_out_since(clo
     peer.stops_reading()
     peer.deliver("c")
     await asyncio.sleep(0)
-    assert peer.socket.stuck_since == began + 1
+    assert peer.socket.outbox.backlog is not None
+    assert peer.socket.outbox.backlog.stuck_since == began + 1
     assert peer.socket.written_until == began
     await emptied(peer)
     assert peer.socket.written_until is None

@@ -1,4 +1,4 @@
-"""What reaches a socket while it signs in or catches up, and must come after that."""
+"""The live events that reach a socket while it signs in or catches up, and are delivered after that."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ class CatchUpBuffer:
     __slots__ = ("_frames", "since", "takes_ephemeral")
 
     def __init__(self, *, takes_ephemeral: bool) -> None:
-        # Everything that came before this moment is not in here, by the monotonic clock.
+        # When the buffering began, by the monotonic clock.
         self.since = time.monotonic()
         self.takes_ephemeral = takes_ephemeral
         self._frames: list[tuple[str, int, WireFrame]] = []

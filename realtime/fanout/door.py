@@ -1,10 +1,10 @@
-"""The one door out: what was committed is announced here and nowhere else.
+"""The one door out: every announcement of this process is published here and nowhere else.
 
-The hub of this process gets it at once; the other processes get one envelope per commit over the
-channel layer, which is a doorbell that may fail: what it loses, their sweep finds in the database.
+The hub of this process gets announcements at once. The other processes get one envelope per commit over the channel
+layer, which is a doorbell: a best-effort notification. What it loses, their sweep finds in the database.
 
-`announce` waits for the commit; `announce_now_without_commit` is for what has no row at all.
-Works in a server process (on its event loop) and in a command or worker, which lends it a loop of its own.
+`announce` waits for the commit; `announce_now_without_commit` is for announcements without a row.
+In a server process the door runs on the event loop of the server, in a command or a worker on a thread of its own.
 """
 
 import asyncio
@@ -73,10 +73,10 @@ class Door:
             try:
                 loop.call_soon_threadsafe(self._publish_here, announcements)
             except RuntimeError:
-                pass  # the loop is closed: this process is ending; the others' sweep finds the rest
+                pass  # the loop is closed: this process is ending; the sweeps of the others find the rest
 
     def open(self) -> None:
-        """Begin to listen to the other processes; called on the event loop of a server, any number of times."""
+        """Start to receive from the other processes; called on the event loop of a server, any number of times."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
@@ -84,17 +84,17 @@ class Door:
             self._receiver = loop.create_task(self._receive())
 
     async def drained(self) -> None:
-        """Wait until what was announced so far is on its way."""
+        """Wait until everything that was published so far was sent to the channel layer, or given up."""
         while self._publisher is not None and not self._publisher.done():
             await asyncio.wait([self._publisher])
 
     @property
     def healthy(self) -> bool:
-        """Whether the last envelope went out."""
+        """Whether the breaker is closed: no envelope failed within the last `BREAKER_OPEN_SECONDS`."""
         return time.monotonic() >= self._closed_until
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
-        """Return a loop on a thread of its own, for processes that have none; it ends with the process."""
+        """Return a loop on a daemon thread, for a process without an event loop."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -107,7 +107,7 @@ class Door:
             try:
                 asyncio.run_coroutine_threadsafe(self.drained(), self._loop).result(timeout=1)
             except TimeoutError:
-                pass  # the others' sweep finds it
+                pass  # the sweeps of the other processes find the rest
 
     def _publish_here(self, announcements: Sequence[Announcement]) -> None:
         hub.offer(announcements)
@@ -116,12 +116,12 @@ class Door:
             self._publisher = asyncio.ensure_future(self._send_envelopes())
 
     async def _send_envelopes(self) -> None:
-        """Send everything that waits in one envelope, until nothing waits."""
+        """Send all waiting announcements in one envelope; repeat until none waits."""
         layer = get_channel_layer()
         while self._outgoing:
             announcements, self._outgoing = self._outgoing, []
             if not self.healthy:
-                continue  # the breaker is open: the others' sweep finds these
+                continue  # the breaker is open: the sweeps of the other processes find these
             crash_point("before_publish")
             envelope: dict[str, Any] = {"type": "items", "origin": self.origin, "items": pack(announcements)}
             try:
@@ -132,7 +132,7 @@ class Door:
                 log.warning("the channel layer is away: %s", type(error).__name__)
 
     async def _receive(self) -> None:
-        """Hand every envelope of another process to the hub; comes back after any failure."""
+        """Give every envelope of another process to the hub; start again after any failure."""
         layer = get_channel_layer()
         while True:
             try:
@@ -145,15 +145,15 @@ class Door:
                 await asyncio.sleep(RECEIVE_RETRY_SECONDS)
 
     def _receive_envelope(self, envelope: dict[str, Any]) -> None:
-        """Give what another process announced to the hub."""
+        """Give the announcements of another process to the hub."""
         if envelope["origin"] == self.origin:
             return
         try:
             hub.offer(unpack(envelope["items"]))
         except Exception:
-            # Another release may announce what this one does not know. The sweep finds what matters of it; to come
-            # back as after a failure of the layer would leave a channel behind that nobody reads.
-            log.exception("an envelope could not be taken")
+            # Another release may publish announcements that this one does not know. The sweep finds what is durable.
+            # To start again, as after a failure of the layer, would leave a channel that nobody reads.
+            log.exception("an envelope could not be read")
 
 
 door = Door()

@@ -34,7 +34,7 @@ class Backlog:
 
     def __init__(self, first: WireFrame) -> None:
         """Begin with the frame that is being written."""
-        # Everything before this moment was written; the moment when the write under way began.
+        # Up to `since` everything was written; the write under way began at `stuck_since`. By the monotonic clock.
         self.since = self.stuck_since = time.monotonic()
         self._frames: deque[WireFrame] = deque()
         self._bytes = first.size

@@ -1,6 +1,6 @@
-"""One signed-in socket: whose it is, in which topics, since when; and its ways in to the outbox and the buffer.
+"""One signed-in socket: its identity, topics and times. Frames to it go to its outbox or its catch-up buffer.
 
-Not here: how frames are written and queued (`outbox`), what waits for a catch-up (`catch_up_buffer`).
+Not here: how frames are written and queued (`outbox`), what is buffered (`catch_up_buffer`).
 """
 
 import time
@@ -120,7 +120,7 @@ class Socket:
         """
         buffer, outbox = self._buffer, self.outbox
         if buffer is None and outbox.backlog is None:
-            return outbox.ended_at  # nearly all of the thousands of sockets whose records are made every second
+            return outbox.ended_at  # the usual case; records ask thousands of sockets every second
         until = outbox.written_until
         if buffer is None:
             return until

@@ -1,7 +1,7 @@
 """The one consumer behind `/ws`: an upgrade becomes a signed-in socket, its frames become commands.
 
-A plain ASGI application rather than a Channels consumer: those hop to a thread for every event.
-What a command means stands in the apps above (`registry`); what goes out stands in `sockets` and `hub`.
+A plain ASGI application, because a Channels consumer hops to a thread for every event.
+Not here: what a command means (the apps, by `registry`), what goes out (`realtime.fanout`).
 
 States, in this order and never back: upgrading -> unsigned -> signed in -> closed (`connection.ConnectionState`).
 """
@@ -27,7 +27,7 @@ from realtime.fanout.sweep import keep_process_running
 from realtime.socket.commands import decode_command, ids_of
 from realtime.socket.connection import CLOSE_SECONDS, Gone, Receive, Refused, WebSocketConnection
 from realtime.socket.drain import drain
-from realtime.socket.handshake import identify, note_end
+from realtime.socket.handshake import charge_offence, identify
 from realtime.socket.rate import Bucket
 from realtime.wire import bodies
 from realtime.wire.announcements import CloseSockets
@@ -68,7 +68,7 @@ class Consumer:
     def __init__(self, connection: WebSocketConnection) -> None:
         self._connection = connection
         self._frame_bucket = Bucket(settings.LIMITS.frames_per_second, settings.LIMITS.frames_burst)
-        # When frames came that were no commands; most clients never send one.
+        # When frames came that were no valid commands; most clients never send one.
         self._bad_frames: list[float] = []
         self._flood_since = self._flooded_at = 0.0
 
@@ -84,7 +84,7 @@ class Consumer:
             log.exception("a connection failed while it was %s", connection.state.value)
             await connection.fail()
         finally:
-            # A transport that is closed still waits until the client has read everything: for ever, if it never does.
+            # A closed transport waits until the client has read everything. A client that never reads is cut off.
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, abort)
 
     async def _serve(self, abort: Callable[[], object]) -> None:
@@ -113,7 +113,7 @@ class Consumer:
             try:
                 await self._serve_frames(socket)
             except (Gone, Refused) as end:
-                note_end(connection, end.code)
+                charge_offence(connection, end.code)
                 raise
         except Gone as gone:
             socket.disconnected(gone.code)
@@ -131,7 +131,7 @@ class Consumer:
                 closed(socket)
 
     async def _sign_in(self, socket: Socket) -> None:
-        """Attach the socket, make it the only one of its device, and tell the client."""
+        """Attach the socket, close other sockets of the same device session, and send `connected`."""
         others = [other for other in hub.users.get(socket.user_id, ()) if other.session_id != socket.session_id]
         if len(others) >= settings.LIMITS.sockets_per_user:
             raise Refused(
@@ -141,7 +141,7 @@ class Consumer:
         try:
             await hub.attach(socket)
         except TryAgain as error:
-            # As often as a device may connect, in the long run.
+            # The mean interval at which a device may connect in the long run.
             longest = max(1.0, 60 / settings.LIMITS.connects_per_minute)
             socket.send(Reconnect(retry_after=round(random.uniform(1, longest), 2)))  # noqa: S311 - spreads, hides nothing
             raise Refused(CloseCode.RESTART) from error
@@ -192,7 +192,10 @@ class Consumer:
                 self._refuse_frame(socket, text, DomainError("server_error", "The server failed; this was logged."))
 
     def _refuse_frame(self, socket: Socket, text: str, error: DomainError) -> None:
-        """Answer a frame that was refused; too many that are no command at all close the socket."""
+        """Answer a refused frame; close the socket after too many that are no valid commands.
+
+        :raises Refused: there were too many.
+        """
         socket.send(error_frame(error.body(), **ids_of(text)))
         if error.code not in ("malformed", "unknown_type", "invalid"):
             return
@@ -204,6 +207,12 @@ class Consumer:
             raise Refused(CloseCode.BAD_FRAMES)
 
     def _refuse_flood(self, socket: Socket, refused: str, wait: float) -> None:
+        """Answer a frame above the rate; close the socket when the flood lasts `FLOOD_SECONDS`.
+
+        A pause of `FLOOD_PAUSE_SECONDS` ends a flood.
+
+        :raises Refused: the flood lasted too long.
+        """
         now = time.monotonic()
         if now - self._flooded_at > FLOOD_PAUSE_SECONDS:
             self._flood_since = now

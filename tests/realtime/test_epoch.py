@@ -116,10 +116,10 @@ async def cleo(log: FakeLog, nobody_stays: None) -> Peer:
 
 async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep.registry, "recent_ephemeral_events", [])
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert not cleo.socket.closing
     log.epoch = "second"
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert await cleo.closed() == CloseCode.RESTART
 
 
@@ -132,7 +132,7 @@ async def test_a_look_that_was_overtaken_does_not_bring_the_former_epoch_back(cl
         return log_before
 
     log.recent = recent_of_before  # type: ignore[method-assign]
-    looking = asyncio.create_task(sweep._find_lost_wake_ups())
+    looking = asyncio.create_task(sweep._find_lost_announcements())
     await reached(gate)
     log.before_answering = lambda: None
     log.epoch = "second"

@@ -76,7 +76,7 @@ async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
     monkeypatch.setattr(registry, "recent_ephemeral_events", [])
     hub.followed_at = 0
     began = time.monotonic()
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert began <= (followed_at := hub.followed_at) <= time.monotonic()
 
     def away() -> None:
@@ -84,10 +84,10 @@ async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
 
     monkeypatch.setattr(log, "recent", away)
     with pytest.raises(TryAgain):
-        await sweep._find_lost_wake_ups()
+        await sweep._find_lost_announcements()
     assert hub.followed_at == followed_at
     hub.detach(ana.socket)
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert hub.followed_at > followed_at, "there is nothing to follow"
 
 

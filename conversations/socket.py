@@ -32,7 +32,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 async def sync(socket: Socket, command: frames.Sync) -> None:
     """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
-    socket.hold()
+    socket.start_buffering()
     # How far each conversation was dealt with here; a live event beyond that is still news to the client.
     covered: dict[str, int] = {}
     page = FIRST_PAGE
@@ -50,7 +50,7 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
             page = max(1, min(LARGEST_PAGE, page * PAGE_BYTES // max(1, size)))
             found = await _missed(socket, cursors, None, UUID(first.epoch), page)
             resync += found.resync
-        await socket.room()
+        await socket.outbox.room()
         # As far as this sync went: what was written between its parts comes after it.
         heads = {id: covered.get(id, head) for id, head in found.heads.items()}
         socket.send(
@@ -66,7 +66,7 @@ async def _missed(
     socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None, most: int
 ) -> catch_up.Missed:
     """Read a page for a client that has taken what it was sent before."""
-    await socket.room(for_more=True)
+    await socket.outbox.room(for_more=True)
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
         return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, in_epoch, most=most)
@@ -79,9 +79,9 @@ async def _send(socket: Socket, found: catch_up.Missed) -> int:
     found.receipts.clear()
     size = 0
     for frame in missed:
-        await socket.room()
+        await socket.outbox.room()
         wire = WireFrame(encode(frame))
-        socket.deliver(wire)
+        socket.outbox.deliver(wire)
         size += wire.size
     return size
 

@@ -16,7 +16,7 @@ from messaging.rates import message_wait
 from messaging.selectors import Unread, unread_counts, with_newest_message
 from messaging.services import device_marks
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import Mark, notices_of, set_marks
+from messaging.services.receipts import Mark, ephemeral_events_of, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
 from realtime.database.crash import crash_point
@@ -24,9 +24,9 @@ from realtime.database.lanes import Lanes
 from realtime.database.look_back import LookBack
 from realtime.database.rows import on_postgresql
 from realtime.fanout.sockets import Socket
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
-from realtime.wire.items import Notice
 from realtime.writes.pipelined_lane import PipelinedLane
 
 # To parse an id takes microseconds, and who writes writes again.
@@ -98,18 +98,18 @@ class RecentReceipts:
     def __init__(self) -> None:
         self._look_back = LookBack(first=0)
 
-    def __call__(self, seen: Callable[[int], bool]) -> list[Notice]:
-        """Return the notices of moves committed lately that were not seen."""
+    def __call__(self, seen: Callable[[int], bool]) -> list[EphemeralEvent]:
+        """Return the ephemeral events of moves committed lately that were not seen."""
         floor = self._look_back.floor(ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0)
         ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
         unseen = [id for id in ids if not seen(id * 2)]
         moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))
         conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
-        notices = []
+        announcements = []
         for move in moves:
             unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, Unread(0, 0))
-            notices += notices_of(move, conversations[move.conversation_id], unread)
-        return notices
+            announcements += ephemeral_events_of(move, conversations[move.conversation_id], unread)
+        return announcements
 
 
 def register() -> None:
@@ -126,7 +126,7 @@ def register() -> None:
         frames.MessageRead,
         frames.ConversationRead,
     )
-    registry.recent_notices.append(RecentReceipts())
+    registry.recent_ephemeral_events.append(RecentReceipts())
     registry.ticks.append(device_marks.notes.tick)
     registry.last_words.append(device_marks.notes.flush)
     registry.busy_checks.append(lambda: not (_sends.idle and _marks.idle))

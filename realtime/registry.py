@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import Request
 from realtime.wire.frames import Frame
-from realtime.wire.items import Notice
 
 if TYPE_CHECKING:
     from realtime.fanout.sockets import Socket
@@ -109,7 +109,7 @@ ticks: list[Callable[[], Awaitable[None] | None]] = []
 last_words: list[Callable[[], Awaitable[None]]] = []
 # Durable changes that take no sequence (receipts): each returns what was committed lately, except for
 # the row ids that it is told were seen.
-recent_notices: list[Callable[[Callable[[int], bool]], list[Notice]]] = []
+recent_ephemeral_events: list[Callable[[Callable[[int], bool]], list[EphemeralEvent]]] = []
 # Whether work is under way that a drain must let finish.
 busy_checks: list[Callable[[], bool]] = []
 

@@ -18,9 +18,9 @@ from messaging.selectors import Unread, receipt_frame, senders_between, unread_o
 from messaging.services import device_marks
 from realtime.database import clock
 from realtime.fanout.door import announce
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from realtime.wire.items import Notice
 
 Kind = ReceiptMove.Kind
 # Conversation and person.
@@ -112,7 +112,7 @@ def _set(
         if steps:
             ReceiptMove.objects.bulk_create([step.move for step in steps])
             _save_marks(touched)
-            announce(_notices(steps))
+            announce(_ephemeral_events(steps))
     device_marks.note(unmoved)
     missing = wanted.keys() - places.keys()
     return set() if wait or not missing else set(_members_among(missing))
@@ -214,27 +214,29 @@ def _save_marks(places: list[Participant]) -> None:
     )
 
 
-def _notices(steps: Sequence[_Step]) -> list[Notice]:
+def _ephemeral_events(steps: Sequence[_Step]) -> list[EphemeralEvent]:
     moves = with_newest_message(ReceiptMove.objects.filter(id__in=[step.move.pk for step in steps])).select_related(
         None
     )
     shown = {move.pk: move for move in moves}
-    notices = []
+    announcements = []
     for step in steps:
-        notices += notices_of(shown[step.move.pk], step.conversation, step.unread, except_session=step.session_id)
-    return notices
+        announcements += ephemeral_events_of(
+            shown[step.move.pk], step.conversation, step.unread, except_session=step.session_id
+        )
+    return announcements
 
 
-def notices_of(
+def ephemeral_events_of(
     move: ReceiptMove, conversation: Conversation, unread: Unread, *, except_session: str | None = None
-) -> list[Notice]:
+) -> list[EphemeralEvent]:
     """Return who is told what about a move: the members (of a large group the senders), and the reader's devices."""
     audience = None
     if conversation.participant_count > LISTED_PARTICIPANTS:
         audience = senders_between(conversation, move.from_sequence, move.up_to_sequence)
     conversation_id = str(conversation.id)
-    notices = [
-        Notice(
+    announcements = [
+        EphemeralEvent(
             encode(receipt_frame(move)).decode(),
             conversation_id=conversation_id,
             user_ids=audience,
@@ -249,8 +251,8 @@ def notices_of(
             unread_count=unread.messages,
             mention_count=unread.mentions,
         )
-        notices.append(
-            Notice(
+        announcements.append(
+            EphemeralEvent(
                 encode(frame).decode(),
                 conversation_id=conversation_id,
                 user_ids=[str(move.user_id)],
@@ -258,4 +260,4 @@ def notices_of(
                 row_id=move.pk * 2 + 1,
             )
         )
-    return notices
+    return announcements

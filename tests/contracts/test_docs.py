@@ -21,10 +21,10 @@ from chatsite.configuration.limits import Limits
 from chatsite.configuration.secret import kept_secret, kept_vapid_key
 from conversations.frames import ConversationBody
 from realtime import registry
-from realtime.fanout import sockets
 from realtime.socket import consumer  # noqa: F401 - registers the socket's own commands and frames
 from realtime.socket.commands import decode_command
 from realtime.wire.bodies import encode
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
 from tests.harness.device import PASSWORD, Device
@@ -67,10 +67,18 @@ def test_every_error_code_is_described(code: str, status: int) -> None:
     assert f"| `{code}` | {status} |" in page("protocol.md")
 
 
-def test_every_close_code_is_described() -> None:
-    used = {value for name, value in vars(sockets).items() if name.isupper() and type(value) is int}
-    described = {int(code) for code in re.findall(r"^\| (\d{4}) \|", page("protocol.md"), re.MULTILINE)}
-    assert not sorted(used - described)
+def test_every_close_code_is_described_with_its_meaning_and_advice() -> None:
+    described: dict[int, tuple[str, str]] = {}
+    advice = ""
+    for code, meaning, cell in re.findall(r"^\| (\d{4}) \| (.+) \| (.+) \|$", page("protocol.md"), re.MULTILINE):
+        advice = advice if cell == "the same" else _plain(cell)
+        described[int(code)] = (_plain(meaning), advice)
+    assert described == {code.value: (code.meaning, code.advice) for code in CloseCode}
+
+
+def _plain(markdown: str) -> str:
+    """Return the text without links and emphasis."""
+    return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown).replace("**", "")
 
 
 def test_every_limit_is_described_with_its_default() -> None:

@@ -11,7 +11,7 @@ from drf_spectacular.validation import validate_schema
 from chatsite import asyncapi
 from chatsite.management.commands.write_schemas import schemas
 from realtime import registry
-from realtime.fanout import sockets
+from realtime.wire.close_codes import CloseCode
 from tests.contracts.routes import api_routes
 from tests.harness.product import PROJECT
 
@@ -95,9 +95,14 @@ def test_answers_are_declared_for_registered_commands() -> None:
         assert set(answers) <= set(registry.frames)
 
 
-def test_every_close_code_is_described() -> None:
-    codes = {value for name, value in vars(sockets).items() if name.isupper() and type(value) is int}
-    assert set(asyncapi.CLOSE_CODES) == codes
+def test_every_close_code_is_described(socket_document: Any) -> None:
+    channel = socket_document["channels"]["socket"]
+    assert set(channel["x-close-codes"]) == {str(code.value) for code in CloseCode}
+    for code in CloseCode:
+        assert f"| {code.value} | {code.meaning} | {code.advice} |" in channel["description"]
+        explained = channel["x-close-codes"][str(code.value)]
+        assert code.meaning[1:] in explained
+        assert code.advice[1:] in explained
 
 
 # --- References --------------------------------------------------------------------

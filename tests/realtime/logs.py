@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from realtime.fanout.hub import Hub
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
-from realtime.wire.items import Event
+from realtime.wire.announcements import EventAnnouncement
 from tests.waiting import until
 
 
@@ -29,7 +29,7 @@ class FakeLog:
         subject: int | None = None,
         joins: Collection[str] = (),
         leaves: Collection[str] = (),
-    ) -> Event:
+    ) -> EventAnnouncement:
         """Commit the next event and return its announcement, which a test may deliver, delay or lose."""
         log = self.events.setdefault(conversation_id, [])
         sequence = len(log) + 1
@@ -51,7 +51,7 @@ class FakeLog:
             event.texts = {user: f'{text[:-1]},"for":"{user}"}}' for user in members}
         log.append(event)
         joined, left = dict(event.joins), list(event.leaves)
-        return Event(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
+        return EventAnnouncement(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
 
     def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
         found = [(self.epoch, self._attachments(user_id)) for user_id in user_ids]

@@ -4,8 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from accounts import selectors
-from realtime import registry
-from realtime.registry import Identity
+from realtime.registry import Identity, registry
 
 
 class DeviceSessions:
@@ -29,6 +28,4 @@ def _identity(user_id: UUID, session_id: UUID) -> Identity:
     return Identity(user_id=str(user_id), session_id=str(session_id))
 
 
-def register() -> None:
-    """Register with the ground floor; called once, when the apps are ready."""
-    registry.register_authenticator(DeviceSessions())
+registry.register_authenticator(DeviceSessions())

@@ -9,6 +9,4 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        from conversations import receivers, socket  # noqa: F401
-
-        socket.register()
+        from conversations import receivers, socket  # noqa: F401 - what they declare is registered by import

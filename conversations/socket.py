@@ -12,11 +12,10 @@ from django.db.models import Max
 
 from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
-from realtime import registry
 from realtime.database.look_back import LookBack
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
-from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, LogEvent, Recent, registry
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden
 from realtime.wire.wire_frame import WireFrame
@@ -30,6 +29,7 @@ CATCH_UPS_AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
+@registry.command(frames.Sync, answers=[frames.SyncComplete])
 async def sync(socket: Socket, command: frames.Sync) -> None:
     """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
     socket.hold()
@@ -157,27 +157,15 @@ class ConversationLog:
         return rendered
 
 
-def register() -> None:
-    """Register with the ground floor and the event log; called once, when the apps are ready."""
-    registry.register_command(frames.Sync, sync)
-    registry.register_frames(
-        frames.SyncComplete,
-        frames.ConversationCreated,
-        frames.ConversationUpdated,
-        frames.ParticipantAdded,
-        frames.ParticipantUpdated,
-        frames.ParticipantRemoved,
-        frames.MyPlaceUpdated,
-    )
-    registry.register_log(ConversationLog())
-    event_log.register_renderer(
-        [
-            Event.Kind.CONVERSATION_CREATED,
-            Event.Kind.CONVERSATION_UPDATED,
-            Event.Kind.PARTICIPANT_ADDED,
-            Event.Kind.PARTICIPANT_UPDATED,
-            Event.Kind.PARTICIPANT_REMOVED,
-        ],
-        selectors.render_events,
-    )
-    event_log.register_renderer([Event.Kind.MY_PLACE_UPDATED], selectors.render_own_settings)
+registry.register_log(ConversationLog())
+event_log.register_renderer(
+    [
+        Event.Kind.CONVERSATION_CREATED,
+        Event.Kind.CONVERSATION_UPDATED,
+        Event.Kind.PARTICIPANT_ADDED,
+        Event.Kind.PARTICIPANT_UPDATED,
+        Event.Kind.PARTICIPANT_REMOVED,
+    ],
+    selectors.render_events,
+)
+event_log.register_renderer([Event.Kind.MY_PLACE_UPDATED], selectors.render_own_settings)

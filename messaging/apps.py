@@ -9,6 +9,4 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        from messaging import receivers, socket  # noqa: F401
-
-        socket.register()
+        from messaging import receivers, socket  # noqa: F401 - what they declare is registered by import

@@ -18,12 +18,12 @@ from messaging.services import device_marks
 from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
-from realtime import registry
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
 from realtime.database.look_back import LookBack
 from realtime.database.rows import on_postgresql
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
 from realtime.wire.items import Notice
@@ -37,6 +37,7 @@ _sends = PipelinedLane(SENDING, _by_threads) if on_postgresql() else _by_threads
 _marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
 
 
+@registry.command(frames.SendMessage, answers=[frames.MessageAck])
 def send_message(socket: Socket, command: frames.SendMessage) -> None:
     """Queue the message; the ack follows its commit."""
     socket.active_at = time.monotonic()
@@ -64,11 +65,13 @@ def send_message(socket: Socket, command: frames.SendMessage) -> None:
     _sends.submit(command.conversation_id, send, answer)
 
 
+@registry.command(frames.DeliveryReceipt)
 def delivery_receipt(socket: Socket, command: frames.DeliveryReceipt) -> None:
     """Queue the mark; a refusal is answered, a success is seen by its frames."""
     _set_mark(socket, command, ReceiptMove.Kind.DELIVERED)
 
 
+@registry.command(frames.ReadReceipt)
 def read_receipt(socket: Socket, command: frames.ReadReceipt) -> None:
     """Queue the mark; a refusal is answered, a success is seen by its frames."""
     socket.active_at = time.monotonic()
@@ -112,26 +115,12 @@ class RecentReceipts:
         return notices
 
 
-def register() -> None:
-    """Register with the ground floor and the event log; called once, when the apps are ready."""
-    registry.register_command(frames.SendMessage, send_message)
-    registry.register_command(frames.DeliveryReceipt, delivery_receipt)
-    registry.register_command(frames.ReadReceipt, read_receipt)
-    registry.register_frames(
-        frames.MessageAck,
-        frames.NewMessage,
-        frames.MessageUpdated,
-        frames.MessageDeleted,
-        frames.MessageDelivered,
-        frames.MessageRead,
-        frames.ConversationRead,
-    )
-    registry.recent_notices.append(RecentReceipts())
-    registry.ticks.append(device_marks.notes.tick)
-    registry.last_words.append(device_marks.notes.flush)
-    registry.busy_checks.append(lambda: not (_sends.idle and _marks.idle))
-    event_log.register_renderer(
-        [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events
-    )
-    event_log.register_messages_at(selectors.messages_at)
-    event_log.register_receipts_since(selectors.receipts_since)
+registry.sweep_reads(RecentReceipts())
+registry.on_tick(device_marks.notes.tick)
+registry.on_shutdown(device_marks.notes.flush)
+registry.drain_waits_while(lambda: not (_sends.idle and _marks.idle))
+event_log.register_renderer(
+    [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events
+)
+event_log.register_messages_at(selectors.messages_at)
+event_log.register_receipts_since(selectors.receipts_since)

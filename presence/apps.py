@@ -9,7 +9,4 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import connection_records, receivers, socket  # noqa: F401
-
-        socket.register()
-        connection_records.register()
+        from presence import connection_records, receivers, socket  # noqa: F401 - what they declare is registered by import

@@ -10,11 +10,11 @@ from django.conf import settings
 
 from presence import frames, services
 from presence.store import Lease, Status
-from realtime import registry
 from realtime.database import clock
 from realtime.database.threads import in_database_thread
 from realtime.fanout.door import announce_now_without_commit
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.bodies import encode
 from realtime.wire.errors import NotFound, TryAgain
 from realtime.wire.items import Notice
@@ -178,6 +178,7 @@ connections = Connections()
 typists = Typists()
 
 
+@registry.command(frames.TypingCommand)
 async def typing(socket: Socket, command: frames.TypingCommand) -> None:
     """Pass it on to the members; answered only when it is refused."""
     socket.active_at = time.monotonic()
@@ -187,6 +188,7 @@ async def typing(socket: Socket, command: frames.TypingCommand) -> None:
     await typists.set(socket, conversation_id, command.is_typing)
 
 
+@registry.command(frames.PresenceUpdate)
 async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> None:
     """Remember how the person wants to be seen."""
     socket.active_at = time.monotonic()
@@ -213,13 +215,8 @@ def _status(quiet: float, idle: float, away: float) -> Status:
     return "idle" if quiet >= idle else "online"
 
 
-def register() -> None:
-    """Register with the ground floor; called once, when the apps are ready."""
-    registry.register_command(frames.TypingCommand, typing)
-    registry.register_command(frames.PresenceUpdate, presence_update)
-    registry.register_frames(frames.Typing, frames.Presence)
-    registry.signed_in_listeners.append(connections.add)
-    registry.closed_listeners.append(connections.remove)
-    registry.joined_listeners.append(connections.introduce)
-    registry.ticks.append(connections.tick)
-    registry.ticks.append(typists.tick)
+registry.on_signed_in(connections.add)
+registry.on_closed(connections.remove)
+registry.on_joined(connections.introduce)
+registry.on_tick(connections.tick)
+registry.on_tick(typists.tick)

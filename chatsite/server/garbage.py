@@ -11,7 +11,7 @@ import gc
 import time
 from collections.abc import Callable
 
-from realtime import registry
+from realtime.registry import registry
 
 # Containers more than before until the young ones are looked through; how often that, until those that survived are.
 YOUNG, MIDDLE = 1_000, 5
@@ -31,7 +31,7 @@ class Collector:
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
-        registry.ticks.append(self.look)
+        registry.on_tick(self.look)
 
     def look(self) -> None:
         """Collect if it is time to."""

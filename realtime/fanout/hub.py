@@ -11,14 +11,13 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
-from realtime import registry
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
 from realtime.database.threads import submit_read
 from realtime.fanout import sockets
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
-from realtime.registry import Attachment, Attachments, LogEvent
+from realtime.registry import Attachment, Attachments, LogEvent, Recent, registry
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Heads
 from realtime.wire.items import Ended, Event, Item, Notice
@@ -47,7 +46,7 @@ class Hub:
         self._changed_meanwhile: dict[str, int] = {}
         # When a herd comes back, one statement looks up several people: few, for all are attached in one turn.
         self._look_ups: Lanes[str, Attachments] = Lanes(
-            lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
+            lambda user_ids: registry.log.attachments(user_ids), count=1, most=8, submit=submit_read
         )
         self._seen_rows: set[int] = set()
         self._seen_order: deque[int] = deque()
@@ -167,7 +166,7 @@ class Hub:
             else:
                 self._end(item)
 
-    def offer_recent(self, recent: registry.Recent) -> None:
+    def offer_recent(self, recent: Recent) -> None:
         """Take what the sweep found in the database; anything that a lost wake-up withheld is fetched now."""
         if not self._follows(recent.epoch):
             return

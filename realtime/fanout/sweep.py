@@ -12,13 +12,13 @@ from itertools import cycle
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.database import abandoned, clock
 from realtime.database.threads import in_database_thread
 from realtime.fanout import sockets
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.errors import TryAgain
 
 log = logging.getLogger("chatsite.sweep")
@@ -126,13 +126,13 @@ async def _find_lost_wake_ups() -> None:
         hub.followed_at = began
         return
     epoch = hub.epoch
-    recent = await in_database_thread(registry.log().recent)
+    recent = await in_database_thread(registry.log.recent)
     if hub.epoch != epoch:
         return  # a socket brought news of another one meanwhile, and this may be older
     hub.offer_recent(recent)
     hub.followed_at = began
-    for recent_notices in registry.recent_notices:
-        hub.offer(await in_database_thread(recent_notices, hub.has_seen))
+    for read_recent in registry.recent_readers:
+        hub.offer(await in_database_thread(read_recent, hub.has_seen))
 
 
 async def _close_ended_sessions() -> None:
@@ -151,7 +151,7 @@ async def _look_at_newcomers() -> None:
 async def _close_ended(mine: list[Socket]) -> None:
     if not mine:
         return
-    ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine}))
+    ended = set(await in_database_thread(registry.authenticator.ended, {socket.session_id for socket in mine}))
     for socket in mine:
         if socket.session_id in ended:
             socket.close(sockets.REVOKED)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.fanout import sockets
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.wire.frames import Reconnect
 
 log = logging.getLogger("chatsite.drain")

@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Mapping
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.database.lanes import Lanes
 from realtime.database.threads import in_database_thread, submit_read
 from realtime.fanout import sockets
-from realtime.registry import Identity
+from realtime.registry import Identity, registry
 from realtime.socket.commands import ids_of
 from realtime.socket.connection import Connection, Refused
 from realtime.socket.origin import origin_is_allowed
@@ -35,7 +34,7 @@ _unsigned: Counter[str] = Counter()
 _attempts = Buckets()
 # When a herd comes back, one statement looks up several tokens: few, for all of them go on in one turn of the loop.
 _tokens: Lanes[str, Identity | None] = Lanes(
-    lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=8, submit=submit_read
+    lambda tokens: registry.authenticator.by_tokens(tokens), count=1, most=8, submit=submit_read
 )
 
 
@@ -74,7 +73,7 @@ async def identify(connection: Connection) -> Identity:
             raise DomainError("forbidden", "This Origin is not allowed.")
         _count(connection, cookie)
         await connection.accept()
-        identity = await _recognised(in_database_thread(registry.authenticator().by_cookie, cookie))
+        identity = await _recognised(in_database_thread(registry.authenticator.by_cookie, cookie))
     else:
         return await _by_first_frame(connection)
     if identity is None:

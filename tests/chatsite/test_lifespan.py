@@ -7,19 +7,19 @@ import pytest
 from django.db import DataError
 
 from chatsite.server import lifespan
-from realtime import registry
+from realtime.registry import registry
 from realtime.wire.errors import TryAgain
 
 
 @pytest.fixture
-def last_words(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[None]]]:
-    words: list[Callable[[], Awaitable[None]]] = []
-    monkeypatch.setattr(registry, "last_words", words)
-    return words
+def shutdown_hooks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[None]]]:
+    hooks: list[Callable[[], Awaitable[None]]] = []
+    monkeypatch.setattr(registry, "shutdown_hooks", hooks)
+    return hooks
 
 
 async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
-    last_words: list[Callable[[], Awaitable[None]]], monkeypatch: pytest.MonkeyPatch
+    shutdown_hooks: list[Callable[[], Awaitable[None]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
 
@@ -35,8 +35,8 @@ async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
     async def good() -> None:
         said.append("written")
 
-    monkeypatch.setattr(lifespan, "LAST_WORDS_SECONDS", 0.05)
-    last_words += [away, broken, slow, good]
+    monkeypatch.setattr(lifespan, "SHUTDOWN_HOOK_SECONDS", 0.05)
+    shutdown_hooks += [away, broken, slow, good]
     asked, answers = [{"type": "lifespan.shutdown"}], []
 
     async def receive() -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatsite import asyncapi  # which knows every registered command and frame
-from realtime import registry
+from realtime.registry import registry
 from tests.contracts.routes import patterns
 from tests.harness.product import PROJECT
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from realtime import registry
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.registry import CommandDeclaration, registry
 from realtime.socket import consumer
 from realtime.wire.frames import Ping
 from realtime.wire.items import Notice
@@ -51,7 +51,7 @@ async def test_a_command_with_a_mistake_in_it_is_answered_and_logged(
 
     async with calls(token=token) as ana:
         with monkeypatch.context() as broken:
-            broken.setitem(registry.commands, "ping", (Ping, mistaken))
+            broken.setitem(registry.commands, "ping", CommandDeclaration(Ping, mistaken, ()))
             ana.says('{"type": "ping", "id": "7"}')
             error = await ana.hears("error")
         assert (error["code"], error["id"]) == ("server_error", "7")
@@ -156,9 +156,3 @@ async def test_who_does_not_even_take_the_close_is_cut_off(calls: Calls, token: 
         socket.close(4403)
         await ana.ended()
         assert ana.serving.cancelled()
-
-
-def test_a_command_is_registered_once() -> None:
-    with pytest.raises(RuntimeError, match="ping is registered twice"):
-        registry.register_command(Ping, lambda *_: None)
-    assert registry.commands["ping"][1].__module__ == "realtime.socket.consumer"

@@ -114,7 +114,7 @@ async def cleo(log: FakeLog, nobody_stays: None) -> Peer:
 
 
 async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.registry, "recent_notices", [])
+    monkeypatch.setattr(sweep.registry, "recent_readers", [])
     await sweep._find_lost_wake_ups()
     assert not cleo.socket.closing
     log.epoch = "second"

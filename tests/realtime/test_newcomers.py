@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 import pytest
 from django.db import OperationalError
 
-from realtime import registry
 from realtime.fanout import sockets, sweep
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -35,10 +35,10 @@ class Revocations:
 
 @pytest.fixture
 def revocations(nobody_stays: None) -> Iterator[Revocations]:
-    before, mine = registry._authenticator[:], Revocations("session of ana")
+    before, mine = registry.authenticator, Revocations("session of ana")
     registry.register_authenticator(mine)
     yield mine
-    registry._authenticator[:] = before
+    registry.register_authenticator(before)
 
 
 async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:

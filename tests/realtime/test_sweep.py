@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from realtime import registry
 from realtime.fanout import sockets, sweep
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
 from realtime.wire.errors import TryAgain
@@ -72,7 +72,7 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
 async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
     ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "recent_notices", [])
+    monkeypatch.setattr(registry, "recent_readers", [])
     hub.followed_at = 0
     began = time.monotonic()
     await sweep._find_lost_wake_ups()

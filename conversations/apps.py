@@ -9,4 +9,5 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        from conversations import receivers, socket  # noqa: F401 - what they declare is registered by import
+        # What these declare is registered by import.
+        from conversations import log_reader, receivers, socket  # noqa: F401

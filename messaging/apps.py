@@ -9,4 +9,5 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        from messaging import receivers, socket  # noqa: F401 - what they declare is registered by import
+        # What these declare is registered by import.
+        from messaging import receivers, recent_receipts, socket  # noqa: F401

@@ -1,32 +1,27 @@
 """Messages and receipts on the socket: check, queue in a lane, answer after the commit."""
 
 import time
-from collections.abc import Callable
 from functools import lru_cache
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max
 
 from conversations import event_log
-from conversations.models import Conversation, Event
+from conversations.models import Event
 from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
-from messaging.selectors import Unread, unread_counts, with_newest_message
 from messaging.services import device_marks
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import Mark, notices_of, set_marks
+from messaging.services.receipts import Mark, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
-from realtime.database.look_back import LookBack
 from realtime.database.rows import on_postgresql
 from realtime.fanout.sockets import Socket
 from realtime.registry import registry
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
-from realtime.wire.items import Notice
 from realtime.writes.pipelined_lane import PipelinedLane
 
 # To parse an id takes microseconds, and who writes writes again.
@@ -95,27 +90,6 @@ def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadRecei
     _marks.submit(socket.user_id, mark, answer)
 
 
-class RecentReceipts:
-    """Finds receipts whose announcement this process may have missed."""
-
-    def __init__(self) -> None:
-        self._look_back = LookBack(first=0)
-
-    def __call__(self, seen: Callable[[int], bool]) -> list[Notice]:
-        """Return the notices of moves committed lately that were not seen."""
-        floor = self._look_back.floor(ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0)
-        ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
-        unseen = [id for id in ids if not seen(id * 2)]
-        moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))
-        conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
-        notices = []
-        for move in moves:
-            unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, Unread(0, 0))
-            notices += notices_of(move, conversations[move.conversation_id], unread)
-        return notices
-
-
-registry.sweep_reads(RecentReceipts())
 registry.on_tick(device_marks.notes.tick)
 registry.on_shutdown(device_marks.notes.flush)
 registry.drain_waits_while(lambda: not (_sends.idle and _marks.idle))

@@ -9,4 +9,5 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import connection_records, receivers, socket  # noqa: F401 - what they declare is registered by import
+        # What these declare is registered by import.
+        from presence import connection_records, leases, receivers, socket, typists  # noqa: F401

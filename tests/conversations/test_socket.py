@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from conversations import catch_up, frames, services
+from conversations.log_reader import ConversationLog
 from conversations.models import Event
 from conversations.selectors import events_between
 from conversations.selectors.rendering import render_events
-from conversations.socket import ConversationLog, sync
+from conversations.socket import sync
 from realtime.database.look_back import LookBack
 from realtime.database.threads import in_database_thread
 from realtime.wire.frames import EventHidden

@@ -11,10 +11,10 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The notices that are announced, caught at the door."""
-    from presence import services, socket
+    from presence import services, typists
 
     notices: list[Any] = []
-    for module in (services, socket):
+    for module in (services, typists):
         monkeypatch.setattr(module, "announce_now_without_commit", notices.extend)
     return notices
 
@@ -35,10 +35,10 @@ def clean_store() -> Iterator[None]:
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The connections of one process, which looks at every tick."""
-    from presence import socket
+    from presence import leases
 
-    monkeypatch.setattr(socket, "LOOK_SECONDS", 0)
-    return socket.Connections()
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0)
+    return leases.ConnectionLeases()
 
 
 @pytest.fixture

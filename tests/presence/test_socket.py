@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from presence import services
-from presence import socket as presence_socket
-from presence.socket import Connections
+from presence import leases, services
+from presence.leases import ConnectionLeases
 from presence.store import RedisStore
 from realtime.database.threads import in_database_thread
 from realtime.wire.errors import TryAgain
@@ -27,7 +26,7 @@ def statuses(told: list[Notice], user_id: str) -> list[str]:
 
 
 async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, told: list[Notice]
 ) -> None:
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
@@ -39,7 +38,7 @@ async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
     assert [(frame["user_id"], frame["status"]) for frame in second.frames] == [(ana_and_ben[0], "online")]
 
 
-async def test_only_those_who_share_a_conversation_are_told(connections: Connections, told: list[Notice]) -> None:
+async def test_only_those_who_share_a_conversation_are_told(connections: ConnectionLeases, told: list[Notice]) -> None:
     def make() -> list[str]:
         ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
         group(ana, ben, cleo)
@@ -53,7 +52,7 @@ async def test_only_those_who_share_a_conversation_are_told(connections: Connect
 
 
 async def test_idle_then_away_then_back(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, told: list[Notice]
 ) -> None:
     ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
     connections.add(ana.socket)
@@ -66,7 +65,7 @@ async def test_idle_then_away_then_back(
 
 async def test_who_goes_is_offline_only_after_the_delay(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     told: list[Notice],
     limits: Callable[..., None],
 ) -> None:
@@ -89,7 +88,7 @@ async def test_a_choice_is_told_at_once(ana_and_ben: tuple[str, str], told: list
 
     await choose(user_id=ana_and_ben[0], status="busy", activity="writing")
     assert statuses(told, ana_and_ben[0]) == ["offline"], "nobody is there"
-    connections = Connections()
+    connections = ConnectionLeases()
     connections.add(Peer(ana_and_ben[0]).socket)
     await connections.tick()
     await choose(user_id=ana_and_ben[0], status="invisible", activity=None)
@@ -110,7 +109,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
 async def test_what_happens_while_the_store_is_away_is_told_afterwards(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     told: list[Notice],
     limits: Callable[..., None],
     redis_away: Callable[[bool], None],
@@ -135,25 +134,25 @@ async def test_what_happens_while_the_store_is_away_is_told_afterwards(
 
 async def test_what_happens_while_the_database_is_away_is_told_afterwards(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     told: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ana, ben = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(ana.socket)
-    asked = presence_socket.in_database_thread
+    asked = leases.in_database_thread
 
     async def away(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if work is services.renew:  # asks Redis only
             return await asked(work, *args, **kwargs)
         raise TryAgain
 
-    monkeypatch.setattr(presence_socket, "in_database_thread", away)
+    monkeypatch.setattr(leases, "in_database_thread", away)
     await connections.tick()
     connections.add(ben.socket)
     await connections.tick()
     assert told == []
-    monkeypatch.setattr(presence_socket, "in_database_thread", asked)
+    monkeypatch.setattr(leases, "in_database_thread", asked)
     await connections.tick()
     assert [statuses(told, user_id) for user_id in ana_and_ben] == [["online"], ["online"]]
     assert [frame["user_id"] for frame in ana.frames] == [ana_and_ben[1]]
@@ -171,7 +170,7 @@ class Later(Clock):
 
 
 async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+    connections: ConnectionLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[set[str]] = []
     renew = services.renew
@@ -182,7 +181,7 @@ async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
 
     monkeypatch.setattr(services, "renew", noted)
     clock = Later()
-    monkeypatch.setattr(presence_socket, "time", clock)
+    monkeypatch.setattr(leases, "time", clock)
     peers = [Peer(str(uuid4())) for _ in range(100)]
     for peer in peers:
         connections.add(peer.socket)
@@ -196,20 +195,20 @@ async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
         if number not in (0, turns_idle):
             assert len(renewed[number]) < 50, "they stay apart"
         for id in renewed[number]:
-            assert (number - written.get(id, number)) * look <= presence_socket.RENEW_SECONDS + look
+            assert (number - written.get(id, number)) * look <= leases.RENEW_SECONDS + look
             written[id] = number
     assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all came, and all fell silent together"
     assert len(written) == 100
 
 
 async def test_activity_after_a_while_is_written_at_the_next_look(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+    connections: ConnectionLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[float] = []
     monkeypatch.setattr(services, "renew", lambda leases: renewed.extend(lease.active_at for lease in leases) or set())
     monkeypatch.setattr("random.uniform", lambda _, most: most)
     clock = Later()
-    monkeypatch.setattr(presence_socket, "time", clock)
+    monkeypatch.setattr(leases, "time", clock)
     peer = Peer(str(uuid4()))
     peer.socket.opened_at = peer.socket.active_at = clock.now
     connections.add(peer.socket)

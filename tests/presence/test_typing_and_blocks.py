@@ -10,7 +10,8 @@ import redis
 from accounts.services import block_user, unblock_user
 from conversations.models import Conversation
 from presence import services
-from presence.socket import Connections, Typists
+from presence.leases import ConnectionLeases
+from presence.typists import Typists
 from realtime.database.threads import in_database_thread
 from realtime.fanout.topic import Topic
 from realtime.wire.items import Notice
@@ -92,7 +93,7 @@ async def test_who_leaves_while_it_is_looked_up_does_not_type(
 
 
 async def test_after_a_block_the_two_look_offline_to_each_other_only(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, told: list[Notice]
 ) -> None:
     ana, ben = ana_and_ben
     for user_id in ana_and_ben:

@@ -7,8 +7,7 @@ from itertools import chain
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from conversations import catch_up, event_log, frames, selectors
-from conversations.models import Event
+from conversations import catch_up, frames
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
 from realtime.registry import registry
@@ -78,16 +77,3 @@ async def _send(socket: Socket, found: catch_up.Missed) -> int:
         socket.deliver(wire)
         size += wire.size
     return size
-
-
-event_log.register_renderer(
-    [
-        Event.Kind.CONVERSATION_CREATED,
-        Event.Kind.CONVERSATION_UPDATED,
-        Event.Kind.PARTICIPANT_ADDED,
-        Event.Kind.PARTICIPANT_UPDATED,
-        Event.Kind.PARTICIPANT_REMOVED,
-    ],
-    selectors.render_events,
-)
-event_log.register_renderer([Event.Kind.MY_PLACE_UPDATED], selectors.render_own_settings)

@@ -6,9 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from conversations import event_log
-from conversations.models import Event
-from messaging import frames, selectors
+from messaging import frames
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
 from messaging.services import device_marks
@@ -93,8 +91,3 @@ def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadRecei
 registry.on_tick(device_marks.notes.tick)
 registry.on_shutdown(device_marks.notes.flush)
 registry.drain_waits_while(lambda: not (_sends.idle and _marks.idle))
-event_log.register_renderer(
-    [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events
-)
-event_log.register_messages_at(selectors.messages_at)
-event_log.register_receipts_since(selectors.receipts_since)

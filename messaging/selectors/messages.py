@@ -9,10 +9,11 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from conversations.event_log import Logged
-from conversations.models import Event, Participant
+from conversations.event_registry import Logged, event_registry
+from conversations.models import Participant
 from conversations.selectors import history_start, place_of
 from messaging import frames
+from messaging.event_kinds import MESSAGE_DELETED, MESSAGE_UPDATED, NEW_MESSAGE
 from messaging.models import Message
 from realtime.database.rows import Columns, as_uuid, ids, ids_in, matching, one_id
 from realtime.wire.errors import Invalid, NotFound
@@ -224,8 +225,9 @@ def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> l
     return [Row(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
 
 
+@event_registry.provides_messages
 def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
-    """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
+    """Return the messages at (conversation, sequence), by conversation."""
     message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
     found = f"SELECT {_ROWS.of('t')} FROM {_PLACES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
@@ -239,17 +241,18 @@ def _shown(messages: Sequence[Shown], viewer: UUID | None) -> list[frames.Messag
     return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
 
 
+@event_registry.renders(NEW_MESSAGE, MESSAGE_UPDATED, MESSAGE_DELETED)
 def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
-    """Render message events as the messages are now; registered with the event log."""
+    """Render message events as the messages are now."""
     wanted = {event.message_id for event in events if event.message_id is not None}
     found = f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t WHERE {ids_in('t.id')}"  # noqa: S608
     messages = [Row(*values) for values in _ROWS.fetch(found, [ids(wanted)])]
     shown = _shown(messages, viewer)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
     frame_of: dict[str, type[frames.NewMessage | frames.MessageUpdated | frames.MessageDeleted]] = {
-        Event.Kind.NEW_MESSAGE: frames.NewMessage,
-        Event.Kind.MESSAGE_UPDATED: frames.MessageUpdated,
-        Event.Kind.MESSAGE_DELETED: frames.MessageDeleted,
+        NEW_MESSAGE.name: frames.NewMessage,
+        MESSAGE_UPDATED.name: frames.MessageUpdated,
+        MESSAGE_DELETED.name: frames.MessageDeleted,
     }
     return {
         event.id: frame_of[event.kind](

@@ -10,11 +10,13 @@ from django.conf import settings
 from django.db import transaction
 
 from conversations import event_log
-from conversations.models import Conversation, Event, Participant
+from conversations.event_kinds import EventKind
+from conversations.models import Conversation, Participant
 from conversations.selectors import permissions
 from conversations.signals import MembershipChanged
 from messaging import frames
 from messaging.errors import EditWindowClosed
+from messaging.event_kinds import MESSAGE_DELETED, MESSAGE_UPDATED, NEW_MESSAGE
 from messaging.models import Message
 from messaging.selectors import message_body, visible_message
 from messaging.services.drafts import check_text, checked_mentions
@@ -49,7 +51,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
         replace_mentions(message, mentions)
         message.edited_at = now
         message.save(update_fields=["content", "mentions", "edited_at"])
-        _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, place, now)
+        _log_change(MESSAGE_UPDATED, frames.MessageUpdated, message, place, now)
     return message
 
 
@@ -73,7 +75,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         message.payload_digest = None
         message.deleted_at = now
         message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
-        _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
+        _log_change(MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
 
 
 def write_system_message(change: MembershipChanged) -> None:
@@ -93,7 +95,7 @@ def write_system_message(change: MembershipChanged) -> None:
     )
     entry = event_log.take(
         change.conversation,
-        Event.Kind.NEW_MESSAGE,
+        NEW_MESSAGE,
         at=change.at,
         actor_id=change.actor_id,
         message_id=message.id,
@@ -120,7 +122,7 @@ def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = Fals
 
 
 def _log_change(
-    kind: str,
+    kind: EventKind,
     frame: type[frames.MessageUpdated] | type[frames.MessageDeleted],
     message: Message,
     place: Participant,

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from conversations import catch_up, frames, services
+from conversations.event_kinds import PARTICIPANT_ADDED
 from conversations.log_reader import ConversationLog
 from conversations.models import Event
 from conversations.selectors import events_between
@@ -174,7 +175,7 @@ def test_lately_came_who_came_lately_and_not_who_was_there() -> None:
     later._look_back = LookBack(first=0)
     later._look_back.floor(Event.objects.latest("id").id)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
-    came = Event.objects.get(kind=Event.Kind.PARTICIPANT_ADDED)
+    came = Event.objects.get(kind=PARTICIPANT_ADDED.name)
     assert later.recent().joins == {str(team.id): {str(cleo.id): came.sequence}}
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from messaging.rates import message_wait
+from messaging.rates import take_message
 from realtime.socket import rate
 from realtime.socket.origin import origin_is_allowed
 from realtime.socket.rate import Bucket, Buckets
+from realtime.wire.errors import DomainError
 from tests.clocks import Clock
 
 
@@ -36,9 +37,12 @@ def test_it_never_holds_more_than_its_burst(clock: Clock) -> None:
 
 def test_each_person_has_an_allowance_of_their_own(clock: Clock, limits: Any) -> None:
     limits(messages_per_second=1, messages_burst=2)
-    assert [message_wait("rate-ana") for _ in range(2)] == [0, 0]
-    assert message_wait("rate-ana") == pytest.approx(1)
-    assert message_wait("rate-ben") == 0
+    for _ in range(2):
+        take_message("rate-ana")
+    with pytest.raises(DomainError) as refused:
+        take_message("rate-ana")
+    assert (refused.value.code, refused.value.retry_after) == ("rate_limited", pytest.approx(1))
+    take_message("rate-ben")
 
 
 def test_to_ask_how_long_to_wait_takes_nothing(clock: Clock) -> None:

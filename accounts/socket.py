@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from accounts import selectors
+from accounts import selectors, services
 from realtime.registry import Identity, registry
 
 
@@ -12,11 +12,12 @@ class DeviceSessions:
 
     def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
         """Return whose bearer tokens these are, in order."""
-        return [_identity(*found) if found else None for found in selectors.living_by_tokens(tokens)]
+        found = services.recognise_tokens(tokens)
+        return [_identity(session.user_id, session.session_id) if session else None for session in found]
 
     def by_cookie(self, cookie: str) -> Identity | None:
         """Return whose browser session the session cookie names, given its value."""
-        session = selectors.session_of_cookie(cookie)
+        session = services.recognise_cookie(cookie)
         return _identity(session.user_id, session.id) if session else None
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:

@@ -1,5 +1,6 @@
 """The staircase of apps and the rooms inside them, as `pyproject.toml` states them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ def test_group_send_stands_at_the_door() -> None:
         "realtime/fanout/door.py",
         "chatsite/health.py",
     }  # readiness rings the bell to see whether it works
+
+
+def test_selectors_write_nothing() -> None:
+    selectors = [path for path in _sources() if "selectors" in path.relative_to(PROJECT).as_posix()]
+    assert len(selectors) > 10
+    writing = re.compile(r"\.(save|\w*create|bulk_update|delete)\(|\.(objects|filter\(.*\))\.update\(")
+    assert [path for path in selectors if writing.search(path.read_text())] == []
 
 
 def _sources() -> list[Path]:

@@ -114,8 +114,9 @@ def _operation(action: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _command(command: CommandDeclaration) -> dict[str, Any]:
-    answers = [_on_channel(answer) for answer in (*command.answers, Error)]
-    reply = {"channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": answers}
+    answers: list[type[msgspec.Struct]] = [*command.answers, Error]
+    messages = [_on_channel(answer) for answer in answers]
+    reply = {"channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": messages}
     return _operation("receive", command.frame) | {"reply": reply}
 
 

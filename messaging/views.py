@@ -8,21 +8,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
-from messaging import frames, selectors
+from messaging import frames, selectors, submit
 from messaging.models import ReceiptMove
-from messaging.rates import message_wait
-from messaging.services import change, drafts, receipts, send
-from realtime.wire.errors import DomainError
+from messaging.services import change
+from messaging.services.receipts import Mark
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
 TAGS = ["messages"]
 
 
 def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
-    wanted = drafts.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
-    if wait := message_wait(str(request.user.id)):
-        raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
-    sent = send.send_message(wanted)
+    sent = submit.send_now(draft, conversation_id=conversation_id, sender_id=request.user.id)
     return answer(selectors.own_message(request.user.id, sent.message_id), 200 if sent.duplicate else 201)
 
 
@@ -98,7 +94,7 @@ class ReadView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that I have read everything up to this message."""
-        return _mark(request, message_id, ReceiptMove.Kind.READ)
+        return _write_receipt(request, message_id, ReceiptMove.Kind.READ)
 
 
 class DeliveredView(APIView):
@@ -107,13 +103,11 @@ class DeliveredView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that my device has got everything up to this message."""
-        return _mark(request, message_id, ReceiptMove.Kind.DELIVERED)
+        return _write_receipt(request, message_id, ReceiptMove.Kind.DELIVERED)
 
 
-def _mark(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
-    receipts.set_mark(
-        receipts.Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
-    )
+def _write_receipt(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
+    submit.receipt_now(Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)))
     return no_content()
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import connection
 
 from accounts.models import User
-from conversations import event_log, frames
+from conversations import frames
+from conversations.event_registry import event_registry
 from conversations.models import Conversation, Participant
 from conversations.selectors.places import Place, mention_count, permissions, place_of, unread_count
 from realtime.database.rows import as_moment, as_uuid, ids, ids_in
@@ -40,7 +41,7 @@ def conversation_bodies(places: Sequence[Place], viewer: UUID | None) -> list[fr
     if not places:
         return []
     listed = _listed_participants([place.conversation_id for place in places])
-    tops = event_log.messages_at(
+    tops = event_registry.messages_at(
         [
             (place.conversation_id, place.conversation.last_message_sequence)
             for place in places

@@ -11,7 +11,8 @@ from accounts.selectors import are_apart
 from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
-from conversations.models import Conversation, Event, Participant
+from conversations.event_kinds import CONVERSATION_CREATED, CONVERSATION_UPDATED
+from conversations.models import Conversation, Participant
 from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
 from realtime.database import clock
 from realtime.wire.errors import Forbidden, Invalid
@@ -72,7 +73,7 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
         return
     conversation.blocked = not conversation.blocked
     conversation.save(update_fields=["blocked"])
-    entry = event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=clock.now(), actor_id=user_id)
+    entry = event_log.take(conversation, CONVERSATION_UPDATED, at=clock.now(), actor_id=user_id)
     event_log.append([entry])
 
 
@@ -94,7 +95,7 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
             setattr(conversation, name, value)
         conversation.save(update_fields=list(changed))
         now = clock.now()
-        event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
+        event_log.append([event_log.take(conversation, CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
             tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
@@ -121,7 +122,7 @@ def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) ->
         take_place(place, role, now, history_from=1)
         places.append(place)
     Participant.objects.bulk_create(places)
-    entry = event_log.take(conversation, Event.Kind.CONVERSATION_CREATED, at=now, actor_id=user.id)
+    entry = event_log.take(conversation, CONVERSATION_CREATED, at=now, actor_id=user.id)
     entry.joins = dict.fromkeys(member_ids, 1)
     event_log.append([entry])
     return conversation

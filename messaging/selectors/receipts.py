@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Min, OuterRef, QuerySet, Subquery
 
+from conversations.event_registry import event_registry
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_now, unread_count
 from messaging import frames
@@ -113,8 +114,9 @@ def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.Message
     )
 
 
+@event_registry.provides_receipts
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the marks that members moved since then, the newest of each; registered with the event log.
+    """Return frames for the marks that members moved since then, the newest of each.
 
     Each names the newest message that it covers and the viewer may see: a mark may lie before their history start.
     In conversations larger than a body lists, only for those who got or read a message of the viewer.

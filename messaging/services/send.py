@@ -16,9 +16,10 @@ from django.db import IntegrityError, OperationalError, connection
 
 from accounts.models import new_id
 from conversations import event_log
-from conversations.models import Event, Participant
+from conversations.models import Participant
 from messaging import frames
 from messaging.errors import IdempotencyConflict
+from messaging.event_kinds import NEW_MESSAGE
 from messaging.models import Message
 from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
@@ -129,7 +130,7 @@ def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
         sent = Sent(new_id(), send.conversation_id, head.last_sequence + 1, now, duplicate=False)
         entry = event_log.take(
             head,
-            Event.Kind.NEW_MESSAGE,
+            NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
             message_id=sent.message_id,

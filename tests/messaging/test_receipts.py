@@ -14,9 +14,9 @@ from conversations.selectors import LISTED_PARTICIPANTS
 from messaging import frames, selectors
 from messaging.integrity import faults
 from messaging.models import ReceiptMove
+from messaging.recent_receipts import RecentReceipts
 from messaging.services import receipts
 from messaging.services.receipts import Mark, set_mark, set_marks
-from messaging.socket import RecentReceipts
 from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError, Invalid, NotFound
 from tests.making import direct, group, person, place, read, say, unread

@@ -149,7 +149,12 @@ async def _look_at_newcomers() -> None:
 async def _close_ended(mine: list[Socket]) -> None:
     if not mine:
         return
+    epoch = hub.epoch
     ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in mine}))
+    # While a dump is read in, the table of sessions is empty: a client that is told of a revocation signs out for good.
+    # Asked afterwards, because the former epoch cannot come back; `_find_lost_wake_ups` closes the sockets for restart.
+    if not ended or await in_database_thread(registry.log().current_epoch) != epoch:
+        return
     for socket in mine:
         if socket.session_id in ended:
             socket.close(sockets.REVOKED)

@@ -78,6 +78,9 @@ class FakeLog:
             joins.setdefault(conversation_id, {})[user_id] = history_from
         return Recent(self.epoch, {id: len(log) for id, log in self.events.items()}, joins)
 
+    def current_epoch(self) -> str:
+        return self.epoch
+
 
 class Gate:
     """Lets a test act while the log is about to answer: the n-th answer waits until it is let through."""

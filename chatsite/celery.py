@@ -23,8 +23,6 @@ SECONDS_TO_START_AGAIN = 1.0
 
 CLOCK_SECONDS = 10.0
 
-# Of 19. A push may wait some milliseconds for a processor; those who talk shall not.
-NICENESS = 10
 AUTOGROUP = Path("/proc/self/autogroup")
 
 log = logging.getLogger("chatsite.worker")
@@ -68,14 +66,14 @@ def work() -> int:
 
 def _give_way() -> None:
     """Let a server on the same processors go first. Threads that are started later do the same."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    os.setpriority(os.PRIO_PROCESS, 0, max(settings.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service is one; from a
     # terminal the session may be that of the server, too.
     if os.getsid(0) != os.getpid():
         return
     for _ in range(10):
         try:
-            AUTOGROUP.write_text(str(NICENESS))
+            AUTOGROUP.write_text(str(settings.WORKER_NICENESS))
         except BlockingIOError:
             time.sleep(0.1)  # Linux takes one such wish in so long, and workers are started together
         except OSError:

@@ -234,6 +234,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 # Threads of a worker; the embedded one shares its process with the server.
 WORKER_CONCURRENCY = 2 if EMBEDDED else env.int("WORKER_CONCURRENCY", 16)
+# Of 19. A push may wait some milliseconds for a processor; those who talk shall not.
+WORKER_NICENESS = env.int("WORKER_NICENESS", 10)
 CELERY_TASK_DEFAULT_QUEUE = "chatsite"
 # Sweeps and decisions do not wait behind a thousand pushes or mails. With RabbitMQ both queues outlive the loss of a
 # node; other brokers do not look at that.

@@ -1,13 +1,17 @@
-"""Waiting in tests: for a condition that somebody else brings about."""
+"""Waiting in tests: for a condition that somebody else brings about, never for a while."""
 
 import asyncio
 from collections.abc import Callable
 
+# Seconds after which a wait fails its test. It is far beyond what a busy machine takes, and only turns a hang into a
+# failure; how soon something happens is asserted apart, where a promise is about that.
+DEADLINE = 90.0
 
-async def until(condition: Callable[[], object], *, within: float = 5.0) -> None:
-    """Wait until this is so.
 
-    :raises TimeoutError: it did not become so.
+async def until(condition: Callable[[], object], *, within: float = DEADLINE) -> None:
+    """Wait until a condition holds.
+
+    :raises TimeoutError: it did not hold within so many seconds.
     """
     async with asyncio.timeout(within):
         while not condition():

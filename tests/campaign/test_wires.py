@@ -15,7 +15,7 @@ from tests.campaign.faults.doorbell import Doorbell, value_end
 from tests.campaign.faults.networks import cut_connection
 from tests.harness.processes import free_port
 from tests.harness.proxy import Proxy
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 WAKE_UP = b"*3\r\n$7\r\nmessage\r\n$5\r\nitems\r\n$8\r\nring %d\r\n"
 SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$5\r\nitems\r\n:1\r\n"
@@ -119,11 +119,11 @@ async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int, commit:
                 scissors.open = int(message is HARMLESS)  # nor do open ones what is no COMMIT
                 for piece in (message[:7], message[7:]):
                     writer.write(piece)
-                    assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
+                    assert await asyncio.wait_for(reader.readexactly(4), DEADLINE) == b"done"
             before = arrived
             writer.write(commit)
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.readexactly(1), 5)
+                await asyncio.wait_for(reader.readexactly(1), DEADLINE)
             [how] = scissors.counts
             assert arrived == (before + commit if how == "after" else before)
 

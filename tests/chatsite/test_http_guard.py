@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from chatsite import http_guard
 from chatsite.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 async def test_of_a_herd_each_turn_lets_a_few_in_and_nobody_overtakes() -> None:
@@ -37,7 +37,7 @@ async def test_a_few_are_let_in_one_after_the_other_with_a_rest_between() -> Non
     turnstile.enter(done.set)
     await asyncio.sleep(REST_SECONDS / 2)
     assert len(through) == 1, "the first need not wait"
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), DEADLINE)
     assert all(at >= number * (REST_SECONDS - 0.002) for number, at in enumerate(through)), "timers count milliseconds"
 
 
@@ -57,7 +57,7 @@ async def test_who_comes_later_is_let_in_too() -> None:
     for _ in range(3):
         through = asyncio.Event()
         turnstile.enter(through.set)
-        await asyncio.wait_for(through.wait(), 5)
+        await asyncio.wait_for(through.wait(), DEADLINE)
         await asyncio.sleep(2 * REST_SECONDS)  # the next comes when nobody rests
 
 
@@ -79,7 +79,7 @@ async def test_for_a_device_that_comes_too_often_no_socket_is_made(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: Bearer x\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    status, *headers = (await asyncio.wait_for(reader.read(), 5)).decode().split("\r\n")
+    status, *headers = (await asyncio.wait_for(reader.read(), DEADLINE)).decode().split("\r\n")
     assert (status, "retry-after: 3" in headers) == ("HTTP/1.1 429 Too Many Requests", True)
     assert asked[0][b"authorization"] == b"Bearer x"
     assert not made

@@ -20,6 +20,7 @@ from chatsite import asyncapi  # which knows every registered command and frame
 from realtime import registry
 from tests.contracts.bad_input import NOWHERE, Somebody, tries
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.usefixtures("watched")
 
@@ -132,7 +133,7 @@ class Client:
     def hears(self) -> Any:
         """Return the next frame, which must be as the document says."""
         assert self._socket is not None
-        text = self._socket.recv(timeout=10)
+        text = self._socket.recv(timeout=DEADLINE)
         frame = json.loads(text)
         self._validators[frame["type"]].validate(frame)
         if frame["type"] == "error":

@@ -11,6 +11,7 @@ from conversations import selectors, services
 from conversations.models import Conversation, Participant
 from realtime.errors import Forbidden, Invalid
 from tests.making import direct, people, person
+from tests.waiting import DEADLINE
 
 
 @pytest.mark.django_db(transaction=True)
@@ -19,7 +20,7 @@ def test_a_pair_that_starts_from_both_sides_at_once_gets_one_conversation() -> N
     together = threading.Barrier(8)
 
     def start(user: User, other: User) -> tuple[Conversation, bool]:
-        together.wait(10)
+        together.wait(DEADLINE)
         try:
             return services.start_direct(user=user, other_id=other.id)
         finally:

@@ -16,6 +16,7 @@ from realtime.look_back import LookBack
 from realtime.threads import in_database_thread
 from tests.making import direct, group, people, say
 from tests.realtime.peers import Peer
+from tests.waiting import DEADLINE
 
 # --- Catch-up -----------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ async def test_nothing_is_read_for_a_client_that_has_not_taken_what_it_was_sent(
     await asyncio.sleep(0.3)
     assert asked == [4]
     await peer.reads(11)
-    await asyncio.wait_for(syncing, 5)
+    await asyncio.wait_for(syncing, DEADLINE)
     assert [frame["type"] for frame in peer.frames] == ["new_message"] * 10 + ["sync_complete"]
 
 

@@ -30,9 +30,9 @@ async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: Star
         ack = await ana.sends("just before", to=conversation)
         server = ana.server
         server.program.send_signal(signal.SIGTERM)
-        told = await ana.receives("reconnect", within=30)
+        told = await ana.receives("reconnect")
         assert 0 < told["retry_after"] < 0.5, "a few clients need not be spread over seconds"
-        await ana.is_closed(1012, within=30)
+        await ana.is_closed(1012)
         assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(server.start)
         await ana.connects()
@@ -48,11 +48,11 @@ async def test_a_draining_server_is_not_ready_and_takes_nobody_new(starts_site: 
         server.program.freeze()  # so that the signal and the question meet it together
         server.program.send_signal(signal.SIGTERM)
         server.program.thaw()
-        await ana.receives("reconnect", within=30)
+        await ana.receives("reconnect")
         if server.running:
             assert (await asyncio.to_thread(server.health, "/health/ready"))[0] in (0, 503)
-        await ana.is_closed(1012, within=30)
-        await cleo.is_closed(1012, within=30)
+        await ana.is_closed(1012)
+        await cleo.is_closed(1012)
         assert ben.is_connected
         await ana.connects(server=ben.server)
         conversation = await ana.talks_to(ben)
@@ -101,7 +101,7 @@ async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: 
     server = site.servers[0]
     async with People(site)("ana") as (ana,):
         server.program.send_signal(signal.SIGINT)
-        await ana.is_closed(1012, within=30)
+        await ana.is_closed(1012)
     assert await asyncio.to_thread(server.program.wait, 30) in (0, -signal.SIGINT)
     assert "KeyboardInterrupt" not in server.log()
 

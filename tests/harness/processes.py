@@ -18,6 +18,7 @@ from pathlib import Path
 
 _REAPER = """
 import os, shutil, signal, sys, time
+from tests.waiting import DEADLINE
 groups, folders = set(), set()
 for line in sys.stdin:
     verb, what = line.rstrip("\\n").split(" ", 1)
@@ -169,7 +170,7 @@ class Program:
         """End the program and its group at once (SIGKILL)."""
         self.stop(signal.SIGKILL)
 
-    def stop(self, number: int = signal.SIGTERM, *, patience: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, *, patience: float = DEADLINE) -> int:
         """Signal the program, wait for its end, kill what is left of its group.
 
         :raises TimeoutError: it had to be killed because it outlived `patience`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from tests.harness.redis import Redis
+from tests.waiting import DEADLINE
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
     }
 
 
-def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 60) -> str:
+def manage(arguments: list[str], environment: dict[str, str], *, patience: float = DEADLINE) -> str:
     """Run a management command under exactly these settings and return what it printed.
 
     :raises RuntimeError: it failed; the text is its output.

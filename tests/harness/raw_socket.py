@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.raw_frames import CLOSE, TEXT, command, frame, upgrade
-
-PATIENCE = 5.0  # seconds until silence fails a test
+from tests.waiting import DEADLINE
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class RawSocket:
         if receive_buffer is not None:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.settimeout(PATIENCE)
+        self._connection.settimeout(DEADLINE)
         self._connection.connect(("127.0.0.1", port))
         self.port = port
         self._buffer = b""
@@ -128,7 +127,7 @@ class RawSocket:
                 except ConnectionError:
                     break
         finally:
-            self._connection.settimeout(PATIENCE)
+            self._connection.settimeout(DEADLINE)
         return sent
 
     def bytes_waiting_at_the_server(self) -> int:
@@ -165,7 +164,7 @@ class RawSocket:
             pass
         return heard
 
-    def ending(self, *, within: float = PATIENCE, answers_close: bool = True) -> Ending:
+    def ending(self, *, within: float = DEADLINE, answers_close: bool = True) -> Ending:
         """Wait until the server has hung up; a close frame is answered first, as the standard asks, or not.
 
         Of presence, which comes by itself, nothing is kept.
@@ -186,7 +185,7 @@ class RawSocket:
         end.seconds = time.monotonic() - begun
         return end
 
-    def reads_to_the_end(self, *, within: float = PATIENCE) -> None:
+    def reads_to_the_end(self, *, within: float = DEADLINE) -> None:
         """Wait until the server has hung up, whatever it still says."""
         until = time.monotonic() + within
         try:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.harness.http2_client import Http2Client
 from tests.harness.providers.fcm import OAUTH, Fcm
+from tests.waiting import DEADLINE
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -36,7 +37,7 @@ def fcm(running: Fcm) -> Iterator[Fcm]:
 
 def post(fcm: Fcm, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any, http.client.HTTPMessage]:
     context = ssl.create_default_context(cafile=str(fcm.ca_file))
-    connection = http.client.HTTPSConnection("127.0.0.1", fcm.port, timeout=5, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", fcm.port, timeout=DEADLINE, context=context)
     try:
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()

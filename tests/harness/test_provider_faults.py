@@ -15,6 +15,7 @@ from tests.harness.providers.apns import Apns
 from tests.harness.providers.web_push import WebPush
 from tests.harness.test_apns import provider_token
 from tests.harness.test_web_push import encrypted, vapid
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +227,7 @@ def test_connections_are_counted_and_breaches_of_the_protocol_kept(apns: Apns) -
     before = len(apns.complaints())
     context = ssl.create_default_context(cafile=str(apns.ca_file))
     with context.wrap_socket(socket.create_connection(("127.0.0.1", apns.port)), server_hostname="localhost") as plain:
-        plain.settimeout(5)
+        plain.settimeout(DEADLINE)
         try:
             assert plain.recv(1) == b""
         except OSError:
@@ -284,7 +285,7 @@ def test_requests_on_one_http_1_connection_are_answered_in_order() -> None:
     with WebPush() as web_push:
         subscription = web_push.subscribe()
         context = ssl.create_default_context(cafile=str(web_push.ca_file))
-        connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=5, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=DEADLINE, context=context)
         headers = {"TTL": "60", "Content-Encoding": "aes128gcm", "Authorization": vapid(web_push)}
         path = subscription.endpoint.removeprefix(web_push.settings()["url"])
         for text in (b"1", b"2", b"3"):

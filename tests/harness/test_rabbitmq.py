@@ -12,6 +12,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from tests.harness.rabbitmq import RabbitMQ
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +25,16 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 
 def put(server: RabbitMQ, text: str) -> None:
     # Confirmed when it is on disk.
-    with Connection(server.url, connect_timeout=5, transport_options={"confirm_publish": True}) as connection:
+    with Connection(server.url, connect_timeout=DEADLINE, transport_options={"confirm_publish": True}) as connection:
         queue = connection.SimpleQueue("kept")
         queue.put(text)
         queue.close()
 
 
 def take(server: RabbitMQ) -> str:
-    with Connection(server.url, connect_timeout=5) as connection:
+    with Connection(server.url, connect_timeout=DEADLINE) as connection:
         queue = connection.SimpleQueue("kept")
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=DEADLINE)
         message.ack()
         queue.close()
         return message.payload
@@ -60,7 +61,7 @@ def test_a_frozen_one_answers_when_it_thaws(rabbitmq: RabbitMQ) -> None:
             said(rabbitmq, timeout=0.5)
     finally:
         rabbitmq.program.thaw()
-    assert rabbitmq.node.encode() in said(rabbitmq, timeout=5)
+    assert rabbitmq.node.encode() in said(rabbitmq, timeout=DEADLINE)
 
 
 def test_it_is_nobody_elses(rabbitmq: RabbitMQ) -> None:
@@ -71,7 +72,7 @@ def test_it_is_nobody_elses(rabbitmq: RabbitMQ) -> None:
     cookie = rabbitmq.folder / ".erlang.cookie"
     assert cookie.stat().st_uid == os.geteuid()
     with pytest.raises(AccessRefused):
-        Connection(f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}//", connect_timeout=5).connect()
+        Connection(f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}//", connect_timeout=DEADLINE).connect()
 
 
 def test_after_a_stop_nothing_of_it_runs(rabbitmq: RabbitMQ) -> None:

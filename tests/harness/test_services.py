@@ -15,6 +15,7 @@ from tests.harness.product import PROJECT, SETTINGS, bare_environment
 from tests.harness.redis import Redis
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.services import Services
+from tests.waiting import DEADLINE
 
 
 def test_postgresql_is_as_durable_as_the_product_demands(services: Services) -> None:
@@ -185,7 +186,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_for(condition, *, patience: float = 10) -> None:
+def wait_for(condition, *, patience: float = DEADLINE) -> None:
     until = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < until, "it did not happen"

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from tests.harness.providers.smtp import Smtp, parsed
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_tls_and_signing_in(smtp: Smtp) -> None:
     [mail] = smtp.received()
     assert (mail.secure, mail.user) == (True, "chatsite")
     settings = smtp.settings()
-    with smtplib.SMTP(settings["host"], settings["port"], timeout=5) as client:
+    with smtplib.SMTP(settings["host"], settings["port"], timeout=DEADLINE) as client:
         client.starttls(context=ssl.create_default_context(cafile=settings["ca_file"]))
         with pytest.raises(smtplib.SMTPAuthenticationError):
             client.login(settings["user"], "guess")

@@ -7,8 +7,8 @@ from typing import Any
 from tests.harness.listening import Frame
 from tests.harness.replica import Replica
 from tests.machine.local import LocalDevice
+from tests.waiting import DEADLINE
 
-PATIENCE = 5.0  # seconds until a frame that must come is missing
 MARKS = ("message_delivered", "message_read", "conversation_read")
 
 
@@ -47,7 +47,7 @@ class MachineDevice:
         """Wait for so many numbered frames and marks; return all that came meanwhile, and a pong that came last."""
         found: list[Frame] = []
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DEADLINE):
                 while sum(map(is_told, found)) < number:
                     async for frame in self.device.frames(self._position):
                         self._position += 1

@@ -21,6 +21,7 @@ from realtime.errors import DomainError, TryAgain
 from realtime.threads import with_connection_care
 from tests.making import direct, draft, people, person
 from tests.messaging.desk import Desk, run
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -102,14 +103,14 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN; SELECT 1 FROM conversations_conversation WHERE id = '%s' FOR UPDATE" % held.id)  # noqa: S608, UP031
             locked.set()
-            done.wait(20)
+            done.wait(DEADLINE)
             cursor.execute("ROLLBACK")
         connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        assert locked.wait(10)
+        assert locked.wait(DEADLINE)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 200")
         results = send_messages([draft(held, ana), draft(free, ana)])

@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 
 from presence.store import Lease, MemoryStore, RedisStore, Shown, Store, combined
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_of_several_processes_one_gets_each_end(private_redis: Any, monkeypatch:
 
         def all_look_first(*args: Any, look: Any = look, **kwargs: Any) -> Any:
             found = look(*args, **kwargs)
-            together.wait(10)
+            together.wait(DEADLINE)
             return found
 
         monkeypatch.setattr(store._redis, "zrangebyscore", all_look_first)

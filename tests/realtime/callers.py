@@ -12,7 +12,7 @@ from chatsite.asgi import application
 from realtime import handshake, sweep
 from realtime.door import door
 from realtime.hub import hub
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 ANSWERS = {"websocket.http.response": {}}
 
@@ -89,7 +89,7 @@ class Caller:
 
     async def ended(self) -> None:
         """Wait until the server is done with the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await asyncio.wait([self.serving])
 
     @property

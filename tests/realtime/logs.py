@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from realtime.hub import Hub
 from realtime.items import Event
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class FakeLog:
@@ -98,7 +98,7 @@ class Gate:
         self._left -= 1
         if self._left == 0:
             self.reached.set()
-            assert self._open.wait(10)
+            assert self._open.wait(DEADLINE)
 
 
 async def reached(gate: Gate) -> None:

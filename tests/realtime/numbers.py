@@ -39,7 +39,7 @@ def noting(
 
 async def opened(pipeline: Pipeline) -> int:
     """Wait until it is ready; return its backend."""
-    await until(lambda: pipeline.ready, within=10)
+    await until(lambda: pipeline.ready)
     assert pipeline._libpq is not None
     return pipeline._libpq.backend_pid
 

@@ -9,7 +9,7 @@ from realtime.items import Notice
 from realtime.registry import Identity
 from realtime.sockets import Socket
 from realtime.wire import WireFrame
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class Peer:
@@ -35,7 +35,7 @@ class Peer:
     async def reads(self, number: int) -> None:
         """Read again until so many messages have come."""
         self.reads_again()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while len(self.sent) < number:
                 await asyncio.sleep(0)
 

@@ -17,7 +17,7 @@ from realtime.door import GROUP, Door
 from realtime.hub import hub
 from realtime.items import Item, Notice, pack, unpack
 from tests.harness.proxy import Proxy, proxied
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_what_a_command_announces_reaches_the_servers_before_the_command_e
         assert not door._outgoing
 
     await asyncio.to_thread(command)
-    envelope = await asyncio.wait_for(layer.receive(channel), 5)
+    envelope = await asyncio.wait_for(layer.receive(channel), DEADLINE)
     assert unpack(envelope["items"]) == [notice]
     assert envelope["origin"] == door.origin
     await layer.group_discard(GROUP, channel)
@@ -86,7 +86,7 @@ def test_threads_of_a_command_share_one_door(door: Door) -> None:
             caller.start()
         time.sleep(0.1)
     for caller in callers:
-        caller.join(10)
+        caller.join(DEADLINE)
     door._flush()
     assert [thread.name for thread in threading.enumerate() if thread not in before] == ["door"]
 
@@ -116,7 +116,7 @@ def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
 async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
     """The door of a server, which hears what others announce."""
     door.open()
-    await asyncio.wait_for(heard(delivered, "begin"), 5)
+    await asyncio.wait_for(heard(delivered, "begin"), DEADLINE)
     delivered.clear()
     yield door
     assert door._receiver is not None
@@ -159,7 +159,7 @@ async def test_a_layer_that_is_away_is_left_alone_for_a_while_and_used_again(
         assert delivered == [Notice("0"), Notice("1"), Notice("2")], "this process needs no layer"
         await until(lambda: door.healthy)
         proxy.heal()
-        await asyncio.wait_for(heard(delivered, "from another process"), 5)
+        await asyncio.wait_for(heard(delivered, "from another process"), DEADLINE)
         door.pass_on([Notice("3")])
         await door.drained()
         assert door.healthy

@@ -11,6 +11,7 @@ from realtime.hub import hub as hub_of_this_process
 from realtime.items import Notice
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
+from tests.waiting import DEADLINE
 
 
 def restore(log: FakeLog, *, keep: int) -> None:
@@ -51,7 +52,7 @@ async def test_a_socket_that_signs_in_brings_the_news_too(hub: Hub, log: FakeLog
     hub.offer([log.commit("c", leaves=["ben"]), log.commit("c", joins=["ben"])])
     restore(log, keep=1)  # the hub has delivered joins and removals that the log lies behind by now
     ben = Peer("ben")
-    await asyncio.wait_for(hub.attach(ben.socket), 5)
+    await asyncio.wait_for(hub.attach(ben.socket), DEADLINE)
     assert await ana.closed() == await ben.closed() == sockets.RESTART
     assert (hub.epoch, hub.topics) == ("second", {})
 
@@ -63,7 +64,7 @@ async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(hub: Hub,
     restore(log, keep=1)
     hub.offer_recent(log.recent())
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     assert await ben.closed() == sockets.RESTART
     assert (hub.epoch, hub.topics, ben.socket.topics) == ("second", {}, {})
 

@@ -11,7 +11,7 @@ from realtime.items import Notice
 from realtime.registry import Recent
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 async def test_who_joins_gets_their_joining_and_what_follows(hub: Hub, log: FakeLog, ana: Peer) -> None:
@@ -83,7 +83,7 @@ async def test_who_is_removed_while_signing_in_is_not_let_in(
     await reached(gate)
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     hub.offer_recent(log.recent())
     await settled(hub)
@@ -108,7 +108,7 @@ async def test_notices_do_not_reach_who_was_removed_while_signing_in(
     await reached(gate)
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([Notice('{"sequence":0}', conversation_id="c")])
     assert ben.frames == []
 
@@ -123,7 +123,7 @@ async def test_who_is_removed_while_signing_in_is_not_let_in_though_the_removal_
     hub.offer([log.commit("c")])
     await until(lambda: sequences(ana) == [2, 3])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     assert (sequences(ben), ben.socket.topics) == ([], {})
 
@@ -134,7 +134,7 @@ async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -
     await reached(gate)
     hub.offer([log.commit("c", joins=["cleo"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     assert sequences(cleo) == [2, 3]
 
@@ -153,7 +153,7 @@ async def test_who_is_shown_out_while_signing_in_is_not_attached(hub: Hub, log: 
     await reached(gate)
     ben.socket.close(sockets.REVOKED)
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     assert hub.topics == {}
     assert hub.newcomers == []
 
@@ -166,7 +166,7 @@ async def test_a_conversation_that_everybody_left_while_it_waited_for_an_event_i
     filling = hub.topics["c"].filling
     assert filling is not None
     hub.detach(ana.socket)
-    await asyncio.wait_for(filling, 5)
+    await asyncio.wait_for(filling, DEADLINE)
     assert (log.reads, hub.topics) == ([], {})
 
 

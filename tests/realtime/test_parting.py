@@ -7,6 +7,7 @@ import pytest
 
 from realtime.connection import Connection
 from realtime.consumer import Consumer
+from tests.waiting import DEADLINE
 
 SHORT = 0.05
 
@@ -43,7 +44,7 @@ def short_partings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def serve(line: Line) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await Consumer(Connection(scope, line.receive, line.send)).serve()
 
 
@@ -56,5 +57,5 @@ async def test_who_is_shown_out_and_does_not_read_why_is_not_waited_for() -> Non
 async def test_a_line_that_is_not_let_go_is_cut() -> None:
     line = Line({"type": "websocket.disconnect", "code": 1000})
     await serve(line)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await line.aborted.wait()

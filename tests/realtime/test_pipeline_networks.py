@@ -14,6 +14,7 @@ from realtime import pipeline as pipeline_module
 from realtime.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
 from tests.realtime.numbers import AT_ONCE, Database, noting, opened, writes_on
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +66,7 @@ async def test_a_database_that_is_away_is_asked_again_until_it_is_there(
     async with Proxy(postgresql()) as proxy:
         proxy.refuse()
         pipeline = connects_by(proxy)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while proxy.accepted < 3:
                 assert not pipeline.ready
                 await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from realtime import sockets
 from realtime.frames import Reconnect
 from realtime.wire import WireFrame
 from tests.realtime.peers import Peer
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ async def test_a_long_catch_up_paces_itself_to_a_slow_peer(size: int) -> None:
         await asyncio.sleep(0)
     assert not task.done()
     await peer.reads(number)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, DEADLINE)
     assert not peer.socket.closing
     assert len(peer.texts) == number
 
@@ -266,4 +266,4 @@ async def test_who_waits_for_room_is_let_go_when_the_socket_ends() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     peer.socket.forget()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, DEADLINE)

@@ -15,7 +15,7 @@ from realtime.errors import TryAgain
 from realtime.hub import hub
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.usefixtures("nobody_stays")
 
@@ -103,7 +103,7 @@ async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -
         await asyncio.Event().wait()
 
     task = asyncio.ensure_future(sweep._every(0, work))
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), DEADLINE)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

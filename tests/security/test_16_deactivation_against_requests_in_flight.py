@@ -8,6 +8,7 @@ from tests.harness.people import People
 from tests.harness.rest import Refused
 from tests.harness.servers import Site
 from tests.security.staff import Staff
+from tests.waiting import DEADLINE
 
 
 async def posts_without_end(device: Device, conversation: str, outcomes: list[tuple[float, int]]) -> None:
@@ -31,7 +32,7 @@ async def test_what_begins_after_the_deactivation_is_refused(production: Site, s
         await asyncio.sleep(0.3)
         await staff.acts("deactivate", ana)
         deactivated = time.monotonic()
-        await asyncio.wait_for(asyncio.gather(*posting), 10)
+        await asyncio.wait_for(asyncio.gather(*posting), DEADLINE)
         assert {status for _, status in outcomes} <= {201, 401}, "neither half done nor failed"
         assert {status for begun, status in outcomes if begun > deactivated} <= {401}
         written = [status for _, status in outcomes].count(201)
@@ -53,11 +54,11 @@ async def test_a_sign_in_that_was_under_way_opens_nothing(production: Site, staf
                     return
 
         signing_in = [asyncio.create_task(signs_in()) for _ in range(4)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while not tokens:
                 await asyncio.sleep(0.01)
         await staff.acts("deactivate", ana)
-        await asyncio.wait_for(asyncio.gather(*signing_in), 10)
+        await asyncio.wait_for(asyncio.gather(*signing_in), DEADLINE)
         await staff.acts("reactivate", ana)
         for token in tokens:
             ana.token = token

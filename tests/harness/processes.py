@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.waiting import DEADLINE
+
 _REAPER = """
 import os, shutil, signal, sys, time
-from tests.waiting import DEADLINE
 groups, folders = set(), set()
 for line in sys.stdin:
     verb, what = line.rstrip("\\n").split(" ", 1)

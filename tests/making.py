@@ -17,7 +17,7 @@ from messaging.models import ReceiptMove
 from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Sent, send_message
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 from tests.waiting import DEADLINE
 
 PASSWORD = "correct horse battery"

@@ -4,6 +4,7 @@ For what no library would send: frames that break RFC 6455, bytes one by one, a 
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -238,6 +239,16 @@ def connections_at(port: int) -> int:
     local = f":{port:04X}"
     # 0A is the listening socket; without an inode no process holds it any more.
     return sum(fields[1].endswith(local) and fields[3] != "0A" and fields[9] != "0" for fields in _connections())
+
+
+def is_connected_to(port: int, pid: int) -> bool:
+    """Return whether a process holds a connection to this port open."""
+    try:
+        open_files = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return False  # it closed a file just now, or is not there any more
+    remote = f":{port:04X}"
+    return any(fields[2].endswith(remote) and f"socket:[{fields[9]}]" in open_files for fields in _connections())
 
 
 def _connections() -> Iterator[list[str]]:

@@ -39,7 +39,7 @@ async def test_what_begins_after_the_deactivation_is_refused(production: Site, s
         assert written > 5, "nothing was in flight"
         texts = [each for each in await ben.history(conversation) if each["sender_user_id"] == ana.id]
         assert len(texts) == written, "what was answered is there, and nothing else"
-        await ana.is_closed(4403, within=1)
+        await ana.is_closed(4403)
 
 
 async def test_a_sign_in_that_was_under_way_opens_nothing(production: Site, staff: Staff) -> None:

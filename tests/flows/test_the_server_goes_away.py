@@ -17,6 +17,7 @@ from tests.harness.people import People
 from tests.harness.replica import Replica
 from tests.harness.rest import Refused
 from tests.harness.servers import Profile, Site
+from tests.waiting import DEADLINE
 
 StartsSite = Callable[..., Site]
 # uvicorn ends by the signal that ended it, after everything is done.
@@ -188,7 +189,7 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
         else:
             pytest.fail("it was never in the middle of a transaction")
         try:
-            await insists(ben, "without you", conversation, within=6)
+            await insists(ben, "without you", conversation)
             await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may stand still
         finally:
             frozen.thaw()
@@ -196,7 +197,7 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
         await asyncio.to_thread(ana.server.becomes_ready)
         await ana.is_closed(1012)  # what it would say is old
         await ana.connects()
-        await insists(ana, "back", conversation, within=6)
+        await insists(ana, "back", conversation)
         await ben.receives("new_message", content="back")
         stored = await ben.history(conversation)
         assert [message["sequence"] for message in stored] == list(range(2, len(stored) + 2))
@@ -222,7 +223,7 @@ async def writes_on(device: Device, conversation: dict, way: str) -> None:
             await asyncio.sleep(0.001)
 
 
-async def insists(device: Device, content: str, conversation: dict, *, within: float) -> dict:
+async def insists(device: Device, content: str, conversation: dict, within: float = DEADLINE) -> dict:
     """Send a message, again whenever the answer is `try_again`, as the protocol tells a client to."""
     mine = str(uuid4())
     async with asyncio.timeout(within):

@@ -95,14 +95,13 @@ def test_slow(apns: Apns, connection: Http2Client) -> None:
     late, soon = apns.device(), apns.device()
     push(apns, connection, soon)  # until then one stream is allowed
     apns.forget()
-    apns.fails("slow", seconds=0.4, token=late)
+    apns.fails("slow", seconds=3, token=late)
     begun = time.monotonic()
     first = send(apns, connection, late)
     assert push(apns, connection, soon).status == 200
-    assert time.monotonic() - begun < 0.35
     assert [record.status for record in apns.received()] == [None, 200]
     assert connection.answer(first).status == 200
-    assert time.monotonic() - begun >= 0.4
+    assert time.monotonic() - begun >= 3
     assert [(record.status, record.how) for record in apns.received()] == [(200, "slow"), (200, "answered")]
 
 
@@ -150,7 +149,8 @@ def test_reset_of_new_connections_right_after_the_handshake(apns: Apns) -> None:
 
 def test_silent(apns: Apns) -> None:
     apns.fails("silent")
-    connection = Http2Client(apns.port, apns.ca_file, timeout=0.3)
+    connection = Http2Client(apns.port, apns.ca_file)
+    connection.waits(0.3)
     with pytest.raises(TimeoutError):
         push(apns, connection, apns.device())
     assert outcome(apns) == (None, "silent", False)
@@ -198,7 +198,7 @@ def test_down_and_up_on_the_same_port_with_all_that_was_received(apns: Apns, con
     assert push(apns, connection, apns.device()).status == 200
     apns.kill()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
     assert len(apns.delivered()) == 1
     apns.start()
     assert (apns.port, apns.settings()["key"]) == (port, key)
@@ -208,7 +208,7 @@ def test_down_and_up_on_the_same_port_with_all_that_was_received(apns: Apns, con
     again.close()
     apns.stop()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
 
 
 def test_a_stream_too_many_is_refused_and_the_others_are_not(apns: Apns, connection: Http2Client) -> None:
@@ -249,7 +249,7 @@ def test_over_http_1() -> None:
         subscription = web_push.subscribe()
         context = ssl.create_default_context(cafile=str(web_push.ca_file))
 
-        def post(timeout: float = 5) -> int:
+        def post(timeout: float = DEADLINE) -> int:
             connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=timeout, context=context)
             headers = {"TTL": "60", "Content-Encoding": "aes128gcm", "Authorization": vapid(web_push)}
             path = subscription.endpoint.removeprefix(web_push.settings()["url"])

@@ -79,7 +79,7 @@ def test_after_a_stop_nothing_of_it_runs(rabbitmq: RabbitMQ) -> None:
     """The last one here: a start takes some seconds."""
     assert of_its_node(rabbitmq) != []
     rabbitmq.stop()
-    until = time.monotonic() + 5
+    until = time.monotonic() + DEADLINE
     while of_its_node(rabbitmq) and time.monotonic() < until:  # Erlang's helpers notice the end of their server
         time.sleep(0.02)
     assert of_its_node(rabbitmq) == []

@@ -74,14 +74,12 @@ def test_the_settings_are_found_in_the_products_source() -> None:
 
 
 def test_a_fresh_database_has_tables_and_no_rows(services: Services) -> None:
-    begun = time.monotonic()
     address = services.fresh_database()
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT count(*) FROM accounts_user").fetchone() == (0,)
         connection.execute("CREATE TABLE mine (id int)")
     with psycopg.connect(services.fresh_database()) as connection:
         assert connection.execute("SELECT to_regclass('mine')").fetchone() == (None,)
-    assert time.monotonic() - begun < 20
 
 
 def test_redis_forgets_and_comes_back_on_its_port() -> None:

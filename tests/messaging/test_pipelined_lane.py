@@ -20,7 +20,7 @@ from realtime.wire.errors import DomainError
 from realtime.writes import pipeline
 from tests.making import direct, draft, people
 from tests.messaging.desk import Desk, Holder, contents, holding, run, started
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
@@ -246,8 +246,9 @@ def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation
 
 
 def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
-    talk: Conversation, team: list[User], holders: list[Holder]
+    talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(pipeline, "WRITE_SECONDS", 2 * DEADLINE)
     place = Participant.objects.get(conversation=talk, user=team[0])
     holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
     send = draft(talk, team[0], "cut off")
@@ -265,7 +266,7 @@ def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
         assert libpq is not None
         desk.submit(send)
         await asyncio.to_thread(cut, libpq.backend_pid)
-        await until(lambda: desk.by_threads, within=pipeline.WRITE_SECONDS / 2)
+        await until(lambda: desk.by_threads)
         holders[0].may_go_on.set()
         await desk.answered()
 

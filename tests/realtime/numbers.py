@@ -11,13 +11,11 @@ from django.db import connection
 from realtime.database.arrays import array_of
 from realtime.database.rows import Statement
 from realtime.writes.batches import BatchWrite, Decision
-from realtime.writes.pipeline import WRITE_SECONDS, Pipeline
-from tests.waiting import until
+from realtime.writes.pipeline import Pipeline
+from tests.waiting import DEADLINE, until
 
 Numbers = BatchWrite[int, Any]
 NOTE = "INSERT INTO noted SELECT unnest(%s::int[])"
-# Longer than anything here takes: it only turns a wait that nobody ends into a failure.
-AT_ONCE = WRITE_SECONDS / 2
 # Ends the connection on which it runs.
 FALL = "SELECT pg_terminate_backend(pg_backend_pid())"
 
@@ -71,7 +69,7 @@ class Database:
 async def writes_on(pipeline: Pipeline, database: Database) -> None:
     """See that the next batch is written like any other."""
     await opened(pipeline)
-    async with asyncio.timeout(AT_ONCE):
+    async with asyncio.timeout(DEADLINE):
         await pipeline.write(noting(), [99])
     assert 99 in database.noted
 

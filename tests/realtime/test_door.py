@@ -55,14 +55,14 @@ async def test_what_a_command_announces_reaches_the_servers_before_the_command_e
 
 
 async def test_a_command_does_not_wait_for_a_layer_that_hangs(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door_module, "PUBLISH_TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr(door_module, "PUBLISH_TIMEOUT_SECONDS", 2 * DEADLINE)
     async with layer_by_proxy() as (layer, proxy):
         monkeypatch.setattr(door_module, "get_channel_layer", lambda: layer)
         proxy.silence()
         begun = time.monotonic()
         await asyncio.to_thread(door.pass_on, [Notice("news", user_ids=["ana"])])
         await asyncio.to_thread(door._flush)
-        assert 0.9 < time.monotonic() - begun < 5
+        assert 0.9 < time.monotonic() - begun < DEADLINE
         assert door._publisher is not None
         assert not door._publisher.done(), "it still hangs"
         door._loop.call_soon_threadsafe(door._publisher.cancel)  # type: ignore[union-attr]

@@ -8,8 +8,8 @@ import pytest
 
 from realtime.writes import pipeline as pipeline_module
 from realtime.writes.pipeline import Pipeline
-from tests.realtime.numbers import AT_ONCE, FALL, Database, noting, opened, writes_on
-from tests.waiting import until
+from tests.realtime.numbers import FALL, Database, noting, opened, writes_on
+from tests.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +67,12 @@ async def test_a_decision_that_fails_leaves_no_transaction_open(pipeline: Pipeli
     await writes_on(pipeline, database)
 
 
+@pytest.fixture
+def no_time_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that nobody ends takes longer than a test waits."""
+    monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 2 * DEADLINE)
+
+
 # --- Broken connections -------------------------------------------------------------------
 
 
@@ -75,36 +81,41 @@ async def test_a_connection_that_ends_while_nothing_is_written_is_opened_again(
 ) -> None:
     backend = await opened(pipeline)
     database.ends(backend)
-    await until(lambda: pipeline._libpq is None, within=AT_ONCE)
+    await until(lambda: pipeline._libpq is None)
     assert not pipeline.ready
     assert await opened(pipeline) != backend
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_a_connection_that_ends_between_the_trips_fails_the_batch(pipeline: Pipeline, database: Database) -> None:
     backend = await opened(pipeline)
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(DEADLINE):
             await pipeline.write(noting("SELECT 1", meanwhile=lambda: database.ends(backend)), [1])
     assert database.noted == []
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_a_connection_that_ends_with_a_statement_fails_the_batch(pipeline: Pipeline, database: Database) -> None:
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(DEADLINE):
             await pipeline.write(noting(FALL), [1])
     assert database.noted == []
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_who_closes_it_does_not_let_the_batch_wait(pipeline: Pipeline, database: Database) -> None:
-    writing = asyncio.ensure_future(pipeline.write(noting("SELECT pg_sleep(1)"), [1]))
+    backend = await opened(pipeline)
+    writing = asyncio.ensure_future(pipeline.write(noting(f"SELECT pg_sleep({2 * DEADLINE})"), [1]))
     await asyncio.sleep(0.1)
     pipeline.close()
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(DEADLINE):
             await writing
+    database.ends(backend)
     assert database.noted == []
     await writes_on(pipeline, database)
 

@@ -13,7 +13,7 @@ from django.db import connection
 from realtime.writes import pipeline as pipeline_module
 from realtime.writes.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
-from tests.realtime.numbers import AT_ONCE, Database, noting, opened, writes_on
+from tests.realtime.numbers import Database, noting, opened, writes_on
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -141,8 +141,12 @@ async def test_a_large_batch_goes_out_as_the_network_takes_it(
 
 
 async def test_a_connection_that_breaks_while_a_large_batch_goes_out_fails_the_batch(
-    connects_by: Callable[[Proxy], Pipeline], database: Database, caplog: pytest.LogCaptureFixture
+    connects_by: Callable[[Proxy], Pipeline],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 2 * DEADLINE)
     loop = asyncio.get_running_loop()
     async with Proxy(postgresql()) as proxy:
         pipeline = connects_by(proxy)
@@ -150,7 +154,7 @@ async def test_a_connection_that_breaks_while_a_large_batch_goes_out_fails_the_b
         proxy.silence("up")
         loop.call_later(0.2, proxy.cut)
         with pytest.raises(psycopg.OperationalError):
-            async with asyncio.timeout(AT_ONCE):
+            async with asyncio.timeout(DEADLINE):
                 await pipeline.write(noting(f"SELECT '{'x' * 30_000_000}'"), [1])
         proxy.heal()
         assert database.noted == []

@@ -14,6 +14,7 @@ from realtime.fanout.hub import hub
 from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
 from realtime.wire.errors import TryAgain
+from tests.clocks import Clock
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
 from tests.waiting import DEADLINE, until
@@ -56,12 +57,13 @@ async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Ca
 
 
 async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(sweep, "time", clock)
     monkeypatch.setattr(sweep, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(sweep, "STANDSTILL_SECONDS", 0.5)
     watch = asyncio.ensure_future(sweep._watch_for_standstill())
     await asyncio.sleep(0.1)
     assert not ana.socket.closing
-    time.sleep(0.6)  # noqa: ASYNC251 - the standstill
+    clock.now += sweep.STANDSTILL_SECONDS + 1
     assert await ana.closed() == sockets.RESTART
     watch.cancel()
 
@@ -136,7 +138,8 @@ async def test_each_round_rests_by_what_its_work_took(monkeypatch: pytest.Monkey
 # --- Drain --------------------------------------------------------------------------------
 
 
-async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
+async def test_a_drain_ends_when_everybody_has_left(ana: Peer, limits: Callable[..., None]) -> None:
+    limits(drain_seconds=2 * DEADLINE)
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
@@ -145,14 +148,14 @@ async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
     await asyncio.sleep(0.1)
     assert not running.done()
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)
 
 
 async def test_a_drain_waits_for_nobody_for_ever(ana: Peer, limits: Callable[..., None]) -> None:
     limits(drain_seconds=0.2)
     drain = Drain()
     drain.begin()
-    await asyncio.wait_for(drain.run(), 2)
+    await asyncio.wait_for(drain.run(), DEADLINE)
     assert hub.users
 
 
@@ -167,7 +170,7 @@ async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatc
     writing = False
     assert await ana.closed() == sockets.RESTART
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)
 
 
 async def test_clients_that_go_on_sending_do_not_hold_a_drain_up(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,4 +181,4 @@ async def test_clients_that_go_on_sending_do_not_hold_a_drain_up(ana: Peer, monk
     running = asyncio.ensure_future(drain.run())
     assert await ana.closed() == sockets.RESTART
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)

@@ -34,7 +34,7 @@ async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: Star
         told = await ana.receives("reconnect")
         assert 0 < told["retry_after"] < 0.5, "a few clients need not be spread over seconds"
         await ana.is_closed(1012)
-        assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
+        assert await asyncio.to_thread(server.program.wait, DEADLINE) in ORDERLY
         await asyncio.to_thread(server.start)
         await ana.connects()
         await ana.asks("sync", cursors={conversation["id"]: ack["sequence"] - 1})
@@ -71,7 +71,7 @@ async def test_no_acknowledged_message_is_lost_in_a_drain(starts_site: StartsSit
         await ben.receives("new_message", content="m20")
         ana.server.program.send_signal(signal.SIGTERM)
         acknowledged = await talking
-        assert await asyncio.to_thread(ana.server.program.wait, 30) in ORDERLY
+        assert await asyncio.to_thread(ana.server.program.wait, DEADLINE) in ORDERLY
         await asyncio.to_thread(ana.server.start)
         stored = {message["id"]: message for message in await ana.history(conversation)}
         assert len(acknowledged) > 20
@@ -103,7 +103,7 @@ async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: 
     async with People(site)("ana") as (ana,):
         server.program.send_signal(signal.SIGINT)
         await ana.is_closed(1012)
-    assert await asyncio.to_thread(server.program.wait, 30) in (0, -signal.SIGINT)
+    assert await asyncio.to_thread(server.program.wait, DEADLINE) in (0, -signal.SIGINT)
     assert "KeyboardInterrupt" not in server.log()
 
 
@@ -151,7 +151,7 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
                 await ana.is_closed()
                 if point not in AFTER_ACK:
                     ana.has_not_heard("message_ack")
-            await asyncio.to_thread(doomed.program.wait, 5)
+            await asyncio.to_thread(doomed.program.wait, DEADLINE)
             assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not met"
             stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = %s", text)
             assert stored == [(1 if point in AFTER_COMMIT else 0,)]

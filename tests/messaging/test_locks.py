@@ -46,7 +46,7 @@ class Other(threading.Thread):
                 cursor.execute("BEGIN")
                 self._lock(self._places[0])
                 self.has_the_first.set()
-                until = time.monotonic() + 10
+                until = time.monotonic() + DEADLINE
                 while time.monotonic() < until:
                     cursor.execute(WAITERS)
                     if cursor.fetchone()[0]:
@@ -159,7 +159,7 @@ def test_an_edit_waits_for_a_change_of_its_conversation_and_comes_after_it() -> 
     with ThreadPoolExecutor(1) as pool:
         with under_way(lambda: rename(ana, team)), connection.cursor() as cursor:
             edited = pool.submit(edit)
-            waiting, until = 0, time.monotonic() + 10
+            waiting, until = 0, time.monotonic() + DEADLINE
             while not waiting and time.monotonic() < until:
                 cursor.execute(WAITERS)
                 [[waiting]] = cursor.fetchall()

@@ -18,6 +18,7 @@ from tests.making import direct, people, say
 from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import device_of
+from tests.waiting import DEADLINE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -111,7 +112,7 @@ def test_others_see_that_a_push_is_under_way_before_it_is_decided_about(
         cursor.execute("SELECT pg_advisory_lock(1)")
         try:
             thread.start()
-            until = time.monotonic() + 5
+            until = time.monotonic() + DEADLINE
             while not Delivery.objects.get().is_under_way:
                 assert time.monotonic() < until, "nobody sees it"
                 time.sleep(0.01)  # between two looks

@@ -50,7 +50,7 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
     }
 
 
-def manage(arguments: list[str], environment: dict[str, str], *, patience: float = DEADLINE) -> str:
+def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 5 * DEADLINE) -> str:
     """Run a management command under exactly these settings and return what it printed.
 
     :raises RuntimeError: it failed; the text is its output.

@@ -31,8 +31,8 @@ def put(server: RabbitMQ, text: str) -> None:
         queue.close()
 
 
-def take(server: RabbitMQ) -> str:
-    with Connection(server.url, connect_timeout=DEADLINE) as connection:
+def take(server: RabbitMQ, *, timeout: float = DEADLINE) -> str:
+    with Connection(server.url, connect_timeout=timeout) as connection:
         queue = connection.SimpleQueue("kept")
         message = queue.get(timeout=DEADLINE)
         message.ack()
@@ -49,7 +49,7 @@ def test_what_is_durable_survives_a_stop_and_a_kill_on_the_same_port(rabbitmq: R
     put(rabbitmq, "second")
     rabbitmq.kill()
     with pytest.raises(OperationalError):
-        take(rabbitmq)
+        take(rabbitmq, timeout=1)
     rabbitmq.start()
     assert take(rabbitmq) == "second"
 

@@ -237,7 +237,7 @@ def test_connections_are_counted_and_breaches_of_the_protocol_kept(apns: Apns) -
     connection.close()
 
 
-def test_what_did_not_arrive_is_told(apns: Apns, connection: Http2Client) -> None:
+def test_a_missing_push_is_reported(apns: Apns, connection: Http2Client) -> None:
     push(apns, connection, apns.device())
     assert len(apns.arrives(1)) == 1
     with pytest.raises(AssertionError, match=r"apns did not receive it within 0\.1 s"):

@@ -92,7 +92,7 @@ async def test_silence_in_one_direction_lets_the_other_through(echo: int) -> Non
             assert await asyncio.wait_for(reader.readexactly(5), DEADLINE) == b"reply"
 
 
-async def test_what_is_dropped_never_arrives(echo: int) -> None:
+async def test_dropped_bytes_never_arrive(echo: int) -> None:
     async with Proxy(echo) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         proxy.drop("down")

@@ -40,7 +40,7 @@ def take(server: RabbitMQ, *, timeout: float = DEADLINE) -> str:
         return message.payload
 
 
-def test_what_is_durable_survives_a_stop_and_a_kill_on_the_same_port(rabbitmq: RabbitMQ) -> None:
+def test_durable_messages_survive_a_stop_and_a_kill_on_the_same_port(rabbitmq: RabbitMQ) -> None:
     port = rabbitmq.port
     put(rabbitmq, "first")
     rabbitmq.restart()

@@ -147,7 +147,7 @@ def test_a_message_that_is_too_large(web_push: WebPush, size: int) -> None:
     assert post(web_push, subscription, b"x" * size)[0] == 413
 
 
-def test_what_cannot_be_decrypted_is_a_mistake_that_the_service_cannot_see(web_push: WebPush) -> None:
+def test_a_message_that_cannot_be_decrypted_is_accepted_and_noted_as_a_mistake(web_push: WebPush) -> None:
     subscription, other = web_push.subscribe(), web_push.subscribe()
     assert post(web_push, subscription, encrypted(other, b"{}"))[0] == 201
     assert post(web_push, subscription, b"short")[0] == 201

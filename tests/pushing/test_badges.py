@@ -17,7 +17,7 @@ async def unread_of(device: Device) -> int:
     return sum([each["unread_count"] async for each in device.pages("/conversations")])
 
 
-async def test_a_push_that_takes_long_is_not_overtaken(stage: Stage, people: People) -> None:
+async def test_a_slow_push_is_not_overtaken_by_the_next(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)

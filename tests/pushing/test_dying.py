@@ -26,7 +26,7 @@ POINTS = (
 
 
 @on_each_broker
-async def test_a_worker_may_be_killed_anywhere(stage: Stage, people: People) -> None:
+async def test_a_worker_killed_at_any_point_loses_no_push(stage: Stage, people: People) -> None:
     apns, fcm = stage.providers.apns, stage.providers.fcm
     (worker,) = stage.workers
     # One thing at a time: else another push may be under way when it dies, and be doubled as well.
@@ -54,7 +54,7 @@ async def test_a_worker_may_be_killed_anywhere(stage: Stage, people: People) -> 
 
 
 @on(("embedded", "memory"))
-async def test_an_embedded_server_may_be_killed_anywhere(stage: Stage, people: People) -> None:
+async def test_an_embedded_server_killed_at_any_point_loses_no_push(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     (server,) = stage.site.servers
     try:
@@ -112,7 +112,7 @@ async def test_two_workers_push_nothing_twice(stage: Stage, people: People) -> N
     assert "raised unexpected" not in second.log()
 
 
-async def test_a_server_may_be_killed_as_soon_as_it_acknowledged(stage: Stage, people: People) -> None:
+async def test_a_server_killed_after_the_acknowledgement_loses_no_push(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     (server,) = stage.site.servers
     try:

@@ -24,7 +24,7 @@ def broker(stage: Stage, request: pytest.FixtureRequest) -> Iterator[RabbitMQ | 
 
 
 @on_each_broker
-async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+async def test_a_broker_killed_during_pushes_loses_none(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", "cat", connected=False) as (ana, ben, cat):
         devices = [ben, *[await ben.another_device(f"phone {number}", connected=False) for number in range(23)]]
@@ -53,7 +53,9 @@ async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, br
 
 
 @on_each_broker
-async def test_the_broker_hangs_for_some_seconds(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+async def test_a_broker_that_hangs_for_seconds_loses_no_push(
+    stage: Stage, people: People, broker: RabbitMQ | Redis
+) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -71,7 +73,7 @@ async def test_the_broker_hangs_for_some_seconds(stage: Stage, people: People, b
 
 
 @on(("production", "rabbitmq"))
-async def test_without_redis_nobody_counts_as_active_and_pushes_go_on(
+async def test_without_redis_pushes_go_on_and_nobody_counts_as_active(
     stage: Stage, people: People, broker: RabbitMQ | Redis
 ) -> None:
     apns = stage.providers.apns

@@ -62,7 +62,7 @@ async def test_a_push_that_fails_once_comes_and_is_seen_once(stage: Stage, peopl
 
 
 @on_one
-async def test_who_asks_for_patience_is_given_it(stage: Stage, people: People) -> None:
+async def test_a_provider_that_asks_for_a_pause_gets_it(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
@@ -104,7 +104,7 @@ async def test_a_token_that_is_gone_is_removed(stage: Stage, people: People) -> 
 
 
 @on_one
-async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: People) -> None:
+async def test_a_refusal_by_our_mistake_keeps_the_token(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
@@ -125,7 +125,7 @@ async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: 
 
 
 @on_one
-async def test_what_the_operator_can_mend_is_sent_afterwards(stage: Stage, people: People) -> None:
+async def test_a_push_refused_for_wrong_keys_is_sent_later(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)

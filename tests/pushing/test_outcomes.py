@@ -94,7 +94,7 @@ async def signs_out(ana: Device, ben: Device, team: Any, message: Any) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-async def test_what_happens_between_message_and_decision_counts(
+async def test_a_change_between_message_and_decision_counts(
     stage: Stage, people: People, does: Doing, outcome: Outcome
 ) -> None:
     async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
@@ -110,7 +110,7 @@ async def test_what_happens_between_message_and_decision_counts(
         assert stage.providers.apns.delivered(phone) == []
 
 
-async def test_a_mention_reaches_who_wants_mentions_only(stage: Stage, people: People) -> None:
+async def test_a_mention_reaches_a_person_who_wants_mentions_only(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         await ben.patches("/notifications/preferences", {"level": "mentions"})
@@ -128,7 +128,7 @@ async def test_a_mention_reaches_who_wants_mentions_only(stage: Stage, people: P
         assert listed["unread_count"] == 2
 
 
-async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, people: People) -> None:
+async def test_an_active_person_is_pushed_to_when_they_become_quiet(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         laptop = await ben.another_device("laptop")
@@ -151,7 +151,7 @@ async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, pe
         await laptop.leaves()
 
 
-async def test_who_may_not_see_it_any_more_gets_nothing(stage: Stage, people: People) -> None:
+async def test_a_removed_participant_gets_no_push(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         team = await ana.gathers(ben)
@@ -164,7 +164,7 @@ async def test_who_may_not_see_it_any_more_gets_nothing(stage: Stage, people: Pe
         assert {each.payload["kind"] for each in stage.providers.apns.delivered(phone)} <= {"badge"}
 
 
-async def test_a_provider_that_asks_for_patience_gets_it_and_then_the_newest(stage: Stage, people: People) -> None:
+async def test_after_a_pause_the_provider_gets_the_newest_message_only(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         talk = await ana.talks_to(ben)
@@ -181,7 +181,7 @@ async def test_a_provider_that_asks_for_patience_gets_it_and_then_the_newest(sta
         assert push.payload["aps"]["badge"] == 2
 
 
-async def test_a_token_that_is_gone_is_forgotten_and_one_that_is_refused_is_not(stage: Stage, people: People) -> None:
+async def test_a_dead_token_is_removed_and_a_refused_one_is_kept(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
         gone, refused = await has_iphone(ben, apns), await has_iphone(cyd, apns)
@@ -197,7 +197,7 @@ async def test_a_token_that_is_gone_is_forgotten_and_one_that_is_refused_is_not(
         assert stage.outcomes(ben) == ["token_dead"]
 
 
-async def test_what_was_read_elsewhere_takes_the_number_away(stage: Stage, people: People) -> None:
+async def test_reading_elsewhere_clears_the_badge(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -212,7 +212,7 @@ async def test_what_was_read_elsewhere_takes_the_number_away(stage: Stage, peopl
         assert cleared.headers["apns-priority"] == "5"
 
 
-async def test_a_message_that_was_pushed_and_is_deleted_is_fetched_away(stage: Stage, people: People) -> None:
+async def test_deleting_a_pushed_message_sends_a_silent_push(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -230,7 +230,7 @@ async def test_a_message_that_was_pushed_and_is_deleted_is_fetched_away(stage: S
 # --- A message that is news no more -------------------------------------------------------
 
 
-async def test_an_old_message_is_news_no_more(stage: Stage, people: People) -> None:
+async def test_an_old_message_is_not_pushed(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         await has_iphone(ben, stage.providers.apns)
         with stage.paused():
@@ -243,7 +243,7 @@ async def test_an_old_message_is_news_no_more(stage: Stage, people: People) -> N
         assert stage.providers.apns.received() == []
 
 
-def test_every_outcome_has_its_story_here() -> None:
+def test_every_outcome_has_a_test_here() -> None:
     told = Path(__file__).read_text()
     # A delivery is to be sent from its decision to its attempt: nobody can tell the two moments apart from outside.
     seen = [outcome for outcome in Outcome if outcome != "send"]

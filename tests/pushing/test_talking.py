@@ -12,7 +12,7 @@ from tests.pushing.fragile import heal, on_one
 from tests.pushing.stage import Stage, has_android, has_browser, has_iphone, writes
 
 
-async def test_a_message_comes_to_every_device_of_who_is_away(stage: Stage, people: People) -> None:
+async def test_a_message_reaches_every_device_of_an_absent_person(stage: Stage, people: People) -> None:
     providers = stage.providers
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, providers.apns)
@@ -45,9 +45,7 @@ async def test_a_message_comes_to_every_device_of_who_is_away(stage: Stage, peop
             assert double.complaints() == []
 
 
-async def test_who_asked_for_it_sees_sender_and_text_and_the_newest_takes_the_place(
-    stage: Stage, people: People
-) -> None:
+async def test_a_preview_shows_sender_and_text_and_is_replaced_by_the_newest(stage: Stage, people: People) -> None:
     providers = stage.providers
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, providers.apns)

@@ -1,5 +1,6 @@
 # make run      everything on one port, with demo people; needs Python 3.11+ only
-# make test     the whole suite, on services of its own        ARGS="-k typing" picks tests, PROCESSES=0 runs in one process
+# make test     the suite, on services of its own              ARGS="-k typing" picks tests, PROCESSES=0 runs in one process
+# make test-long   the stories that take long, before a release
 # make machine  500 random stories against a plain model        STORIES=50 tells fewer
 # make coverage the suite with its lines and branches measured, and the bar for the core
 # make mutation small mistakes in the core, to see whether tests notice   ARGS="--every 10" takes a sample
@@ -30,7 +31,7 @@ PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 _ := $(shell $(PY) -c 'import pip' >/dev/null 2>&1 || rm -f $(VENV)/stamp-*)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test machine coverage mutation lint format bench bench-plots soak bench-peers clean venv campaign outage
+.PHONY: help run test test-long machine coverage mutation lint format bench bench-plots soak bench-peers clean venv campaign outage
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -42,7 +43,11 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+
+test-long: $(DEV_STAMP)
+	@$(PY) -m tests.harness prepare
+	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile -m long $(ARGS)
 
 machine: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare postgresql redis

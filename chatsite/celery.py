@@ -23,8 +23,6 @@ SECONDS_TO_START_AGAIN = 1.0
 
 CLOCK_SECONDS = 10.0
 
-# Of 19. A push may wait some milliseconds for a processor; a message must not.
-NICENESS = 10
 AUTOGROUP = Path("/proc/self/autogroup")
 
 log = logging.getLogger("chatsite.worker")
@@ -67,14 +65,14 @@ def work() -> int:
 
 def _give_way() -> None:
     """Lower the priority, so that a server on the same processors runs first. Later threads inherit it."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    os.setpriority(os.PRIO_PROCESS, 0, max(settings.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service has its own
     # session; started from a terminal, the session may also be the server's.
     if os.getsid(0) != os.getpid():
         return
     for _ in range(10):
         try:
-            AUTOGROUP.write_text(str(NICENESS))
+            AUTOGROUP.write_text(str(settings.WORKER_NICENESS))
         except BlockingIOError:
             time.sleep(0.1)  # Linux takes one change in 0.1 s, and workers are started together
         except OSError:

@@ -121,6 +121,8 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_THREADS = env.int("DATABASE_THREADS", 6)
+# A server process that is not ready after so long, or does not answer its main process any more, is replaced.
+PROCESS_ANSWER_SECONDS = env.int("PROCESS_ANSWER_SECONDS", 5)
 # Lanes of the write path, see realtime/database/lanes.py. Receipts have one of their own.
 WRITE_LANES = env.int("WRITE_LANES", 2)
 CHANNEL_LAYERS = {"default": stores.channel_layer(REDIS_URL)}
@@ -210,6 +212,7 @@ SPECTACULAR_SETTINGS = {
 PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "http://localhost:8000").rstrip("/")
 NOTIFICATION_PACE = notifying.pace(env)
 PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
+PUSH_SWEEP_SECONDS = env.float("PUSH_SWEEP_SECONDS", 1.0)
 DELIVERY_RECORD_DAYS = env.int("DELIVERY_RECORD_DAYS", 30)
 EMAIL_URL = env.str("EMAIL_URL", "")
 MAIL_ENABLED = bool(EMAIL_URL)
@@ -234,6 +237,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 # Threads of a worker; the embedded one shares its process with the server.
 WORKER_CONCURRENCY = 2 if EMBEDDED else env.int("WORKER_CONCURRENCY", 16)
+# Of 19. A push may wait some milliseconds for a processor; a message must not.
+WORKER_NICENESS = env.int("WORKER_NICENESS", 10)
 CELERY_TASK_DEFAULT_QUEUE = "chatsite"
 # Sweeps have a queue of their own, so that they do not wait behind a thousand pushes or mails. Quorum queues survive
 # the loss of a RabbitMQ node; other brokers ignore the argument.
@@ -255,7 +260,11 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": crontab(minute="7", hour="*/6")},
     # A sweep that no worker took within seconds may expire: the next one does the same.
-    "sweep-notifications": {"task": "notifications.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep-notifications": {
+        "task": "notifications.tasks.sweep",
+        "schedule": PUSH_SWEEP_SECONDS,
+        "options": {"expires": 5},
+    },
     "sweep-digests": {
         "task": "notifications.tasks.sweep_digests",
         "schedule": DIGEST_SWEEP_SECONDS,

@@ -53,6 +53,10 @@ class ConversationLog:
         heads = dict(lately.values_list("conversation_id").annotate(head=Max("sequence")).order_by())
         return Recent(in_epoch, heads={str(id): head for id, head in heads.items()}, joins=self._joins(floor))
 
+    def current_epoch(self) -> str:
+        """Return the epoch of the log."""
+        return epoch.current()
+
     def _joins(self, floor: int) -> dict[str, dict[str, int]]:
         """Return who came lately, and by which event; not who was there before, and holds the log up to now."""
         came = set(Event.objects.filter(id__gt=floor, kind__in=_JOINS).values_list("conversation_id", "sequence"))

@@ -89,6 +89,9 @@ class Log(Protocol):
     def recent(self) -> Recent:
         """Return what was committed lately; an overlap between calls is wanted."""
 
+    def current_epoch(self) -> str:
+        """Return the epoch of the log."""
+
 
 class Authenticator(Protocol):
     """Who is asking? All methods are synchronous database work."""

@@ -5,6 +5,7 @@ import sys
 
 import django
 import pytest
+from _pytest.junitxml import xml_key
 
 from tests.harness.binaries import Missing
 from tests.harness.fixtures import *  # noqa: F403 - fixtures are found by name
@@ -43,6 +44,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     services = config.stash.get(_SERVICES, None)
     if services is not None and services is not _given(config):
         services.stop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note in a report (`--junit-xml`) how the run ended, for `tests.unstable`: one may have been broken off."""
+    report = session.config.stash.get(xml_key, None)
+    if report is not None:
+        report.add_global_property("exit", int(exitstatus))
 
 
 def _given(config: pytest.Config) -> Services | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import DEADLINE
+
 __all__ = ["database_threads", "limits"]
 
 
@@ -29,10 +31,10 @@ def database_threads() -> Iterator[None]:
     from realtime.database.threads import _pool, _write_pool
 
     def close(together: threading.Barrier) -> None:
-        together.wait(10)
+        together.wait(DEADLINE)
         connections.close_all()
 
     for pool in (_pool, _write_pool):
         together = threading.Barrier(max(1, len(pool._threads)))
         for done in [pool.submit(close, together) for _ in range(together.parties)]:
-            done.result(10)
+            done.result(DEADLINE)

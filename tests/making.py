@@ -18,6 +18,7 @@ from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Sent, send_message
 from realtime.wire.errors import DomainError
+from tests.waiting import DEADLINE
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.7"
@@ -84,7 +85,7 @@ def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
     together = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
-        together.wait(10)
+        together.wait(DEADLINE)
         try:
             return work()
         except DomainError as error:

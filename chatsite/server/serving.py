@@ -39,6 +39,7 @@ def serve(host: str, port: int, processes: int) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=settings.PROCESS_ANSWER_SECONDS,
         access_log=False,
         log_level="warning",
         server_header=False,

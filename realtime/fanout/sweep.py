@@ -151,7 +151,13 @@ async def _look_at_newcomers() -> None:
 async def _close_ended(sockets: list[Socket]) -> None:
     if not sockets:
         return
+    epoch = hub.epoch
     ended = set(await in_database_thread(registry.authenticator.ended, {socket.session_id for socket in sockets}))
+    # While a backup is restored the table of sessions is empty, and a client that hears of a revocation signs out for
+    # good. The epoch is read afterwards, since the former one cannot come back. `_find_lost_announcements` then closes
+    # the sockets for a restart.
+    if not ended or await in_database_thread(registry.log.current_epoch) != epoch:
+        return
     for socket in sockets:
         if socket.session_id in ended:
             socket.close(CloseCode.REVOKED)

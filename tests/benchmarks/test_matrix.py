@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.clients import TEXT, Invalid
 from benchmarks.peers.matrix import MatrixClient, MatrixPlace
+from tests.waiting import DEADLINE
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -48,7 +49,7 @@ async def hears(*answers: Answer) -> tuple[list[str], list[str]]:
         client = MatrixClient(host, MatrixPlace("token", ""), faults)
         client.on_message = lambda _client, message_id, _now: heard.append(message_id)
         await client.connect(host, port, sends=False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while left:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
@@ -94,7 +95,7 @@ async def test_a_message_is_sent_after_the_previous_answer() -> None:
         await client.connect(host, port, sends=True)
         for message_id in ("m-1", "m-2", "m-3"):
             client.send_message(message_id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while not faults:
                 await asyncio.sleep(0.01)
         client.leave()

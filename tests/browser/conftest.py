@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
+from pytest_asyncio import is_async_test
 
 from tests.browser.visitor import Visitor
 from tests.harness.servers import Profile, Site
@@ -24,6 +26,16 @@ SWITCHES = (
 Arrives = Callable[..., Awaitable[Visitor]]
 
 
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder in the event loop of the Chromium that they share."""
+    for item in items:
+        if is_async_test(item) and Path(__file__).parent in item.path.parents:
+            item.add_marker(IN_ONE_LOOP, append=False)
+
+
 def _chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
@@ -39,16 +51,16 @@ def site(shared_sites: Callable[[Profile], Site]) -> Any:
         yield shared
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The Chromium of the system; nothing is downloaded."""
+    """A Chromium of the system for all tests; nothing is downloaded."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=_chromium(), args=list(SWITCHES))
         yield chromium
         await chromium.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def arrives(browser: Browser, site: Site) -> AsyncIterator[Arrives]:
     """Opens browsers: `await arrives()`, `await arrives(proxy.port, **options)`.
 

@@ -42,7 +42,7 @@ async def test_notifications_missed_while_offline_are_in_the_list(people: People
         await visitor.is_cut_off()
         await ana.gathers(ben, name="Team")
         await visitor.context.set_offline(False)
-        await expect(visitor.page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible(timeout=30_000)
+        await expect(visitor.page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
 
 
 async def test_reading_a_conversation_elsewhere_reads_its_entries_here(people: People, arrives: Arrives):

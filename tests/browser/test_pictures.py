@@ -14,6 +14,7 @@ from tests.browser.visitor import PHONE, Visitor
 from tests.harness.device import Device
 from tests.harness.people import People
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 PEOPLE = {
     "ana": "Ana Horvat",
@@ -87,7 +88,7 @@ class Story:
         hours, minutes = time.split(":")
         today = datetime.datetime.now(datetime.UTC).replace(hour=int(hours), minute=int(minutes), second=0)
         moment = (today + datetime.timedelta(days=day)).strftime("%Y-%m-%d %H:%M:%S.%f")
-        with sqlite3.connect(self.database, timeout=10) as database:
+        with sqlite3.connect(self.database, timeout=DEADLINE) as database:
             database.execute(
                 "UPDATE messaging_message SET created_at = ? WHERE id = ?", (moment, message_id.replace("-", ""))
             )

@@ -6,6 +6,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.harness.device import PASSWORD, Device
+from tests.waiting import DEADLINE
 
 PHONE = {
     "viewport": {"width": 390, "height": 844},
@@ -13,6 +14,7 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
+expect.set_options(timeout=DEADLINE * 1_000)
 # Console messages of the browser itself about a cut network; pages cannot prevent them.
 OF_A_CUT = re.compile(r"net::ERR_|WebSocket connection to")
 
@@ -35,7 +37,7 @@ class Visitor:
         context = await browser.new_context(
             base_url=address, **({"viewport": {"width": 1180, "height": 760}} | options)
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(DEADLINE * 1_000)
         page = await context.new_page()
         visitor = cls(context, page, address)
         await page.goto("/")
@@ -85,7 +87,7 @@ class Visitor:
 
     async def is_online(self) -> None:
         """Wait until the list is connected and caught up."""
-        await expect(self.page.locator(".sidebar")).to_have_attribute("data-link", "online", timeout=20_000)
+        await expect(self.page.locator(".sidebar")).to_have_attribute("data-link", "online")
 
     async def is_cut_off(self) -> None:
         """Wait until the client has noticed that the connection is gone."""
@@ -97,7 +99,7 @@ class Visitor:
 
     async def sees_tick(self, text: str, status: str) -> None:
         """Wait until the own message with this text shows the tick of a status."""
-        await expect(self.bubble(text).locator(".ticks")).to_have_attribute("data-delivery", status, timeout=10_000)
+        await expect(self.bubble(text).locator(".ticks")).to_have_attribute("data-delivery", status)
 
     async def texts(self) -> list[str]:
         """Return the texts of the shown messages, in their order."""

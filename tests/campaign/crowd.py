@@ -20,10 +20,10 @@ from tests.campaign.line import LOOK
 from tests.campaign.outbox import Outgoing
 from tests.campaign.rest import Rest
 from tests.campaign.world import World
+from tests.waiting import DEADLINE
 
 PASSWORD = "correct horse battery staple"
 TICK = 0.005
-SETTLE_PATIENCE = 60.0
 BY_REST = 0.02  # of all messages
 WORDS = "Hello, this is a message of an ordinary length: see you at eight? Жду. 東京で。 👋 Then let us go."
 
@@ -156,7 +156,7 @@ class Crowd:
             for person in group.founders:
                 self._plan(self.dice.choice(person.devices), group.id, self.dice.uniform(0, self.pause))
         self.start_clock()
-        async with asyncio.timeout(SETTLE_PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             for device in self.devices:
                 await device.caught_up.wait()
 
@@ -227,7 +227,7 @@ class Crowd:
     async def settle(self) -> list[str]:
         """Stop writing, wait until every message is answered and every device holds all; return who did not."""
         self.writing = False
-        until = monotonic() + SETTLE_PATIENCE
+        until = monotonic() + DEADLINE
         active = [device for device in self.devices if not device.signed_out]
         while monotonic() < until and any(
             device.outbox.waiting or device.is_loading or not device.caught_up.is_set() for device in active

@@ -19,8 +19,8 @@ from tests.campaign.history import Acked, Closed, Heard, Refused
 from tests.campaign.line import HELD_FOR_A_WHILE
 from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
+from tests.waiting import DEADLINE
 
-PATIENCE = 40.0
 # Whoever was removed from a group meanwhile is told so.
 EXPECTED = frozenset({"try_again", "rate_limited", "not_found"})
 GRACE = 3.0  # seconds after a fault until everything that it delayed has arrived
@@ -98,7 +98,7 @@ class Stage:
             device for device in self.active() if device.line.server == process.number and device.caught_up.is_set()
         ]
 
-    async def all_caught_up(self, devices: Iterable[Device], patience: float = PATIENCE) -> None:
+    async def all_caught_up(self, devices: Iterable[Device], patience: float = DEADLINE) -> None:
         """Wait until these devices are connected and caught up; whoever is not after all is noted as wrong."""
         until = monotonic() + patience
         waiting = list(devices)
@@ -110,7 +110,7 @@ class Stage:
                 return
             await asyncio.sleep(0.02)
 
-    async def recoveries(self, devices: Iterable[Device], since: float, patience: float = PATIENCE) -> list[float]:
+    async def recoveries(self, devices: Iterable[Device], since: float, patience: float = DEADLINE) -> list[float]:
         """Wait until each of these devices, cut off at `since`, is caught up again; return their seconds."""
         waiting, times = set(devices), []
         until = monotonic() + patience
@@ -208,7 +208,7 @@ class Stage:
                         found.append(max(0.0, entry.at - at))
         return found
 
-    async def first_ack_after(self, moment: float, patience: float = PATIENCE) -> float:
+    async def first_ack_after(self, moment: float, patience: float = DEADLINE) -> float:
         """Wait for the first acknowledgement after a moment; return how long it took."""
         until = monotonic() + patience
         while monotonic() < until:

@@ -15,7 +15,7 @@ from tests.campaign.faults.doorbell import Doorbell, value_end
 from tests.campaign.faults.networks import cut_connection
 from tests.harness.processes import free_port
 from tests.harness.proxy import Proxy
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 WAKE_UP = b"*3\r\n$7\r\nmessage\r\n$5\r\nitems\r\n$8\r\nring %d\r\n"
 SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$5\r\nitems\r\n:1\r\n"
@@ -42,20 +42,18 @@ async def saying(*chunks: bytes) -> AsyncIterator[int]:
         for chunk in chunks:
             writer.write(chunk)
             await asyncio.sleep(0.002)
+        if chunks:
+            writer.close()
 
     async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
 
 
-async def heard(port: int, seconds: float) -> bytes:
+async def heard(port: int) -> bytes:
+    """Return everything that is said until the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    found = b""
-    try:
-        async with asyncio.timeout(seconds):
-            while chunk := await reader.read(65536):
-                found += chunk
-    except TimeoutError:
-        pass
+    async with asyncio.timeout(DEADLINE):
+        found = await reader.read()
     writer.transport.abort()
     return found
 
@@ -67,7 +65,7 @@ async def test_wake_ups_are_dropped_doubled_and_reordered_and_replies_are_not() 
     doorbell = Doorbell(random.Random(3))
     doorbell.rate = 0.3
     async with saying(*pieces) as port, Proxy(port, filters=doorbell.filter) as proxy:
-        got = await heard(proxy.port, 2.5)
+        got = await heard(proxy.port)
     assert got.startswith(SUBSCRIBED)
     assert got.count(b"+PONG\r\n") == len(numbers)
     rung = [int(part[:3]) for part in got.split(b"ring ")[1:]]
@@ -82,7 +80,7 @@ async def test_wake_ups_are_dropped_doubled_and_reordered_and_replies_are_not() 
 async def test_a_doorbell_that_is_not_mangled_passes_everything() -> None:
     stream = SUBSCRIBED + b"".join(WAKE_UP % number for number in range(100, 150))
     async with saying(stream) as port, Proxy(port, filters=Doorbell(random.Random(1)).filter) as proxy:
-        assert await heard(proxy.port, 0.5) == stream
+        assert await heard(proxy.port) == stream
 
 
 def said(kind: bytes, body: bytes) -> bytes:
@@ -119,11 +117,11 @@ async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int, commit:
                 scissors.open = int(message is HARMLESS)  # nor do open ones what is no COMMIT
                 for piece in (message[:7], message[7:]):
                     writer.write(piece)
-                    assert await asyncio.wait_for(reader.readexactly(4), 5) == b"done"
+                    assert await asyncio.wait_for(reader.readexactly(4), DEADLINE) == b"done"
             before = arrived
             writer.write(commit)
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.readexactly(1), 5)
+                await asyncio.wait_for(reader.readexactly(1), DEADLINE)
             [how] = scissors.counts
             assert arrived == (before + commit if how == "after" else before)
 

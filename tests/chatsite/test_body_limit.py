@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import DEADLINE
+
 LIMIT = 256 * 1024
 HEADERS = [(b"content-type", b"application/json"), (b"host", b"testserver")]
 
@@ -30,7 +32,7 @@ async def posts(*pieces: int, length: int | None = None) -> int:
         "query_string": b"",
         "headers": HEADERS + ([(b"content-length", b"%d" % length)] if length is not None else []),
     }
-    await asyncio.wait_for(application(scope, to_server.get, send), 5)  # type: ignore[arg-type]
+    await asyncio.wait_for(application(scope, to_server.get, send), DEADLINE)  # type: ignore[arg-type]
     assert to_server.empty(), "the whole body is read, or a client that still writes could not read the answer"
     return int(from_server[0]["status"])
 

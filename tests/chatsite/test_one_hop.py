@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chatsite.server import one_hop
 from chatsite.server.one_hop import OneHopHandler
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class Handler(OneHopHandler):
@@ -25,7 +25,7 @@ class Handler(OneHopHandler):
         self._all_here = threading.Barrier(together)
 
     def get_response(self, request: HttpRequest) -> HttpResponse:
-        self._all_here.wait(5)
+        self._all_here.wait(DEADLINE)
         self.threads.append((threading.get_ident(), id(connections["default"])))
         return HttpResponse()
 

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chatsite.server.websocket_protocol import TURN_BYTES, ReadyFrameProtocol
 from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
+from tests.waiting import DEADLINE
 
 Write = Callable[[str], bool]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -63,7 +64,7 @@ async def server() -> AsyncIterator[Server]:
 async def all_of(client: ClientConnection) -> list[str]:
     found = []
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while True:
                 found.append(str(await client.recv()))
     except ConnectionClosed:
@@ -134,6 +135,6 @@ async def test_write_returns_false_once_the_client_does_not_read(server: Server)
     while write(text):
         written += 1
         assert written < 10_000, "the transport never reports that it is full"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         for _ in range(written):
             assert await client.recv() == text

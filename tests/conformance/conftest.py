@@ -10,6 +10,7 @@ from tests.harness.device import PASSWORD
 from tests.harness.raw_socket import RawSocket, connections_at
 from tests.harness.servers import Server, Site
 from tests.harness.services import Services
+from tests.waiting import DEADLINE
 
 SECONDS_TO_SIGN_IN = 1
 LIMITS = {"auth_seconds": SECONDS_TO_SIGN_IN, "outbox_stuck_seconds": 2}
@@ -25,7 +26,7 @@ def own_site(services: Services) -> Iterator[Site]:
         yield site
         server = site.servers[0]
         assert server.health("/health/ready")[0] == 200
-        until = time.monotonic() + 10
+        until = time.monotonic() + DEADLINE
         while (open_connections := connections_at(server.port)) and time.monotonic() < until:
             time.sleep(0.1)
         assert not open_connections, f"{open_connections} connections were never released"

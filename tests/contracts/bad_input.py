@@ -12,6 +12,7 @@ import httpx
 from hypothesis import HealthCheck, settings
 
 from tests.harness.device import PASSWORD
+from tests.waiting import DEADLINE
 
 # No rate limits: these tests are about other refusals, which rate limits would hide.
 LIMITS = {
@@ -86,7 +87,7 @@ def raw_http(somebody: Somebody, lines: list[bytes], body: bytes = b"") -> Answe
     """Send exactly these bytes and read until the server closes."""
     host, _, port = somebody.server.removeprefix("http://").partition(":")
     received = b""
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as connection:
         try:
             connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
             if lines[0].count(b" ") != 2 or not lines[0].rsplit(b" ", 1)[1].startswith(b"HTTP/1.1"):

@@ -20,6 +20,7 @@ from chatsite import asyncapi  # imports every module that declares commands and
 from realtime.registry import registry
 from tests.contracts.bad_input import NOWHERE, Somebody, tries
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.usefixtures("watched")
 
@@ -132,7 +133,7 @@ class Client:
     def hears(self) -> Any:
         """Return the next frame, which must match its schema."""
         assert self._socket is not None
-        text = self._socket.recv(timeout=10)
+        text = self._socket.recv(timeout=DEADLINE)
         frame = json.loads(text)
         self._validators[frame["type"]].validate(frame)
         if frame["type"] == "error":

@@ -19,6 +19,7 @@ from tests.contracts.bad_input import NOWHERE, Somebody, looks_well, raw_http, r
 from tests.harness.device import PASSWORD
 from tests.harness.product import PROJECT
 from tests.harness.servers import Profile, Site
+from tests.waiting import DEADLINE
 
 # --- Generated from the OpenAPI file -------------------------------------------------------------
 
@@ -30,9 +31,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @tries(25)
 def test_requests_made_from_the_schema(case: schemathesis.Case, somebody: Somebody) -> None:
     headers = {"Authorization": f"Bearer {somebody.token}"}
-    case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=30)
+    case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=DEADLINE)
     if fills_in_known_ids(case, somebody.ids):
-        case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=30)
+        case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=DEADLINE)
 
 
 def fills_in_known_ids(case: schemathesis.Case, ids: dict[str, str]) -> bool:

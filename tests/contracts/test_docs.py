@@ -31,6 +31,7 @@ from tests.harness.device import PASSWORD, Device
 from tests.harness.people import People
 from tests.harness.product import PROJECT
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -211,7 +212,7 @@ async def _example_client(person: Device, conversation: Any) -> AsyncIterator[as
 
 async def _prints(client: asyncio.subprocess.Process, words: str) -> None:
     assert client.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while words not in (line := (await client.stdout.readline()).decode()):
             assert line, f"the example client ended without printing {words!r}"
 

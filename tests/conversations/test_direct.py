@@ -11,6 +11,7 @@ from conversations import selectors, services
 from conversations.models import Conversation, Participant
 from realtime.wire.errors import Forbidden, Invalid
 from tests.making import direct, people, person
+from tests.waiting import DEADLINE
 
 
 @pytest.mark.django_db(transaction=True)
@@ -19,7 +20,7 @@ def test_concurrent_starts_from_both_sides_create_one_conversation() -> None:
     together = threading.Barrier(8)
 
     def start(user: User, other: User) -> tuple[Conversation, bool]:
-        together.wait(10)
+        together.wait(DEADLINE)
         try:
             return services.start_direct(user=user, other_id=other.id)
         finally:

@@ -18,6 +18,7 @@ from realtime.database.threads import in_database_thread
 from realtime.wire.frames import EventHidden
 from tests.making import direct, group, people, say
 from tests.realtime.peers import Peer
+from tests.waiting import DEADLINE
 
 # --- Catch-up -----------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ async def test_no_page_is_read_while_the_client_does_not_read(
     await asyncio.sleep(0.3)
     assert page_limits == [4]
     await peer.reads(11)
-    await asyncio.wait_for(syncing, 5)
+    await asyncio.wait_for(syncing, DEADLINE)
     assert [frame["type"] for frame in peer.frames] == ["new_message"] * 10 + ["sync_complete"]
 
 

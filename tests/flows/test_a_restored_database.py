@@ -17,6 +17,7 @@ from tests.harness.replica import Replica
 from tests.harness.servers import Site
 from tests.harness.services import Services
 from tests.harness.snapshots import differences, fresh_snapshot
+from tests.waiting import DEADLINE
 
 
 class Store:
@@ -57,14 +58,14 @@ async def says(device: Device, conversation: Any, *texts: str) -> None:
     """Send over REST, retrying: the database may still be starting."""
     for text in texts:
         body = {"conversation_id": conversation["id"], "content": text, "client_message_id": str(uuid4())}
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE):
             while (await device.request("POST", "/messages", body))[0] not in (200, 201):
                 await asyncio.sleep(0.1)
 
 
 async def comes_back(replica: Replica) -> None:
     """Connect and sync, retrying: the server has several database connections, and all of them are broken."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE):
         while True:
             try:
                 await replica.reconnects()
@@ -96,7 +97,7 @@ async def test_clients_show_exactly_the_restored_log(store: Store) -> None:
             await asyncio.to_thread(put_back)
             await says(ana, trip, *(f"new {number}" for number in range(10)))
             assert (await ana.looks_at(trip))["last_sequence"] > known
-            await ben.is_closed(1012, within=30)
+            await ben.is_closed(1012)
             await comes_back(here)
             await here.agrees()
         again = await ana.posts("/messages", resent)

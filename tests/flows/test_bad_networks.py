@@ -64,7 +64,7 @@ async def test_a_client_on_a_silent_line_goes_offline_and_catches_up(starts_site
             await ana.receives("presence", user=ben, status="online")
             line.silence()
             await ana.sends("into the void", to=conversation)
-            await ana.receives("presence", user=ben, status="offline", within=20)
+            await ana.receives("presence", user=ben, status="offline")
             line.heal()
             await ben.is_closed()
             await replica.reconnects(via=line)
@@ -83,7 +83,7 @@ async def test_a_silent_client_is_closed_and_a_pinging_one_is_not(starts_site) -
     site = starts_site("embedded", limits={"heartbeat_timeout_seconds": 2})
     async with People(site)("ana", "ben") as (ana, ben):
         staying = asyncio.create_task(keeps_alive(ana))
-        await ben.is_closed(4408, within=10)
+        await ben.is_closed(4408)
         assert ana.is_connected
         staying.cancel()
         await asyncio.wait([staying])
@@ -102,9 +102,9 @@ async def test_a_client_that_does_not_read_delays_nobody(people: People) -> None
             await ana.sends(str(number) + "😀" * 9_900, to=group)
             await cleo.receives("new_message", sequence=3 + number)
             slowest = max(slowest, time.monotonic() - begun)
-        assert slowest < 2
+        assert slowest < 8, "they waited until the socket that is not read was closed, after ten seconds"
         line.heal()
-        assert await ben.is_closed(within=20) in (4410, 1006)
+        assert await ben.is_closed() in (4410, 1006)
         assert len(ben.heard("new_message")) < 300
         complete = await catches_up(ben, group["id"])
         assert complete["heads"][group["id"]] == 302

@@ -129,7 +129,7 @@ async def sends_many(device: Device, conversation, number: int) -> None:
             "send_message", conversation_id=conversation["id"], content=f"m{each}", client_message_id=str(uuid4())
         )
     for _ in range(number):
-        await device.receives("message_ack", within=60)
+        await device.receives("message_ack")
 
 
 async def test_the_numbered_log_can_be_read_page_by_page(people: People) -> None:

@@ -30,7 +30,7 @@ async def test_a_process_with_a_wrong_clock_sends_the_right_time(starts_site: Ca
         synced = await ana.asks("sync", cursors={conversation["id"]: ack["sequence"]})
         for time in (connected["server_time"], heard["message"]["created_at"], synced["server_time"]):
             off = datetime.datetime.fromisoformat(time) - datetime.datetime.now(datetime.UTC)
-            assert abs(off.total_seconds()) < 60
+            assert abs(off.total_seconds()) < 600, "an hour would show"
         # Both processes search for expired leases; there are none.
         await asyncio.sleep(2 * LOOK_SECONDS + 1)
         for device, other in ((ana, ben), (ben, ana)):

@@ -33,10 +33,10 @@ async def test_a_socket_that_does_not_sign_in_in_time_is_closed(people: People) 
     async with people("ana", connected=False) as (ana,):
         begun = time.monotonic()
         await ana.opens_socket(auth=None)
-        await ana.is_closed(4401, within=5)
-        assert time.monotonic() - begun >= 0.95, "closed before the time to sign in was over"
+        await ana.is_closed(4401)
+        assert time.monotonic() - begun >= 2.95, "closed before the time to sign in was over"
         limits = await ana.gets("/limits")
-        assert limits["auth_seconds"] == 1, "the shared sites shorten the default of ten seconds"
+        assert limits["auth_seconds"] == 3, "the shared sites shorten the default of ten seconds"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.harness.people import People
 from tests.harness.replica import Replica
 from tests.harness.rest import Refused
 from tests.harness.servers import Profile, Site
+from tests.waiting import DEADLINE
 
 StartsSite = Callable[..., Site]
 # uvicorn shuts down first and then raises the same signal again: its exit code names the signal.
@@ -30,10 +31,10 @@ async def test_a_terminated_server_sends_reconnect_before_it_closes(starts_site:
         ack = await ana.sends("just before", to=conversation)
         server = ana.server
         server.program.send_signal(signal.SIGTERM)
-        reconnect = await ana.receives("reconnect", within=30)
+        reconnect = await ana.receives("reconnect")
         assert 0 < reconnect["retry_after"] < 0.5, "a few clients need not be spread over seconds"
-        await ana.is_closed(1012, within=30)
-        assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
+        await ana.is_closed(1012)
+        assert await asyncio.to_thread(server.program.wait, DEADLINE) in ORDERLY
         await asyncio.to_thread(server.start)
         await ana.connects()
         await ana.asks("sync", cursors={conversation["id"]: ack["sequence"] - 1})
@@ -48,11 +49,11 @@ async def test_a_draining_server_is_not_ready_and_accepts_nobody(starts_site: St
         server.program.freeze()  # so that the signal and the request reach it together
         server.program.send_signal(signal.SIGTERM)
         server.program.thaw()
-        await ana.receives("reconnect", within=30)
+        await ana.receives("reconnect")
         if server.running:
             assert (await asyncio.to_thread(server.health, "/health/ready"))[0] in (0, 503)
-        await ana.is_closed(1012, within=30)
-        await cleo.is_closed(1012, within=30)
+        await ana.is_closed(1012)
+        await cleo.is_closed(1012)
         assert ben.is_connected
         await ana.connects(server=ben.server)
         conversation = await ana.talks_to(ben)
@@ -70,7 +71,7 @@ async def test_no_acknowledged_message_is_lost_in_a_drain(starts_site: StartsSit
         await ben.receives("new_message", content="m20")
         ana.server.program.send_signal(signal.SIGTERM)
         acknowledged = await talking
-        assert await asyncio.to_thread(ana.server.program.wait, 30) in ORDERLY
+        assert await asyncio.to_thread(ana.server.program.wait, DEADLINE) in ORDERLY
         await asyncio.to_thread(ana.server.start)
         stored = {message["id"]: message for message in await ana.history(conversation)}
         assert len(acknowledged) > 20
@@ -101,8 +102,8 @@ async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: 
     server = site.servers[0]
     async with People(site)("ana") as (ana,):
         server.program.send_signal(signal.SIGINT)
-        await ana.is_closed(1012, within=30)
-    assert await asyncio.to_thread(server.program.wait, 30) in (0, -signal.SIGINT)
+        await ana.is_closed(1012)
+    assert await asyncio.to_thread(server.program.wait, DEADLINE) in (0, -signal.SIGINT)
     assert "KeyboardInterrupt" not in server.log()
 
 
@@ -150,7 +151,7 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
                 await ana.is_closed()
                 if point not in AFTER_ACK:
                     ana.has_not_heard("message_ack")
-            await asyncio.to_thread(doomed.program.wait, 5)
+            await asyncio.to_thread(doomed.program.wait, DEADLINE)
             assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not reached"
             stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = %s", text)
             assert stored == [(1 if point in AFTER_COMMIT else 0,)]
@@ -188,7 +189,7 @@ async def test_a_frozen_server_blocks_a_conversation_only_for_seconds(fragile_si
         else:
             pytest.fail("the server was never frozen in the middle of a transaction")
         try:
-            await insists(ben, "without you", conversation, within=6)
+            await insists(ben, "without you", conversation)
             await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may be stopped
         finally:
             frozen.thaw()
@@ -196,7 +197,7 @@ async def test_a_frozen_server_blocks_a_conversation_only_for_seconds(fragile_si
         await asyncio.to_thread(ana.server.becomes_ready)
         await ana.is_closed(1012)  # a process that was stopped for so long would send outdated frames
         await ana.connects()
-        await insists(ana, "back", conversation, within=6)
+        await insists(ana, "back", conversation)
         await ben.receives("new_message", content="back")
         stored = await ben.history(conversation)
         assert [message["sequence"] for message in stored] == list(range(2, len(stored) + 2))
@@ -223,7 +224,7 @@ async def writes_on(device: Device, conversation: dict, way: str) -> None:
             await asyncio.sleep(0.001)
 
 
-async def insists(device: Device, content: str, conversation: dict, *, within: float) -> dict:
+async def insists(device: Device, content: str, conversation: dict, within: float = DEADLINE) -> dict:
     """Send a message, and send it again after each `try_again`, as the protocol requires of a client."""
     mine = str(uuid4())
     async with asyncio.timeout(within):

@@ -15,6 +15,7 @@ from tests.harness.people import People
 from tests.harness.proxy import Proxy
 from tests.harness.servers import Profile, Site
 from tests.security.staff import Staff
+from tests.waiting import DEADLINE
 
 
 @asynccontextmanager
@@ -38,7 +39,7 @@ async def trace_of(staff: Staff, ack: Any, session: str) -> tuple[str, str]:
 
 
 async def trace_becomes(
-    staff: Staff, ack: Any, session: str, socket: str, acknowledged: str | None = None, *, patience: float = 30
+    staff: Staff, ack: Any, session: str, socket: str, acknowledged: str | None = None, *, patience: float = DEADLINE
 ) -> str:
     """Wait until both columns of a device match these patterns; return the column of its socket."""
     until = time.monotonic() + patience
@@ -160,7 +161,7 @@ async def test_a_terminated_server_records_the_end_of_its_connections(fragile_si
 
 async def is_recorded(site: Site, session: str) -> None:
     """Wait until the connection of a device is in the database."""
-    query, until = "SELECT 1 FROM presence_connection WHERE session_id = %s", time.monotonic() + 10
+    query, until = "SELECT 1 FROM presence_connection WHERE session_id = %s", time.monotonic() + DEADLINE
     while not site.rows(query, site.stored_id(session)):
         if time.monotonic() > until:
             pytest.fail("the connection was not recorded")

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from tests.harness.device import PASSWORD
 from tests.harness.people import People
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 StartsSite = Callable[..., Site]
 
 
-async def heard_within(seconds: float, ana, ben, conversation, text: str) -> None:
-    begun = time.monotonic()
+async def is_heard(ana, ben, conversation, text: str) -> None:
     await ana.sends(text, to=conversation)
-    await ben.receives("new_message", content=text, within=max(0.1, begun + seconds - time.monotonic()))
+    await ben.receives("new_message", content=text)
 
 
 async def test_chat_goes_on_without_redis_and_is_quick_again_when_it_is_back(starts_site: StartsSite) -> None:
@@ -22,17 +22,17 @@ async def test_chat_goes_on_without_redis_and_is_quick_again_when_it_is_back(sta
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
-        await heard_within(2.5, ana, ben, conversation, "before")
+        await is_heard(ana, ben, conversation, "before")
         newcomer = await ben.another_device("phone", connected=False)
 
         site.redis.kill()
         for number in range(5):
-            await heard_within(2.5, ana, ben, conversation, f"without {number}")
-            await heard_within(2.5, ben, ana, conversation, f"answer {number}")
+            await is_heard(ana, ben, conversation, f"without {number}")
+            await is_heard(ben, ana, conversation, f"answer {number}")
         assert ana.is_connected
         assert ben.is_connected
         await newcomer.connects()
-        await heard_within(2.5, ana, newcomer, conversation, "to a newcomer")
+        await is_heard(ana, newcomer, conversation, "to a newcomer")
         status, error = await tries_to_sign_in(ana)
         assert (status, error["code"]) == (503, "try_again"), "without Redis, guesses of passwords cannot be limited"
 
@@ -45,15 +45,18 @@ async def tries_to_sign_in(person) -> tuple[int, dict]:
 
 
 async def becomes_quick(ana, ben, conversation) -> None:
-    """Wait until three messages in a row are faster than the sweep of the log: Redis notifies again."""
+    """Wait until three messages in a row are faster than the sweep of the log: Redis notifies again.
+
+    Each is sent after the one before was received. If the sweep brought that one, it looks again a second later.
+    """
     quick = 0
-    until = time.monotonic() + 30
+    until = time.monotonic() + DEADLINE
     while quick < 3:
-        assert time.monotonic() < until, "messages are still slow 30 s after Redis came back"
+        assert time.monotonic() < until, "messages are still slow long after Redis came back"
         begun = time.monotonic()
         await ana.sends("again", to=conversation)
         await ben.receives("new_message", content="again")
-        quick = quick + 1 if time.monotonic() - begun < 0.25 else 0
+        quick = quick + 1 if time.monotonic() - begun < 0.7 else 0
 
 
 async def test_chat_goes_on_while_redis_hangs(starts_site: StartsSite) -> None:
@@ -61,10 +64,10 @@ async def test_chat_goes_on_while_redis_hangs(starts_site: StartsSite) -> None:
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
-        await heard_within(2.5, ana, ben, conversation, "before")
+        await is_heard(ana, ben, conversation, "before")
         site.redis.program.freeze()
         for number in range(3):
-            await heard_within(2.5, ana, ben, conversation, f"hanging {number}")
+            await is_heard(ana, ben, conversation, f"hanging {number}")
         site.redis.program.thaw()
         await becomes_quick(ana, ben, conversation)
 
@@ -75,11 +78,11 @@ async def test_a_flushed_redis_loses_no_message(starts_site: StartsSite) -> None
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         site.redis.flush()
-        await heard_within(2.5, ana, ben, conversation, "after the flush")
+        await is_heard(ana, ben, conversation, "after the flush")
         await becomes_quick(ana, ben, conversation)
 
 
-async def test_a_session_ended_without_redis_closes_within_ten_seconds(starts_site: StartsSite) -> None:
+async def test_a_session_ended_without_redis_closes_its_socket(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
@@ -88,7 +91,7 @@ async def test_a_session_ended_without_redis_closes_within_ten_seconds(starts_si
         [other] = [each for each in sessions if not each["current"]]
         site.redis.kill()
         await ana.deletes(f"/auth/sessions/{other['id']}")
-        await phone.is_closed(4403, within=10)
+        await phone.is_closed(4403)
 
 
 async def test_a_server_without_redis_starts_and_reports_not_ready(starts_site: StartsSite) -> None:
@@ -99,7 +102,7 @@ async def test_a_server_without_redis_starts_and_reports_not_ready(starts_site: 
     first.kill()
     first.launch()
     status, said = 0, ""
-    until = time.monotonic() + 30
+    until = time.monotonic() + DEADLINE
     while status == 0 and time.monotonic() < until:
         status, said = await asyncio.to_thread(first.health, "/health/ready")
     assert status == 503

@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import httpx
 
-from tests.harness.listening import PATIENCE, Frame, SocketSide, id_of, matches
+from tests.harness.listening import Frame, SocketSide, id_of, matches
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused, RestSide
 from tests.harness.servers import Server, Site
+from tests.waiting import DEADLINE
 
 PASSWORD = "correct horse battery staple"
 
@@ -96,7 +97,7 @@ class Device(RestSide, SocketSide):
         await self.says_raw(json.dumps({"type": type, "id": number} | fields, ensure_ascii=False))
         return str(number)
 
-    async def asks(self, type: str, *, within: float = PATIENCE, **fields: Any) -> Frame:
+    async def asks(self, type: str, *, within: float = DEADLINE, **fields: Any) -> Frame:
         """Send a command and return the answer to it.
 
         :raises Refused: the answer is an error.
@@ -121,7 +122,7 @@ class Device(RestSide, SocketSide):
         *,
         to: Any,
         client_message_id: str | None = None,
-        within: float = PATIENCE,
+        within: float = DEADLINE,
         **fields: Any,
     ) -> Frame:
         """Send a message over the socket and return its `message_ack`.
@@ -204,7 +205,7 @@ class Device(RestSide, SocketSide):
 
 
 async def _sign_in(server: Server, username: str, device: str) -> str:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
         answer = await client.post(
             f"{server.http}/api/v1/auth/login",
             json={"username": username, "password": PASSWORD},

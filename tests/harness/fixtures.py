@@ -13,7 +13,7 @@ from tests.harness.services import Services
 # themselves start sites of their own.
 LIMITS_OF_SHARED_SITES = {
     "offline_after_seconds": 1,
-    "auth_seconds": 1,
+    "auth_seconds": 3,
     "messages_per_second": 100_000,
     "messages_burst": 100_000,
     "frames_per_second": 100_000,

@@ -13,6 +13,8 @@ from h2.config import H2Configuration
 from h2.connection import ConnectionState, H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 
+from tests.waiting import DEADLINE
+
 
 @dataclass
 class Answer:
@@ -37,7 +39,7 @@ class Ended(Exception):
 class Http2Client:
     """One connection to 127.0.0.1; what the server says is read while an answer is waited for."""
 
-    def __init__(self, port: int, ca_file: Path, *, timeout: float = 5.0) -> None:
+    def __init__(self, port: int, ca_file: Path, *, timeout: float = DEADLINE) -> None:
         context = ssl.create_default_context(cafile=str(ca_file))
         context.set_alpn_protocols(["h2"])
         plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -48,6 +50,10 @@ class Http2Client:
         self._flush()
         self._answers: dict[int, Answer] = {}
         self.goaway: tuple[int | None, bytes | None] | None = None  # the last stream that was processed, and why
+
+    def waits(self, seconds: float) -> None:
+        """Change how long an answer is waited for."""
+        self._socket.settimeout(seconds)
 
     @property
     def allowed_streams(self) -> int:

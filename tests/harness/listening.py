@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.harness.proxy import Proxy
 from tests.harness.servers import Server, Site
+from tests.waiting import DEADLINE
 
 Frame = dict[str, Any]
-PATIENCE = 10.0  # seconds until a frame that never comes fails a test
 
 # Short names for the fields that tests ask for most.
 _SHORT = {
@@ -66,7 +66,7 @@ class SocketSide:
             max_queue=None,
             ping_interval=None,
             close_timeout=2,
-            open_timeout=PATIENCE,
+            open_timeout=DEADLINE,
             proxy=None,
         )
         self._reader = asyncio.create_task(self._reads(self._socket))
@@ -83,7 +83,7 @@ class SocketSide:
             self._socket.transport.abort()
         await self._forgets_socket()
 
-    async def is_closed(self, code: int | None = None, *, within: float = PATIENCE) -> int | None:
+    async def is_closed(self, code: int | None = None, *, within: float = DEADLINE) -> int | None:
         """Wait until the server closed the socket, with this code if one is given."""
         assert self._reader is not None, f"{self} has no socket"
         try:
@@ -114,7 +114,7 @@ class SocketSide:
 
     async def _forgets_socket(self) -> None:
         if self._reader is not None:
-            await asyncio.wait([self._reader], timeout=PATIENCE)
+            await asyncio.wait([self._reader], timeout=DEADLINE)
         self._socket = self._reader = None
 
     # --- Saying ----------------------------------------------------------------------------
@@ -134,12 +134,12 @@ class SocketSide:
             await self._socket.send(data, text=text)
         except ConnectionClosed:
             # What came before the end is read first, and then `is_connected` says the same as this error.
-            await asyncio.wait([self._reader], timeout=PATIENCE)
+            await asyncio.wait([self._reader], timeout=DEADLINE)
             raise
 
     # --- Hearing ---------------------------------------------------------------------------
 
-    async def receives(self, type: str, *, within: float = PATIENCE, **fields: Any) -> Frame:
+    async def receives(self, type: str, *, within: float = DEADLINE, **fields: Any) -> Frame:
         """Wait for a frame of this type with these fields, in the frame or in the body it carries.
 
         Each frame answers one `receives` only; frames in between stay for later ones.
@@ -152,7 +152,7 @@ class SocketSide:
         wanted: Callable[[Frame], bool],
         description: str,
         *,
-        within: float = PATIENCE,
+        within: float = DEADLINE,
         takes: bool = True,
     ) -> Frame:
         """Wait for a frame for which `wanted` is true; unless it `takes` it, later calls find it again."""

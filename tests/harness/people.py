@@ -21,6 +21,7 @@ import httpx
 
 from tests.harness.device import PASSWORD, Device, Person
 from tests.harness.servers import Server, Site
+from tests.waiting import DEADLINE
 
 
 class People:
@@ -33,7 +34,7 @@ class People:
         """Create an account under a name of its own and return its first device, unconnected."""
         at = server or self.site.servers[0]
         username = f"{name}-{token_hex(4)}"
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
             answer = await client.post(
                 f"{at.http}/api/v1/auth/register",
                 json={"username": username, "password": PASSWORD, "display_name": name.title()},

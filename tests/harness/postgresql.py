@@ -11,6 +11,7 @@ from psycopg import sql
 
 from tests.harness import binaries
 from tests.harness.processes import DidNotStart, Program, answers, free_port, temporary_folder
+from tests.waiting import DEADLINE
 
 
 class PostgreSQL:
@@ -40,7 +41,7 @@ class PostgreSQL:
                 user=self._account,
             )
             self._program.start()
-            if answers(self._program, self._accepts, patience=30):
+            if answers(self._program, self._accepts, patience=DEADLINE):
                 return
             self.port = 0
         raise DidNotStart((self.folder / "log").read_text())
@@ -48,7 +49,7 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop without waiting for clients (a fast shutdown)."""
         if self._program is not None and self._program.running:
-            self._program.stop(signal.SIGINT, patience=20)
+            self._program.stop(signal.SIGINT, patience=DEADLINE)
 
     @property
     def program(self) -> Program:
@@ -62,7 +63,7 @@ class PostgreSQL:
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """Open a connection in autocommit mode."""
-        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=5)
+        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=int(DEADLINE))
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Create a database as a copy of another, and return its address."""

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.waiting import DEADLINE
+
 _REAPER = """
 import os, shutil, signal, sys, time
 groups, folders = set(), set()
@@ -169,7 +171,7 @@ class Program:
         """End the program and its group at once (SIGKILL)."""
         self.stop(signal.SIGKILL)
 
-    def stop(self, number: int = signal.SIGTERM, *, patience: float = 10.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, *, patience: float = DEADLINE) -> int:
         """Signal the program, wait for its end, kill what is left of its group.
 
         :raises TimeoutError: it had to be killed because it outlived `patience`.

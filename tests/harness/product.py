@@ -9,6 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from tests.harness.redis import Redis
+from tests.waiting import DEADLINE
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -43,12 +44,13 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
         "CHATSITE_LIMITS": "{}",
         "CHATSITE_CRASH_POINT": "",
         "DEBUG": "false",
+        "PROCESS_ANSWER_SECONDS": str(int(DEADLINE)),
         "DATA_DIR": str(redis.folder),
         "VAPID_PRIVATE_KEY": urlsafe_b64encode(os.urandom(32)).decode().rstrip("="),
     }
 
 
-def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 60) -> str:
+def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 5 * DEADLINE) -> str:
     """Run a management command under exactly these settings and return what it printed.
 
     :raises RuntimeError: it failed; the text is its output.

@@ -11,6 +11,7 @@ from secrets import token_hex
 
 from tests.harness import binaries
 from tests.harness.processes import DidNotStart, Program, answers, free_port, temporary_folder
+from tests.waiting import DEADLINE
 
 _CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{port}
@@ -49,7 +50,7 @@ class RabbitMQ:
                 folder=self.folder,
             )
             self._program.start()
-            if answers(self._program, self._is_there, patience=60):
+            if answers(self._program, self._is_there, patience=DEADLINE):
                 return
             self._stop_epmd()
         raise DidNotStart((self.folder / "log").read_text(errors="replace"))
@@ -69,7 +70,7 @@ class RabbitMQ:
         """Stop it in good order: what is durable is on disk afterwards."""
         if self._program is not None and self._program.running:
             self._program.thaw()
-            self._program.stop(patience=30)
+            self._program.stop(patience=DEADLINE)
         self._stop_epmd()
 
     def kill(self) -> None:
@@ -121,7 +122,7 @@ class RabbitMQ:
                 environment={"PATH": os.defpath, "HOME": str(self.folder)},
             )
             self._epmd.start()
-            if answers(self._epmd, lambda port=port: _accepts(port), patience=5):  # type: ignore[misc]
+            if answers(self._epmd, lambda port=port: _accepts(port), patience=DEADLINE):  # type: ignore[misc]
                 return port
         raise DidNotStart((self.folder / "epmd.log").read_text())
 

@@ -4,6 +4,7 @@ For what no library would send: frames that break RFC 6455, bytes one by one, a 
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -12,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.raw_frames import CLOSE, TEXT, command, frame, upgrade
-
-PATIENCE = 5.0  # seconds until silence fails a test
+from tests.waiting import DEADLINE
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RawSocket:
         if receive_buffer is not None:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.settimeout(PATIENCE)
+        self._connection.settimeout(DEADLINE)
         self._connection.connect(("127.0.0.1", port))
         self.port = port
         self._buffer = b""
@@ -128,7 +128,7 @@ class RawSocket:
                 except ConnectionError:
                     break
         finally:
-            self._connection.settimeout(PATIENCE)
+            self._connection.settimeout(DEADLINE)
         return sent
 
     def bytes_waiting_at_the_server(self) -> int:
@@ -165,7 +165,7 @@ class RawSocket:
             pass
         return heard
 
-    def ending(self, *, within: float = PATIENCE, answers_close: bool = True) -> Ending:
+    def ending(self, *, within: float = DEADLINE, answers_close: bool = True) -> Ending:
         """Wait until the server has hung up; a close frame is answered first, as the standard asks, or not.
 
         Of presence, which comes by itself, nothing is kept.
@@ -186,7 +186,7 @@ class RawSocket:
         end.seconds = time.monotonic() - begun
         return end
 
-    def reads_to_the_end(self, *, within: float = PATIENCE) -> None:
+    def reads_to_the_end(self, *, within: float = DEADLINE) -> None:
         """Wait until the server has hung up, whatever it still says."""
         until = time.monotonic() + within
         try:
@@ -239,6 +239,16 @@ def connections_at(port: int) -> int:
     local = f":{port:04X}"
     # 0A is the listening socket; without an inode no process holds it any more.
     return sum(fields[1].endswith(local) and fields[3] != "0A" and fields[9] != "0" for fields in _connections())
+
+
+def is_connected_to(port: int, pid: int) -> bool:
+    """Return whether a process holds a connection to this port open."""
+    try:
+        open_files = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return False  # it closed a file just now, or is not there any more
+    remote = f":{port:04X}"
+    return any(fields[2].endswith(remote) and f"socket:[{fields[9]}]" in open_files for fields in _connections())
 
 
 def _connections() -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ import socket
 
 from tests.harness import binaries
 from tests.harness.processes import DidNotStart, Program, answers, free_port, temporary_folder
+from tests.waiting import DEADLINE
 
 
 class Redis:
@@ -27,7 +28,7 @@ class Redis:
                 log=self.folder / "log",
             )  # fmt: skip
             self._program.start()
-            if answers(self._program, self._is_there, patience=10):
+            if answers(self._program, self._is_there, patience=DEADLINE):
                 return
         raise DidNotStart((self.folder / "log").read_text())
 

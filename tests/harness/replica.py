@@ -17,6 +17,7 @@ from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused
 from tests.harness.snapshots import Body, differences, fresh_snapshot
+from tests.waiting import DEADLINE
 
 _ANSWERS = ("connected", "sync_complete", "pong", "error", "message_ack", "reconnect")
 
@@ -100,7 +101,7 @@ class Replica:
         """Wait until every frame that the server sent so far is applied, or dropped."""
         await self._asks("ping")
 
-    async def agrees(self, *, within: float = 10.0) -> None:
+    async def agrees(self, *, within: float = DEADLINE) -> None:
         """Wait until this is exactly what a fresh fetch brings, asking again whenever a frame came.
 
         Nothing is sent on the socket: what is missing has to come by itself.
@@ -146,7 +147,7 @@ class Replica:
         self._settled[number] = answered
         await self.device.says(type, id=number, **fields)
         either: set[asyncio.Future[Any]] = {answered, self._task}
-        done, _ = await asyncio.wait(either, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(either, timeout=DEADLINE, return_when=asyncio.FIRST_COMPLETED)
         if answered in done:
             return answered.result()
         if self._task in done:

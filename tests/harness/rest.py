@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.harness.servers import Server
+from tests.waiting import DEADLINE
 
 
 class Refused(Exception):
@@ -43,7 +44,7 @@ class RestSide:
     def __init__(self, token: str, server: Server) -> None:
         self.token = token
         self.server = server
-        self._rest = httpx.AsyncClient(trust_env=False, verify=False, timeout=30)  # noqa: S501 - plain http
+        self._rest = httpx.AsyncClient(trust_env=False, verify=False, timeout=DEADLINE)  # noqa: S501 - plain http
 
     async def gets(self, path: str, **query: Any) -> Any:
         """GET a path under /api/v1."""

@@ -20,6 +20,7 @@ from tests.harness.processes import DidNotStart, Program, free_port, temporary_f
 from tests.harness.product import PROJECT, bare_environment, migrate, production_environment
 from tests.harness.redis import Redis
 from tests.harness.services import Services
+from tests.waiting import DEADLINE
 
 Profile = Literal["embedded", "production"]
 PROFILES: tuple[Profile, ...] = ("embedded", "production")
@@ -53,7 +54,7 @@ class Server:
     def start(self, **settings: str) -> None:
         """Start it and wait until it is ready; `settings` hold for this start only.
 
-        :raises DidNotStart: it ended, or was not ready within 30 s.
+        :raises DidNotStart: it ended, or was not ready in time.
         """
         self.launch(**settings)
         self.becomes_ready()
@@ -71,7 +72,7 @@ class Server:
         )
         self._program.start()
 
-    def becomes_ready(self, *, patience: float = 30) -> None:
+    def becomes_ready(self, *, patience: float = DEADLINE) -> None:
         """Wait until `/health/ready` answers 200.
 
         :raises DidNotStart: it ended, or was not ready in time.
@@ -87,7 +88,7 @@ class Server:
     def health(self, path: str = "/health") -> tuple[int, str]:
         """Return status and body of a health page; status 0 when nobody answers."""
         try:
-            with urllib.request.urlopen(self.http + path, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(self.http + path, timeout=5) as answer:  # noqa: S310
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.read().decode()
@@ -110,7 +111,7 @@ class Server:
         """Whether the process is there."""
         return self._program is not None and self._program.running
 
-    def terminate(self, *, patience: float = 35) -> int:
+    def terminate(self, *, patience: float = DEADLINE) -> int:
         """Send SIGTERM, wait for the drain to end, return the exit code."""
         return self.program.stop(signal.SIGTERM, patience=patience)
 
@@ -227,7 +228,7 @@ class Site:
             with self._services.postgresql.connect(self.database_url.rsplit("/", 1)[1]) as connection:
                 return list(connection.execute(query, parameters).fetchall())
         file = Path(self.environment["DATA_DIR"]) / "chatsite.sqlite3"
-        database = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=30)
+        database = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=DEADLINE)
         try:
             with database:
                 return database.execute(query.replace("%s", "?"), parameters).fetchall()

@@ -13,7 +13,7 @@ from tests.harness.providers.huffman import decode
 NUMBERS = random.Random(7)
 
 
-def test_what_was_encoded_comes_back() -> None:
+def test_encoded_text_decodes_to_itself() -> None:
     encoder = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
     for length in range(100):
         text = NUMBERS.randbytes(length)

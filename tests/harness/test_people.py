@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.harness.device import Device, Person
 from tests.harness.listening import matches
 from tests.harness.rest import Refused, refused
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def test_an_error_is_a_refusal_with_its_code(ana: Device) -> None:
 async def test_waiting_on_a_closed_socket_fails_at_once(ana: Device) -> None:
     await ana.says("close", code=4400)
     with pytest.raises(AssertionError, match="close code 4400"):
-        await asyncio.wait_for(ana.receives("pong", within=60), 5)
+        await asyncio.wait_for(ana.receives("pong", within=2 * DEADLINE), DEADLINE)
 
 
 async def test_the_close_code_is_compared(ana: Device) -> None:

@@ -15,6 +15,7 @@ from tests.harness.providers.apns import Apns
 from tests.harness.providers.web_push import WebPush
 from tests.harness.test_apns import provider_token
 from tests.harness.test_web_push import encrypted, vapid
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +95,13 @@ def test_slow(apns: Apns, connection: Http2Client) -> None:
     late, soon = apns.device(), apns.device()
     push(apns, connection, soon)  # until then one stream is allowed
     apns.forget()
-    apns.fails("slow", seconds=0.4, token=late)
+    apns.fails("slow", seconds=3, token=late)
     begun = time.monotonic()
     first = send(apns, connection, late)
     assert push(apns, connection, soon).status == 200
-    assert time.monotonic() - begun < 0.35
     assert [record.status for record in apns.received()] == [None, 200]
     assert connection.answer(first).status == 200
-    assert time.monotonic() - begun >= 0.4
+    assert time.monotonic() - begun >= 3
     assert [(record.status, record.how) for record in apns.received()] == [(200, "slow"), (200, "answered")]
 
 
@@ -149,7 +149,8 @@ def test_reset_of_new_connections_right_after_the_handshake(apns: Apns) -> None:
 
 def test_silent(apns: Apns) -> None:
     apns.fails("silent")
-    connection = Http2Client(apns.port, apns.ca_file, timeout=0.3)
+    connection = Http2Client(apns.port, apns.ca_file)
+    connection.waits(0.3)
     with pytest.raises(TimeoutError):
         push(apns, connection, apns.device())
     assert outcome(apns) == (None, "silent", False)
@@ -197,7 +198,7 @@ def test_down_and_up_on_the_same_port_with_all_that_was_received(apns: Apns, con
     assert push(apns, connection, apns.device()).status == 200
     apns.kill()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
     assert len(apns.delivered()) == 1
     apns.start()
     assert (apns.port, apns.settings()["key"]) == (port, key)
@@ -207,7 +208,7 @@ def test_down_and_up_on_the_same_port_with_all_that_was_received(apns: Apns, con
     again.close()
     apns.stop()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
 
 
 def test_a_stream_too_many_is_refused_and_the_others_are_not(apns: Apns, connection: Http2Client) -> None:
@@ -226,7 +227,7 @@ def test_connections_are_counted_and_breaches_of_the_protocol_kept(apns: Apns) -
     before = len(apns.complaints())
     context = ssl.create_default_context(cafile=str(apns.ca_file))
     with context.wrap_socket(socket.create_connection(("127.0.0.1", apns.port)), server_hostname="localhost") as plain:
-        plain.settimeout(5)
+        plain.settimeout(DEADLINE)
         try:
             assert plain.recv(1) == b""
         except OSError:
@@ -236,7 +237,7 @@ def test_connections_are_counted_and_breaches_of_the_protocol_kept(apns: Apns) -
     connection.close()
 
 
-def test_what_did_not_arrive_is_told(apns: Apns, connection: Http2Client) -> None:
+def test_a_missing_push_is_reported(apns: Apns, connection: Http2Client) -> None:
     push(apns, connection, apns.device())
     assert len(apns.arrives(1)) == 1
     with pytest.raises(AssertionError, match=r"apns did not receive it within 0\.1 s"):
@@ -248,7 +249,7 @@ def test_over_http_1() -> None:
         subscription = web_push.subscribe()
         context = ssl.create_default_context(cafile=str(web_push.ca_file))
 
-        def post(timeout: float = 5) -> int:
+        def post(timeout: float = DEADLINE) -> int:
             connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=timeout, context=context)
             headers = {"TTL": "60", "Content-Encoding": "aes128gcm", "Authorization": vapid(web_push)}
             path = subscription.endpoint.removeprefix(web_push.settings()["url"])
@@ -284,7 +285,7 @@ def test_requests_on_one_http_1_connection_are_answered_in_order() -> None:
     with WebPush() as web_push:
         subscription = web_push.subscribe()
         context = ssl.create_default_context(cafile=str(web_push.ca_file))
-        connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=5, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", web_push.port, timeout=DEADLINE, context=context)
         headers = {"TTL": "60", "Content-Encoding": "aes128gcm", "Authorization": vapid(web_push)}
         path = subscription.endpoint.removeprefix(web_push.settings()["url"])
         for text in (b"1", b"2", b"3"):

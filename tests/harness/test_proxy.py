@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.proxy import Direction, Filter, Proxy
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def echo() -> AsyncIterator[int]:
 
 async def said_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes) -> bytes:
     writer.write(text)
-    return await asyncio.wait_for(reader.readexactly(len(text)), 5)
+    return await asyncio.wait_for(reader.readexactly(len(text)), DEADLINE)
 
 
 async def stays_silent(reader: asyncio.StreamReader) -> None:
@@ -46,11 +47,11 @@ async def test_latency_is_added_to_each_direction_and_does_not_limit_throughput(
     async with Proxy(echo, latency=0.1) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         begun = asyncio.get_running_loop().time()
-        for _ in range(20):
+        for _ in range(100):
             writer.write(b"0123456789")
             await asyncio.sleep(0.005)
-        await reader.readexactly(200)
-        assert 0.2 <= asyncio.get_running_loop().time() - begun < 0.6
+        await reader.readexactly(1_000)
+        assert 0.2 <= asyncio.get_running_loop().time() - begun < 100 * 0.1, "each write waited for the one before"
 
 
 async def test_a_cut_is_a_reset_on_the_clients_side(echo: int) -> None:
@@ -59,7 +60,7 @@ async def test_a_cut_is_a_reset_on_the_clients_side(echo: int) -> None:
         await said_back(reader, writer, b"hello")
         proxy.cut()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), DEADLINE)
 
 
 async def test_silence_holds_bytes_back_until_it_heals(echo: int) -> None:
@@ -70,7 +71,7 @@ async def test_silence_holds_bytes_back_until_it_heals(echo: int) -> None:
         writer.write(b"later")
         await stays_silent(reader)
         proxy.heal()
-        assert await asyncio.wait_for(reader.readexactly(5), 5) == b"later"
+        assert await asyncio.wait_for(reader.readexactly(5), DEADLINE) == b"later"
 
 
 async def test_silence_in_one_direction_lets_the_other_through(echo: int) -> None:
@@ -85,13 +86,13 @@ async def test_silence_in_one_direction_lets_the_other_through(echo: int) -> Non
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             proxy.silence("down")
             writer.write(b"hello")
-            assert await asyncio.wait_for(heard.get(), 5) == b"hello"
+            assert await asyncio.wait_for(heard.get(), DEADLINE) == b"hello"
             await stays_silent(reader)
             proxy.heal()
-            assert await asyncio.wait_for(reader.readexactly(5), 5) == b"reply"
+            assert await asyncio.wait_for(reader.readexactly(5), DEADLINE) == b"reply"
 
 
-async def test_what_is_dropped_never_arrives(echo: int) -> None:
+async def test_dropped_bytes_never_arrive(echo: int) -> None:
     async with Proxy(echo) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         proxy.drop("down")
@@ -121,7 +122,7 @@ async def test_silence_meets_new_connections_too(echo: int) -> None:
         proxy.cut()
         proxy.heal()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), DEADLINE)
 
 
 async def test_one_link_can_be_cut_without_the_others(echo: int) -> None:
@@ -133,7 +134,7 @@ async def test_one_link_can_be_cut_without_the_others(echo: int) -> None:
         assert await said_back(*second, b"hello") == b"hello"
         link.cut()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(first[0].read(), 5)
+            await asyncio.wait_for(first[0].read(), DEADLINE)
         assert await said_back(*second, b"still here") == b"still here"
 
 
@@ -161,7 +162,7 @@ async def test_a_link_is_forgotten_when_both_sides_have_ended(echo: int) -> None
         assert await said_back(reader, writer, b"hello") == b"hello"
         assert proxy.open_connections == 1
         writer.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while proxy.open_connections:
                 await asyncio.sleep(0.01)
 
@@ -177,7 +178,7 @@ async def test_a_filter_may_change_what_passes_and_send_more_later(echo: int) ->
     async with Proxy(echo, filters=Shout) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(b"hello")
-        assert await asyncio.wait_for(reader.readexactly(6), 5) == b"HELLO!"
+        assert await asyncio.wait_for(reader.readexactly(6), DEADLINE) == b"HELLO!"
 
 
 async def test_a_peer_that_does_not_read_stops_the_sender() -> None:

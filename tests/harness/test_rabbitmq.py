@@ -12,6 +12,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from tests.harness.rabbitmq import RabbitMQ
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +25,22 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 
 def put(server: RabbitMQ, text: str) -> None:
     # Confirmed when it is on disk.
-    with Connection(server.url, connect_timeout=5, transport_options={"confirm_publish": True}) as connection:
+    with Connection(server.url, connect_timeout=DEADLINE, transport_options={"confirm_publish": True}) as connection:
         queue = connection.SimpleQueue("kept")
         queue.put(text)
         queue.close()
 
 
-def take(server: RabbitMQ) -> str:
-    with Connection(server.url, connect_timeout=5) as connection:
+def take(server: RabbitMQ, *, timeout: float = DEADLINE) -> str:
+    with Connection(server.url, connect_timeout=timeout) as connection:
         queue = connection.SimpleQueue("kept")
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=DEADLINE)
         message.ack()
         queue.close()
         return message.payload
 
 
-def test_what_is_durable_survives_a_stop_and_a_kill_on_the_same_port(rabbitmq: RabbitMQ) -> None:
+def test_durable_messages_survive_a_stop_and_a_kill_on_the_same_port(rabbitmq: RabbitMQ) -> None:
     port = rabbitmq.port
     put(rabbitmq, "first")
     rabbitmq.restart()
@@ -48,7 +49,7 @@ def test_what_is_durable_survives_a_stop_and_a_kill_on_the_same_port(rabbitmq: R
     put(rabbitmq, "second")
     rabbitmq.kill()
     with pytest.raises(OperationalError):
-        take(rabbitmq)
+        take(rabbitmq, timeout=1)
     rabbitmq.start()
     assert take(rabbitmq) == "second"
 
@@ -60,7 +61,7 @@ def test_a_frozen_one_answers_when_it_thaws(rabbitmq: RabbitMQ) -> None:
             said(rabbitmq, timeout=0.5)
     finally:
         rabbitmq.program.thaw()
-    assert rabbitmq.node.encode() in said(rabbitmq, timeout=5)
+    assert rabbitmq.node.encode() in said(rabbitmq, timeout=DEADLINE)
 
 
 def test_it_is_nobody_elses(rabbitmq: RabbitMQ) -> None:
@@ -71,14 +72,14 @@ def test_it_is_nobody_elses(rabbitmq: RabbitMQ) -> None:
     cookie = rabbitmq.folder / ".erlang.cookie"
     assert cookie.stat().st_uid == os.geteuid()
     with pytest.raises(AccessRefused):
-        Connection(f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}//", connect_timeout=5).connect()
+        Connection(f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}//", connect_timeout=DEADLINE).connect()
 
 
 def test_after_a_stop_nothing_of_it_runs(rabbitmq: RabbitMQ) -> None:
     """The last one here: a start takes some seconds."""
     assert of_its_node(rabbitmq) != []
     rabbitmq.stop()
-    until = time.monotonic() + 5
+    until = time.monotonic() + DEADLINE
     while of_its_node(rabbitmq) and time.monotonic() < until:  # Erlang's helpers notice the end of their server
         time.sleep(0.02)
     assert of_its_node(rabbitmq) == []

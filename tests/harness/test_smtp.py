@@ -9,6 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from tests.harness.providers.smtp import Smtp, parsed
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def written(to: str = "ana@example.org", subject: str = "Unread messages") -> Em
     return mail
 
 
-def send(smtp: Smtp, mail: EmailMessage, *, timeout: float = 5, sign_in: bool = False) -> None:
+def send(smtp: Smtp, mail: EmailMessage, *, timeout: float = DEADLINE, sign_in: bool = False) -> None:
     settings = smtp.settings()
     with smtplib.SMTP(settings["host"], settings["port"], timeout=timeout) as client:
         if sign_in:
@@ -62,7 +63,7 @@ def test_tls_and_signing_in(smtp: Smtp) -> None:
     [mail] = smtp.received()
     assert (mail.secure, mail.user) == (True, "chatsite")
     settings = smtp.settings()
-    with smtplib.SMTP(settings["host"], settings["port"], timeout=5) as client:
+    with smtplib.SMTP(settings["host"], settings["port"], timeout=DEADLINE) as client:
         client.starttls(context=ssl.create_default_context(cafile=settings["ca_file"]))
         with pytest.raises(smtplib.SMTPAuthenticationError):
             client.login(settings["user"], "guess")
@@ -83,16 +84,19 @@ def test_a_recipient_that_is_refused(smtp: Smtp, status: int) -> None:
 
 
 def test_greylisting_puts_off_what_is_new(smtp: Smtp) -> None:
-    smtp.greylists(0.3)
+    smtp.greylists(600)
     for _ in range(2):
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             send(smtp, written())
         assert refused.value.recipients["ana@example.org"][0] == 451
+    smtp.greylists(0.3)  # all are new again
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(smtp, written())
     time.sleep(0.3)
     send(smtp, written())
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(smtp, written("ben@example.org"))
-    smtp.greylists(0.3)  # all are new again
+    smtp.greylists(0.3)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(smtp, written())
 
@@ -122,7 +126,7 @@ def test_reset_and_silence(smtp: Smtp) -> None:
         send(smtp, written())
     smtp.fails("silent", times=1)
     with pytest.raises((TimeoutError, smtplib.SMTPServerDisconnected)):
-        send(smtp, written(), timeout=0.3)
+        send(smtp, written(), timeout=2)
     assert [(mail.how, mail.delivered) for mail in smtp.received()] == [("reset", False), ("silent", False)]
     send(smtp, written())
 

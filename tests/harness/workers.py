@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.harness.processes import DidNotStart, Program
 from tests.harness.product import PROJECT, bare_environment
+from tests.waiting import DEADLINE
 
 
 class Worker:
@@ -47,7 +48,7 @@ class Worker:
         """End it with SIGKILL."""
         self.program.kill()
 
-    def dies(self, *, patience: float = 30) -> None:
+    def dies(self, *, patience: float = DEADLINE) -> None:
         """Wait until it has killed itself, at a crash point.
 
         :raises DidNotStart: it still runs.
@@ -62,7 +63,7 @@ class Worker:
         """End it in good order: what it has begun, it ends."""
         if self.running:
             self.program.thaw()
-            self.program.stop(patience=40)
+            self.program.stop(patience=DEADLINE)
 
     def log(self) -> str:
         """Return what it wrote."""

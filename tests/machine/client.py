@@ -7,8 +7,8 @@ from typing import Any
 from tests.harness.listening import Frame
 from tests.harness.replica import Replica
 from tests.machine.local import LocalDevice
+from tests.waiting import DEADLINE
 
-TIMEOUT = 5.0  # seconds until an expected frame counts as missing
 RECEIPT_FRAMES = ("message_delivered", "message_read", "conversation_read")
 
 
@@ -47,7 +47,7 @@ class MachineDevice:
         """Wait for this number of events and receipts; return all frames until then, and a pong that came last."""
         found: list[Frame] = []
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(DEADLINE):
                 while sum(map(is_kept, found)) < number:
                     async for frame in self.device.frames(self._position):
                         self._position += 1

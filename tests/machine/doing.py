@@ -127,4 +127,4 @@ async def revokes(world: World, actor: MachineDevice, ended: MachineDevice) -> N
     verb = lambda: world.model.revoke(world.model.who(actor.key), ended.key)  # noqa: E731
     revoked = await asks(world, actor, verb, "DELETE", f"/auth/sessions/{ended.device.session_id}")
     if revoked and was_connected:
-        await ended.device.is_closed(4403, within=1)
+        await ended.device.is_closed(4403)

@@ -23,6 +23,7 @@ from realtime.fanout import sweep
 from realtime.fanout.door import door
 from realtime.writes.pipelined_lane import PipelinedLane
 from tests.harness.device import Device, Person
+from tests.waiting import DEADLINE
 
 # Requests run one after the other on one thread with one database connection, as the steps of the machine do.
 _requests = ThreadPoolExecutor(1, thread_name_prefix="requests")
@@ -35,7 +36,7 @@ async def in_request_thread(work: Callable[..., Any], *args: Any) -> Any:
 
 def close_connections() -> None:
     """Close the database connection of the request thread."""
-    _requests.submit(connections.close_all).result(10)
+    _requests.submit(connections.close_all).result(DEADLINE)
 
 
 class Wire:

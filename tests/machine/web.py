@@ -10,6 +10,7 @@ from tests.machine import views
 from tests.machine.facts import Shown
 from tests.machine.model import Model
 from tests.machine.words import Words
+from tests.waiting import DEADLINE
 
 Job = dict[str, Any]
 
@@ -43,7 +44,7 @@ class WebClients:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(10)
+        self._process.wait(DEADLINE)
 
 
 def shows(words: Words, model: Model, shown: dict[str, Any], viewer: str) -> tuple[list[Shown], list[Shown]]:

@@ -17,7 +17,7 @@ from realtime.database.lanes import Lanes
 from realtime.wire.errors import DomainError
 from realtime.writes.pipelined_lane import PipelinedLane
 from tests.realtime.numbers import opened
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class Desk:
@@ -40,7 +40,7 @@ class Desk:
             self.lane.submit(send.conversation_id, send, lambda answer, send=send: self._answered(send, answer))
 
     async def answered(self, number: int | None = None) -> None:
-        await until(lambda: len(self.answers) >= (self._submitted if number is None else number), within=20)
+        await until(lambda: len(self.answers) >= (self._submitted if number is None else number))
 
     def _answered(self, send: Send, answer: Sent | DomainError) -> None:
         assert send.client_message_id not in self.answers, "answered once"
@@ -48,7 +48,7 @@ class Desk:
 
     def _send_by_thread(self, sends: Sequence[Send]) -> Sequence[Sent | DomainError]:
         self.by_threads += sends
-        assert self.threads_may_go_on.wait(10)
+        assert self.threads_may_go_on.wait(DEADLINE)
         return send_messages(sends)
 
 
@@ -64,7 +64,7 @@ class Holder(threading.Thread):
         with transaction.atomic():
             self._locks()
             self.has_the_lock.set()
-            self.may_go_on.wait(10)
+            self.may_go_on.wait(DEADLINE)
         connection.close()
 
 
@@ -80,7 +80,7 @@ def holding(*conversations: Conversation) -> Holder:
 
 def started(holder: Holder) -> Holder:
     holder.start()
-    assert holder.has_the_lock.wait(10)
+    assert holder.has_the_lock.wait(DEADLINE)
     return holder
 
 

@@ -21,6 +21,7 @@ from realtime.database.threads import with_connection_care
 from realtime.wire.errors import DomainError, TryAgain
 from tests.making import direct, draft, people, person
 from tests.messaging.desk import Desk, run
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -102,14 +103,14 @@ def test_a_locked_conversation_does_not_block_the_rest_of_the_batch() -> None:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN; SELECT 1 FROM conversations_conversation WHERE id = '%s' FOR UPDATE" % busy.id)  # noqa: S608, UP031
             locked.set()
-            done.wait(20)
+            done.wait(DEADLINE)
             cursor.execute("ROLLBACK")
         connection.close()
 
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        assert locked.wait(10)
+        assert locked.wait(DEADLINE)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 200")
         results = send_messages([draft(busy, ana), draft(free, ana)])

@@ -21,6 +21,7 @@ from messaging.services.receipts import Mark, set_marks
 from realtime.database.rows import execute
 from realtime.wire.errors import DomainError
 from tests.making import group, people, person, place, say
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -45,7 +46,7 @@ class Other(threading.Thread):
                 cursor.execute("BEGIN")
                 self._lock(self._participants[0])
                 self.has_the_first.set()
-                until = time.monotonic() + 10
+                until = time.monotonic() + DEADLINE
                 while time.monotonic() < until:
                     cursor.execute(WAITERS)
                     if cursor.fetchone()[0]:
@@ -70,7 +71,7 @@ def test_a_batch_of_receipts_never_waits_while_it_holds_a_lock(order: tuple[int,
     first, second = (place(team, users[number]) for number in order)
     other = Other(first, second)
     other.start()
-    assert other.has_the_first.wait(10)
+    assert other.has_the_first.wait(DEADLINE)
     assert set_marks(reading(team, *users)) == [None, None]
     other.join()
     assert other.error is None
@@ -84,7 +85,7 @@ def test_a_stranger_is_refused_while_participants_are_locked() -> None:
     say(team, ana)
     other = Other(place(team, ben), place(team, ana))
     other.start()
-    assert other.has_the_first.wait(10)
+    assert other.has_the_first.wait(DEADLINE)
     results = set_marks(reading(team, stranger, ana, ben))
     other.join()
     assert [isinstance(result, DomainError) for result in results] == [True, False, False]
@@ -100,13 +101,13 @@ def under_way(act: Callable[[], Any]) -> Iterator[None]:
         with transaction.atomic():
             act()
             has_the_lock.set()
-            may_go_on.wait(10)
+            may_go_on.wait(DEADLINE)
         connection.close()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert has_the_lock.wait(10)
+        assert has_the_lock.wait(DEADLINE)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 300")
         yield
@@ -158,9 +159,9 @@ def test_an_edit_waits_for_a_change_of_its_conversation() -> None:
     with ThreadPoolExecutor(1) as pool:
         with under_way(lambda: rename(ana, team)), connection.cursor() as cursor:
             edited = pool.submit(edit)
-            waiting, until = 0, time.monotonic() + 10
+            waiting, until = 0, time.monotonic() + DEADLINE
             while not waiting and time.monotonic() < until:
                 cursor.execute(WAITERS)
                 [[waiting]] = cursor.fetchall()
-        assert edited.result(10).content == "better"
+        assert edited.result(DEADLINE).content == "better"
     assert list(faults()) == []

@@ -20,7 +20,7 @@ from realtime.wire.errors import DomainError
 from realtime.writes import pipeline
 from tests.making import direct, draft, people
 from tests.messaging.desk import Desk, Holder, contents, holding, run, started
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
@@ -248,8 +248,9 @@ def test_a_batch_larger_than_the_socket_buffers_is_written(talk: Conversation, t
 
 
 def test_a_connection_cut_during_a_write_is_noticed_at_once(
-    talk: Conversation, team: list[User], holders: list[Holder]
+    talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(pipeline, "WRITE_SECONDS", 2 * DEADLINE)
     participant = Participant.objects.get(conversation=talk, user=team[0])
     holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=participant.pk))))
     send = draft(talk, team[0], "cut off")
@@ -267,7 +268,7 @@ def test_a_connection_cut_during_a_write_is_noticed_at_once(
         assert libpq is not None
         desk.submit(send)
         await asyncio.to_thread(cut, libpq.backend_pid)
-        await until(lambda: desk.by_threads, within=pipeline.WRITE_SECONDS / 2)
+        await until(lambda: desk.by_threads)
         holders[0].may_go_on.set()
         await desk.answered()
 

@@ -18,6 +18,7 @@ from tests.making import direct, people, say
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import device_of
 from tests.notifications.worker_steps import decided, work_on
+from tests.waiting import DEADLINE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -111,7 +112,7 @@ def test_a_push_is_marked_under_way_before_it_is_decided(provider: Provider, mon
         cursor.execute("SELECT pg_advisory_lock(1)")
         try:
             thread.start()
-            until = time.monotonic() + 5
+            until = time.monotonic() + DEADLINE
             while not Delivery.objects.get().is_under_way:
                 assert time.monotonic() < until, "the push never shows as under way"
                 time.sleep(0.01)  # polling interval

@@ -11,6 +11,7 @@ from messaging.models import ReceiptMove
 from notifications.services.progress import looking_through
 from realtime.database import clock
 from tests.making import direct, people
+from tests.waiting import DEADLINE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("progress")]
 
@@ -46,12 +47,12 @@ def uncommitted(write: Callable[[], int]) -> Iterator[int]:
         with transaction.atomic():
             ids.append(write())
             written.set()
-            may_commit.wait(10)
+            may_commit.wait(DEADLINE)
         connection.close()
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert written.wait(10)
+    assert written.wait(DEADLINE)
     try:
         yield ids[0]
     finally:
@@ -91,7 +92,7 @@ def test_one_process_at_a_time_reads_a_table(write_row: Callable[[], int]) -> No
 
     with looking_through("receipts", ReceiptMove):
         threading.Thread(target=look).start()
-        assert tried.wait(10)
+        assert tried.wait(DEADLINE)
     assert others == [None]
 
 

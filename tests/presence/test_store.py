@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 
 from presence.store import Lease, MemoryStore, RedisStore, Shown, Store, combined
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_each_expired_lease_is_taken_by_one_process(private_redis: Any, monkeypa
 
         def look_then_wait(*args: Any, look: Any = look, **kwargs: Any) -> Any:
             found = look(*args, **kwargs)
-            together.wait(10)
+            together.wait(DEADLINE)
             return found
 
         monkeypatch.setattr(store._redis, "zrangebyscore", look_then_wait)

@@ -65,12 +65,10 @@ def stage(request: pytest.FixtureRequest, stages: Callable[[Any, Any], Stage], p
         yield shared
 
 
-@pytest.fixture(params=KINDS[1:], ids="-".join)
-def brokered_stage(
-    request: pytest.FixtureRequest, stages: Callable[[Any, Any], Stage], providers: Providers
-) -> Iterator[Stage]:
-    """A stage of each broker."""
-    shared = stages(*request.param)
+@pytest.fixture
+def one_stage(stages: Callable[[Any, Any], Stage], providers: Providers) -> Iterator[Stage]:
+    """A stage with RabbitMQ, for what depends neither on the profile nor on the broker."""
+    shared = stages("production", "rabbitmq")
     with shared.site.clean_logs():
         yield shared
 

@@ -12,6 +12,7 @@ from tests.harness.providers.screen import visible
 from tests.harness.servers import Server
 from tests.harness.workers import Worker
 from tests.pushing.stage import Stage
+from tests.waiting import DEADLINE
 
 
 def on(*kinds: tuple[str, str]) -> pytest.MarkDecorator:
@@ -29,7 +30,7 @@ def pusher(stage: Stage) -> Worker | Server:
     return stage.workers[0] if stage.workers else stage.site.servers[0]
 
 
-async def dies(process: Worker | Server, *, patience: float = 30) -> None:
+async def dies(process: Worker | Server, *, patience: float = DEADLINE) -> None:
     """Wait until a process has killed itself at its crash point.
 
     :raises AssertionError: it still runs, or ended otherwise.

@@ -23,7 +23,7 @@ from tests.harness.product import SETTINGS
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.services import Services
 from tests.pushing.fragile import each_once, no_task_failed, shown_on
-from tests.pushing.stage import PACE, Providers, Stage, becomes, has_android, has_iphone, writes
+from tests.pushing.stage import TIMINGS, Providers, Stage, becomes, has_android, has_iphone, writes
 
 TALKS = 40
 PAUSE_SECONDS = 0.25
@@ -91,7 +91,7 @@ async def run(stage: Stage, seconds: float) -> None:
     healthy()
     _say(f"{len(before)} messages before the outage, {len(amid)} in its {seconds:.0f} s; every check held")
     _say(f"Apple's pushes, all settled after its return: {settled:.1f} s")
-    delay = float(PACE["PUSH_DELAY_SECONDS"])
+    delay = float(TIMINGS["PUSH_DELAY_SECONDS"])
     _compare("request of the sender", requests_before, writer.took)
     _compare(
         f"push at Google, after the delay of {delay:g} s",

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from tests.harness.device import Device
@@ -14,15 +15,19 @@ from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.servers import Profile, Site
 from tests.harness.services import Services
 from tests.harness.workers import Worker
+from tests.waiting import DEADLINE
 
 Broker = Literal["memory", "redis", "rabbitmq"]
 # Short enough to wait for.
-PACE = {
-    "PUSH_DELAY_SECONDS": "1",
-    "PUSH_ACTIVE_SECONDS": "6",
-    "PUSH_ACTIVE_PATIENCE_SECONDS": "60",
+TIMINGS = {
+    "PUSH_DELAY_SECONDS": "0.3",
+    "PUSH_SWEEP_SECONDS": "0.2",
+    "PUSH_ACTIVE_SECONDS": "3",
+    "PUSH_ACTIVE_PATIENCE_SECONDS": "600",
     "DIGEST_AFTER_MINUTES": "0.02",
-    "PROVIDERS_TIMEOUT_SECONDS": "3",
+    "PROVIDERS_TIMEOUT_SECONDS": "6",
+    # Beside tests that keep every processor busy, a worker that lets others go first would not run for minutes.
+    "WORKER_NICENESS": "0",
 }
 
 
@@ -88,7 +93,7 @@ class Stage:
         **settings: str,
     ) -> None:
         self.providers = providers
-        own = PACE | providers.settings() | settings
+        own = TIMINGS | providers.settings() | settings
         if rabbitmq is not None and broker == "rabbitmq":
             own["CELERY_BROKER_URL"] = rabbitmq.url
         self.site = Site(profile, services, servers=1, settings=own)
@@ -106,6 +111,37 @@ class Stage:
                 worker.kill()
         self.site.stop()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the workers within the block, so that nothing is decided or pushed meanwhile."""
+        for worker in self.workers:
+            worker.program.freeze()
+        try:
+            yield
+        finally:
+            for worker in self.workers:
+                worker.program.thaw()
+
+    def time_passes(self, seconds: int, *, under_way: bool = False) -> None:
+        """Make everything that waits as much older, as if time had passed; what waits that long is due.
+
+        :param under_way: also what a process has taken to push. Only for when that process is dead.
+        """
+        waiting = {
+            "delivery": ("next_at", "hinted_at"),
+            "fanout": ("next_at", "hinted_at"),
+            "breaker": ("open_until",),
+        }
+        for table, columns in waiting.items():
+            older = ", ".join(f"{column} = {self._earlier(column, seconds)}" for column in columns)
+            where = " WHERE is_under_way = FALSE" if table == "delivery" and not under_way else ""
+            self.site.rows(f"UPDATE notifications_{table} SET {older}{where} RETURNING 1")  # noqa: S608
+
+    def _earlier(self, column: str, seconds: int) -> str:
+        if self.site.profile == "production":
+            return f"{column} - interval '{seconds} seconds'"
+        return f"strftime('%Y-%m-%d %H:%M:%f', {column}, '-{seconds} seconds')"
+
     def outcomes(self, device: Device | None = None) -> list[str]:
         """Return the outcomes of all deliveries of messages (to a person), those of the oldest message first."""
         query = "SELECT outcome FROM notifications_delivery WHERE kind = 'message'"
@@ -114,7 +150,7 @@ class Stage:
         query += " AND user_id = %s ORDER BY message_id, id"
         return [row[0] for row in self.site.rows(query, self.site.stored_id(device.person.id))]
 
-    async def comes_to(self, device: Device, *outcomes: str, patience: float = 20) -> None:
+    async def comes_to(self, device: Device, *outcomes: str, patience: float = DEADLINE) -> None:
         """Wait until the deliveries of messages to a person have these outcomes."""
         await becomes(lambda: self.outcomes(device) == list(outcomes), lambda: self.told(device), patience=patience)
 
@@ -124,7 +160,9 @@ class Stage:
         return f"outcomes {self.outcomes(device)}\n{logs}{self.site.servers[0].log()[-3000:]}"
 
 
-async def becomes(condition: Callable[[], Any], told: Callable[[], str] = lambda: "", *, patience: float = 20) -> None:
+async def becomes(
+    condition: Callable[[], Any], told: Callable[[], str] = lambda: "", *, patience: float = DEADLINE
+) -> None:
     """Wait until a condition holds.
 
     :raises AssertionError: it does not in time.

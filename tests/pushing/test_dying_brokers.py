@@ -1,4 +1,4 @@
-"""The broker dies or hangs, before pushes and amid them: all of them come, within 30 s after its return, and once."""
+"""The broker dies or hangs, before pushes and amid them: all of them come after its return, and once."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def broker(stage: Stage, request: pytest.FixtureRequest) -> Iterator[RabbitMQ | 
 
 
 @on_each_broker
-async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+async def test_a_broker_killed_during_pushes_loses_none(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", "cat", connected=False) as (ana, ben, cat):
         devices = [ben, *[await ben.another_device(f"phone {number}", connected=False) for number in range(23)]]
@@ -38,20 +38,24 @@ async def test_the_broker_is_killed_amid_pushes(stage: Stage, people: People, br
         apns.waits_for(lambda found: len(found) >= stage.workers[0].concurrency)
         assert len(stage.outcomes(ben)) == len(phones)
         noted = len(stage.workers[0].log())
-        broker.kill()
-        assert stage.outcomes(ben).count("sent") <= 8, "it was not amid them"
+        with stage.paused():
+            broker.kill()
+            assert stage.outcomes(ben).count("sent") <= 8, "it was not amid them"
         await writes(ana, late)
         apns.works()
         await becomes(lambda: "onnection" in stage.workers[0].log()[noted:], lambda: stage.told(ben))
         await asyncio.to_thread(broker.start)
-        await stage.comes_to(ben, *["sent"] * len(phones), patience=30)
+        stage.time_passes(30)
+        await stage.comes_to(ben, *["sent"] * len(phones))
         await stage.comes_to(cat, "sent")
         assert [shown_on(apns, phone) for phone in phones] == [each_once([talk])] * len(phones)
         assert shown_on(apns, late_phone) == each_once([late])
 
 
 @on_each_broker
-async def test_the_broker_hangs_for_some_seconds(stage: Stage, people: People, broker: RabbitMQ | Redis) -> None:
+async def test_a_broker_that_hangs_for_seconds_loses_no_push(
+    stage: Stage, people: People, broker: RabbitMQ | Redis
+) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -64,12 +68,12 @@ async def test_the_broker_hangs_for_some_seconds(stage: Stage, people: People, b
         await asyncio.sleep(6)  # that is the fault
         assert len(shown_on(apns, phone)) == 1, "the broker was not needed"
         broker.program.thaw()
-        await stage.comes_to(ben, *["sent"] * 6, patience=30)
+        await stage.comes_to(ben, *["sent"] * 6)
         assert shown_on(apns, phone) == each_once(talks)
 
 
 @on(("production", "rabbitmq"))
-async def test_without_redis_nobody_counts_as_active_and_pushes_go_on(
+async def test_without_redis_pushes_go_on_and_nobody_counts_as_active(
     stage: Stage, people: People, broker: RabbitMQ | Redis
 ) -> None:
     apns = stage.providers.apns

@@ -8,6 +8,7 @@ from tests.harness.people import People
 from tests.harness.providers.faults import Kind
 from tests.pushing.fragile import each_once, no_task_failed, on_one, shown_on
 from tests.pushing.stage import Stage, becomes, has_android, has_browser, has_iphone, writes
+from tests.waiting import DEADLINE
 
 # What the provider does to the first attempt, and how many pushes reach the device then.
 FAULTS: dict[int | Kind, int] = {"slow": 1, "silent": 1, "reset": 1, "goaway": 1, 500: 1, "cut": 2}
@@ -61,20 +62,24 @@ async def test_a_push_that_fails_once_comes_and_is_seen_once(stage: Stage, peopl
 
 
 @on_one
-async def test_who_asks_for_patience_is_given_it(stage: Stage, people: People) -> None:
+async def test_a_provider_that_asks_for_a_pause_gets_it(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
         for name, token in devices.items():
-            doubles[name].fails(429, token=token, times=1, retry_after=5)
+            doubles[name].fails(429, token=token, times=1, retry_after=600)
         talk = await ana.talks_to(ben)
         await writes(ana, talk)
         await stage.comes_to(ben, "later", "later", "later")
+        waits = stage.site.rows(
+            "SELECT extract(epoch FROM next_at - attempted_at) FROM notifications_delivery WHERE user_id = %s", ben.id
+        )
+        assert all(600 <= wait < 600 + DEADLINE for (wait,) in waits), waits
+        stage.time_passes(600)
         await stage.comes_to(ben, "sent", "sent", "sent")
         for name, token in devices.items():
             first, second = [record for record in doubles[name].received() if record.token == token]
             assert (first.status, second.status in (200, 201)) == (429, True)
-            assert 5 <= second.at - first.at < 10, name
             assert shown_on(doubles[name], token) == each_once([talk])
 
 
@@ -99,7 +104,7 @@ async def test_a_token_that_is_gone_is_removed(stage: Stage, people: People) -> 
 
 
 @on_one
-async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: People) -> None:
+async def test_a_refusal_by_our_mistake_keeps_the_token(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
@@ -120,7 +125,7 @@ async def test_what_is_our_mistake_costs_nobody_the_token(stage: Stage, people: 
 
 
 @on_one
-async def test_what_the_operator_can_mend_is_sent_afterwards(stage: Stage, people: People) -> None:
+async def test_a_push_refused_for_wrong_keys_is_sent_later(stage: Stage, people: People) -> None:
     doubles: dict[str, Any] = {each.name: each for each in stage.providers.all}
     async with people("ana", "ben", connected=False) as (ana, ben):
         devices = await has_three(ben, stage)
@@ -141,11 +146,12 @@ async def test_an_older_message_does_not_take_the_place_of_a_newer_one(stage: St
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
         talk = await ana.talks_to(ben)
-        apns.fails(429, token=phone, times=1, retry_after=4)
+        apns.fails(429, token=phone, times=1, retry_after=600)
         await writes(ana, talk, "older")
         await stage.comes_to(ben, "later")
         newer = await writes(ana, talk, "newer")
         await becomes(lambda: stage.outcomes(ben)[1:] == ["sent"], lambda: stage.told(ben))
+        stage.time_passes(600)
         await stage.comes_to(ben, "superseded", "sent")
         (push,) = apns.delivered(phone)
         assert push.payload["message_id"] == newer["id"]

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Arrives, arrives, browser  # noqa: F401 - fixtures
+from tests.browser.conftest import IN_ONE_LOOP, Arrives, arrives, browser  # noqa: F401 - fixtures
 from tests.browser.push_service import PushService
 from tests.harness.people import People
 from tests.harness.servers import Site
 from tests.pushing.stage import Providers, Stage, has_browser, writes
+
+pytestmark = IN_ONE_LOOP
 
 
 @pytest.fixture

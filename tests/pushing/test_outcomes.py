@@ -1,7 +1,7 @@
 """Every outcome of a push, brought about as people bring it about."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,13 @@ import pytest
 from notifications.decision import Outcome
 from tests.harness.device import Device
 from tests.harness.people import People
-from tests.harness.services import Services
-from tests.pushing.stage import Providers, Stage, has_iphone, writes
+from tests.pushing.stage import Stage, has_iphone, writes
 
 
 @pytest.fixture
-def stage(brokered_stage: Stage) -> Stage:
-    """One of each broker, also for `people`; what is decided does not depend on the profile."""
-    return brokered_stage
+def stage(one_stage: Stage) -> Stage:
+    """One stage, also for `people`."""
+    return one_stage
 
 
 ALL_DAY = {"do_not_disturb": {"from": "00:00", "until": "00:00", "time_zone": "Europe/Vienna"}}
@@ -95,22 +94,23 @@ async def signs_out(ana: Device, ben: Device, team: Any, message: Any) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-async def test_what_happens_between_message_and_decision_counts(
+async def test_a_change_between_message_and_decision_counts(
     stage: Stage, people: People, does: Doing, outcome: Outcome
 ) -> None:
     async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
         phone = await has_iphone(ben, stage.providers.apns)
         other = await has_iphone(cyd, stage.providers.apns)
         team = await ana.gathers(ben, cyd)
-        message = await writes(ana, team)
-        await does(ana, ben, team, message)
+        with stage.paused():
+            message = await writes(ana, team)
+            await does(ana, ben, team, message)
         if outcome not in (Outcome.CONVERSATION_OFF, Outcome.DELETED):
             stage.providers.apns.arrives(token=other)
         await stage.comes_to(ben, outcome)
         assert stage.providers.apns.delivered(phone) == []
 
 
-async def test_a_mention_reaches_who_wants_mentions_only(stage: Stage, people: People) -> None:
+async def test_a_mention_reaches_a_person_who_wants_mentions_only(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         await ben.patches("/notifications/preferences", {"level": "mentions"})
@@ -128,28 +128,34 @@ async def test_a_mention_reaches_who_wants_mentions_only(stage: Stage, people: P
         assert listed["unread_count"] == 2
 
 
-async def test_somebody_active_is_pushed_to_once_they_are_quiet(stage: Stage, people: People) -> None:
+async def test_an_active_person_is_pushed_to_when_they_become_quiet(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         laptop = await ben.another_device("laptop")
         talk = await ana.talks_to(ben)
         await laptop.knows(talk)
-        for _ in range(25):  # so long until every server has told the others
-            await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
-            await asyncio.sleep(0.1)
+
+        async def types() -> None:
+            while True:
+                await laptop.says("typing", conversation_id=talk["id"], is_typing=True)
+                await asyncio.sleep(0.1)
+
+        typing = asyncio.create_task(types())
+        await asyncio.sleep(2.5)  # so long until every server has told the others
         await writes(ana, talk)
         await stage.comes_to(ben, "active")
         assert stage.providers.apns.delivered(phone) == []
+        typing.cancel()
         stage.providers.apns.arrives(token=phone)
         await stage.comes_to(ben, "sent")
         await laptop.leaves()
 
 
-async def test_who_may_not_see_it_any_more_gets_nothing(stage: Stage, people: People) -> None:
+async def test_a_removed_participant_gets_no_push(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         team = await ana.gathers(ben)
-        stage.providers.apns.fails(503, token=phone, times=1)
+        stage.providers.apns.fails(503, token=phone)
         await writes(ana, team)
         await stage.comes_to(ben, "later")
         await ana.deletes(f"/conversations/{team['id']}/participants/{ben.id}")
@@ -158,23 +164,24 @@ async def test_who_may_not_see_it_any_more_gets_nothing(stage: Stage, people: Pe
         assert {each.payload["kind"] for each in stage.providers.apns.delivered(phone)} <= {"badge"}
 
 
-async def test_a_provider_that_asks_for_patience_gets_it_and_then_the_newest(stage: Stage, people: People) -> None:
+async def test_after_a_pause_the_provider_gets_the_newest_message_only(stage: Stage, people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, stage.providers.apns)
         talk = await ana.talks_to(ben)
-        stage.providers.apns.fails(429, token=phone, retry_after=4, reason="TooManyRequests")
+        stage.providers.apns.fails(429, token=phone, retry_after=60, reason="TooManyRequests")
         await writes(ana, talk, "first")
         await stage.comes_to(ben, "later")
         second = await writes(ana, talk, "second")
         await stage.comes_to(ben, "later", "later")
         stage.providers.apns.works()
+        stage.time_passes(60)
         (push,) = stage.providers.apns.arrives(token=phone)
         await stage.comes_to(ben, "superseded", "sent")
         assert push.payload["message_id"] == second["id"]
         assert push.payload["aps"]["badge"] == 2
 
 
-async def test_a_token_that_is_gone_is_forgotten_and_one_that_is_refused_is_not(stage: Stage, people: People) -> None:
+async def test_a_dead_token_is_removed_and_a_refused_one_is_kept(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
         gone, refused = await has_iphone(ben, apns), await has_iphone(cyd, apns)
@@ -190,7 +197,7 @@ async def test_a_token_that_is_gone_is_forgotten_and_one_that_is_refused_is_not(
         assert stage.outcomes(ben) == ["token_dead"]
 
 
-async def test_what_was_read_elsewhere_takes_the_number_away(stage: Stage, people: People) -> None:
+async def test_reading_elsewhere_clears_the_badge(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -205,7 +212,7 @@ async def test_what_was_read_elsewhere_takes_the_number_away(stage: Stage, peopl
         assert cleared.headers["apns-priority"] == "5"
 
 
-async def test_a_message_that_was_pushed_and_is_deleted_is_fetched_away(stage: Stage, people: People) -> None:
+async def test_deleting_a_pushed_message_sends_a_silent_push(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ana", "ben", connected=False) as (ana, ben):
         phone = await has_iphone(ben, apns)
@@ -223,24 +230,20 @@ async def test_a_message_that_was_pushed_and_is_deleted_is_fetched_away(stage: S
 # --- A message that is news no more -------------------------------------------------------
 
 
-@pytest.fixture
-def slow_stage(services: Services, providers: Providers) -> Iterator[Stage]:
-    """A stage on which a message is old before it is decided about."""
-    made = Stage("production", services, providers, PUSH_SECONDS_TO_LIVE="0.5")
-    made.start()
-    yield made
-    made.stop()
+async def test_an_old_message_is_not_pushed(stage: Stage, people: People) -> None:
+    async with people("ana", "ben", connected=False) as (ana, ben):
+        await has_iphone(ben, stage.providers.apns)
+        with stage.paused():
+            message = await writes(ana, await ana.talks_to(ben))
+            stage.site.rows(
+                "UPDATE messaging_message SET created_at = created_at - interval '2 days' WHERE id = %s RETURNING 1",
+                message["id"],
+            )
+        await stage.comes_to(ben, "expired")
+        assert stage.providers.apns.received() == []
 
 
-async def test_an_old_message_is_news_no_more(slow_stage: Stage) -> None:
-    async with People(slow_stage.site)("ana", "ben", connected=False) as (ana, ben):
-        await has_iphone(ben, slow_stage.providers.apns)
-        await writes(ana, await ana.talks_to(ben))
-        await slow_stage.comes_to(ben, "expired")
-        assert slow_stage.providers.apns.received() == []
-
-
-def test_every_outcome_has_its_story_here() -> None:
+def test_every_outcome_has_a_test_here() -> None:
     told = Path(__file__).read_text()
     # A delivery is to be sent from its decision to its attempt: nobody can tell the two moments apart from outside.
     seen = [outcome for outcome in Outcome if outcome != "send"]

@@ -13,7 +13,7 @@ from realtime.fanout import sweep
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
 from realtime.socket import handshake
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 ANSWERS = {"websocket.http.response": {}}
 
@@ -90,7 +90,7 @@ class Caller:
 
     async def ended(self) -> None:
         """Wait until the server is done with the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await asyncio.wait([self.serving])
 
     @property

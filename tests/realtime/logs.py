@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from realtime.fanout.hub import Hub
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
 from realtime.wire.announcements import EventAnnouncement
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class FakeLog:
@@ -78,6 +78,9 @@ class FakeLog:
             joins.setdefault(conversation_id, {})[user_id] = history_from
         return Recent(self.epoch, {id: len(log) for id, log in self.events.items()}, joins)
 
+    def current_epoch(self) -> str:
+        return self.epoch
+
 
 class Gate:
     """Lets a test act while the log is about to answer: the n-th answer waits for `let_through`."""
@@ -95,7 +98,7 @@ class Gate:
         self._left -= 1
         if self._left == 0:
             self.reached.set()
-            assert self._open.wait(10)
+            assert self._open.wait(DEADLINE)
 
 
 async def reached(gate: Gate) -> None:

@@ -11,13 +11,11 @@ from django.db import connection
 from realtime.database.arrays import array_of
 from realtime.database.rows import Statement
 from realtime.writes.batches import BatchDecision, BatchWrite
-from realtime.writes.pipeline import WRITE_SECONDS, Pipeline
-from tests.waiting import until
+from realtime.writes.pipeline import Pipeline
+from tests.waiting import DEADLINE, until
 
 Numbers = BatchWrite[int, Any]
 INSERT = "INSERT INTO inserted SELECT unnest(%s::int[])"
-# Far above what anything here takes: it only turns an endless wait into a failure.
-AT_ONCE = WRITE_SECONDS / 2
 # Ends the connection on which it runs.
 END_CONNECTION = "SELECT pg_terminate_backend(pg_backend_pid())"
 
@@ -39,7 +37,7 @@ def inserting(
 
 async def opened(pipeline: Pipeline) -> int:
     """Wait until the pipeline is ready; return the id of its backend."""
-    await until(lambda: pipeline.ready, within=10)
+    await until(lambda: pipeline.ready)
     assert pipeline._libpq is not None
     return pipeline._libpq.backend_pid
 
@@ -71,7 +69,7 @@ class Database:
 async def writes_on(pipeline: Pipeline, database: Database) -> None:
     """Check that the pipeline writes the next batch."""
     await opened(pipeline)
-    async with asyncio.timeout(AT_ONCE):
+    async with asyncio.timeout(DEADLINE):
         await pipeline.write(inserting(), [99])
     assert 99 in database.inserted
 

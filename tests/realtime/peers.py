@@ -9,7 +9,7 @@ from realtime.fanout.sockets import Socket
 from realtime.registry import Identity
 from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.wire_frame import WireFrame
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 class Peer:
@@ -35,7 +35,7 @@ class Peer:
     async def reads(self, number: int) -> None:
         """Read again until this many messages have arrived."""
         self.reads_again()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while len(self.sent) < number:
                 await asyncio.sleep(0)
 

@@ -12,6 +12,7 @@ from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
+from tests.waiting import DEADLINE
 
 
 def restore(log: FakeLog, *, keep: int) -> None:
@@ -52,7 +53,7 @@ async def test_signing_in_detects_another_epoch(hub: Hub, log: FakeLog, ana: Pee
     hub.offer([log.commit("c", leaves=["ben"]), log.commit("c", joins=["ben"])])
     restore(log, keep=1)  # the hub has already delivered joins and leaves that the restored log lacks
     ben = Peer("ben")
-    await asyncio.wait_for(hub.attach(ben.socket), 5)
+    await asyncio.wait_for(hub.attach(ben.socket), DEADLINE)
     assert await ana.closed() == await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics) == ("second", {})
 
@@ -64,7 +65,7 @@ async def test_a_socket_that_signs_in_with_the_old_epoch_is_closed(hub: Hub, log
     restore(log, keep=1)
     hub.offer_recent(log.recent())
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     assert await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics, ben.socket.topics) == ("second", {}, {})
 

@@ -11,7 +11,7 @@ from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 async def test_a_new_participant_gets_the_join_and_later_events(hub: Hub, log: FakeLog, ana: Peer) -> None:
@@ -79,7 +79,7 @@ async def test_a_participant_removed_while_signing_in_is_not_admitted(
     await reached(gate)
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     hub.offer_recent(log.recent())
     await settled(hub)
@@ -104,7 +104,7 @@ async def test_ephemeral_events_do_not_reach_who_was_removed_while_signing_in(
     await reached(gate)
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([EphemeralEvent('{"sequence":0}', conversation_id="c")])
     assert ben.frames == []
 
@@ -117,7 +117,7 @@ async def test_a_removal_read_from_the_log_while_signing_in_counts(hub: Hub, log
     hub.offer([log.commit("c")])
     await until(lambda: sequences(ana) == [2, 3])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     assert (sequences(ben), ben.socket.topics) == ([], {})
 
@@ -128,7 +128,7 @@ async def test_a_participant_added_while_signing_in_is_admitted(hub: Hub, log: F
     await reached(gate)
     hub.offer([log.commit("c", joins=["cleo"])])
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     hub.offer([log.commit("c")])
     assert sequences(cleo) == [2, 3]
 
@@ -147,7 +147,7 @@ async def test_a_socket_closed_while_signing_in_is_not_attached(hub: Hub, log: F
     await reached(gate)
     ben.socket.close(CloseCode.REVOKED)
     gate.let_through()
-    await asyncio.wait_for(signing_in, 5)
+    await asyncio.wait_for(signing_in, DEADLINE)
     assert hub.topics == {}
     assert hub.newcomers == []
 
@@ -158,7 +158,7 @@ async def test_a_topic_without_sockets_stops_waiting_and_reads_nothing(hub: Hub,
     filling = hub.topics["c"].filling
     assert filling is not None
     hub.detach(ana.socket)
-    await asyncio.wait_for(filling, 5)
+    await asyncio.wait_for(filling, DEADLINE)
     assert (log.reads, hub.topics) == ([], {})
 
 

@@ -12,7 +12,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 
 from realtime.database.lanes import Lanes
 from realtime.wire.errors import DomainError, Forbidden
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 Item = tuple[str, int]
 
@@ -34,7 +34,7 @@ class Writer:
 
     def __call__(self, items: Sequence[Item]) -> list[int | DomainError]:
         self.batches.append(list(items))
-        assert self._free.wait(10)
+        assert self._free.wait(DEADLINE)
         if self.error is not None:
             raise self.error
         return [Forbidden("negative") if number < 0 else number * 10 for _, number in items]

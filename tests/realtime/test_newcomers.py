@@ -84,3 +84,16 @@ async def test_each_session_is_checked_once_per_round(log: FakeLog, revocations:
     assert sorted(revocations.asked, key=sorted) == [{peer.socket.session_id} for peer in peers]
     assert await peers[0].closed() == CloseCode.REVOKED
     assert not any(peer.socket.closing for peer in peers[1:])
+
+
+async def test_a_session_missing_while_a_dump_is_read_in_is_not_taken_for_revoked(
+    log: FakeLog, revocations: Revocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "recent_ephemeral_events", [])
+    ana = Peer("ana")
+    await hub.attach(ana.socket)
+    log.epoch = "second"
+    await sweep._look_at_newcomers()
+    assert not ana.socket.closing
+    await sweep._find_lost_announcements()
+    assert await ana.closed() == CloseCode.RESTART

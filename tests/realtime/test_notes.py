@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
-from realtime.database.notes import Notes
 
+from realtime.database.notes import Notes
 from realtime.wire.errors import TryAgain
 
 

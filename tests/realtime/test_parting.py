@@ -7,6 +7,7 @@ import pytest
 
 from realtime.socket.connection import WebSocketConnection
 from realtime.socket.consumer import Consumer
+from tests.waiting import DEADLINE
 
 SHORT = 0.05
 
@@ -43,7 +44,7 @@ def short_close_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def serve(side: ServerSide) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await Consumer(WebSocketConnection(scope, side.receive, side.send)).serve()
 
 
@@ -56,5 +57,5 @@ async def test_a_refused_client_that_does_not_read_is_not_waited_for() -> None:
 async def test_a_connection_that_does_not_end_is_aborted() -> None:
     side = ServerSide({"type": "websocket.disconnect", "code": 1000})
     await serve(side)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await side.aborted.wait()

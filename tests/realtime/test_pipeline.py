@@ -8,8 +8,8 @@ import pytest
 
 from realtime.writes import pipeline as pipeline_module
 from realtime.writes.pipeline import Pipeline
-from tests.realtime.numbers import AT_ONCE, END_CONNECTION, Database, inserting, opened, writes_on
-from tests.waiting import until
+from tests.realtime.numbers import END_CONNECTION, Database, inserting, opened, writes_on
+from tests.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,42 +65,53 @@ async def test_a_failing_decision_leaves_no_open_transaction(pipeline: Pipeline,
     await writes_on(pipeline, database)
 
 
+@pytest.fixture
+def no_time_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that nobody ends takes longer than a test waits."""
+    monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 2 * DEADLINE)
+
+
 # --- Broken connections -------------------------------------------------------------------
 
 
 async def test_an_idle_connection_that_ends_is_reopened(pipeline: Pipeline, database: Database) -> None:
     backend = await opened(pipeline)
     database.ends(backend)
-    await until(lambda: pipeline._libpq is None, within=AT_ONCE)
+    await until(lambda: pipeline._libpq is None)
     assert not pipeline.ready
     assert await opened(pipeline) != backend
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_a_connection_lost_between_read_and_write_fails_the_batch(pipeline: Pipeline, database: Database) -> None:
     backend = await opened(pipeline)
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(DEADLINE):
             await pipeline.write(inserting("SELECT 1", meanwhile=lambda: database.ends(backend)), [1])
     assert database.inserted == []
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_a_connection_lost_during_a_statement_fails_the_batch(pipeline: Pipeline, database: Database) -> None:
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(DEADLINE):
             await pipeline.write(inserting(END_CONNECTION), [1])
     assert database.inserted == []
     await writes_on(pipeline, database)
 
 
+@pytest.mark.usefixtures("no_time_runs_out")
 async def test_closing_the_pipeline_fails_its_batch_at_once(pipeline: Pipeline, database: Database) -> None:
-    writing = asyncio.ensure_future(pipeline.write(inserting("SELECT pg_sleep(1)"), [1]))
+    backend = await opened(pipeline)
+    writing = asyncio.ensure_future(pipeline.write(inserting(f"SELECT pg_sleep({2 * DEADLINE})"), [1]))
     await asyncio.sleep(0.1)
     pipeline.close()
     with pytest.raises(psycopg.OperationalError):
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(DEADLINE):
             await writing
+    database.ends(backend)
     assert database.inserted == []
     await writes_on(pipeline, database)
 

@@ -13,7 +13,8 @@ from django.db import connection
 from realtime.writes import pipeline as pipeline_module
 from realtime.writes.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
-from tests.realtime.numbers import AT_ONCE, Database, inserting, opened, writes_on
+from tests.realtime.numbers import Database, inserting, opened, writes_on
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +66,7 @@ async def test_an_unreachable_database_is_retried_until_it_answers(
     async with Proxy(postgresql()) as proxy:
         proxy.refuse()
         pipeline = connects_through(proxy)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while proxy.accepted < 3:
                 assert not pipeline.ready
                 await asyncio.sleep(0.01)
@@ -140,8 +141,12 @@ async def test_a_large_batch_is_sent_through_a_stalled_network(
 
 
 async def test_a_connection_lost_while_sending_fails_the_batch(
-    connects_through: Callable[[Proxy], Pipeline], database: Database, caplog: pytest.LogCaptureFixture
+    connects_through: Callable[[Proxy], Pipeline],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 2 * DEADLINE)
     loop = asyncio.get_running_loop()
     async with Proxy(postgresql()) as proxy:
         pipeline = connects_through(proxy)
@@ -149,7 +154,7 @@ async def test_a_connection_lost_while_sending_fails_the_batch(
         proxy.silence("up")
         loop.call_later(0.2, proxy.cut)
         with pytest.raises(psycopg.OperationalError):
-            async with asyncio.timeout(AT_ONCE):
+            async with asyncio.timeout(DEADLINE):
                 await pipeline.write(inserting(f"SELECT '{'x' * 30_000_000}'"), [1])
         proxy.heal()
         assert database.inserted == []

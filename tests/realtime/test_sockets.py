@@ -13,7 +13,7 @@ from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 from realtime.wire.wire_frame import WireFrame
 from tests.realtime.peers import Peer
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ async def test_a_long_catch_up_waits_for_a_slow_peer(size: int) -> None:
         await asyncio.sleep(0)
     assert not task.done()
     await peer.reads(number)
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, DEADLINE)
     assert not peer.socket.closing
     assert len(peer.texts) == number
 
@@ -290,4 +290,4 @@ async def test_waiting_for_room_ends_with_the_socket() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     peer.socket.forget()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, DEADLINE)

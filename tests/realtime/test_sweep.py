@@ -15,9 +15,10 @@ from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
+from tests.clocks import Clock
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.usefixtures("empty_hub_afterwards")
 
@@ -57,12 +58,13 @@ async def test_a_client_that_does_not_read_is_closed(ana: Peer, limits: Callable
 
 
 async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(sweep, "time", clock)
     monkeypatch.setattr(sweep, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(sweep, "STANDSTILL_SECONDS", 0.5)
     watch = asyncio.ensure_future(sweep._watch_for_standstill())
     await asyncio.sleep(0.1)
     assert not ana.socket.closing
-    time.sleep(0.6)  # noqa: ASYNC251 - blocks the event loop on purpose
+    clock.now += sweep.STANDSTILL_SECONDS + 1
     assert await ana.closed() == CloseCode.RESTART
     watch.cancel()
 
@@ -105,7 +107,7 @@ async def test_a_failure_ends_only_one_round(caplog: pytest.LogCaptureFixture) -
         await asyncio.Event().wait()
 
     task = asyncio.ensure_future(sweep._every(0, work))
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), DEADLINE)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -137,7 +139,8 @@ async def test_the_pause_depends_on_the_duration_of_the_work(monkeypatch: pytest
 # --- Drain --------------------------------------------------------------------------------
 
 
-async def test_a_drain_ends_when_all_clients_have_left(ana: Peer) -> None:
+async def test_a_drain_ends_when_all_clients_have_left(ana: Peer, limits: Callable[..., None]) -> None:
+    limits(drain_seconds=2 * DEADLINE)
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
@@ -146,14 +149,14 @@ async def test_a_drain_ends_when_all_clients_have_left(ana: Peer) -> None:
     await asyncio.sleep(0.1)
     assert not running.done()
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)
 
 
 async def test_a_drain_ends_at_its_time_limit(ana: Peer, limits: Callable[..., None]) -> None:
     limits(drain_seconds=0.2)
     drain = Drain()
     drain.begin()
-    await asyncio.wait_for(drain.run(), 2)
+    await asyncio.wait_for(drain.run(), DEADLINE)
     assert hub.users
 
 
@@ -168,7 +171,7 @@ async def test_a_drain_closes_sockets_after_running_writes(ana: Peer, monkeypatc
     writing = False
     assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)
 
 
 async def test_clients_that_keep_sending_do_not_delay_a_drain(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,4 +182,4 @@ async def test_clients_that_keep_sending_do_not_delay_a_drain(ana: Peer, monkeyp
     running = asyncio.ensure_future(drain.run())
     assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, DEADLINE)

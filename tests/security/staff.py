@@ -5,6 +5,7 @@ from typing import Any, Self
 import httpx
 
 from tests.harness.device import PASSWORD, Device
+from tests.waiting import DEADLINE
 
 USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/accounts/devicesession/"
@@ -15,7 +16,7 @@ class Staff:
 
     def __init__(self, person: Device) -> None:
         self.person = person
-        self._browser = httpx.AsyncClient(base_url=person.server.http, trust_env=False, timeout=30)
+        self._browser = httpx.AsyncClient(base_url=person.server.http, trust_env=False, timeout=DEADLINE)
 
     async def __aenter__(self) -> Self:
         rights = "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1"

@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from tests.harness.servers import Site
+from tests.waiting import DEADLINE
 
 
 def everything_in(site: Site) -> str:
@@ -69,6 +70,6 @@ def files_of(site: Site) -> list[Path]:
 def fold_write_ahead_log(site: Site) -> None:
     """Move the write-ahead log into the database file, as SQLite does when the last process ends."""
     (file, *_) = files_of(site)
-    with sqlite3.connect(file, timeout=10) as database:
+    with sqlite3.connect(file, timeout=DEADLINE) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()

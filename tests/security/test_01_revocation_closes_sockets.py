@@ -14,6 +14,7 @@ from tests.harness.people import People
 from tests.harness.rest import refused
 from tests.harness.servers import Site
 from tests.security.staff import USERS, Staff
+from tests.waiting import DEADLINE
 
 Ends = Callable[[Staff, Device], Awaitable[None]]
 REVOKED = 4403
@@ -59,14 +60,11 @@ async def by_staff_for_one(staff: Staff, ana: Device) -> None:
 async def test_a_session_that_ends_closes_its_socket(production: Site, staff: Staff, ends: Ends) -> None:
     async with People(production)("ben", "ana") as (ben, ana):  # at different processes; ana is not at that of staff
         conversation = await ben.talks_to(ana)
-        begun = time.monotonic()
         await ends(staff, ana)
-        answered = time.monotonic()
-        await ana.is_closed(REVOKED, within=1)
-        assert time.monotonic() - answered < 1, f"the request itself took {answered - begun:.2f} s"
-        heard = len(ana.all_heard())
+        # Announced by the same process, so it comes after the announcement that closes her socket.
         await ben.sends("not for a session that ended", to=conversation)
-        assert len(ana.all_heard()) == heard
+        await ana.is_closed(REVOKED)
+        ana.has_not_heard("new_message")
         with refused("unauthenticated", status=401):
             await ana.gets("/users/me")
         await ana.opens_socket()
@@ -78,15 +76,15 @@ async def test_commands_of_an_ended_session_are_not_executed(production: Site, s
     async with People(production)("ben", "ana") as (ben, ana):
         conversation = await ben.talks_to(ana)
         await staff.acts("revoke_sessions", ana)
-        ended = time.monotonic()
+        until = time.monotonic() + DEADLINE
         with suppress(ConnectionClosed):
-            while time.monotonic() < ended + 2:
+            while time.monotonic() < until:
                 number = str(uuid4())
                 await ana.says(
                     "send_message", conversation_id=conversation["id"], content="late", client_message_id=number
                 )
                 await asyncio.sleep(0.002)
-        assert time.monotonic() - ended < 1, "the socket was still open after a second"
+        assert not ana.is_connected, "the socket is still open"
         before = len(await ben.history(conversation))
         await asyncio.sleep(0.3)
         assert len(await ben.history(conversation)) == before

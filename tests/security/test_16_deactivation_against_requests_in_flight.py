@@ -8,6 +8,7 @@ from tests.harness.people import People
 from tests.harness.rest import Refused
 from tests.harness.servers import Site
 from tests.security.staff import Staff
+from tests.waiting import DEADLINE
 
 
 async def posts_without_end(device: Device, conversation: str, outcomes: list[tuple[float, int]]) -> None:
@@ -31,14 +32,14 @@ async def test_requests_begun_after_the_deactivation_are_refused(production: Sit
         await asyncio.sleep(0.3)
         await staff.acts("deactivate", ana)
         deactivated = time.monotonic()
-        await asyncio.wait_for(asyncio.gather(*posting), 10)
+        await asyncio.wait_for(asyncio.gather(*posting), DEADLINE)
         assert {status for _, status in outcomes} <= {201, 401}, "every request either succeeds or is refused"
         assert {status for begun, status in outcomes if begun > deactivated} <= {401}
         written = [status for _, status in outcomes].count(201)
         assert written > 5, "too few requests were in flight"
         texts = [each for each in await ben.history(conversation) if each["sender_user_id"] == ana.id]
         assert len(texts) == written, "the stored messages are exactly the acknowledged ones"
-        await ana.is_closed(4403, within=1)
+        await ana.is_closed(4403)
 
 
 async def test_a_sign_in_during_the_deactivation_leaves_no_session(production: Site, staff: Staff) -> None:
@@ -53,11 +54,11 @@ async def test_a_sign_in_during_the_deactivation_leaves_no_session(production: S
                     return
 
         signing_in = [asyncio.create_task(signs_in()) for _ in range(4)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while not tokens:
                 await asyncio.sleep(0.01)
         await staff.acts("deactivate", ana)
-        await asyncio.wait_for(asyncio.gather(*signing_in), 10)
+        await asyncio.wait_for(asyncio.gather(*signing_in), DEADLINE)
         await staff.acts("reactivate", ana)
         for token in tokens:
             ana.token = token

@@ -31,7 +31,7 @@ async def cookie_of(device: Device) -> dict[str, str]:
 
 async def assert_all_are_signed_out(*devices: Device, cookies: dict[str, str]) -> None:
     for device in devices:
-        await device.is_closed(4403, within=1)
+        await device.is_closed(4403)
         with refused("unauthenticated", status=401):
             await device.gets("/users/me")
     async with httpx.AsyncClient(trust_env=False, cookies=cookies) as browser:

@@ -1,15 +1,26 @@
 """18: the web client and the admin show what people write as text; a strict policy is the second defence."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.browser.conftest import Arrives
+from tests.browser.conftest import IN_ONE_LOOP, Arrives
 from tests.harness.device import PASSWORD, Device
 from tests.harness.people import People
 from tests.harness.servers import Site
 from tests.security.staff import SESSIONS, USERS, Staff
+
+pytestmark = IN_ONE_LOOP
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def staff(production: Site) -> AsyncIterator[Staff]:
+    """Staff in the event loop of the browser."""
+    async with Staff(await People(production).signs_up("root")) as staff:
+        yield staff
 
 
 @pytest.fixture

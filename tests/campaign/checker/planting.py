@@ -49,7 +49,7 @@ class PlantedFaults:
     def test_a_planted_fault_is_found(self, invariant: str, spoil: Spoil) -> None:
         assert blamed_after(spoil).get(invariant), invariant
 
-    def test_what_is_no_violation_is_not_blamed(self, vary: Spoil) -> None:
+    def test_a_history_without_violation_passes(self, vary: Spoil) -> None:
         blames = blamed_after(vary)
         assert blames == {}, blames
 

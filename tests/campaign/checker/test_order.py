@@ -204,7 +204,7 @@ def a_second_device_that_repeats_the_sends_of_the_first_newest_first(evidence: E
     evidence.histories.append(History("ben's phone", "ben", entries, settled=False))
 
 
-def test_what_the_network_may_do_is_no_violation() -> None:
+def test_faults_that_a_network_may_cause_are_no_violation() -> None:
     """A send repeated on a new socket, a lost ack, events that come again after a sync, an outcome nobody knows."""
     evidence = clean_run()
     ben = of(evidence, "ben's laptop")
@@ -251,7 +251,7 @@ def test_every_ack_of_what_was_never_sent_is_named() -> None:
     assert blamed(evidence)["I5"].count("ana's phone was acknowledged client-12, which it never sent") == 2
 
 
-def test_what_came_before_an_event_that_is_out_of_order_is_told() -> None:
+def test_a_report_of_wrong_order_shows_the_event_before() -> None:
     evidence = clean_run()
     of(evidence, "ana's phone").entries = [
         Connected(1.0, 2, 0),

@@ -149,7 +149,7 @@ class TestPlanted(PlantedFaults):
     """Those of this file."""
 
 
-def test_what_a_device_holds_wrongly_is_named() -> None:
+def test_a_wrong_message_on_a_device_is_named() -> None:
     evidence = clean_run()
     of(evidence, "ana's phone").holds = {name: Held(1) for name in "gfedcba"}
     said = "ana's phone holds ['a', 'b', 'c', 'd', 'e'] that it should not, and lacks ['group']"
@@ -163,7 +163,7 @@ def test_every_message_that_a_device_must_hold_is_a_case() -> None:
     assert before - synced_is_complete(evidence).checked == 4, "2, 3, 4 and 6 are below the floor"
 
 
-def test_who_was_never_in_it_holds_nothing_and_that_is_right() -> None:
+def test_a_person_who_was_never_a_participant_rightly_has_nothing() -> None:
     evidence = clean_run()
     evidence.contents.events[GROUP].append(EventRow(13, "participant_updated", 13, user_id="dan"))
     evidence.histories.append(History("dan's laptop", "dan"))

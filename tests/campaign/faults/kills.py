@@ -11,6 +11,7 @@ from tests.campaign.device import Device
 from tests.campaign.stage import Stage
 from tests.campaign.world import Process
 from tests.harness.processes import DidNotStart
+from tests.waiting import DEADLINE
 
 # Where a process may die, and within how many passes it does: some are passed per frame or delivery.
 POINTS = {
@@ -38,7 +39,7 @@ async def kill_at(stage: Stage, points: list[str]) -> None:
             await process.starts(CHATSITE_CRASH_POINT=f"{point}@{passes}")
         stage.bring(process, COME)
         here: list[Device] = []
-        until = monotonic() + 15
+        until = monotonic() + DEADLINE
         while process.server.running and monotonic() < until:
             here = stage.devices_at(process) or here
             await asyncio.sleep(0.005)

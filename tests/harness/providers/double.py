@@ -12,6 +12,7 @@ from tests.harness.processes import DidNotStart, Program, answers, free_port, te
 from tests.harness.providers.certificates import certificates
 from tests.harness.providers.faults import Kind
 from tests.harness.providers.received import Log, R, Received
+from tests.waiting import DEADLINE
 
 _PROJECT = Path(__file__).resolve().parents[3]
 
@@ -50,7 +51,7 @@ class Process(Generic[R]):
                 folder=_PROJECT,
             )
             self._program.start()
-            if answers(self._program, self._is_there, patience=20):
+            if answers(self._program, self._is_there, patience=DEADLINE):
                 return
         raise DidNotStart((self.folder / "log").read_text())
 
@@ -104,7 +105,7 @@ class Process(Generic[R]):
         """Return what clients did against the protocol itself (HTTP/2, HTTP/1.1, ALPN)."""
         return self._log.complaints()
 
-    def waits_for(self, condition: Callable[[list[R]], bool], *, patience: float = 10.0) -> list[R]:
+    def waits_for(self, condition: Callable[[list[R]], bool], *, patience: float = DEADLINE) -> list[R]:
         """Wait until what was received meets a condition, and return it.
 
         :raises AssertionError: it does not within `patience` seconds; the text shows what was received.
@@ -129,7 +130,7 @@ class Process(Generic[R]):
 
     def _asks(self, **command: Any) -> dict[str, Any]:
         where = json.loads((self.folder / "control").read_text())
-        with socket.create_connection(("127.0.0.1", where["port"]), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", where["port"]), timeout=DEADLINE) as connection:
             connection.sendall(json.dumps(command).encode() + b"\n")
             with connection.makefile("rb") as answer:
                 said: dict[str, Any] = json.loads(answer.readline())
@@ -191,7 +192,7 @@ class Double(Process[Received]):
         """Return those of `received()` that reached a device (this device), whatever the sender was told."""
         return [record for record in self.received() if record.delivered and token in (None, record.token)]
 
-    def arrives(self, count: int = 1, *, token: str | None = None, patience: float = 10.0) -> list[Received]:
+    def arrives(self, count: int = 1, *, token: str | None = None, patience: float = DEADLINE) -> list[Received]:
         """Wait until at least so many pushes reached devices (this device), and return them.
 
         :raises AssertionError: they do not within `patience` seconds.

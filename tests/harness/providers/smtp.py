@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 from tests.harness.providers.double import Process
 from tests.harness.providers.received import Mail
+from tests.waiting import DEADLINE
 
 
 class SmtpSettings(TypedDict):
@@ -68,7 +69,7 @@ class Smtp(Process[Mail]):
         """Return the mails that were taken (for this address), whatever the sender was told."""
         return [mail for mail in self.received() if mail.delivered and (to is None or to in mail.recipients)]
 
-    def arrives(self, count: int = 1, *, to: str | None = None, patience: float = 10.0) -> list[Mail]:
+    def arrives(self, count: int = 1, *, to: str | None = None, patience: float = DEADLINE) -> list[Mail]:
         """Wait until at least so many mails were taken (for this address), and return them.
 
         :raises AssertionError: they were not within `patience` seconds.

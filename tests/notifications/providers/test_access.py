@@ -18,6 +18,7 @@ from tests.clocks import Clock
 from tests.notifications.providers.conftest import a_push, pem
 from tests.notifications.providers.google import Google, service_account
 from tests.notifications.providers.server import Asked, Behaviour, Close, Say, Server
+from tests.waiting import DEADLINE
 
 
 class Time(Clock):
@@ -67,13 +68,13 @@ def test_other_threads_use_the_old_token_during_a_renewal(google: Google, sender
 
     def slowly(number: int) -> Say:
         asked.set()
-        go.wait(5)
+        go.wait(DEADLINE)
         return google.a_token(number)
 
     google.token_answer = slowly
     with ThreadPoolExecutor() as threads:
         fetching = threads.submit(sender.send, a_push())
-        assert asked.wait(5)
+        assert asked.wait(DEADLINE)
         for _ in range(3):
             assert sender.send(a_push()) == Accepted()
         assert used(google) == ["access-1"] * 4

@@ -17,7 +17,7 @@ from notifications.providers.connection import MOST_BODY, Limits, Reply
 from notifications.providers.transport import Transport, Unreachable
 from tests.notifications.providers.conftest import LIMITS, Serve
 from tests.notifications.providers.server import Asked, Behaviour, Close, Drip, GoAway, Hang, Reset, Say, Server
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 REFUSED_STREAM, CANCEL = 7, 8
 LAST_OF_ALL = 2**31 - 1
@@ -162,7 +162,7 @@ def test_an_answer_has_a_deadline_despite_other_frames(
     began = time.monotonic()
     with pytest.raises(Unreachable, match="no answer in time"):
         transport.post(the_url(server), {}, b"")
-    assert LIMITS.answer <= time.monotonic() - began < LIMITS.answer + 5
+    assert LIMITS.answer <= time.monotonic() - began < LIMITS.answer + DEADLINE
     assert len(server.asked) == 1
 
 
@@ -202,13 +202,13 @@ def test_connections_are_limited_in_number(server: Server, tls: SSLContext) -> N
 
     def answer(asked: Asked) -> Say:
         entered.set()
-        go.wait(5)
+        go.wait(DEADLINE)
         return Say()
 
     server.answer = answer
     thread = threading.Thread(target=transport.post, args=(the_url(server), {}, b""))
     thread.start()
-    assert entered.wait(5)
+    assert entered.wait(DEADLINE)
     with pytest.raises(Unreachable) as caught:
         transport.post(the_url(server), {}, b"")
     assert (caught.value.reason, caught.value.is_ours) == ("no free connection", True)

@@ -3,7 +3,8 @@
 python -m benchmarks.peers [chatsite ejabberd ...]      measure these servers (default: all) with all workloads
 
 Prints one table with ratios. A run of all servers with all workloads also writes the measured part of
-`docs/benchmarks.md`. What is missing or invalid is in the table, with the reason.
+`docs/benchmarks.md`, and a page with every run to `benchmarks/history`. What is missing or invalid is in the table,
+with the reason.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tests.harness.binaries import Missing
 from tests.harness.product import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
+HISTORY = PROJECT / "benchmarks" / "history"
 
 
 def main(arguments: list[str]) -> int:
@@ -48,12 +50,15 @@ def main(arguments: list[str]) -> int:
     found = list(outcomes.values())
     now = datetime.datetime.now(datetime.UTC)
     command = f'make bench-peers ARGS="{" ".join(arguments)}"' if arguments else "make bench-peers"
-    text = table.section(found, command, f"{now:%Y-%m-%d}")
+    date = f"{now:%Y-%m-%d}"
+    text = table.section(found, command, date)
     print(f"\n{text}\n\nwritten to {_write_json(found, now, options.output)}")
     complete = set(options.workloads) == set(COMPARED) and len(found) == len(CONTENDERS) and not options.brief
     if options.write or (complete and not outcomes[CHATSITE].invalid):
-        table.write_section(text, DOCUMENT)
-        print(f"and to {DOCUMENT.relative_to(PROJECT)}")
+        full = HISTORY / f"{date}-peers-{report.revision()}.md"
+        full.write_text(f"# {date}, {report.revision()}: beside other servers\n\n{text}\n")
+        table.write_section(table.summary(found, command, date, f"../{full.relative_to(PROJECT)}"), DOCUMENT)
+        print(f"and to {DOCUMENT.relative_to(PROJECT)} and {full.relative_to(PROJECT)}")
     return 1 if any(outcome.invalid for outcome in found) else 0
 
 
@@ -137,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet-within", type=float, default=0, metavar="SECONDS", help="wait so long for a quiet machine"
     )
-    parser.add_argument("--write", action="store_true", help="write the document, even if this is only a part of it")
+    parser.add_argument("--write", action="store_true", help="write the documents even after a partial run")
     parser.add_argument("--output", type=Path, help="where to write the JSON")
     return parser
 

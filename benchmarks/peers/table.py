@@ -1,4 +1,4 @@
-"""The comparison as Markdown: one table with ratios, the targets, and the details; and its place in the document."""
+"""The comparison as Markdown: a summary for `docs/benchmarks.md`, and a full report for the history."""
 
 from __future__ import annotations
 
@@ -72,9 +72,14 @@ def versions(outcomes: Sequence[Outcome]) -> str:
     )
 
 
+def summary(outcomes: Sequence[Outcome], command: str, date: str, full: str) -> str:
+    """Return the measured part of `docs/benchmarks.md`: comparison and targets, and a link to the page `full`."""
+    head = f"{_head(command, date)} [Every run, and versions]({full})."
+    return "\n\n".join(part for part in (head, comparison(outcomes), targets(outcomes)) if part)
+
+
 def section(outcomes: Sequence[Outcome], command: str, date: str) -> str:
-    """Return the measured part of the document."""
-    machine = report.machine()
+    """Return the full report."""
     faults = [
         f"* {outcome.contender.title}, {workload}: invalid: {fault}"
         for outcome in outcomes
@@ -83,8 +88,7 @@ def section(outcomes: Sequence[Outcome], command: str, date: str) -> str:
     return "\n\n".join(
         part
         for part in (
-            f"{date}, `{command}`, Chatsite {report.revision()}. {machine['cpus']} cores of {machine['processor']}, "
-            f"{machine['memory_gib']} GiB, Linux {machine['kernel']}.",
+            _head(command, date),
             comparison(outcomes),
             "\n".join(faults),
             targets(outcomes),
@@ -107,6 +111,14 @@ def write_section(text: str, document: Path) -> None:
     if not (begin and end):
         raise ValueError(f"{document} lacks {BEGIN} and {END}")
     document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def _head(command: str, date: str) -> str:
+    machine = report.machine()
+    return (
+        f"{date}, `{command}`, Chatsite {report.revision()}. {machine['cpus']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, Linux {machine['kernel']}."
+    )
 
 
 def _figure(outcome: Outcome, workload: str) -> str:

@@ -35,7 +35,13 @@ from tests.harness.product import PROJECT
 from tests.harness.servers import Site
 
 DOCS = PROJECT / "docs"
-PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+BENCHMARKS = PROJECT / "benchmarks"
+PAGES = [
+    PROJECT / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+    BENCHMARKS / "peers" / "README.md",
+    *sorted((BENCHMARKS / "history").glob("*.md")),
+]
 APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "notifications", "chatsite")
 # Read by the server, set by the server itself: for nobody to set.
 INTERNAL = {"CHATSITE_ROLE", "DJANGO_SETTINGS_MODULE"}

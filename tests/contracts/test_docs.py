@@ -90,9 +90,27 @@ def test_every_limit_is_described_with_its_default() -> None:
 # --- Its examples ---------------------------------------------------------------------------
 
 
+def _blocks() -> list[str]:
+    return re.findall(r"^```json\n(.*?)^```$", page("protocol.md"), re.MULTILINE | re.DOTALL)
+
+
 def _examples() -> list[dict[str, Any]]:
-    blocks = re.findall(r"^```json\n(.*?)^```$", page("protocol.md"), re.MULTILINE | re.DOTALL)
-    return [json.loads(line) for block in blocks for line in block.splitlines()]
+    return [example for block in _blocks() for example in _objects(block)]
+
+
+def _objects(block: str) -> list[dict[str, Any]]:
+    """Return the JSON objects of a block, which follow one another."""
+    found, rest = [], block.strip()
+    while rest:
+        example, end = json.JSONDecoder().raw_decode(rest)
+        found.append(example)
+        rest = rest[end:].lstrip()
+    return found
+
+
+def test_examples_are_indented_by_two_spaces() -> None:
+    for block in _blocks():
+        assert block == "".join(f"{json.dumps(example, indent=2)}\n" for example in _objects(block))
 
 
 @pytest.mark.parametrize("example", [each for each in _examples() if "type" in each], ids=lambda each: each["type"])

@@ -87,15 +87,15 @@ def as_markdown(result: Result, command: str) -> str:
 
 
 _INTRODUCTION = """People write over WebSocket and REST to several server processes while processes die, stores go
-away and networks fail. Every device records what it sends and receives. At the end of each episode a checker compares these
-histories with each other and with the database. The seed decides everything except how the processes interleave.
+away and networks fail. Every device records what it sends and receives. At the end of each episode a checker compares
+these histories with each other and with the database. The seed decides everything except how the processes interleave.
 Faults, episodes and invariants are defined in `tests/campaign/`."""
 
 _ELSEWHERE = """I7 (delivery in ordinary times, and without Redis), I14 (memory), I15 (others' 99th percentile) and I16
 (a killed process starts again, and `check_integrity` finds nothing) are in the table above. I13 is about push, which is
-not part of the campaign. Of I17 the campaign checks only the answers of the server, and that a crash of the database does
-not begin a new epoch; `tests/flows` restores real backups under a running server, and checks what clients show when the
-log has grown past their cursors.
+not part of the campaign. Of I17 the campaign checks only the answers of the server, and that a crash of the database
+does not begin a new epoch; `tests/flows` restores real backups under a running server, and checks what clients show
+when the log has grown past their cursors.
 
 Not searched for deleted texts (I12): PostgreSQL's write-ahead log and the free space of its pages."""
 

@@ -1,7 +1,8 @@
 /**
  * The checksum of heads: how a client notices that it missed the last event of a conversation.
  *
- * Lives here: CRC-32 (as in zlib and PNG) and the sum over conversations, to compare with a `pong`. Does not live here: what to do when they differ (replica.js).
+ * Lives here: CRC-32 (as in zlib and PNG) and the sum over conversations, to compare with a `pong`.
+ * Does not live here: what to do when they differ (replica.js).
  */
 
 const TABLE = new Uint32Array(256).map((_, index) => {

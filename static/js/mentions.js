@@ -3,7 +3,8 @@
  *
  * The protocol counts code points, JavaScript units of UTF-16; only this module converts between them.
  * "@Ben" in a text means Ben, however it was typed and whatever is around it, so nothing must be remembered
- * between typing and sending. Lives here: pure functions. Does not live here: the list under the field (views/mention_list.js).
+ * between typing and sending. Lives here: pure functions. Does not live here: the list under the field
+ * (views/mention_list.js).
  *
  * @typedef {{user_id: string, offset: number, length: number}} Mention in code points
  * @typedef {{label: string, user_id: string}} Label a text that names a person

@@ -3,8 +3,8 @@
 python -m benchmarks.peers [chatsite ejabberd ...]      measure these servers (default: all) with all workloads
 
 Prints one table with ratios. A run of all servers with all workloads also writes the measured part of
-`docs/benchmarks.md`, and a page with every run to `benchmarks/history`. What is missing or invalid is in the table,
-with the reason.
+`docs/benchmarks.md`, and a page with every run to `benchmarks/history`. Missing servers and invalid
+runs are in the table, with the reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HISTORY = PROJECT / "benchmarks" / "history"
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Measure the servers that the arguments name; return the exit code."""
     options = _parser().parse_args(arguments)
     chosen = [CONTENDERS[name] for name in CONTENDERS if name in (options.servers or CONTENDERS)]
     outcomes = {contender.name: Outcome(contender) for contender in chosen}
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
-    """Run the workloads on a server with stores of its own, and note what comes out."""
+    """Run the workloads on a server with stores of its own, and record the results."""
     contender = outcome.contender
     modules = {name: workload(name) for name in names if name not in contender.leaves_out}
     subject = contender.make()
@@ -75,7 +75,7 @@ def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
         try:
             subject.start()
             people = subject.populate({name: module.SIZES for name, module in modules.items()})
-        except Exception as error:  # noqa: BLE001 - whatever happens to one server, the figures of the others count
+        except Exception as error:  # noqa: BLE001 - a failure of one server must not stop the others
             outcome.invalid |= dict.fromkeys(modules, _told(contender, "start", error))
             return
         for name, module in modules.items():
@@ -89,7 +89,7 @@ def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
 
 
 def _told(contender: Contender, what: str, error: Exception) -> str:
-    """Print what went wrong, and return it in one line."""
+    """Print an error, and return it in one line."""
     if not isinstance(error, Invalid):
         traceback.print_exception(error)
     line = f"{what}: {error or type(error).__name__}".splitlines()[0]

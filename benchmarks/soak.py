@@ -109,8 +109,7 @@ async def _held(installation: Installation, chat: Chat, options: argparse.Namesp
         "messages_per_s": len(chat.acknowledged) / watch.seconds,
     } | chat.figures("flow")
     title = (
-        f"soak: {options.connections:,} connections, {options.messages_per_second} messages/s, "
-        f"{options.seconds:.0f} s"
+        f"soak: {options.connections:,} connections, {options.messages_per_second} messages/s, {options.seconds:.0f} s"
     )
     return Result("soak", title, "growth_mib_per_minute", GROWTH_BAR, figures).measured_by(watch)
 

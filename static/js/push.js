@@ -54,7 +54,7 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     try {
       registration = await navigator.serviceWorker.register(WORKER, { type: "module", scope: SCOPE, updateViaCache: "none" });
     } catch {
-      throw new PushError("This browser could not start what shows notifications.");
+      throw new PushError("This browser could not start the service worker for notifications.");
     }
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
     return registration;
@@ -64,7 +64,7 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     return new Promise((resolve, reject) => {
       worker.addEventListener("statechange", () => {
         if (worker.state === "activated") resolve();
-        if (worker.state === "redundant") reject(new PushError("This browser could not start what shows notifications."));
+        if (worker.state === "redundant") reject(new PushError("This browser could not start the service worker for notifications."));
       });
     });
   }

@@ -60,20 +60,20 @@ export function setText(element, text) {
  * @param {(element: Element, item: object, previous: object) => void} update called if the item changed
  */
 export function reconcile(parent, items, create, update) {
-  parent.held ??= new Map();
-  const held = parent.held;
+  parent.reconciled ??= new Map();
+  const current = parent.reconciled;
   const next = new Map();
   let place = parent.firstElementChild;
   for (const item of items) {
-    const known = held.get(item.key);
+    const known = current.get(item.key);
     const element = known?.element ?? create(item);
     if (known) update(element, item, known.item);
     if (element === place) place = place.nextElementSibling;
     else parent.insertBefore(element, place);
     next.set(item.key, { element, item });
   }
-  for (const [key, { element }] of held) {
+  for (const [key, { element }] of current) {
     if (!next.has(key)) element.remove();
   }
-  parent.held = next;
+  parent.reconciled = next;
 }

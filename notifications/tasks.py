@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from notifications.services import breakers, collect, devices, digests, due, retention
 from notifications.services import deliver as delivering
 from notifications.services import fan_out as fanning_out
-from realtime.crash import crash_point
+from realtime.database.crash import crash_point
 
 log = logging.getLogger("chatsite.notifications")
 

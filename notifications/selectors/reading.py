@@ -19,7 +19,7 @@ from conversations.models import Conversation, Participant
 from messaging.models import Message
 from notifications.decision import Outcome
 from notifications.models import Delivery, Preferences, PushDevice
-from realtime.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
+from realtime.database.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
 
 # So many newer messages of a conversation are asked whether one goes to a device in the place of an older one.
 LOOKED_AT = 200

@@ -18,8 +18,8 @@ from messaging.selectors.messages import visible_message
 from notifications import frames
 from notifications.models import Delivery, FanOut, PushDevice
 from presence.selectors import SocketReach, Written, reach_at
-from realtime import clock
-from realtime.errors import NotFound
+from realtime.database import clock
+from realtime.wire.errors import NotFound
 
 # A trace is a page to be read; of a larger conversation it shows those for whom there is anything to say.
 SHOWN_PEOPLE = 500

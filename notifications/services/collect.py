@@ -19,7 +19,7 @@ from notifications.selectors.facts import breaker_of
 from notifications.selectors.reading import who_read_all
 from notifications.services import in_app
 from notifications.services.progress import looking_through
-from realtime import clock
+from realtime.database import clock
 
 
 def collect_messages() -> None:

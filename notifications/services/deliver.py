@@ -20,9 +20,9 @@ from notifications.senders import sender_of
 from notifications.services import breakers, devices
 from notifications.services.collect import sync_of
 from notifications.services.wording import push_for
-from realtime import clock
-from realtime.crash import crash_point
-from realtime.rows import Columns, as_uuid, one_id, one_moment, pipelined
+from realtime.database import clock
+from realtime.database.crash import crash_point
+from realtime.database.rows import Columns, as_uuid, one_id, one_moment, pipelined
 
 # So long a delivery is its worker's: longer than an attempt takes. If the worker dies it is found again after that.
 LEASE_SECONDS = 25

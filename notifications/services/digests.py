@@ -26,7 +26,7 @@ from notifications.models import Digest, Preferences, Progress
 from notifications.selectors.digests import Part, digest_of
 from notifications.selectors.unsubscribing import unsubscribe_token
 from notifications.services import breakers
-from realtime import clock
+from realtime.database import clock
 
 Outcome = Digest.Outcome
 # People noted in one statement.

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from notifications.models import Breaker, Delivery, Digest, FanOut
 from notifications.selectors.breakers import FAILURES_TO_OPEN
-from realtime import clock
+from realtime.database import clock
 
 # A hint that was not followed for so long is given again: the broker may have lost it.
 HINT_SECONDS = 20

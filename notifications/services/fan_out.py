@@ -13,8 +13,8 @@ from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import Facts, facts_of
 from notifications.services import in_app
 from notifications.services.due import HINTS
-from realtime import clock
-from realtime.crash import crash_point
+from realtime.database import clock
+from realtime.database.crash import crash_point
 
 # Members decided about in one transaction.
 CHUNK = 1_000

@@ -12,7 +12,7 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Min
 
 from notifications.models import Progress
-from realtime.rows import on_postgresql
+from realtime.database.rows import on_postgresql
 
 # So many ids are looked at in one go: after a long outage the rest follows, look by look.
 SLICE = 20_000

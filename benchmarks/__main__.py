@@ -20,7 +20,7 @@ from benchmarks.usage import wait_until_quiet
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Run the workloads that the arguments name; return the exit code."""
     options = _parser().parse_args(arguments)
     profiling = options.what[:1] == ["profile"]
     names = options.what[profiling:] or [*WORKLOADS, *([] if profiling else OURS)]
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _turn(places: Places, turn: int, *, of: int) -> Places:
-    """Return the conversations of one turn: each has its own."""
+    """Return the conversations of one turn; every turn has its own."""
     size = len(places) // of
     return places[turn * size : (turn + 1) * size]
 

@@ -1,10 +1,10 @@
-"""People who are away, each with a device that is pushed to; runs in a process of its own, with Django.
+"""People who are away, with devices that get pushes; runs in a process of its own, with Django.
 
-`python -m benchmarks.away 10000 500` makes one group of a sender and so many others, of whom so many have an iPhone, a
-direct conversation of the sender with one of them, 2,000 more among others, for the tables to be like those of a server
-that is in use, and two pairs of new people who talk to each other. It prints
-`{token, group_id, direct_id, pairs: [[place, place], ...]}`. People, group and devices are written set by set, as the
-product's services would have written them.
+`python -m benchmarks.away 10000 500` makes one group of a sender and 10,000 others, of whom 500 have an iPhone, a
+direct conversation of the sender with one of them, up to 2,000 more among the others, so that the tables are like those
+of a server in use, and two pairs of new people who chat. It prints
+`{token, group_id, direct_id, pairs: [[place, place], ...]}`. People, group and devices are written with bulk
+statements, as the product's services would have written them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DIRECTS = 2_000
 
 
 def main(members: int, devices: int) -> dict[str, object]:
-    """Make everything and describe it."""
+    """Make everything and return its description."""
     from django.db import connection, transaction
 
     from benchmarks.population import new_conversation, new_people

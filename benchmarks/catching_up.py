@@ -1,4 +1,4 @@
-"""A client that has been away: connects, says where it is in each of its conversations, and catches up."""
+"""A client that has been away: connects, sends its cursors, and catches up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.websocket import WebSocket
 
 
 class Frame(msgspec.Struct):
-    """What matters of a frame here."""
+    """The fields of a frame that are used here."""
 
     type: str
     conversation_id: str = ""
@@ -27,7 +27,7 @@ _decoder = msgspec.json.Decoder(Frame)
 
 @dataclass(slots=True)
 class CaughtUp:
-    """What a sync brought: numbered events, and the heads of all conversations."""
+    """The result of a sync: numbered events, and the heads of all conversations."""
 
     events: int = 0
     heads: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class CatchingUp(WebSocket):
     async def sync(self, cursors: dict[str, int], since: str | None = None) -> CaughtUp:
         """Catch up from these cursors.
 
-        :raises Invalid: the connection ended, or what came left a gap.
+        :raises Invalid: the connection ended, or the events have a gap.
         """
         self._cursors, self._caught_up = dict(cursors), CaughtUp()
         self._done = asyncio.get_running_loop().create_future()

@@ -1,6 +1,6 @@
 """A client of Chatsite: the frames of its protocol over a WebSocket.
 
-Lives here: what the frames mean to a client. Not here: framing (`websocket`), what is measured (`workloads`).
+Lives here: the meaning of the frames. Does not live here: framing (`websocket`), the measurements (`workloads`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from benchmarks.websocket import WebSocket
 
 
 class Body(msgspec.Struct):
-    """What a benchmark looks at in a message."""
+    """The fields of a message that a benchmark checks."""
 
     client_message_id: str | None = None
     content: str = ""
 
 
 class Frame(msgspec.Struct):
-    """What a benchmark looks at in any frame; other fields are not even decoded."""
+    """The fields of a frame that a benchmark checks; others are not decoded."""
 
     type: str
     conversation_id: str = ""
@@ -36,7 +36,7 @@ _last: tuple[bytes, Frame] = (b"", Frame(type=""))
 
 
 def decode(payload: bytes) -> Frame:
-    """Decode a frame; many receivers of the same bytes pay for one decoding and a comparison each."""
+    """Decode a frame. Bytes equal to the last ones are not decoded again: many receivers get the same bytes."""
     global _last
     if payload != _last[0]:
         _last = (payload, _decoder.decode(payload))
@@ -53,14 +53,14 @@ class Place:
 
 
 class ChatsiteClient(WebSocket, Client):
-    """One connection to `/ws`; each event must follow the one before in the conversation's sequence."""
+    """One connection to `/ws`; it checks that each event has the next number of its conversation."""
 
     def __init__(self, host: str, place: Place, faults: list[str]) -> None:
         Client.__init__(self, faults)
         WebSocket.__init__(self, host, "/ws", {"Authorization": f"Bearer {place.token}"})
         self.conversation_id = place.conversation_id
         self.sequence = place.sequence
-        self.others = 0  # frames that are neither message nor acknowledgement
+        self.others = 0  # frames other than messages and acknowledgements
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def send_message(self, client_message_id: str) -> None:

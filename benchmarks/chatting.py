@@ -1,4 +1,4 @@
-"""Ordinary pairs that chat at a steady pace, while something else happens to their server."""
+"""Pairs that chat at a steady rate, while the server has another load."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HEARTBEAT_SECONDS = 25.0
 
 
 class Chat:
-    """Pairs whose first sends to the second, in turn, so many messages a second together; each is checked.
+    """Pairs whose first member sends to the second, in turn, at a total rate of messages per second; each is checked.
 
-    A message is sent when its time has come, however slow the answers: a stall of the server is seen by all
-    messages that fall into it. `mark` begins a new stretch of measuring.
+    Send times are fixed, however slow the answers: a stall of the server delays all messages of that time.
+    `mark` begins a new period of measuring.
     """
 
     def __init__(self, crowd: Crowd, pairs: Sequence[tuple[Client, Client]], per_second: float) -> None:
@@ -24,7 +24,7 @@ class Chat:
         self._pairs = pairs
         self._spacing = 1 / per_second
         self._sent: dict[str, float] = {}
-        self._open: dict[str, int] = {}  # how many of acknowledgement and delivery are still to come
+        self._open: dict[str, int] = {}  # how many of acknowledgement and delivery are missing
         self._ending = False
         self._talking: asyncio.Task[None] | None = None
         self.sent = 0
@@ -35,20 +35,20 @@ class Chat:
             receiver.on_message = self._on_message
 
     def begin(self) -> None:
-        """Start to talk."""
+        """Start sending."""
         self._talking = asyncio.ensure_future(self._talk())
 
     def mark(self) -> None:
-        """Forget the times so far."""
+        """Discard the times measured so far."""
         self.acknowledged, self.received = [], []
 
     def figures(self, name: str) -> dict[str, float]:
-        """Return median and p99 of the waits since the mark, in milliseconds."""
+        """Return median and p99 of the latencies since the mark, in milliseconds."""
         return spread(f"{name}_ack", self.acknowledged) | spread(f"{name}_received", self.received)
 
     @property
     def failed(self) -> bool:
-        """Whether something was found wrong already."""
+        """Whether a fault was found already."""
         return bool(self._crowd.faults)
 
     async def end(self) -> None:
@@ -92,7 +92,7 @@ class Chat:
 
 
 async def heartbeats(people: Sequence[object]) -> None:
-    """Let every client ping as the protocol asks, spread over the interval."""
+    """Let every client ping as the protocol requires, spread over the interval."""
     while True:
         for client in people:
             client.send_text(b'{"type":"ping"}')  # type: ignore[attr-defined]

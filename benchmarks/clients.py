@@ -1,7 +1,7 @@
-"""Clients of a server under test: what workloads see of them, and the crowd that they are in.
+"""Clients of a server under test, as workloads use them, and crowds of them.
 
-Lives here: what every server's client has in common. Not here: what it says on the wire (`chatsite_client` for
-our own server), what is measured (`workloads`).
+Lives here: the common part of every server's client. Does not live here: its protocol (`chatsite_client` for our own
+server), the measurements (`workloads`).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from benchmarks.subject import Subject
 
 TEXT = "Hello, this is a message of an ordinary length: see you at eight?"
-PATIENCE = 30.0  # seconds until something that never comes makes the run invalid
+PATIENCE = 30.0  # seconds of waiting after which the run is invalid
 CONNECTING_AT_ONCE = 50
 clock = time.perf_counter
 
 
 class Invalid(Exception):
-    """The server lost, doubled, reordered or refused something: the run counts for nothing."""
+    """The server lost, doubled, reordered or refused something: the run does not count."""
 
 
 class Client:
     """One signed-in connection of one person in one conversation. Subclasses speak a server's protocol.
 
-    `on_message(client, message_id, now)` is called for every message, after the subclass found it to follow the
-    one before; `on_ack(client, message_id, now)` when a sender learns that its message is stored. What is wrong
-    goes to `faults`. `hears_itself`: a sender's messages come back to it as messages.
+    `on_message(client, message_id, now)` is called for every message, after the subclass checked that it follows the
+    one before; `on_ack(client, message_id, now)` when a sender's message is acknowledged. Faults are added to
+    `faults`. `hears_itself`: a sender receives its own messages.
     """
 
     hears_itself = True
@@ -57,19 +57,19 @@ class Client:
         self.close()
 
     def take_message(self, message_id: str, now: float) -> None:
-        """Count a message and tell the workload."""
+        """Count a message and call `on_message`."""
         self.messages += 1
         if self.on_message is not None:
             self.on_message(self, message_id, now)
 
     def take_ack(self, message_id: str, now: float) -> None:
-        """Tell the workload that a message is acknowledged."""
+        """Call `on_ack` for an acknowledged message."""
         if self.on_ack is not None:
             self.on_ack(self, message_id, now)
 
 
 class Crowd:
-    """The connections of one workload, and the faults found on any of them."""
+    """The connections of one workload, and the faults found on them."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -79,7 +79,7 @@ class Crowd:
     async def connect(self, places: Sequence[Any]) -> list[Client]:
         """Connect one client per place, some at a time, and wait until all are signed in.
 
-        :raises Invalid: one was not, in time.
+        :raises Invalid: one was not signed in in time.
         """
         turns = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
@@ -95,7 +95,7 @@ class Crowd:
         return arrived
 
     async def settle(self, seconds: float = 0.3) -> None:
-        """Wait until nothing was heard on any connection for that long."""
+        """Wait until no connection has received anything for that long."""
         heard = -1
         while heard != (heard := sum(client.bytes_received for client in self.clients)):
             await asyncio.sleep(seconds)
@@ -112,7 +112,7 @@ class Crowd:
             await asyncio.sleep(0.01)
 
     async def check(self, expected: int, clients: Iterable[Client]) -> None:
-        """Check that each of these clients heard exactly so many messages and nobody found a fault.
+        """Check that each of these clients received exactly `expected` messages and no fault was found.
 
         :raises Invalid: otherwise.
         """
@@ -123,9 +123,9 @@ class Crowd:
         self.assert_faultless()
 
     def assert_faultless(self) -> None:
-        """Raise what was found wrong.
+        """Check that no fault was found.
 
-        :raises Invalid: something was.
+        :raises Invalid: one was.
         """
         if self.faults:
             raise Invalid(f"{len(self.faults)} faults: " + "; ".join(self.faults[:3]))
@@ -139,9 +139,9 @@ class Crowd:
 
 
 async def within_patience(waited_for: Awaitable[None], crowd: Crowd) -> None:
-    """Wait for something.
+    """Wait for an awaitable.
 
-    :raises Invalid: it did not come in time.
+    :raises Invalid: it was not done in time.
     """
     try:
         async with asyncio.timeout(PATIENCE):
@@ -152,7 +152,7 @@ async def within_patience(waited_for: Awaitable[None], crowd: Crowd) -> None:
 
 
 def message_ids() -> Callable[[], str]:
-    """Return a function that makes UUIDs, unique over all runs, at the price of formatting a number."""
+    """Return a function that makes UUIDs, unique over all runs, by formatting a number."""
     prefix = f"{time.time_ns() >> 16:012x}"
     numbers = itertools.count()
     head = f"{prefix[:8]}-{prefix[8:12]}-4000-8000"

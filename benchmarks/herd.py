@@ -1,8 +1,8 @@
-"""People who come back all at once, and some who chat meanwhile; runs in a process of its own, with Django.
+"""People who reconnect all at once, and pairs that chat meanwhile; runs in a process of its own, with Django.
 
 `python -m benchmarks.herd 2000 20` opens a session for each of the first 2,000 people of the load data in the database,
 makes 20 pairs of new people, and prints `{clients: [{token, cursors, heads}], pairs: [[place, place], ...]}`.
-In every third conversation of theirs a client has missed the last two events.
+In every third of its conversations a client has missed the last two events.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MISSED_EVERY, MISSED = 3, 2
 
 
 def main(clients: int, pairs: int) -> dict[str, object]:
-    """Make everything and describe it."""
+    """Make everything and return its description."""
     from django.db import connection
 
     from accounts.models import User

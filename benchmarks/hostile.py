@@ -1,7 +1,7 @@
-"""Clients that harm themselves and should harm nobody else, in a process of their own.
+"""Hostile clients, which must not harm other clients, in a process of their own.
 
-Each is a task that goes on until it is cancelled: refused or cut off, it waits a moment and comes again. The process
-that measures must not play them: what it sees would wait for that.
+Each is a task that runs until it is cancelled: when it is refused or disconnected, it waits a moment and connects
+again. They do not run in the measuring process, because they would delay its measurements.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import uvloop
 
 from benchmarks.websocket import TEXT, frame
 
-PAUSE = 0.5  # seconds until a client that was cut off comes again
+PAUSE = 0.5  # seconds until a disconnected client connects again
 BEGIN, END = b"begin\n", b"end\n"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def never_reads(url: str, token: str) -> None:
-    """Sign in, ask for answers all the time, and read none of them."""
+    """Sign in, request answers all the time, and read none of them."""
     _, writer = await _upgraded(url, token, receive_buffer=4096)
     while True:
         await _say(writer, frame(TEXT, b'{"type":"ping"}'))
@@ -33,7 +33,7 @@ async def never_reads(url: str, token: str) -> None:
 
 
 async def slowloris(url: str, _token: str) -> None:
-    """Send an upgrade that never ends, a header at a time."""
+    """Send an endless upgrade request, one header at a time."""
     _, writer = await _opened(url)
     await _say(writer, b"GET /ws HTTP/1.1\r\nHost: x\r\n")
     while True:
@@ -42,7 +42,7 @@ async def slowloris(url: str, _token: str) -> None:
 
 
 async def fragments(url: str, token: str) -> None:
-    """Send one message in fragments of a byte that never ends."""
+    """Send one endless message in fragments of one byte."""
     _, writer = await _upgraded(url, token)
     await _say(writer, bytes([TEXT, 0x81]) + b"\0\0\0\0{")
     while True:
@@ -51,7 +51,7 @@ async def fragments(url: str, token: str) -> None:
 
 
 async def oversize(url: str, token: str) -> None:
-    """Announce a frame of a gibibyte and begin to send it."""
+    """Announce a frame of a gibibyte and start sending it."""
     reader, writer = await _upgraded(url, token)
     await _say(writer, b"\x81\xff" + (2**30).to_bytes(8, "big") + b"\0\0\0\0" + os.urandom(65536))
     while await reader.read(4096):
@@ -72,7 +72,7 @@ KINDS: tuple[Callable[[str, str], Awaitable[None]], ...] = (never_reads, slowlor
 
 
 class HostileClients:
-    """One hostile client for each token, the kinds in turn, from `begin` to `end`."""
+    """One hostile client for each token, of alternating kinds, active from `begin` to `end`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -87,11 +87,11 @@ class HostileClients:
         return cls(process)
 
     def begin(self) -> None:
-        """Let them come."""
+        """Start the attack."""
         self._input.write(BEGIN)
 
     def end(self) -> None:
-        """Let them go away."""
+        """Stop the attack."""
         self._input.write(END)
 
     async def stop(self) -> None:
@@ -117,7 +117,7 @@ async def _harass(kind: Callable[[str, str], Awaitable[None]], url: str, token: 
 
 
 async def _obey(url: str, tokens: Sequence[str], kinds: Sequence[str]) -> None:
-    """Begin and end as standard input says, until it ends."""
+    """Start and stop on commands from standard input, until it ends."""
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     chosen = [kind for kind in KINDS if kind.__name__ in kinds]
@@ -161,7 +161,7 @@ async def _upgraded(url: str, token: str, *, receive_buffer: int | None = None) 
 async def _say(writer: asyncio.StreamWriter, said: bytes) -> None:
     """Send some bytes.
 
-    :raises ConnectionResetError: the server has hung up; uvloop would raise RuntimeError.
+    :raises ConnectionResetError: the server has closed the connection; uvloop would raise RuntimeError.
     """
     if writer.is_closing():
         raise ConnectionResetError

@@ -1,7 +1,7 @@
-"""What a run stands on: private PostgreSQL and Redis, one server process, people in it.
+"""The environment of a run: private PostgreSQL and Redis, one server process, people in it.
 
-The services and the way to start a server are those of the tests (`tests.harness`). When the environment
-names production stores already (`make bench` does), those are used; with `--server-url` also the server.
+Services and server are started as in the tests (`tests.harness`). If the environment names production stores
+already (as with `make bench`), those are used; with `--server-url` also the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.harness.product import PROJECT, bare_environment, manage, migrate
 from tests.harness.servers import Server
 from tests.harness.services import Services
 
-# A benchmark is one long flood; what is measured is the server, not its patience.
+# A benchmark is one long flood, which must not be rate limited.
 ROOM = {
     "frames_per_second": 1_000_000,
     "frames_burst": 1_000_000,
@@ -37,19 +37,19 @@ ROOM = {
 
 
 class Installation:
-    """The stores, and the server process that a workload measures."""
+    """The stores and the server process under test."""
 
     def __init__(self, server_url: str | None = None) -> None:
         allow_many_files()
         self._given_url = server_url
         self._services: Services | None = None
-        self._own_database: str | None = None  # one beside that of `_services`
+        self._own_database: str | None = None  # in addition to that of `_services`
         self._server: Server | None = None
         self._wrapper: Program | None = None
         self.environment: dict[str, str] = {}
 
     def start(self) -> None:
-        """Start the stores unless the environment names them, and bring the schema up to date."""
+        """Start the stores unless the environment names them, and migrate."""
         if os.environ.get("CHATSITE_PROFILE") == "production":
             self.environment = {name: value for name, value in os.environ.items() if name not in bare_environment()}
         else:
@@ -69,7 +69,7 @@ class Installation:
             self._services.stop()
 
     def beside(self) -> Installation:
-        """Return an installation on the same stores with an empty database of its own; its end drops that.
+        """Return an installation on the same stores with an empty database of its own; `stop` drops that database.
 
         :raises Invalid: the stores were not started here.
         """
@@ -87,11 +87,11 @@ class Installation:
         return {workload: self.as_places(conversations) for workload, conversations in made.items()}
 
     def as_places(self, conversations: list[list[dict[str, Any]]]) -> Places:
-        """Return described people as places."""
+        """Return people from their descriptions, as places."""
         return [[Place(**place) for place in people] for people in conversations]
 
     def describes(self, module: str, *arguments: str) -> Any:
-        """Run a program that fills the database, in a process of its own with Django, and return what it describes.
+        """Run a program that fills the database, in a process of its own with Django, and return its description.
 
         :raises RuntimeError: it failed.
         """
@@ -104,7 +104,7 @@ class Installation:
         return json.loads(done.stdout)
 
     def generate_load_data(self, *options: str) -> None:
-        """Fill the empty database with as much as the options say."""
+        """Fill the empty database with `manage.py generate_load_data` and these options."""
         begun = time.monotonic()
         manage(["generate_load_data", "--no-input", *options], self.environment, patience=3600)
         print(f"generate_load_data {' '.join(options)}: {time.monotonic() - begun:.0f} s", flush=True)
@@ -112,7 +112,7 @@ class Installation:
     # --- The server -----------------------------------------------------------------------
 
     def fresh_server(self, *, processes: int = 1) -> None:
-        """Start a new server process (or several on one port), so that no workload inherits the heap of another."""
+        """Start a new server process (or several on one port), so that no workload uses the heap of another."""
         if self._given_url:
             return
         self.stop_server()
@@ -129,7 +129,7 @@ class Installation:
         self._server = None
 
     async def connect(self, place: Place, faults: list[str]) -> ChatsiteClient:
-        """Open a socket and wait until the server greets."""
+        """Open a socket and wait for `connected`."""
         address = urlsplit(self.url)
         _, client = await asyncio.get_running_loop().create_connection(
             lambda: ChatsiteClient(address.netloc, place, faults), address.hostname, address.port or 80
@@ -149,17 +149,17 @@ class Installation:
 
     @property
     def url(self) -> str:
-        """Where the server answers."""
+        """The URL of the server."""
         return self._given_url or self._running.http
 
     @property
     def server_pid(self) -> int | None:
-        """The server's process id; None for a server that somebody else started."""
+        """The server's process id; None for a server that was not started here."""
         return None if self._server is None else self._server.program.pid
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids by name, of what was started here."""
+        """Process ids by name, of the processes started here."""
         found = {} if self.server_pid is None else {"server": self.server_pid}
         if self._services is not None:
             found |= {"postgresql": self._services.postgresql.program.pid, "redis": self._services.redis.program.pid}

@@ -4,9 +4,9 @@
 given sizes (2: direct; more: a group) with people of their own, and prints
 `{"w3": [[{token, conversation_id, sequence}, ...one per person...], ...one per conversation...]}`.
 
-Works on the database that the environment names. Accounts and sessions are written set by set, past
-passwords; conversations and a history of 10,000 messages between other people come from the product's
-own services. Without a history PostgreSQL would plan for empty tables and keep to those plans.
+It uses the database that the environment names. Accounts and sessions are written with bulk statements,
+without passwords; the product's own services write conversations and a history of 10,000 messages
+between other people. Without a history PostgreSQL would plan for empty tables and keep those plans.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HISTORY_PAIRS, HISTORY_ROUNDS = 50, 200
 
 
 def main(wanted: dict[str, list[int]], beside: int = 0) -> dict[str, list[list[dict[str, object]]]]:
-    """Make everything and describe it."""
+    """Make everything and return its description."""
     from django.db import connection, transaction
 
     wanted = {**wanted, "history": [2] * HISTORY_PAIRS}
@@ -40,7 +40,7 @@ def main(wanted: dict[str, list[int]], beside: int = 0) -> dict[str, list[list[d
 
 
 def new_people(count: int) -> list[tuple[object, str]]:
-    """Create so many people with one session each; return them with their tokens."""
+    """Create `count` people with one session each; return them with their tokens."""
     from django.contrib.auth.hashers import make_password
 
     from accounts.models import User
@@ -69,13 +69,13 @@ def new_sessions(users: list[Any]) -> list[str]:
             )
             for user, token in zip(users, tokens, strict=True)
         ),
-        batch_size=1_000,  # each hash is a parameter, of which a statement has 65,535 at most
+        batch_size=1_000,  # each hash is a parameter, and a statement may have 65,535
     )
     return tokens
 
 
 def new_conversation(people: list[tuple[object, str]]) -> list[dict[str, object]]:
-    """Create one conversation of these people; return each one's place in it."""
+    """Create one conversation of these people; return a description of each participant."""
     from conversations.services import create_group, start_direct
 
     owner, others = people[0][0], [person.id for person, _ in people[1:]]
@@ -91,7 +91,7 @@ def new_conversation(people: list[tuple[object, str]]) -> list[dict[str, object]
 
 
 def _add_conversations(crowds: list[list[tuple[object, str]]], count: int) -> None:
-    """Put each crowd into so many more, silent groups, set by set, as `create_group` would have made them."""
+    """Add each crowd to `count` more, silent groups, with bulk statements, as `create_group` would have made them."""
     from django.utils import timezone
 
     from conversations.event_kinds import CONVERSATION_CREATED
@@ -124,7 +124,7 @@ def _add_conversations(crowds: list[list[tuple[object, str]]], count: int) -> No
 
 
 def _write_history(conversations: list[list[dict[str, object]]]) -> None:
-    """Write messages in turns, one batch per round."""
+    """Write messages to all conversations in turns, one batch per round."""
     from uuid import UUID, uuid4
 
     from accounts.models import DeviceSession, token_hash

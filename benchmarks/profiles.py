@@ -1,9 +1,9 @@
-"""Where the server's time goes: py-spy's samples, folded by room and by function.
+"""Where the server's time goes: py-spy's samples, folded by room (part of the server) and by function.
 
-py-spy attaches to the running server from outside, so the server is what it always is. That needs
-root, or `kernel.yama.ptrace_scope = 0`. A sample is taken of the thread that holds the interpreter lock:
-what is shown is the CPU budget that all threads of a process share. Time in the kernel counts for the
-Python function that called, unless that lets go of the lock (waiting for PostgreSQL does).
+py-spy attaches to the running server from outside, so the server is unchanged. That needs root, or
+`kernel.yama.ptrace_scope = 0`. Samples are of the thread that holds the interpreter lock: they show
+the CPU time that all threads of a process share. Time in the kernel counts for the calling Python
+function, unless that releases the lock (as in waiting for PostgreSQL).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.harness.processes import temporary_folder
 
 RATE = 200  # samples per second
 
-# The innermost frame that matches decides the room of a sample; the first match of the list counts.
+# The innermost frame that matches decides the room of a sample; the first match in this list is used.
 ROOMS = (
     ("SQL: psycopg", ("/psycopg/", "/psycopg_pool/", "/psycopg_binary/")),
     ("SQL: Django's ORM and backend", ("/django/db/",)),
@@ -88,7 +88,7 @@ def recording(installation: Installation, name: str, *, wanted: bool) -> Iterato
 
 
 def folded(samples: str, seconds: float, most: int = 25) -> str:
-    """Return shares by thread, by room and by function of samples in py-spy's raw format, taken in so many seconds."""
+    """Return shares by thread, by room and by function of samples in py-spy's raw format, taken in `seconds`."""
     threads: Counter[str] = Counter()
     rooms: Counter[str] = Counter()
     functions: Counter[str] = Counter()
@@ -120,7 +120,7 @@ def folded(samples: str, seconds: float, most: int = 25) -> str:
 
 
 def room_of(calls: list[str]) -> str:
-    """Return the room of a stack: that of the innermost frame which belongs to one."""
+    """Return the room of a stack: that of the innermost frame that has one."""
     for call in reversed(calls):
         for room, marks in ROOMS:
             if any(mark in call for mark in marks):

@@ -1,9 +1,9 @@
-"""An ordinary reader, the same on a table of any size; runs in a process of its own, with Django.
+"""The reader, the same on a table of any size; runs in a process of its own, with Django.
 
 `python -m benchmarks.reader` gives one person 80 direct conversations and 20 groups of five with 10,000 messages,
-5,051 of them in one conversation, and prints what that person's client knows: `{token, conversation_id (of the large
-one), heads, cursors (from before the last messages), since}`. Everything comes from the product's own services, and
-message by message in turns: what a page of history reads lies as far apart as in a table that grew.
+5,051 of them in one conversation, and prints the state of that person's client: `{token, conversation_id (of the large
+one), heads, cursors (from before the last messages), since}`. The product's own services write everything, message by
+message in turns: the rows of a page of history are as far apart as in a table that grew over time.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ DIRECT, GROUPS, GROUP_SIZE = 80, 20, 5
 CONVERSATIONS = DIRECT + GROUPS
 ROUNDS, MORE_IN_THE_LARGE_ONE = 50, 100  # messages of each conversation, and more per round in one of them
 MESSAGES = (CONVERSATIONS + MORE_IN_THE_LARGE_ONE) * ROUNDS
-MISSED_IN, MISSED_EACH = 20, 2  # conversations with news since the last catch-up, and messages in each
+MISSED_IN, MISSED_EACH = 20, 2  # conversations with new messages since the last catch-up, and messages in each
 UNREAD_IN = 30
 
 
 def main() -> dict[str, object]:
-    """Make everything and describe it."""
+    """Make everything and return its description."""
     from django.db import connection
     from django.utils import timezone
 
@@ -51,7 +51,7 @@ def main() -> dict[str, object]:
     ReceiptMove.objects.update(moved_at=timezone.now() - datetime.timedelta(days=1))
     cursors, since = dict(heads), timezone.now()
     for number in range(MISSED_EACH):
-        _say(talks[:UNREAD_IN], number * 2)  # an even round: the reader did not write it
+        _say(talks[:UNREAD_IN], number * 2)  # an even round, in which the reader did not write
     heads = dict(Conversation.objects.filter(id__in=[id for id, _ in talks]).values_list("id", "last_sequence"))
     _read([(id, people[0]) for id, people in talks[:MISSED_IN]], heads)
     cursors |= {id: heads[id] for id, _ in talks[MISSED_IN:]}
@@ -67,7 +67,7 @@ def main() -> dict[str, object]:
 
 
 def _say(talks: list[tuple[uuid.UUID, list[Any]]], round_: int) -> None:
-    """Let somebody say something in each of these conversations, in one batch."""
+    """Send one message in each of these conversations, in one batch."""
     from messaging.services.drafts import Send
     from messaging.services.send import Sent, send_messages
 
@@ -79,7 +79,7 @@ def _say(talks: list[tuple[uuid.UUID, list[Any]]], round_: int) -> None:
 
 
 def _read(places: list[tuple[uuid.UUID, Any]], heads: dict[uuid.UUID, int]) -> None:
-    """Let people read all that there is in these conversations."""
+    """Let people read these conversations to the end."""
     from messaging.models import ReceiptMove
     from messaging.services.receipts import Mark, set_marks
 

@@ -22,14 +22,14 @@ _PACKAGES = ("Django", "uvicorn", "uvloop", "websockets", "channels", "channels-
 
 
 def as_table(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table; shares are of one core."""
+    """Return the results as a Markdown table; CPU shares are of one core."""
     rows = [("workload", "figure", "first bar", "target", "median ms", "p99 ms", "CPU shares", "server RSS", "command")]
     rows += [_row(result) for result in results]
     return markdown(rows)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows, the first of them the head, as a Markdown table."""
+    """Return rows as a Markdown table; the first one is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -47,7 +47,7 @@ def details(results: Sequence[Result]) -> str:
 
 
 def write_json(results: Sequence[Result], file: Path | None = None) -> Path:
-    """Write the results with what is needed to compare them later; return the file."""
+    """Write the results with versions and machine, to compare them later; return the file."""
     now = datetime.datetime.now(datetime.UTC)
     file = file or FOLDER / f"{now:%Y%m%dT%H%M%SZ}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def write_json(results: Sequence[Result], file: Path | None = None) -> Path:
 
 
 def as_json(result: Result) -> dict[str, object]:
-    """Return a result as JSON can hold it."""
+    """Return a result as values for JSON."""
     return {
         "title": result.title,
         "figures": {name: round(value, 3) for name, value in result.figures.items()},
@@ -74,7 +74,7 @@ def as_json(result: Result) -> dict[str, object]:
 
 
 def machine() -> dict[str, object]:
-    """Return what the figures were measured on."""
+    """Return a description of the machine."""
     return {
         "processor": _processor(),
         "cpus": os.cpu_count(),
@@ -85,7 +85,7 @@ def machine() -> dict[str, object]:
 
 
 def versions() -> dict[str, str]:
-    """Return versions of what Chatsite runs on, by name."""
+    """Return versions of Python, stores and libraries, by name."""
     found = {"Python": platform.python_version()}
     for name, program in (("PostgreSQL", binaries.postgresql()), ("Redis", binaries.redis())):
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
@@ -94,7 +94,7 @@ def versions() -> dict[str, str]:
 
 
 def command(result: Result) -> str:
-    """Return what repeats this figure."""
+    """Return the command that measures this figure again."""
     workload, _, _part = result.workload.partition("_")
     return "make soak" if workload == "soak" else f'make bench ARGS="{workload}"'
 
@@ -121,7 +121,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def short(value: float | None) -> str:
-    """Return a figure with the digits that mean something, "" for none."""
+    """Return a figure with its significant digits, "" for none."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
@@ -142,7 +142,7 @@ def _processor() -> str:
 
 
 def revision() -> str | None:
-    """Return the commit of the working copy, marked if something was changed since."""
+    """Return the commit of the working copy, with "-dirty" if there are uncommitted changes."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=FOLDER.parent, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What a workload found: named figures, and the limits they are held against."""
+"""The result of a workload: named figures, and their limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.usage import Stopwatch
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that so many percent of the values do not exceed (nearest rank)."""
+    """Return the percentile by nearest rank: `percent` percent of the values do not exceed it."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
@@ -22,14 +22,14 @@ def spread(name: str, seconds: Sequence[float]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a headline figure must reach (`first`) and what it is to reach in the end (`target`)."""
+    """The limits of a headline figure: `first`, which it must reach, and `target`, which it should reach."""
 
     first: float
     target: float
     at_least: bool  # else: at most
 
     def met(self, value: float, limit: float) -> bool:
-        """Whether the value is on the right side of the limit."""
+        """Whether the value satisfies the limit."""
         return value >= limit if self.at_least else value <= limit
 
 
@@ -37,8 +37,8 @@ class Bar:
 class Result:
     """The outcome of one workload.
 
-    `headline` names the figure that counts; `figures` hold numbers whose names end in their unit.
-    `shares` are CPU by process as a share of one core while measuring.
+    `headline` is the name of the main figure; the names of `figures` end in their unit. `shares` are the CPU of
+    each process during the measurement, as a share of one core.
     """
 
     workload: str
@@ -60,6 +60,6 @@ class Result:
         return next((value for name, value in self.figures.items() if name.endswith(f"_p{percent}_ms")), None)
 
     def measured_by(self, watch: Stopwatch) -> Result:
-        """Take over how long it took and who used the CPU."""
+        """Take duration and CPU shares from the stopwatch."""
         self.seconds, self.shares = watch.seconds, watch.shares
         return self

@@ -1,4 +1,4 @@
-"""One run of one workload on one server, whoever asks for it."""
+"""One run of one workload on one server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.subject import Places, Subject
 from benchmarks.usage import memory_kib
 
 WORKLOADS = {"w1": "w1_latency", "w2": "w2_throughput", "w3": "w3_fan_out", "w4": "w4_memory"}
-# They ask for what only our server has, in databases of their own.
+# Workloads that only our server has, in databases of their own.
 OURS = {"w5": "w5_reads", "w6": "w6_herd", "push": "push", "large": "large_group"}
 
 
@@ -54,7 +54,7 @@ def run_ours(installation: Installation, module: ModuleType) -> list[Result]:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """A garbage collection here would look like a slow server."""
+    """Switch garbage collection off for the block: in the generator it would look like a slow server."""
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -1,12 +1,12 @@
-"""Load held: many connections and a steady flow of messages for minutes, every message checked; then the hostile part.
+"""Soak: many connections and a steady flow of messages for minutes, every message checked; then the hostile part.
 
 `python -m benchmarks.soak [--seconds 600] [--connections 5000] [--messages-per-second 500] [--rounds 15] [--kinds ...]`
 
 All connections belong to direct pairs. Each message must be acknowledged, received once, in order. The memory of the
 server (PSS) is read every few seconds; its slope is that of the least-squares line over the second half, when
-caches and pools are full. Then, for rounds that take turns, the same flow runs alone and beside 100 hostile clients
-(`benchmarks.hostile`): what these change for the others is the p99 of all rounds with them over that of all without.
-One stall of a disk decides the p99 of a few seconds; it hardly shows in that of many rounds.
+caches and pools are full. Then the same flow runs alone and beside 100 hostile clients (`benchmarks.hostile`), in
+alternating rounds. Their effect is the p99 of all rounds with them divided by that of all rounds without. One stall of
+a disk decides the p99 of a few seconds; over many rounds it has little effect.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ HOSTILE_BAR = Bar(first=1.1, target=1.1, at_least=False)
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Run the soak; return the exit code."""
     options = _parser().parse_args(arguments)
     installation = Installation()
     try:
         allow_many_files(options.connections + 1_000)
         installation.start()
-        installation.environment["CHATSITE_LIMITS"] = "{}"  # the product's own: hostile clients are to meet them
+        installation.environment["CHATSITE_LIMITS"] = "{}"  # the product's defaults, which must stop hostile clients
         sizes = {"soak": [2] * (options.connections // 2), "hostile": [2] * (HOSTILE // 2)}
         places = installation.populate(sizes)
         installation.fresh_server()
@@ -76,7 +76,7 @@ async def _soak(
     results = [await _held(installation, chat, options)]
     if options.rounds:
         results.append(await _beside_hostile(installation, chat, hostile, options))
-    beating.cancel()  # the end is when nothing is heard any more
+    beating.cancel()  # the run ends when no frame comes any more
     await chat.end()
     await crowd.leave()
     results[0].figures["messages"] = chat.sent
@@ -84,7 +84,7 @@ async def _soak(
 
 
 async def _held(installation: Installation, chat: Chat, options: argparse.Namespace) -> Result:
-    """Let the flow run, and look at the server's memory."""
+    """Run the flow, and sample the server's memory."""
     pid = installation.server_pid
     assert pid is not None
     watch = Stopwatch(installation.pids)
@@ -109,8 +109,7 @@ async def _held(installation: Installation, chat: Chat, options: argparse.Namesp
         "messages_per_s": len(chat.acknowledged) / watch.seconds,
     } | chat.figures("flow")
     title = (
-        f"load held: {options.connections:,} connections, {options.messages_per_second} messages/s, "
-        f"{options.seconds:.0f} s"
+        f"soak: {options.connections:,} connections, {options.messages_per_second} messages/s, {options.seconds:.0f} s"
     )
     return Result("soak", title, "growth_mib_per_minute", GROWTH_BAR, figures).measured_by(watch)
 
@@ -118,7 +117,7 @@ async def _held(installation: Installation, chat: Chat, options: argparse.Namesp
 async def _beside_hostile(
     installation: Installation, chat: Chat, places: Places, options: argparse.Namespace
 ) -> Result:
-    """Let the flow run alone and beside hostile clients, in turns."""
+    """Run the flow alone and beside hostile clients, in turns."""
     tokens = [place.token for pair in places for place in pair]
     hostile = await HostileClients.start(installation.url, tokens, options.kinds)
     waits: dict[str, list[float]] = {"alone_ack": [], "alone_received": [], "beside_ack": [], "beside_received": []}

@@ -12,9 +12,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def allow_many_files(needed: int = 0) -> None:
-    """Let this process, and so those that it starts, have one file for each of many connections.
+    """Raise the limit of open files of this process, and so of those that it starts, to `needed` or 16,384.
 
-    :raises SystemExit: the system does not allow so many.
+    :raises SystemExit: the system does not allow `needed`.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if needed > hard != resource.RLIM_INFINITY:
@@ -41,7 +41,7 @@ def cpu_seconds(pid: int) -> float:
     for member in tree(pid):
         try:
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-            # The process clock of another process, as clock_getcpuclockid(3) makes it.
+            # The id of the CPU clock of another process, as made by clock_getcpuclockid(3).
             total += time.clock_gettime(~member << 3 | 2) + sum(map(int, fields[13:15])) / _TICKS
         except OSError:
             continue
@@ -49,7 +49,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_kib(pid: int, kind: str = "Pss") -> int:
-    """Return PSS (memory, shared pages divided among their users) or Rss of a process tree, in KiB."""
+    """Return PSS (memory with shared pages divided among processes) or RSS of a process tree, in KiB."""
     total = 0
     for member in tree(pid):
         try:
@@ -61,7 +61,7 @@ def memory_kib(pid: int, kind: str = "Pss") -> int:
 
 
 def machine_cpu_seconds() -> float:
-    """Return the CPU time that the whole machine has used, over all cores; what a hypervisor stole counts as used."""
+    """Return the CPU time of the whole machine, over all cores; time stolen by a hypervisor counts as used."""
     user, nice, system, _idle, _iowait, irq, softirq, steal = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
@@ -69,7 +69,7 @@ def machine_cpu_seconds() -> float:
 
 
 def wait_until_quiet(most_seconds: float) -> None:
-    """Wait until the machine does next to nothing for 1.5 s, at most that long."""
+    """Wait until the machine is nearly idle for 1.5 s, at most `most_seconds`."""
     end = time.monotonic() + most_seconds
     while time.monotonic() < end:
         before = machine_cpu_seconds()
@@ -81,7 +81,7 @@ def wait_until_quiet(most_seconds: float) -> None:
 class Stopwatch:
     """CPU used between `start` and `stop`, by name, as a share of one core.
 
-    "strangers" is what everything else on the machine used: with much of it a run is worth little.
+    "strangers" is the share of everything else on the machine: if it is high, the run says little.
     """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
@@ -91,12 +91,12 @@ class Stopwatch:
         self.seconds = 0.0
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._before = self._read()
         self._begun = time.perf_counter()
 
     def stop(self) -> None:
-        """Stop counting; `seconds`, `cpu` (seconds) and `shares` (1.0 is one core) hold the result."""
+        """Stop counting; the result is in `seconds`, `cpu` (seconds) and `shares` (1.0 is one core)."""
         self.seconds = time.perf_counter() - self._begun
         now = self._read()
         used = {name: now[name] - self._before[name] for name in now}

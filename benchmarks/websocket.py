@@ -1,12 +1,12 @@
-"""A WebSocket client that costs the load generator as little as Python allows.
+"""A WebSocket client with as little overhead for the load generator as Python allows.
 
-Lives here: the upgrade, the framing of RFC 6455 as a client needs it, no extensions.
-Does not live here: what the frames mean (`chatsite_client`) and when they are sent (`workloads`).
+Lives here: the upgrade and the framing of RFC 6455 for a client, without extensions.
+Does not live here: the meaning of the frames (`chatsite_client`) and when they are sent (`workloads`).
 
-Three things keep it light. It is an `asyncio.Protocol`, so no task or queue stands between the
-transport and `on_text`. The masking key is zero: the server unmasks all the same and does its full
-work, while masking costs us nothing. And a delivery which is one whole frame, the usual case, is
-handed on without being put together.
+It is cheap for three reasons. It is an `asyncio.Protocol`, so no task or queue is between the
+transport and `on_text`. The masking key is zero: masking costs the client nothing, while the server
+still does its full work of unmasking. And data that are one whole frame, the usual case, are passed
+to `on_text` without buffering.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 class WebSocket(asyncio.Protocol):
-    """One connection. Subclasses take `on_text`, `on_close`."""
+    """One connection. Subclasses implement `on_text` and `on_close`."""
 
     __slots__ = ("_request", "_rest", "bytes_received", "close_code", "opened", "transport")
 
@@ -56,13 +56,13 @@ class WebSocket(asyncio.Protocol):
         self.bytes_received = 0
 
     def on_text(self, payload: bytes) -> None:
-        """Take one text frame. Called once per frame, in the order of arrival."""
+        """Handle one text frame. Called once per frame, in the order of arrival."""
 
     def on_close(self) -> None:
-        """Take note that the connection ended; `close_code` is None if no close frame came."""
+        """Handle the end of the connection; `close_code` is None if no close frame came."""
 
     def send_text(self, payload: bytes) -> None:
-        """Send one text frame now; nothing happens once the connection ended (`on_close` said so)."""
+        """Send one text frame now; do nothing after the end of the connection."""
         if not self.transport.is_closing():
             self.transport.write(frame(TEXT, payload))
 
@@ -100,7 +100,7 @@ class WebSocket(asyncio.Protocol):
         self._take_frames(data)
 
     def _upgraded(self, data: bytes) -> bytes:
-        """Consume the answer to the upgrade, and give back what follows it."""
+        """Consume the answer to the upgrade, and return the data after it."""
         end = data.find(b"\r\n\r\n")
         if end < 0:
             self._rest = data
@@ -115,7 +115,7 @@ class WebSocket(asyncio.Protocol):
         return data[end + 4 :]
 
     def _take_frames(self, data: bytes) -> None:
-        """Walk through frames that arrived together, and keep an unfinished one for later."""
+        """Handle frames that arrived together, and buffer an incomplete one."""
         at, size = 0, len(data)
         while size - at >= 2:
             first, length, start = data[at], data[at + 1], at + 2

@@ -19,7 +19,7 @@ from benchmarks.usage import allow_many_files
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Measure or draw; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.curves", description=__doc__)
     parser.add_argument("what", choices=["measure", "draw"])
     parser.add_argument("axes", nargs="*", default=list(AXES), help=f"of {', '.join(AXES)}; default: all")
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(axis: Axis, seconds: float) -> None:
-    """Measure every point of an axis on stores of its own, and write what was found."""
+    """Measure every point of an axis on stores of its own, and write the results."""
     installation = Installation()
     found = []
     try:

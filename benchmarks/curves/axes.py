@@ -11,8 +11,8 @@ TALKING_PAIRS = 50
 class Point:
     """One measurement.
 
-    `conversations` are the sizes of those in which somebody talks, each with one message outstanding; `idle_pairs`
-    are connected and silent; each talking person is in `beside` more conversations.
+    `conversations` are the sizes of the active conversations, each with one message outstanding; `idle_pairs` are
+    connected and silent; each sender is in `beside` more conversations.
     """
 
     x: int
@@ -24,7 +24,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What grows, and at which sizes it is measured."""
+    """The quantity that grows, and the sizes at which it is measured."""
 
     name: str
     title: str

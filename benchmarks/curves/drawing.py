@@ -1,4 +1,4 @@
-"""Plots from what was measured: messages/s, p99, and who used the processors."""
+"""Plots of the results: messages/s, p99, and CPU by process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.curves.axes import AXES
 from benchmarks.report import FOLDER
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-# The same numbers give the same bytes.
+# Makes equal files from equal numbers.
 mpl.rcParams["svg.hashsalt"] = "chatsite"
 
 

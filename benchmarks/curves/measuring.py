@@ -1,4 +1,4 @@
-"""One point of a curve: a fresh server, the people connected, the load, and what it took."""
+"""One point of a curve: a fresh server, connected people, the load, and its cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARM_UP_SECONDS = 2.0
 
 
 class Talk:
-    """One conversation in which one person talks: the next message when all members have the one before."""
+    """One conversation with one sender, who sends each message when all members have the one before."""
 
     def __init__(self, members: list[Client]) -> None:
         self.sender, self._size = members[0], len(members)
@@ -29,7 +29,7 @@ class Talk:
             member.on_message = self._count
 
     def begin(self, until: float) -> None:
-        """Talk until that moment; `stopped` is set when the last message has arrived."""
+        """Send until that time; `stopped` is set when the last message has arrived."""
         self.waits, self._until = [], until
         self.stopped = asyncio.get_running_loop().create_future()
         self._send()

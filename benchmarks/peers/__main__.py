@@ -3,7 +3,8 @@
 python -m benchmarks.peers [chatsite ejabberd ...]      measure these servers (default: all) with all workloads
 
 Prints one table with ratios. A run of all servers with all workloads also writes the measured part of
-`docs/benchmarks.md`. What is missing or invalid is in the table, with the reason.
+`docs/benchmarks.md`, and a page with every run to `benchmarks/history`. Missing servers and invalid
+runs are in the table, with the reason.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from tests.harness.binaries import Missing
 from tests.harness.product import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
+HISTORY = PROJECT / "benchmarks" / "history"
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Measure the servers that the arguments name; return the exit code."""
     options = _parser().parse_args(arguments)
     chosen = [CONTENDERS[name] for name in CONTENDERS if name in (options.servers or CONTENDERS)]
     outcomes = {contender.name: Outcome(contender) for contender in chosen}
@@ -48,17 +50,20 @@ def main(arguments: list[str]) -> int:
     found = list(outcomes.values())
     now = datetime.datetime.now(datetime.UTC)
     command = f'make bench-peers ARGS="{" ".join(arguments)}"' if arguments else "make bench-peers"
-    text = table.section(found, command, f"{now:%Y-%m-%d}")
+    date = f"{now:%Y-%m-%d}"
+    text = table.section(found, command, date)
     print(f"\n{text}\n\nwritten to {_write_json(found, now, options.output)}")
     complete = set(options.workloads) == set(COMPARED) and len(found) == len(CONTENDERS) and not options.brief
     if options.write or (complete and not outcomes[CHATSITE].invalid):
-        table.write_section(text, DOCUMENT)
-        print(f"and to {DOCUMENT.relative_to(PROJECT)}")
+        full = HISTORY / f"{date}-peers-{report.revision()}.md"
+        full.write_text(f"# {date}, {report.revision()}: beside other servers\n\n{text}\n")
+        table.write_section(table.summary(found, command, date, f"../{full.relative_to(PROJECT)}"), DOCUMENT)
+        print(f"and to {DOCUMENT.relative_to(PROJECT)} and {full.relative_to(PROJECT)}")
     return 1 if any(outcome.invalid for outcome in found) else 0
 
 
 def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
-    """Run the workloads on a server with stores of its own, and note what comes out."""
+    """Run the workloads on a server with stores of its own, and record the results."""
     contender = outcome.contender
     modules = {name: workload(name) for name in names if name not in contender.leaves_out}
     subject = contender.make()
@@ -70,7 +75,7 @@ def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
         try:
             subject.start()
             people = subject.populate({name: module.SIZES for name, module in modules.items()})
-        except Exception as error:  # noqa: BLE001 - whatever happens to one server, the figures of the others count
+        except Exception as error:  # noqa: BLE001 - a failure of one server must not stop the others
             outcome.invalid |= dict.fromkeys(modules, _told(contender, "start", error))
             return
         for name, module in modules.items():
@@ -84,7 +89,7 @@ def _measure(outcome: Outcome, names: list[str], *, brief: bool) -> None:
 
 
 def _told(contender: Contender, what: str, error: Exception) -> str:
-    """Print what went wrong, and return it in one line."""
+    """Print an error, and return it in one line."""
     if not isinstance(error, Invalid):
         traceback.print_exception(error)
     line = f"{what}: {error or type(error).__name__}".splitlines()[0]
@@ -137,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet-within", type=float, default=0, metavar="SECONDS", help="wait so long for a quiet machine"
     )
-    parser.add_argument("--write", action="store_true", help="write the document, even if this is only a part of it")
+    parser.add_argument("--write", action="store_true", help="write the documents even after a partial run")
     parser.add_argument("--output", type=Path, help="where to write the JSON")
     return parser
 

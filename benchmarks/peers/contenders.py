@@ -1,4 +1,4 @@
-"""Who takes part, in which order, and what was found."""
+"""The servers that are compared, their order, and their results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPARED = ("w1", "w2", "w3", "w4")
 CHATSITE, REFERENCE = "chatsite", "ejabberd"
 # Synapse cannot take 50 messages a second in a room, and needs seconds for a message to 500.
 FEWER = {"w1": {"WARM_UP": 10, "MESSAGES": 60, "SPACING": 0.1}, "w3": {"WARM_UP": 2, "MESSAGES": 10}}
-# Enough to see that everything works, too little to measure anything.
+# Enough to show that everything works, too little for a measurement.
 BRIEF: dict[str, dict[str, Any]] = {
     "w1": {"WARM_UP": 2, "MESSAGES": 10, "SPACING": 0.1},
     "w2": {"PAIRS": 3, "SIZES": [2] * 3, "SECONDS": 1.0, "WARM_UP_SECONDS": 0.2},
@@ -33,10 +33,10 @@ BRIEF: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server that takes part.
+    """A server to compare.
 
-    `versions` installs what is missing and raises `Missing` if it cannot. `twice`: measured at both ends of the run,
-    so that it shows what the machine did meanwhile. `changes`: constants of workloads that are others for it.
+    `versions` installs what is missing and raises `Missing` if it cannot. `twice`: measured at the beginning and the
+    end of the run, to show how the machine changed meanwhile. `changes`: constants of workloads that differ for it.
     """
 
     name: str  # on the command line
@@ -50,7 +50,7 @@ class Contender:
 
 @dataclass(slots=True)
 class Outcome:
-    """What was found out about a contender: results, or why there are none."""
+    """The results of a contender, or the reason why there are none."""
 
     contender: Contender
     versions: dict[str, str] = field(default_factory=dict)
@@ -59,17 +59,17 @@ class Outcome:
     invalid: dict[str, str] = field(default_factory=dict)
 
     def counted(self, workload: str) -> list[Result]:
-        """Return the runs that count: those beside few strangers, or all if there is none; none if one was invalid."""
+        """Return the runs that count: those with few strangers, or all if there is none; none if one was invalid."""
         results = [] if workload in self.invalid else self.results.get(workload, [])
         return [result for result in results if result.shares.get("strangers", 0.0) <= NOISE] or results
 
     def value(self, workload: str) -> float | None:
-        """Return the mean of the headline figure; None if there is none that counts."""
+        """Return the mean of the headline figure; None if no run counts."""
         results = self.counted(workload)
         return fmean(result.value for result in results) if results else None
 
     def share(self, workload: str, name: str) -> float:
-        """Return the greatest share of one core that this process took; 0 if nothing counts."""
+        """Return the greatest share of one core that this process used; 0 if no run counts."""
         return max((result.shares.get(name, 0.0) for result in self.counted(workload)), default=0.0)
 
 
@@ -93,5 +93,5 @@ CONTENDERS = {
 
 
 def in_order(contenders: Sequence[Contender]) -> list[Contender]:
-    """Return who is measured when: all, then those who are measured twice, the other way round."""
+    """Return the order of the measurements: all contenders, then those measured twice, in reverse order."""
     return [*contenders, *(contender for contender in reversed(contenders) if contender.twice)]

@@ -1,8 +1,8 @@
 """ejabberd with its archive (mod_mam) in PostgreSQL: the durable peer.
 
-mod_mam writes from hooks, in the process of the session or the room, and goes on when PostgreSQL has committed: a
+mod_mam writes from hooks, in the process of the session or the room, and continues when PostgreSQL has committed: a
 direct message is archived for its sender before it is routed and for its receiver before it is delivered, a message
-to a room once before it is handed to anybody.
+to a room once before it is sent to anybody.
 
 The node is started without Erlang distribution: no node name, no cookie, no epmd.
 """
@@ -23,7 +23,7 @@ DOMAIN = "localhost"
 ROOMS = f"conference.{DOMAIN}"
 PASSWORD = "benchmark"  # noqa: S105
 SCHEMA = Path("/usr/share/ejabberd/sql/pg.sql")
-# Only the modules that the workloads need: more would slow it down (W3 by 12 % with privacy lists and carbon copies).
+# Only the modules that the workloads need: others would slow it down (W3 by 12 % with privacy lists and carbon copies).
 # No shapers, no TLS, plain passwords (signing in is not measured).
 CONFIGURATION = """
 hosts: [{domain}]
@@ -60,7 +60,7 @@ class Ejabberd(PeerServer):
 
     title = "ejabberd, archive in PostgreSQL"
     bad_marks = ("[error]", "[critical]")
-    flags: tuple[str, ...] = ()  # of the Erlang machine
+    flags: tuple[str, ...] = ()  # of the Erlang virtual machine
     pairs_in_rooms = False
 
     @classmethod
@@ -93,7 +93,7 @@ class Ejabberd(PeerServer):
             "ERL_LIBS": str(_libraries()),
             "HOME": str(self.folder),
         }
-        # As ejabberdctl starts it: kernel polling, and room for many processes.
+        # As in ejabberdctl: kernel polling, and a high limit of processes.
         return Program(
             [
                 "erl", "-noinput", "+K", "true", "+P", "250000", "+Q", "65536", *self.flags,
@@ -111,7 +111,7 @@ class Ejabberd(PeerServer):
             cursor.executemany(
                 "INSERT INTO users (username, password) VALUES (%s, %s)", [(name, PASSWORD) for name in names]
             )
-        # A room comes into being when the first one enters.
+        # The first person who enters creates the room.
         return {
             workload: [
                 places(members, DOMAIN, PASSWORD, f"{members[0]}@{ROOMS}", always_room=self.pairs_in_rooms)
@@ -129,10 +129,10 @@ class Ejabberd(PeerServer):
 
 
 class EjabberdAtItsBest(Ejabberd):
-    """What neither its documentation nor its package suggests, and is faster here.
+    """A configuration that is faster here, but suggested neither by its documentation nor by its package.
 
-    Erlang's schedulers do not spin while they wait, which leaves the cores to PostgreSQL; and two people talk in a
-    room of their own, where a message is archived once instead of twice.
+    Erlang's schedulers do not spin while they wait, which leaves the cores to PostgreSQL. Two people use a room
+    of their own, where a message is archived once instead of twice.
     """
 
     title = "ejabberd, no busy waiting, pairs in rooms"
@@ -141,7 +141,7 @@ class EjabberdAtItsBest(Ejabberd):
 
 
 def _libraries() -> Path:
-    """Return the folder in which the package put ejabberd for Erlang."""
+    """Return the folder of ejabberd's Erlang library."""
     found = subprocess.run(["dpkg", "-L", "ejabberd"], capture_output=True, text=True, check=True).stdout
     application = next(line for line in found.splitlines() if line.endswith("/ebin/ejabberd.app"))
     return Path(application).parents[2]

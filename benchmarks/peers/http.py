@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client that costs the load generator little: one connection, one request at a time."""
+"""An HTTP/1.1 client with little overhead for the load generator: one connection, one request at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Answer = Callable[[int, bytes], None]  # takes status and body
 
 
 class HttpConnection(asyncio.Protocol):
-    """One kept-alive connection; answers go to the callback of their request, in the order of the requests."""
+    """One keep-alive connection; answers go to the callbacks of their requests, in order."""
 
     def __init__(self, on_bytes: Callable[[int], None], on_close: Callable[[], None]) -> None:
         self._on_bytes = on_bytes
@@ -21,7 +21,7 @@ class HttpConnection(asyncio.Protocol):
         self._rest = b""
 
     def ask(self, request: bytes, answer: Answer) -> None:
-        """Send a whole request, when those before it are answered."""
+        """Send a whole request after the earlier ones are answered."""
         self._waiting.append((request, answer))
         self._send_next()
 
@@ -53,9 +53,9 @@ class HttpConnection(asyncio.Protocol):
 
 
 def parse_answer(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """Return status, body and what follows of an answer with a length or in chunks; None if it is not complete.
+    """Return status, body and the rest of the data, of an answer with a length or in chunks; None if incomplete.
 
-    :raises ValueError: the answer tells no length.
+    :raises ValueError: the answer has no length.
     """
     end = data.find(b"\r\n\r\n")
     if end < 0:

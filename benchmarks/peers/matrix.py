@@ -1,6 +1,6 @@
 """A client of a Matrix server: long-polls `/sync` on one connection, sends on another.
 
-A room's messages are sent one after the other, as Matrix clients do: the server orders them as they come in.
+A room's messages are sent one after the other, as Matrix clients do: the server orders them by arrival.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SYNC = "/_matrix/client/v3/sync?filter=" + quote(json.dumps(_FILTER, separators
 
 
 class Content(msgspec.Struct):
-    """What a benchmark looks at in a message."""
+    """The fields of a message that a benchmark checks."""
 
     body: str = ""
     message_id: str = ""
@@ -42,20 +42,20 @@ class Event(msgspec.Struct):
 
 
 class Timeline(msgspec.Struct):
-    """The newest events of a room; `limited`: not all since the last answer."""
+    """The newest events of a room; `limited`: some since the last answer are missing."""
 
     events: list[Event] = []
     limited: bool = False
 
 
 class Room(msgspec.Struct):
-    """What is new in a room."""
+    """The new events of a room."""
 
     timeline: Timeline = msgspec.field(default_factory=Timeline)
 
 
 class Rooms(msgspec.Struct):
-    """What is new in the rooms that one is in."""
+    """The new events of the rooms that the person is in."""
 
     join: dict[str, Room] = {}
 
@@ -79,19 +79,19 @@ class MatrixPlace:
 
 
 class MatrixClient(Client):
-    """One person who syncs, and sends to one room; `ready` is set when the first long poll hangs."""
+    """One person who syncs, and sends to one room; `ready` is set when the first long poll is waiting."""
 
     def __init__(self, host: str, place: MatrixPlace, faults: list[str]) -> None:
         super().__init__(faults)
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._headers = f"Host: {host}\r\nAuthorization: Bearer {place.token}\r\n"
         self._room = quote(place.room_id)
-        self._previous = ""  # the newest identifier heard
+        self._previous = ""  # the newest identifier received
         self._syncing = self._new_connection()
         self._sending = self._new_connection()
 
     async def connect(self, host: str, port: int, *, sends: bool) -> None:
-        """Connect, learn where the stream of events is, and wait there."""
+        """Connect, get the position of the stream of events, and start polling there."""
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self._syncing, host, port)
         if sends:

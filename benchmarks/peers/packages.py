@@ -1,4 +1,4 @@
-"""Where the peers come from: Debian's packages, and environments of Python of their own."""
+"""Installation of the peers: Debian packages, and Python environments of their own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CACHE = FOLDER / ".cache"  # not in git
 def debian(packages: Sequence[str], services: Sequence[str] = ()) -> dict[str, str]:
     """Return the versions of packages, by name; install those that are missing.
 
-    :param services: what the packages would start at the next boot, and shall not.
-    :raises Missing: one is missing and cannot be installed from here.
+    :param services: services of the packages, which are kept from starting at the next boot.
+    :raises Missing: one is missing and cannot be installed.
     """
     if absent := [name for name in packages if _version(name) is None]:
         install(absent, " ".join(absent))
@@ -29,7 +29,7 @@ def debian(packages: Sequence[str], services: Sequence[str] = ()) -> dict[str, s
 
 
 def python_environment(name: str) -> Path:
-    """Return the interpreter of the environment that holds what `requirements-NAME.txt` lists.
+    """Return the interpreter of the environment with the packages of `requirements-NAME.txt`.
 
     :raises Missing: it could not be made.
     """
@@ -52,13 +52,13 @@ def python_environment(name: str) -> Path:
 
 
 def python_version(python: Path, package: str) -> str:
-    """Return the version of a package in an environment of Python."""
+    """Return the version of a package in a Python environment."""
     code = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _version(package: str) -> str | None:
-    """Return the version of an installed package of Debian, None if it is not there."""
+    """Return the version of an installed Debian package, None if it is not installed."""
     if not shutil.which("dpkg-query"):
         return None
     asked = subprocess.run(

@@ -1,7 +1,7 @@
 """prosody with its archives (mod_mam, mod_muc_mam), in PostgreSQL or in its own files.
 
-Storage is called from the one thread that does everything, before a message goes on: in PostgreSQL that waits for the
-commit. Into files it appends without fsync: they survive the end of the process, not that of the machine.
+Its only thread stores a message before it sends it on. In PostgreSQL it waits for the commit. It appends to files
+without fsync: they survive a crash of the process, not of the machine.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Prosody(PeerServer):
 
     def configure(self) -> None:
         self._port = free_port()
-        (self.folder / "certs").mkdir()  # it looks there even if it uses none
+        (self.folder / "certs").mkdir()  # it reads this folder even if it uses no certificates
         (self.folder / "prosody.cfg.lua").write_text(
             CONFIGURATION.format(
                 folder=self.folder, port=self._port, domain=DOMAIN, rooms=ROOMS, storage=self._storage()
@@ -87,7 +87,7 @@ class Prosody(PeerServer):
         accounts.mkdir(parents=True, exist_ok=True)
         for name in (name for conversations in people.values() for members in conversations for name in members):
             (accounts / f"{name}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
-        # A room comes into being when the first one enters.
+        # The first person who enters creates the room.
         return {
             workload: [places(members, DOMAIN, PASSWORD, f"{members[0]}@{ROOMS}") for members in conversations]
             for workload, conversations in people.items()
@@ -102,7 +102,7 @@ class Prosody(PeerServer):
 
 
 class ProsodyFiles(Prosody):
-    """prosody with the storage that it has by default: files, no fsync."""
+    """prosody with its default storage: files, no fsync."""
 
     title = "prosody, archive in files (no fsync)"
     packages = ("prosody",)

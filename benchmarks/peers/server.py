@@ -1,4 +1,4 @@
-"""What the servers that Chatsite is compared with have in common: stores, processes, folders, patience."""
+"""The common part of the servers that Chatsite is compared with: stores, processes, folders, time-outs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from benchmarks.usage import allow_many_files
 from tests.harness.postgresql import PostgreSQL
 from tests.harness.processes import DidNotStart, Program, temporary_folder
 
-STARTING = 60.0  # seconds until a server that does not answer counts as broken
+STARTING = 60.0  # seconds until a server that does not answer counts as failed
 
 
 class PeerServer:
     """A `Subject` with one server process and, usually, a PostgreSQL of its own.
 
-    Subclasses say where the server comes from, how to start the server, how to make people, and how to connect.
+    Subclasses install the server, start it, create people, and connect.
     """
 
     title: str  # in the table
     has_database = True
-    bad_marks: tuple[str, ...] = ()  # what a clean log does not contain
+    bad_marks: tuple[str, ...] = ()  # texts that show an error in the log
 
     def __init__(self) -> None:
         allow_many_files()
@@ -33,13 +33,13 @@ class PeerServer:
         self._program: Program | None = None
         self._numbers = itertools.count()
 
-    # --- What a subclass says ---------------------------------------------------------------
+    # --- Implemented by subclasses ----------------------------------------------------------
 
     @classmethod
     def versions(cls) -> dict[str, str]:
-        """Return versions by name: of the server, and of what it runs on; install what is missing.
+        """Return versions by name: of the server and of its libraries; install what is missing.
 
-        :raises Missing: something is missing and cannot be installed from here.
+        :raises Missing: something is missing and cannot be installed.
         """
         raise NotImplementedError
 
@@ -64,7 +64,7 @@ class PeerServer:
         """The port that clients connect to."""
         raise NotImplementedError
 
-    # --- What they share --------------------------------------------------------------------
+    # --- Common part ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the stores and configure the server."""
@@ -73,9 +73,9 @@ class PeerServer:
         self.configure()
 
     def fresh_server(self) -> None:
-        """Start a new server process and wait until it takes connections.
+        """Start a new server process and wait until it accepts connections.
 
-        :raises DidNotStart: it ended, or stayed silent.
+        :raises DidNotStart: it ended, or did not answer in time.
         """
         self.stop_server()
         self._program = self.program()
@@ -87,7 +87,7 @@ class PeerServer:
             time.sleep(0.1)
 
     def answers(self) -> bool:
-        """Whether the server takes connections."""
+        """Whether the server accepts connections."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
         except OSError:
@@ -109,7 +109,7 @@ class PeerServer:
             self.postgresql.stop()
 
     def new_people(self, wanted: dict[str, list[int]]) -> dict[str, list[list[str]]]:
-        """Return names that nobody has yet: for each workload, for each conversation, so many."""
+        """Return unused names: for each workload, for each conversation, as many as its size."""
         return {
             workload: [[f"person{next(self._numbers)}" for _ in range(size)] for size in sizes]
             for workload, sizes in wanted.items()

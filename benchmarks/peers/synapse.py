@@ -1,6 +1,6 @@
 """Synapse on PostgreSQL, one process.
 
-An event is stored before the request that sends it is answered, and before `/sync` returns it to anybody.
+An event is stored before the request that sends it is answered, and before `/sync` returns it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tests.harness.processes import Program, free_port
 DOMAIN = "localhost"
 DATABASE = "synapse"
 JOINING_AT_ONCE = 4
-# As its documentation recommends for load: PostgreSQL with the C locale, presence off. And no limits of rates.
+# As its documentation recommends for load: PostgreSQL with the C locale, presence off. And no rate limits.
 _ROOM = {"per_second": 1_000_000, "burst_count": 1_000_000}
 
 
 class Synapse(PeerServer):
-    """Synapse of the Python Package Index, in an environment of its own."""
+    """Synapse from the Python Package Index, in an environment of its own."""
 
     title = "Synapse, PostgreSQL"
     bad_marks = (" - ERROR - ", " - CRITICAL - ")
@@ -194,7 +194,7 @@ class Synapse(PeerServer):
         (self.folder / name).write_text(json.dumps(content))  # JSON is YAML
 
 
-# What registering would write.
+# The rows that registering would write.
 _NEW_PERSON = (
     "INSERT INTO users (name, creation_ts) VALUES (%(user_id)s, %(now)s)",
     "INSERT INTO profiles (user_id, full_user_id, displayname) VALUES (%(name)s, %(user_id)s, %(name)s)",

@@ -1,4 +1,4 @@
-"""The comparison as Markdown: one table with ratios, the targets, and the details; and its place in the document."""
+"""The comparison as Markdown: a summary for `docs/benchmarks.md`, and a full report for the history."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from benchmarks.report import NOISE, markdown, short
 from benchmarks.result import Result
 
 UNITS = {"w1": "W1 p50 ms", "w2": "W2 messages/s", "w3": "W3 deliveries/s", "w4": "W4 KiB/connection"}
-FULL = 0.9  # of a core: with so much the load generator is at its own limit
-# Chatsite divided by ejabberd with its archive in PostgreSQL; the absolute targets stand in the workloads.
+FULL = 0.9  # share of a core at which the load generator is at its own limit
+# Chatsite divided by ejabberd with its archive in PostgreSQL; the absolute targets are in the workloads.
 RATIOS = {"w1": 0.7, "w2": 2.5, "w3": 2.0, "w4": 0.5}
 BEGIN, END = "<!-- make bench-peers: begin -->", "<!-- make bench-peers: end -->"
 
 
 def comparison(outcomes: Sequence[Outcome]) -> str:
-    """Return the one table: figures, how many times that Chatsite's is, and who used the processor."""
+    """Return the table: figures, ratios of Chatsite's figures to them, and CPU shares."""
     own = next((outcome for outcome in outcomes if outcome.contender.name == CHATSITE), None)
     heads = [cell for workload in COMPARED for cell in (UNITS[workload], "ratio")]
     rows = [("server", *heads, "generator's CPU, W1 to W4", "strangers' CPU, W1 to W4")]
@@ -32,7 +32,7 @@ def comparison(outcomes: Sequence[Outcome]) -> str:
 
 
 def targets(outcomes: Sequence[Outcome]) -> str:
-    """Return each target with what was reached; "" unless both Chatsite and the reference were measured."""
+    """Return each target with the reached value; "" unless both Chatsite and the reference were measured."""
     by_name = {outcome.contender.name: outcome for outcome in outcomes}
     own, reference = by_name.get(CHATSITE), by_name.get(REFERENCE)
     rows = [("target", "limit", "reached", "met")]
@@ -64,7 +64,7 @@ def details(outcomes: Sequence[Outcome]) -> str:
 
 
 def versions(outcomes: Sequence[Outcome]) -> str:
-    """Return what was measured, one line per server."""
+    """Return the versions, one line per server."""
     return "\n".join(
         f"* {outcome.contender.title}: " + ", ".join(f"{name} {version}" for name, version in outcome.versions.items())
         for outcome in outcomes
@@ -72,9 +72,14 @@ def versions(outcomes: Sequence[Outcome]) -> str:
     )
 
 
+def summary(outcomes: Sequence[Outcome], command: str, date: str, full: str) -> str:
+    """Return the measured part of `docs/benchmarks.md`: comparison and targets, and a link to the page `full`."""
+    head = f"{_head(command, date)} [Every run, and versions]({full})."
+    return "\n\n".join(part for part in (head, comparison(outcomes), targets(outcomes)) if part)
+
+
 def section(outcomes: Sequence[Outcome], command: str, date: str) -> str:
-    """Return the measured part of the document."""
-    machine = report.machine()
+    """Return the full report."""
     faults = [
         f"* {outcome.contender.title}, {workload}: invalid: {fault}"
         for outcome in outcomes
@@ -83,8 +88,7 @@ def section(outcomes: Sequence[Outcome], command: str, date: str) -> str:
     return "\n\n".join(
         part
         for part in (
-            f"{date}, `{command}`, Chatsite {report.revision()}. {machine['cpus']} cores of {machine['processor']}, "
-            f"{machine['memory_gib']} GiB, Linux {machine['kernel']}.",
+            _head(command, date),
             comparison(outcomes),
             "\n".join(faults),
             targets(outcomes),
@@ -98,15 +102,23 @@ def section(outcomes: Sequence[Outcome], command: str, date: str) -> str:
 
 
 def write_section(text: str, document: Path) -> None:
-    """Put the measured part between its marks.
+    """Replace the measured part between its comments.
 
-    :raises ValueError: the document has no marks.
+    :raises ValueError: the document does not have these comments.
     """
     before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{document} lacks {BEGIN} and {END}")
     document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def _head(command: str, date: str) -> str:
+    machine = report.machine()
+    return (
+        f"{date}, `{command}`, Chatsite {report.revision()}. {machine['cpus']} cores of {machine['processor']}, "
+        f"{machine['memory_gib']} GiB, Linux {machine['kernel']}."
+    )
 
 
 def _figure(outcome: Outcome, workload: str) -> str:

@@ -1,7 +1,7 @@
 """The chat of Channels' tutorial (`tutorial_chat`) as a peer, and its client.
 
-It runs on the libraries that Chatsite runs on, in the same versions: what differs is the shape. A message is stored
-before it is sent to the group, and the sender's own copy is its acknowledgement.
+It uses the same libraries as Chatsite, in the same versions; only the architecture differs. A message is stored before
+it is sent to the group, and the sender's own copy is its acknowledgement.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TutorialClient(WebSocket, Client):
         Client.__init__(self, faults)
         headers = {"Cookie": f"sessionid={place.session_key}", "Origin": f"http://{host}"}
         WebSocket.__init__(self, host, f"/ws/chat/{place.room}/", headers)
-        self._previous = ""  # the newest identifier heard
+        self._previous = ""  # the newest identifier received
 
     def send_message(self, message_id: str) -> None:
         self.send_text(_BEFORE + message_id.encode() + _AFTER)
@@ -62,7 +62,7 @@ class TutorialClient(WebSocket, Client):
 
 
 class TutorialDaphne(PeerServer):
-    """The tutorial as it stands: daphne and the channel layer of Redis lists."""
+    """The tutorial unchanged: daphne and the channel layer with Redis lists."""
 
     title = "Channels tutorial + ORM, daphne, RedisChannelLayer"
     bad_marks = ("Traceback", "ERROR")
@@ -140,7 +140,7 @@ class TutorialDaphne(PeerServer):
         return super().pids | {"redis": self._redis.program.pid}
 
     def _run(self, module: str, *arguments: str, given: str = "") -> str:
-        """Run a module of the application to its end, and return what it printed."""
+        """Run a module of the application, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=PROJECT, env=self._environment, input=given, capture_output=True, text=True, check=False,
@@ -151,7 +151,7 @@ class TutorialDaphne(PeerServer):
 
 
 class TutorialUvicorn(TutorialDaphne):
-    """The tutorial on what is faster: uvicorn, and the channel layer on Redis' publish and subscribe."""
+    """The tutorial with faster parts: uvicorn, and the channel layer with Redis publish/subscribe."""
 
     title = "Channels tutorial + ORM, uvicorn, RedisPubSubChannelLayer"
     channel_layer = "channels_redis.pubsub.RedisPubSubChannelLayer"

@@ -1,12 +1,12 @@
 """A client of an XMPP server (RFC 6120) over plain TCP: direct messages, and rooms (XEP-0045).
 
 Lives here: signing in, sending, and recognising messages and acknowledgements. A stanza that arrives alone and
-whole is taken by looking at its bytes, everything else goes through an XML parser: receivers of a room would
-otherwise cost the load generator more than the server.
+whole is recognised by its bytes, everything else goes through an XML parser: otherwise receivers of a room would
+cost the load generator more than the server.
 
-An acknowledgement is, in a room, the sender's own copy; in a direct conversation, where XMPP returns no copy, the
-answer to a request of stream management (XEP-0198): the server counts a stanza after it was processed, archive and
-all.
+In a room, the sender's own copy is the acknowledgement. In a direct conversation, where XMPP returns no copy, it is
+the answer to a request of stream management (XEP-0198): the server counts a stanza after it was processed,
+including the archive.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class XmppPlace:
 
 
 def places(people: list[str], domain: str, password: str, room: str, *, always_room: bool = False) -> list[XmppPlace]:
-    """Return the places in one conversation: of two people, who talk directly, or of more, in a room.
+    """Return the places in one conversation: of two people in a direct one, or of more in a room.
 
-    In a direct conversation the first one is the sender, and asks for acknowledgements.
+    In a direct conversation the first person is the sender, and requests acknowledgements.
     """
     if len(people) == 2 and not always_room:
         first, second = people
@@ -65,7 +65,7 @@ class XmppClient(asyncio.Protocol, Client):
         kind = "groupchat" if place.in_room else "chat"
         self._head = f"<message type='{kind}' to='{place.to}' id='"
         self._tail = f"'>{_BODY}</message>" + ("<r xmlns='urn:xmpp:sm:3'/>" if place.with_acks else "")
-        self._previous = ""  # the newest identifier heard
+        self._previous = ""  # the newest identifier received
         self._heard = 0  # stanzas received, as stream management counts
         self._sent = 0  # stanzas sent since it was enabled
         self._unacknowledged: deque[tuple[int, str]] = deque()
@@ -98,7 +98,7 @@ class XmppClient(asyncio.Protocol, Client):
         now = clock()
         self.bytes_received += len(data)
         if self._at_boundary:
-            # The start of a tag cannot be the rest of another: here begins a stanza, and no part of one.
+            # Data that begin with the start of a tag are not the rest of another stanza.
             if data.startswith(b"<message "):
                 if message_id := whole_message(data):
                     self._heard += 1
@@ -118,7 +118,7 @@ class XmppClient(asyncio.Protocol, Client):
         self._at_boundary = False
 
     def _parse(self, data: bytes, now: float) -> None:
-        """Feed the parser and take the stanzas that became complete."""
+        """Feed the parser and handle complete stanzas."""
         parser = self._parser
         parser.feed(data)
         for event, element in parser.read_events():
@@ -165,7 +165,7 @@ class XmppClient(asyncio.Protocol, Client):
 
     def _take_message_element(self, element: Element, now: float) -> None:
         if element.find(_CLIENT + "subject") is not None and element.find(_CLIENT + "body") is None:
-            return  # the subject that a room tells on entering
+            return  # the subject that a room sends on entering
         if element.findtext(_CLIENT + "body") != TEXT:
             self.faults.append("a message came with another text")
             return
@@ -180,7 +180,7 @@ class XmppClient(asyncio.Protocol, Client):
             self.on_ack(self, message_id, now)
 
     def _take_count(self, count: int, now: float) -> None:
-        """Take `<a h=...>`: the server has processed so many of our stanzas."""
+        """Handle `<a h=...>`: the number of our stanzas that the server has processed."""
         while self._unacknowledged and self._unacknowledged[0][0] <= count:
             self.take_ack(self._unacknowledged.popleft()[1], now)
 
@@ -215,7 +215,7 @@ class XmppClient(asyncio.Protocol, Client):
             self._sent = 2
 
     def _take_presence(self, element: Element) -> None:
-        """Become ready on one's own presence, in the room if there is one."""
+        """Set `ready` on our own presence, in the room if there is one."""
         origin = element.get("from", "")
         me = f"{self._place.to}/{self._place.user}" if self._place.in_room else f"{self._place.user}@"
         if not self.ready.done() and origin.startswith(me):
@@ -226,13 +226,13 @@ class XmppClient(asyncio.Protocol, Client):
             self._transport.write(text.encode())
 
 
-_last: tuple[bytes, str] = (b"", "")  # what follows a receiver's own address in a message, and its identifier
+_last: tuple[bytes, str] = (b"", "")  # the last message after its receiver's address, and its identifier
 
 
 def whole_message(data: bytes) -> str:
     """Return the identifier of a message, if the data are one whole message with our text and nothing else; else "".
 
-    Many receivers of a message pay for one search and a comparison each: what differs between them is the address
+    For many receivers of a message it searches once and then only compares: the copies differ only in the address
     `to`, in the first tag.
     """
     global _last
@@ -250,7 +250,7 @@ def whole_message(data: bytes) -> str:
 
 
 def attribute(stanza: bytes, mark: bytes) -> str:
-    """Return an attribute of the first tag, named by what precedes its quote (` id=`); "" if it has none.
+    """Return an attribute of the first tag, found by the text before its quote (` id=`); "" if it has none.
 
     :param stanza: begins with a tag; attribute values contain neither `>` nor the mark.
     """

@@ -1,7 +1,7 @@
-"""A group of 100,000: what a message to it costs its sender, and how long the decision about all members takes.
+"""A group of 100,000: the cost of a message for its sender, and the time until all members are decided.
 
-One in a hundred has an iPhone. First the sender's POST to the group and to one person are timed in turns, while no
-worker runs; then a worker decides about a message in chunks, and pushes.
+One in a hundred has an iPhone. First the sender's POST to the group and to one person are timed in turns, without a
+worker; then a worker decides the members of a message in chunks, and pushes.
 """
 
 from __future__ import annotations

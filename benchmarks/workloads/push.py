@@ -1,8 +1,8 @@
-"""Pushes: one message to a group of 10,000 who are away, each with an iPhone, while two other people talk.
+"""Pushes: one message to a group of 10,000 who are away, each with an iPhone, while two other people chat.
 
-Blocks take turns: in one the two talk alone, in the next a message is sent to the group as well, until its last push
-is at the provider (a double of APNs on this machine) and recorded. This is done with one worker, then with two. In the
-end, the workers stopped, the sender's POST to the group and to one person are timed in turns.
+Blocks alternate: in one the two chat alone, in the next a message is sent to the group as well, until its last push is
+at the provider (a double of APNs on this machine) and recorded. This runs with one worker, then with two. At the end,
+without workers, the sender's POST to the group and to one person are timed in turns.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ POST_BAR = Bar(first=1.2, target=1.1, at_least=False)
 
 @dataclass(slots=True)
 class Seen:
-    """What the rounds of one number of workers took. Times in seconds, one for each round or message."""
+    """The measurements of the rounds with one number of workers. Times in seconds, one for each round or message."""
 
     first: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
     decided: list[float] = field(default_factory=list)
     cpu: dict[str, float] = field(default_factory=dict)  # seconds of all rounds, by process
     commits: float = 0
-    alone: list[list[float]] = field(default_factory=list)  # acknowledgements of those who talk, by block
+    alone: list[list[float]] = field(default_factory=list)  # acknowledgements of the chatting pair, by block
     beside: list[list[float]] = field(default_factory=list)
 
     def add(self, first: float, last: float, decided: float, watch: Stopwatch, commits: float) -> None:
-        """Take what one round took."""
+        """Add the measurements of one round."""
         for times, took in ((self.first, first), (self.last, last), (self.decided, decided)):
             times.append(took)
         for name, used in watch.cpu.items():
@@ -63,7 +63,7 @@ class Seen:
         self.commits += commits
 
     def figures(self) -> dict[str, float]:
-        """Return medians of the rounds, and what one delivery cost."""
+        """Return medians of the rounds, and the cost of one delivery."""
         deliveries = MEMBERS * len(self.last)
         figures = {
             "pushes_per_s": median(MEMBERS / (last - first) for first, last in zip(self.first, self.last, strict=True)),
@@ -79,7 +79,7 @@ class Seen:
         }
 
     def of_others(self) -> dict[str, float]:
-        """Return what those waited who talked: all blocks together, and the medians of blocks in relation."""
+        """Return the latencies of the chatting pair: of all blocks together, and the ratio of the medians of blocks."""
         figures = {}
         for percent in (50, 99):
             alone, beside = (median(percentile(block, percent) for block in kind) for kind in (self.alone, self.beside))
@@ -89,7 +89,7 @@ class Seen:
 
 
 class Away:
-    """The sender of the group, the provider, and what the database says of the deliveries."""
+    """The sender of the group, the provider, and queries of the deliveries."""
 
     def __init__(self, installation: Installation, apns: Apns, known: Mapping[str, Any], *, devices: int) -> None:
         address = urlsplit(installation.url)
@@ -101,7 +101,7 @@ class Away:
         self._database = psycopg.connect(installation.environment["DATABASE_URL"], autocommit=True)
 
     def post(self, conversation_id: str) -> float:
-        """Send a message over REST; return what the answer took, in seconds.
+        """Send a message over REST; return the time until the answer, in seconds.
 
         :raises Invalid: it was refused.
         """
@@ -116,9 +116,9 @@ class Away:
         return took
 
     async def pushes(self) -> tuple[float, float, float]:
-        """Send to everybody; return when the first and the last push came and the last was decided about, in seconds.
+        """Send to everybody; return when the first and the last push came and the last member was decided, in seconds.
 
-        :raises Invalid: somebody got none, or two, or it took too long.
+        :raises Invalid: a device got no push, or two, or it took too long.
         """
         before = len(self._journal.entries)
         sent_at = time.time()
@@ -135,14 +135,14 @@ class Away:
         return min(times), max(times), self.asks(_DECIDED) - sent_at
 
     def forgets_what_was_sent(self) -> None:
-        """Let nobody be told of what was sent while no worker ran."""
+        """Drop the notifications of messages that were sent while no worker ran."""
         self._database.execute(
             "UPDATE notifications_progress SET floor = newest, candidate = newest "
             "FROM (SELECT max(id) AS newest FROM conversations_event) AS log WHERE name = 'events'"
         )
 
     def connect_anew(self) -> None:
-        """Drop the connection for the next POST to make another: after a pause the server may have closed it."""
+        """Drop the connection, so that the next POST opens another: after a pause the server may have closed it."""
         self._http.close()
 
     def asks(self, query: str) -> Any:
@@ -165,9 +165,9 @@ _COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_dat
 def everybody_away(
     installation: Installation, stack: contextlib.ExitStack, *, members: int, devices: int
 ) -> tuple[Installation, Away, list[Any]]:
-    """Start a double of APNs and a server with a group of so many, of whom so many have an iPhone.
+    """Start a double of APNs and a server with a group of `members`, of whom `devices` have an iPhone.
 
-    Returns that server, what is asked of it, and two pairs of places in which others may talk.
+    Return that server, the sender with its provider, and two pairs of places in which other people may chat.
     """
     apns = stack.enter_context(Apns())
     beside = installation.beside()
@@ -181,7 +181,7 @@ def everybody_away(
 
 
 def started_worker(name: str, installation: Installation, stack: contextlib.ExitStack) -> Worker:
-    """Start a worker of 16 threads, which ends with the stack at the latest."""
+    """Start a worker of 16 threads, which is stopped with the stack at the latest."""
     worker = Worker(name, installation.environment, temporary_folder("worker"), concurrency=16)
     worker.start()
     stack.callback(_end, worker)
@@ -214,7 +214,7 @@ async def _measured(installation: Installation, away: Away, pair: list[Any], wor
     await crowd.settle()
     beating = asyncio.ensure_future(heartbeats([sender, receiver]))
     chat.begin()
-    await away.pushes()  # whatever is slow the first time
+    await away.pushes()  # a warm-up
     seen = Seen()
     pids = installation.pids | {worker.name: worker.program.pid for worker in workers}
     whole = Stopwatch(pids)
@@ -247,7 +247,7 @@ async def _measured(installation: Installation, away: Away, pair: list[Any], wor
 
 
 def posts(installation: Installation, away: Away, name: str, members: int) -> Result:
-    """Time the sender's POST to the group and to one person, in turns; what they are to be told is never done."""
+    """Time the sender's POST to the group and to one person, in turns; their notifications are dropped."""
     took: dict[str, list[float]] = {away.group_id: [], away.direct_id: []}
     away.connect_anew()
     watch = Stopwatch(installation.pids)

@@ -1,7 +1,7 @@
 """W2, throughput: 50 pairs, each with one message outstanding, 15 s.
 
-A message is done when it was acknowledged, received by the other of the pair, and returned to its sender's own
-socket (if the server does that); only then the pair sends the next.
+A message is complete when it was acknowledged, received by the other of the pair, and returned to its sender's own
+socket (if the server does that); only then the pair sends the next one.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Pair:
         sender.on_message = receiver.on_message = self._on_message
 
     def talk(self, until: float) -> None:
-        """Send message after message until that time; `stopped` is set when the last one is done."""
+        """Send message after message until that time; `stopped` is set when the last one is complete."""
         self._until = until
         self.stopped = asyncio.get_running_loop().create_future()
         self._send()
 
     def check(self) -> None:
-        """Note a fault unless both sides heard every message exactly once."""
+        """Add a fault unless both sides received every message exactly once."""
         if (self.sender.messages, self.receiver.messages) != (self.sent * self.sender.hears_itself, self.sent):
             self._faults.append(
                 f"of {self.sent} messages a pair heard {self.sender.messages}, {self.receiver.messages}"

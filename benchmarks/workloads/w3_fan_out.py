@@ -1,7 +1,7 @@
 """W3, fan-out: one conversation with 500 connected receivers, 100 messages in a closed loop.
 
-The next message goes out when the last receiver has the one before, and the sender its own copy and
-the acknowledgement. Only what the 500 receive counts as deliveries.
+Each message is sent when the last receiver has the one before, and the sender its own copy and the
+acknowledgement. Only deliveries to the 500 receivers count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BAR = Bar(first=50_000, target=110_000, at_least=True)
 
 
 class Round:
-    """One message on its way to everybody."""
+    """One message and its deliveries."""
 
     def __init__(self, sender: Client, receivers: list[Client], faults: list[str]) -> None:
         self.sender = sender

@@ -1,8 +1,8 @@
-"""W4, memory: what an idle, signed-in connection costs the server process, at 2,000 connections.
+"""W4, memory: the cost of an idle, signed-in connection in the server process, at 2,000 connections.
 
-2,000 people in 1,000 direct conversations. Counted is the growth of the server's PSS; what the kernel
-holds for the TCP connections is not in it. A few connections come and go before the first reading, so
-that what the first connection of a process loads is not charged to all.
+2,000 people in 1,000 direct conversations. The figure is the growth of the server's PSS, without the
+kernel's memory for TCP connections. A few connections come and go before the first reading, so that
+modules loaded by the first connection of a process are not counted.
 """
 
 from __future__ import annotations

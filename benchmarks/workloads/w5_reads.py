@@ -1,10 +1,10 @@
-"""W5, reads: what an ordinary reader's client asks for, on tables of 10 thousand, 1 million and 10 million messages.
+"""W5, reads: the requests of an ordinary client, on tables of 10 thousand, 1 million and 10 million messages.
 
-Asked for, one request at a time: the newest page of history, a page from the middle of 5,000 messages, the list of
+The requests, one at a time: the newest page of history, a page from the middle of 5,000 messages, the list of
 conversations with unread counts, and a sync of 100 conversations after an absence. Over REST, the sync over the socket.
-(There is no search in the product yet.) The reader (`benchmarks.reader`) is the same everywhere; all the rest of a
-table is load data. Each size has a server process of its own, and all are asked in turns, so that whatever else
-the machine does hits all alike. The cost of a request is the processor time of the server and of PostgreSQL.
+(There is no search in the product yet.) The reader (`benchmarks.reader`) is the same everywhere; the rest of a
+table is load data. Each size has a server process of its own, and requests go to all in turns, so that other load
+on the machine affects all alike. The cost of a request is the processor time of the server and of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GROWTH_BAR = Bar(first=1.2, target=1.2, at_least=False)
 
 @dataclass(slots=True)
 class Asked:
-    """What one kind of request took on one table: seconds of waiting each, and CPU seconds of all together."""
+    """The measurements of one kind of request on one table: seconds of each, and CPU seconds of all together."""
 
     waits: list[float] = field(default_factory=list)
     server_cpu: float = 0.0
@@ -62,7 +62,7 @@ class Table:
         self._client: CatchingUp | None = None
 
     def get(self, path: str) -> dict:
-        """Ask over REST."""
+        """Make a REST request."""
         self._http.request("GET", f"/api/v1{path}", headers=self._headers)
         answer = self._http.getresponse()
         body = answer.read()
@@ -71,7 +71,7 @@ class Table:
         return msgspec.json.decode(body)
 
     async def history(self, before: int | None = None) -> None:
-        """Ask for a page of the large conversation."""
+        """Load a page of the large conversation."""
         top = before or self.known["heads"][self.known["conversation_id"]] + 1
         part = f"?before={before}" if before else ""
         page = self.get(f"/conversations/{self.known['conversation_id']}/messages{part}")
@@ -79,11 +79,11 @@ class Table:
             raise Invalid("a page of history came with other messages than asked for")
 
     async def history_in_the_middle(self) -> None:
-        """Ask for a page amid 5,000 messages."""
+        """Load a page in the middle of 5,000 messages."""
         await self.history(before=reader.MESSAGES // 4)
 
     async def conversations(self) -> None:
-        """Ask for the first page of conversations."""
+        """Load the first page of conversations."""
         page = self.get("/conversations")
         unread = [each["unread_count"] for each in page["results"]]
         if len(unread) != PAGE or sum(count > 0 for count in unread) != reader.UNREAD_IN:
@@ -98,7 +98,7 @@ class Table:
             raise Invalid(f"a sync came with {caught_up.events} events and {len(caught_up.heads)} heads")
 
     async def measure(self, name: str, request: Callable[[], Awaitable[None]], times: int) -> None:
-        """Make a request so many times, and note what it took."""
+        """Make a request `times` times, and record its measurements."""
         asked = self.asked.setdefault(name, Asked())
         pids = self.installation.pids
         before = cpu_seconds(pids["server"]), cpu_seconds(pids["postgresql"])
@@ -110,7 +110,7 @@ class Table:
         asked.postgresql_cpu += cpu_seconds(pids["postgresql"]) - before[1]
 
     async def measure_all(self, times: int) -> None:
-        """Make every request so many times."""
+        """Make every request `times` times."""
         await self.measure("history", self.history, times)
         await self.measure("history_middle", self.history_in_the_middle, times)
         await self.measure("conversations", self.conversations, times)

@@ -1,8 +1,8 @@
 """W6, herd: 2,000 clients reconnect and sync at once, while 20 pairs chat.
 
-Each client is in 14 conversations on average, and has missed two events in every third of them. The time counts
-from the first connection that is opened to the last `sync_complete`. What the chatting pairs send (100 messages a
-second in all) is measured before and meanwhile.
+Each client is in 14 conversations on average, and has missed two events in every third of them. The time is
+from opening the first connection to the last `sync_complete`. The messages of the chatting pairs (100 a second in all)
+are measured before and meanwhile.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A complete Chatsite client: signs in, catches up, prints what is said, sends what is typed.
+"""A complete Chatsite client: signs in, catches up, prints messages, sends typed lines.
 
     pip install websockets
     python client.py http://127.0.0.1:8000 ana chatsite-demo CONVERSATION_ID
 
-It keeps every rule of docs/protocol.md. A real client also keeps `cursors`, `since` and `outbox` on disk.
+It follows every rule of docs/protocol.md. A real client also stores `cursors`, `since` and `outbox` on disk.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Client:
             except ConnectionClosed as closed:
                 code = closed.rcvd and closed.rcvd.code
             except (OSError, InvalidHandshake):
-                pass  # nobody answers, or the upgrade was refused for now
+                pass  # no server answers, or the upgrade was refused for now
             if code in FINAL:
                 heart.cancel()
                 return FINAL[code]
@@ -66,10 +66,10 @@ class Client:
         try:
             await self.socket.send(json.dumps(frame))
         except (ConnectionClosed, AttributeError):
-            pass  # what matters is in the outbox and goes out with the next connection
+            pass  # messages are in the outbox and are sent with the next connection
 
     async def send(self, conversation_id, content):
-        key = str(uuid.uuid4())  # made once; every repetition carries the same
+        key = str(uuid.uuid4())  # made once; every repetition uses the same
         message = {"conversation_id": conversation_id, "client_message_id": key, "content": content}
         self.outbox[key] = {"type": "send_message"} | message
         await self.say(self.outbox[key])
@@ -85,7 +85,7 @@ class Client:
             await self.say({"type": "sync", "id": "sync"} | known)
 
     def enter(self, epoch):
-        if epoch != self.epoch:  # another log: what is known of the former says nothing about it
+        if epoch != self.epoch:  # another log: the cursors belong to the former one
             self.cursors, self.since, self.epoch = {}, None, epoch
 
     async def load(self, key):
@@ -94,7 +94,7 @@ class Client:
             self.cursors[key] = body["last_sequence"]
             await self.show(body["last_message"])
         except urllib.error.HTTPError:
-            self.cursors.pop(key, None)  # not mine any more; if it is, the next check of heads says so
+            self.cursors.pop(key, None)  # no longer mine; if it is, the next check of heads shows that
 
     async def receive(self, frame):
         match frame["type"]:
@@ -104,7 +104,7 @@ class Client:
                 self.interval = frame["heartbeat_interval"]
                 await self.sync()
                 await self.send_unsent()
-            case "message_ack":  # carries a sequence too, but is no event
+            case "message_ack":  # has a sequence, too, but is no event
                 self.outbox.pop(frame["client_message_id"], None)
             case "error":
                 self.syncing = self.syncing and frame.get("id") != "sync"
@@ -130,7 +130,7 @@ class Client:
                     self.cursors[key] = cursor + 1
                     await self.apply(frame)
                 elif cursor is not None and frame["sequence"] > cursor:
-                    await self.sync()  # a gap: the missing events come, this one with them
+                    await self.sync()  # a gap: the missing events come, including this one
 
     async def apply(self, event):
         if event["type"] == "participant_removed" and event["user_id"] == self.me:
@@ -139,7 +139,7 @@ class Client:
             await self.show(event["message"])
 
     async def show(self, message):
-        if message and message["sender_user_id"]:  # the server's own have none
+        if message and message["sender_user_id"]:  # system messages have none
             print(f"{message['sender_user_id']}: {message['content']}", flush=True)
             if message["sender_user_id"] != self.me:
                 await self.say({"type": "delivery_receipt", "message_id": message["id"]})

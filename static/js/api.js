@@ -1,9 +1,9 @@
 /**
  * The REST side of the protocol.
  *
- * Lives here: one function that speaks JSON with the session cookie and the CSRF header, and the
- * one kind of error it throws. Does not live here: retries (their callers know what may be
- * repeated) and any credential: the session cookie is out of reach of scripts.
+ * Lives here: one function that sends and reads JSON with the session cookie and the CSRF header,
+ * and the one kind of error it throws. Does not live here: retries (the callers know what may be
+ * repeated) and credentials (scripts cannot read the session cookie).
  */
 
 /** A refusal by the server, or no answer at all (status 0, code "unreachable"). */
@@ -73,7 +73,7 @@ export const api = {
   conversation: (id) => request("GET", `/conversations/${id}`),
   createConversation: (fields) => request("POST", "/conversations", fields),
   updateConversation: (id, fields) => request("PATCH", `/conversations/${id}`, fields),
-  updateMyPlace: (id, fields) => request("PATCH", `/conversations/${id}/me`, fields),
+  updateMySettings: (id, fields) => request("PATCH", `/conversations/${id}/me`, fields),
   leaveConversation: (id) => request("DELETE", `/conversations/${id}?mode=leave`),
   participants: (id, cursor) => request("GET", `/conversations/${id}/participants?${query({ cursor, limit: 200 })}`),
   addParticipants: (id, userIds) => request("POST", `/conversations/${id}/participants`, { user_ids: userIds }),

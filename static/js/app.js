@@ -1,8 +1,8 @@
 /**
  * The web client's composition root: makes the parts, connects them, shows the first page.
  *
- * Lives here: the order of starting and stopping. Every other module gets what it needs from here
- * and imports none of its neighbours' instances.
+ * Lives here: the order of starting and stopping. Every other module gets its dependencies from
+ * here and imports no instance of another module.
  */
 import { api } from "./api.js";
 import { createCache } from "./cache.js";
@@ -56,7 +56,7 @@ async function start(user) {
     if (frame.type === "connected") push.restore();
   }
 
-  /** The cookie is somebody else's by now: they signed in in another tab. */
+  /** Restart for another user, who has signed in in another tab: the cookie is theirs now. */
   async function changeUser() {
     connection.stop();
     cache.close();
@@ -69,7 +69,7 @@ async function start(user) {
   }
 
   async function onStop(code) {
-    // One's own sign-out closes the socket too: it goes on by itself.
+    // A sign-out here closes the socket, too; signOut() does the rest.
     if (signingOut) return;
     cache.close();
     if (code === REVOKED) {
@@ -83,7 +83,7 @@ async function start(user) {
 
   async function signOut() {
     signingOut = true;
-    // While the server still knows who asks; without an answer here it knows from the sign-out.
+    // Before the sign-out, while the request is still authenticated. If it fails, the sign-out ends the pushes.
     await push.release();
     try {
       await api.logout();
@@ -124,12 +124,12 @@ async function start(user) {
   });
 }
 
-/** Return the conversation that this window shows as it is now, or null: without a connection it shows an older one. */
+/** Return the conversation that this window shows up to date, or null: without a connection its state is old. */
 function conversationInSight({ link, open }) {
   return document.visibilityState === "visible" && (link === "online" || link === "updating") ? open : null;
 }
 
-// Also while nobody is signed in: the address waits for them.
+// Also while nobody is signed in: the address is used after the sign-in.
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
   if (data?.type === "open") navigateTo(data.conversation_id);
 });

@@ -1,7 +1,7 @@
 /**
- * Waiting times between attempts: full jitter, so that many clients never come back at once.
+ * Waiting times between attempts: full jitter, so that many clients do not reconnect at once.
  *
- * Lives here: the arithmetic. Does not live here: timers (their users keep them).
+ * Lives here: the arithmetic. Does not live here: timers (the callers have them).
  */
 
 const FIRST_CEILING_SECONDS = 0.5;
@@ -9,7 +9,7 @@ const LAST_CEILING_SECONDS = 30;
 
 /**
  * Return the seconds to wait before an attempt: uniform between 0 and a ceiling that doubles
- * from 0.5 s to 30 s. There is no last attempt.
+ * from 0.5 s to 30 s. The number of attempts is unlimited.
  * @param {number} failures attempts that failed in a row before this one, from 0
  * @param {() => number} random uniform in [0, 1)
  */
@@ -19,8 +19,8 @@ export function fullJitter(failures, random = Math.random) {
 }
 
 /**
- * Return the seconds to wait when the other side named a time: never earlier, a little spread.
- * @param {number|undefined} retryAfter seconds, if the server said so
+ * Return the seconds to wait: the server's `retry_after` and a little jitter, or full jitter without one.
+ * @param {number|undefined} retryAfter seconds, if the server sent it
  * @param {number} failures
  * @param {() => number} random
  */

@@ -1,9 +1,9 @@
 /**
- * The snapshot on disk (IndexedDB): a reload paints at once and asks only for what is new.
+ * The snapshot on disk (IndexedDB): a reload shows it at once and loads only newer events.
  *
- * One record per conversation with its newest messages, and one record for the rest; a save writes
- * what changed since the last one in a single transaction, so cursors and messages agree. Presence
- * and typing are not kept. Where IndexedDB is refused (private windows, full disks) the client
+ * One record per conversation with its newest messages, and one record for the rest. A save writes
+ * the changes since the last one in a single transaction, so cursors and messages agree. Presence
+ * and typing are not stored. Where IndexedDB is refused (private windows, full disks) the client
  * works without a cache. Lives here: loading, saving, wiping. Does not live here: unsent messages
  * (outbox.js), which must be on disk before a function returns.
  */
@@ -11,7 +11,7 @@ import { KEPT_MESSAGES } from "./state/reducer.js";
 import { trimTimeline } from "./state/timeline.js";
 
 const DATABASE = "chatsite";
-/** Raise it when the shape of the kept state changes: an older snapshot is dropped, not converted. */
+/** Increase it when the shape of the stored state changes: an older snapshot is dropped, not converted. */
 const VERSION = 2;
 const SAVE_AFTER_MS = 400;
 const KEPT_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits"];
@@ -31,7 +31,7 @@ async function openDatabase() {
     request.result.createObjectStore("conversations", { keyPath: "id" });
   };
   const opening = settled(request);
-  // A tab with an older version of this script holds the database and may do so for days.
+  // A tab with an older version of this script may keep the database open for days.
   const blocked = new Promise((_, reject) => {
     request.onblocked = () => {
       reject(new Error("another tab holds an older snapshot"));
@@ -43,7 +43,7 @@ async function openDatabase() {
   return base;
 }
 
-/** Create the cache; `owner` is the id of the user whose data it may hold. */
+/** Create the cache; `owner` is the id of the user whose data it may contain. */
 export function createCache({ store, owner }) {
   let opening = null;
   let saved = null;
@@ -99,18 +99,18 @@ export function createCache({ store, owner }) {
   return {
     /** Return the cached part of the state, or null. */
     load: () => load().catch(() => null),
-    /** Begin to save changes, a moment after they happened. */
+    /** Start saving changes, each after a short delay. */
     keep() {
       saved = null;
       store.subscribe(() => {
         timer ??= setTimeout(() => save().catch(() => {}), SAVE_AFTER_MS);
       });
     },
-    /** Save nothing from now on: the session is over. */
+    /** Stop saving: the session has ended. */
     close() {
       closed = true;
     },
-    /** Save now: the page may be about to go. */
+    /** Save now: the page may be about to close. */
     flush() {
       if (timer === null) return;
       clearTimeout(timer);
@@ -119,10 +119,10 @@ export function createCache({ store, owner }) {
   };
 }
 
-/** Remove everything that any user of this browser left here. */
+/** Remove the data of every user of this browser. */
 export async function wipeCache() {
   try {
-    // As it is: a tab with an older version of this script could keep a newer one waiting.
+    // Open the existing version: a tab with an older script could block the opening of a newer one.
     const base = await settled(indexedDB.open(DATABASE));
     const names = [...base.objectStoreNames];
     if (names.length === 0) {
@@ -138,6 +138,6 @@ export async function wipeCache() {
     });
     base.close();
   } catch {
-    // There can be no database here, and so nothing to remove.
+    // This browser allows no database, so there is nothing to remove.
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The checksum of heads: how a client notices that it missed the last event of a conversation.
  *
- * Lives here: CRC-32 (the one of zlib and PNG) and the sum over conversations that a `pong` is
- * compared with. Does not live here: what to do when they differ (replica.js).
+ * Lives here: CRC-32 (as in zlib and PNG) and the sum over conversations, to compare with a `pong`.
+ * Does not live here: what to do when they differ (replica.js).
  */
 
 const TABLE = new Uint32Array(256).map((_, index) => {
@@ -29,8 +29,8 @@ export function crc32(text) {
 }
 
 /**
- * Return how many conversations are held and the sum of their heads' checksums modulo 2^32.
- * A sum does not depend on order, so the two sides need not agree on one.
+ * Return the number of conversations and the sum of their heads' checksums modulo 2^32.
+ * A sum does not depend on the order, so client and server need not agree on one.
  * @param {Iterable<[string, number]>} heads pairs of conversation id and last sequence
  * @returns {{count: number, checksum: number}}
  */

@@ -1,13 +1,13 @@
 /**
- * The one socket to the server: kept open for as long as somebody is signed in.
+ * The one socket to the server: kept open while a user is signed in.
  *
- * Attempts use full jitter and never end. Three things shorten or lengthen a wait: `retry_after`
- * of a `reconnect` frame, the browser's word that the network is back, and a close for flooding.
- * Only 4401 and 4403 stop it, because no later attempt can succeed. 4409 means that another tab of
- * this browser took the device's place; answering by reconnecting would make the tabs push each
- * other out for ever, so the connection is *parked* until this tab is looked at again.
+ * Attempts use full jitter and never end. Three things change a wait: `retry_after` of a
+ * `reconnect` frame, the browser's event that the network is back, and a close for flooding. Only
+ * 4401 and 4403 stop the attempts, because no later one can succeed. 4409 means that another tab of
+ * this browser has replaced this socket. Reconnecting would make the tabs replace each other for
+ * ever, so the connection is *parked* until this tab gets the focus again.
  *
- * Lives here: attempts, heartbeat, signs of life. Does not live here: what frames mean.
+ * Lives here: attempts, heartbeat, detection of dead sockets. Does not live here: what frames mean.
  */
 import { fullJitter, waitingTime } from "./backoff.js";
 
@@ -28,8 +28,8 @@ const CODE_TOO_FAST = 4429;
  * @param {string} options.url
  * @param {(frame: object) => void} options.onFrame every frame, `connected` included
  * @param {(link: "connecting"|"connected"|"waiting"|"parked") => void} options.onLink
- * @param {(code: number) => void} options.onStop signed out, for good
- * @param {object} [options.surroundings] WebSocket, timers, clock and chance, for tests
+ * @param {(code: number) => void} options.onStop signed out: no more attempts
+ * @param {object} [options.surroundings] WebSocket, timers, clock and random numbers, for tests
  */
 export function createConnection({ url, onFrame, onLink, onStop, surroundings = globalThis }) {
   const { WebSocket, setTimeout, clearTimeout, setInterval, clearInterval } = surroundings;
@@ -127,7 +127,7 @@ export function createConnection({ url, onFrame, onLink, onStop, surroundings = 
     draining = false;
   }
 
-  /** Give a socket up that shows no life: a new one is quicker than its closing handshake. */
+  /** Drop a dead socket: opening a new one is quicker than its closing handshake. */
   function abandon() {
     if (socket) lost(1006);
   }
@@ -157,7 +157,7 @@ export function createConnection({ url, onFrame, onLink, onStop, surroundings = 
   }
 
   return {
-    /** Start connecting, and go on for ever. */
+    /** Start connecting; attempts continue until stop(). */
     start() {
       if (!stopped) return;
       stopped = false;
@@ -166,16 +166,16 @@ export function createConnection({ url, onFrame, onLink, onStop, surroundings = 
       attempt();
     },
     stop,
-    /** Send a frame; says false if there is no usable socket, and then nothing was sent. */
+    /** Send a frame; return false if there is no usable socket and nothing was sent. */
     send,
-    /** Say whether the server asked this client to be silent for a while. */
+    /** Return whether the server asked this client to send nothing for a while. */
     get silent() {
       return now() < silentUntil;
     },
     get ready() {
       return ready && !draining;
     },
-    /** Look whether the socket is alive, or try to get one now: the tab or the network came back. */
+    /** Check the socket, or try to open one now: the tab or the network came back. */
     wake() {
       if (stopped) return;
       if (ready && now() - lastSign > PROBE_TIMEOUT_MS) {
@@ -186,7 +186,7 @@ export function createConnection({ url, onFrame, onLink, onStop, surroundings = 
         retryTimer = setTimeout(attempt, parked ? 0 : fullJitter(0, random) * 1000);
       }
     },
-    /** The browser says that the network is gone. */
+    /** Drop the socket: the browser reports that the network is gone. */
     networkLost() {
       abandon();
     },

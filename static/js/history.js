@@ -1,7 +1,7 @@
 /**
- * Fetching what lies outside the held history: older pages and quoted messages.
+ * Fetching messages outside the loaded history: older pages and quoted messages.
  *
- * Lives here: one request at a time per conversation, and what it asks for. Does not live here:
+ * Lives here: the requests, one at a time per conversation. Does not live here:
  * how a page is merged (state/timeline.js).
  */
 
@@ -25,7 +25,7 @@ export function createHistory({ store, api }) {
     });
   }
 
-  /** Load the page before the held history; says false if there is none or it could not be had. */
+  /** Load the page before the loaded history; return false if there is none or the request failed. */
   async function loadOlder(id) {
     if (loading.has(id)) return loading.get(id);
     const timeline = store.state.timelines[id];
@@ -40,9 +40,9 @@ export function createHistory({ store, api }) {
 
   return {
     loadOlder,
-    /** Say whether a page of this conversation is on its way. */
+    /** Return whether a page of this conversation is being loaded. */
     isLoading: (id) => loading.has(id),
-    /** Load older pages until a message is covered; says whether it is. */
+    /** Load older pages until a message is covered; return whether it is. */
     async reach(id, sequence) {
       for (let page = 0; page < PAGES_PER_JUMP; page += 1) {
         const timeline = store.state.timelines[id];
@@ -52,7 +52,7 @@ export function createHistory({ store, api }) {
       }
       return false;
     },
-    /** Load a quoted message that the held history does not contain, once. */
+    /** Load a quoted message that the loaded history does not contain, once. */
     async loadQuote(messageId) {
       if (quotesAsked.has(messageId)) return;
       quotesAsked.add(messageId);

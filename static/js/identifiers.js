@@ -2,7 +2,7 @@
  * Random identifiers made by this client.
  *
  * Lives here: UUIDs for client_message_id and for commands. `crypto.randomUUID` exists only in
- * secure contexts; a server on plain http in a local network is not one, hence the second way.
+ * secure contexts. A server on plain http in a local network is not one; for it there is a fallback.
  */
 
 /** Return a random UUID (version 4). */

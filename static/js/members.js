@@ -1,11 +1,11 @@
 /**
- * Everybody in a conversation: a body lists only the first fifty.
+ * All members of a conversation: a body lists only the first fifty.
  *
- * Lives here: loading the rest, and keeping it for as long as nobody comes or goes. Does not live here: what is
- * shown of them.
+ * Lives here: loading the rest, and caching it until the number of members changes. Does not live here: how members
+ * are shown.
  */
 
-/** Load everybody, page by page. */
+/** Load all members, page by page. */
 export async function loadMembers(api, id) {
   const members = [];
   let cursor = null;
@@ -18,7 +18,7 @@ export async function loadMembers(api, id) {
 }
 
 /**
- * Create what knows the members of a conversation, as far as they have been loaded.
+ * Create the list of the members of a conversation that have been loaded.
  * @param {{store: object, api: object}} app
  * @param {string} id
  */
@@ -30,9 +30,9 @@ export function createMembers({ store, api }, id) {
   const conversation = () => store.state.conversations[id];
 
   return {
-    /** Return those who are known now. */
+    /** Return the members loaded so far. */
     known: () => (all && countThen === conversation().participant_count ? all : conversation().participants),
-    /** Load the others, if there are any; `onLoaded` is told when there are more than before. */
+    /** Load the others, if there are any; `onLoaded` is called when there are more than before. */
     async complete(onLoaded) {
       const { participant_count: count, participants } = conversation();
       if (loading || count <= participants.length || (all && countThen === count)) return;
@@ -42,7 +42,7 @@ export function createMembers({ store, api }, id) {
         countThen = count;
         onLoaded();
       } catch {
-        // The listed ones can be named; the next "@" tries again.
+        // The listed members can be mentioned; the next "@" tries again.
       } finally {
         loading = false;
       }

@@ -1,13 +1,13 @@
 /**
- * Mentions: where they lie in a text, and whom somebody who writes means.
+ * Mentions: where they are in a text, and which people they name.
  *
- * The protocol counts code points, JavaScript units of UTF-16: here is the one place where one becomes the
- * other. What is written "@Ben" means Ben for as long as it stands in the text, however it came there and
- * whatever is written around it: nothing must be remembered between typing and sending. Lives here: pure
- * functions. Does not live here: the list under the field (views/mention_list.js).
+ * The protocol counts code points, JavaScript units of UTF-16; only this module converts between them.
+ * "@Ben" in a text means Ben, however it was typed and whatever is around it, so nothing must be remembered
+ * between typing and sending. Lives here: pure functions. Does not live here: the list under the field
+ * (views/mention_list.js).
  *
  * @typedef {{user_id: string, offset: number, length: number}} Mention in code points
- * @typedef {{label: string, user_id: string}} Label what stands for somebody in a text
+ * @typedef {{label: string, user_id: string}} Label a text that names a person
  */
 
 const WORD = /[\p{L}\p{N}_]/u;
@@ -16,13 +16,13 @@ const OFFERED = 8;
 
 const codePoints = (text) => Array.from(text);
 
-/** Return the name that is being written before the caret, with where its "@" stands; null if there is none. */
+/** Return the name that is being typed before the caret and the index of its "@"; null if there is none. */
 export function begunMention(text, caret) {
   const found = BEGUN.exec(text.slice(0, caret));
   return found ? { start: caret - found[1].length - 1, query: found[1] } : null;
 }
 
-/** Return the members whom a begun name may mean, whose names begin with it first. */
+/** Return the members that a partly typed name may mean; first those whose names begin with it. */
 export function membersLike(members, query, viewerId) {
   const wanted = query.toLocaleLowerCase();
   const rank = ({ display_name: name, username }) => {
@@ -39,21 +39,21 @@ export function membersLike(members, query, viewerId) {
     .map((found) => found.one);
 }
 
-/** Return what is written for a member: the name, or the user name where somebody else is called so, too. */
+/** Return the label of a member: the name, or the user name if another member has the same name. */
 export function labelOf(member, members) {
   const isNamedSo = (one) => one.display_name === member.display_name || one.username === member.display_name;
   const alone = !members.some((one) => one.user_id !== member.user_id && isNamedSo(one));
   return `@${alone ? member.display_name : member.username}`;
 }
 
-/** Return all that stands for members: user names, and the names that only one of them has. */
+/** Return all labels of members: user names, and the names that only one member has. */
 export function labelsOf(members) {
   return members.flatMap((one) =>
     [...new Set([`@${one.username}`, labelOf(one, members)])].map((label) => ({ label, user_id: one.user_id })),
   );
 }
 
-/** Return what stands for people in a message, so that an edit keeps those who left or changed their name. */
+/** Return the labels in a message, so that an edit keeps people who left or changed their name. */
 export function labelsOfMessage({ content, mentions = [] }) {
   return mentionParts(content, mentions)
     .filter((part) => part.user_id)
@@ -61,10 +61,10 @@ export function labelsOfMessage({ content, mentions = [] }) {
 }
 
 /**
- * Return the mentions in a text, in its order, at most so many. A label must stand by itself; of several that
- * fit at a place the longest is meant.
+ * Return the mentions in a text, in its order, at most `most`. A label must not touch other word characters; of
+ * several labels that match at an index the longest is used.
  * @param {string} text
- * @param {Label[]} labels the earlier ones win over equal ones
+ * @param {Label[]} labels of equal ones the first is used
  * @param {number} most
  * @returns {Mention[]}
  */
@@ -95,7 +95,7 @@ const before = (text, index) => codePoints(text.slice(Math.max(0, index - 2), in
 const after = (text, index) => codePoints(text.slice(index, index + 2))[0] ?? "";
 
 /**
- * Return a text in parts: those that mention somebody have a `user_id`. What does not fit the text is left out.
+ * Return a text in parts; parts that mention a person have a `user_id`. Mentions that do not fit the text are ignored.
  * @param {string} text
  * @param {Mention[]} mentions
  * @returns {{text: string, user_id?: string}[]}

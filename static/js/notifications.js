@@ -1,14 +1,15 @@
 /**
  * Loading the list of notifications, and marking it read.
  *
- * Frames tell what is new, but frames can get lost: each connection begins with the newest page, and
- * so does what follows a read mark, because the server counts then what this client only concludes.
+ * Frames bring new notifications, but frames can get lost: so each connection begins by loading the
+ * newest page. It is also loaded after a read position rose, because this client only estimates the
+ * number of unread notifications that the server counts exactly.
  *
- * Lives here: when to ask for what. Does not live here: what the answers do (state/notifications.js).
+ * Lives here: when to make which request. Does not live here: effects of the answers (state/notifications.js).
  */
 import { waitingTime } from "./backoff.js";
 import { unreadNotifications } from "./state/notifications.js";
-import { risenMarks } from "./state/selectors.js";
+import { risenReadPositions } from "./state/selectors.js";
 
 const COUNT_AGAIN_MS = 3_000;
 
@@ -23,7 +24,7 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
   let loadingOlder = false;
   let counting = null;
 
-  /** Load the newest page; a later call, and the end of the connection, makes an earlier one void. */
+  /** Load the newest page; a later call, or the end of the connection, cancels an earlier one. */
   async function refresh() {
     generation += 1;
     const mine = generation;
@@ -49,19 +50,19 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
     }, COUNT_AGAIN_MS);
   }
 
-  /** What belongs to a conversation that I left is no longer in the server's list. */
+  /** Return whether I left a conversation of the list: the server no longer lists its notifications. */
   function leftOne(state, previous) {
     return state.notifications.items.some(({ conversation_id: id }) => previous.conversations[id] && !state.conversations[id]);
   }
 
   store.subscribe((state, previous) => {
     if (state.conversations === previous.conversations || unreadNotifications(previous) === 0) return;
-    if (Object.keys(risenMarks(state, previous)).length > 0 || leftOne(state, previous)) countAgain();
+    if (Object.keys(risenReadPositions(state, previous)).length > 0 || leftOne(state, previous)) countAgain();
   });
 
   return {
     refresh,
-    /** Load the page after the held ones; says whether it came. */
+    /** Load the page after the loaded ones; return whether it came. */
     async loadOlder() {
       const { next } = store.state.notifications;
       if (!next || loadingOlder) return false;
@@ -69,7 +70,7 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
       const mine = generation;
       try {
         const page = await api.notifications(next);
-        // A newest page that was loaded meanwhile has put another end to the list.
+        // The newest page was loaded meanwhile, so the list has another end.
         if (mine !== generation) return false;
         store.dispatch({ type: "notifications_loaded", page, first: false, came: [] });
         return true;
@@ -77,7 +78,7 @@ export function createNotifications({ store, api, surroundings = globalThis }) {
         loadingOlder = false;
       }
     },
-    /** Mark everything read, up to the newest that is held. Throws the server's refusal. */
+    /** Mark all notifications read, up to the newest loaded one. Throws the server's refusal. */
     async markAllRead() {
       const newest = store.state.notifications.items[0];
       if (!newest) return;

@@ -1,19 +1,19 @@
 /**
- * The outbox: what was written is kept until the server has it.
+ * The outbox: a written message is stored until the server has it.
  *
- * The way of a message: it gets its client_message_id when it is composed, it is written to
- * localStorage, then it is shown, then it is sent. It leaves localStorage when the server
- * acknowledged it, or when its owner discards it. Everything in between may be repeated without
- * harm, because the server knows a client_message_id for ever: a lost acknowledgement, a reload,
- * two tabs sending the same entry all end in one message.
+ * The steps of a message: it gets its client_message_id when it is composed, it is written to
+ * localStorage, then shown, then sent. It is removed from localStorage when the server has
+ * acknowledged it, or when its author discards it. Every step in between may be repeated, because
+ * the server remembers a client_message_id for ever: a lost acknowledgement, a reload, or two tabs
+ * that send the same entry all result in one message.
  *
  * Each conversation has one message under way at a time, so its messages keep their order even
- * when the first one has to be tried again. The socket is the way; if it stays away for eight
- * seconds, REST is. Final refusals make an entry `failed`; only its owner can revive it.
+ * when the first one has to be repeated. Messages go over the socket; after eight seconds without
+ * one they go over REST. A final refusal makes an entry `failed`; only its author can retry it.
  *
  * One key per entry instead of one list: two tabs never overwrite each other's entries.
- * localStorage instead of IndexedDB: it has been written when the call returns, so a reload in the
- * next millisecond loses nothing.
+ * localStorage instead of IndexedDB: it is synchronous, so a reload in the next millisecond loses
+ * nothing.
  */
 import { waitingTime } from "./backoff.js";
 import { makeUuid } from "./identifiers.js";
@@ -30,14 +30,14 @@ const TEMPORARY_CODES = new Set(["try_again", "rate_limited", "server_error"]);
  * @param {{send(frame): boolean, ready: boolean, silent: boolean}} options.connection
  * @param {{sendMessage(fields): Promise<object>}} options.api
  * @param {Storage} options.storage
- * @param {object} [options.surroundings] timers, clock and chance, for tests
+ * @param {object} [options.surroundings] timers, clock and random numbers, for tests
  */
 export function createOutbox({ store, connection, api, storage, surroundings = globalThis }) {
   const { setTimeout, clearTimeout } = surroundings;
   const now = surroundings.now ?? (() => Date.now());
   const random = surroundings.random ?? Math.random;
 
-  /** Per conversation: what is under way and until when nothing else may be. */
+  /** Per conversation: the message under way, and until when no other is sent. */
   const lanes = new Map();
   let awaySince = now();
   let timer = null;
@@ -106,7 +106,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
 
   function refuse(entry, reason) {
     if (store.state.complete && !store.state.conversations[entry.conversation_id]) {
-      // The conversation is gone for this user, so there is no place to show the message.
+      // The user is no longer in the conversation, so the message cannot be shown anywhere.
       store.dispatch({ type: "discarded", client_message_id: entry.client_message_id });
       return;
     }
@@ -134,13 +134,13 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
     );
   }
 
-  /** Forget in storage what the state says is done, by an ack or by an event; it may have to be done again. */
+  /** Remove entries from storage that the state has settled, by an ack or an event; store them again if it reopens them. */
   store.subscribe((state, previous) => {
     if (state.outbox === previous.outbox) return;
     for (const entry of previous.outbox) {
-      const held = state.outbox.find((one) => one.client_message_id === entry.client_message_id);
-      if (held && held.state !== "sent") {
-        if (entry.state === "sent") save(held);
+      const current = state.outbox.find((one) => one.client_message_id === entry.client_message_id);
+      if (current && current.state !== "sent") {
+        if (entry.state === "sent") save(current);
         continue;
       }
       storage.removeItem(PREFIX + entry.client_message_id);
@@ -150,7 +150,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
   });
 
   return {
-    /** Bring back what an earlier page of this user left unsent. */
+    /** Load the messages that an earlier page of this user left unsent. */
     restore() {
       const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index));
       const entries = keys
@@ -159,7 +159,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
         .sort((one, other) => (one.composed_at < other.composed_at ? -1 : 1));
       store.dispatch({ type: "composed", entries });
     },
-    /** Take a new message in: stored first, then shown, then sent. */
+    /** Add a new message: stored first, then shown, then sent. */
     compose({ conversation_id, content, message_type = "text", metadata, mentions = [], reply_to_id = null }) {
       const entry = {
         client_message_id: makeUuid(),
@@ -181,11 +181,11 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
       save({ ...entry, state: "pending", error: undefined });
       store.dispatch({ type: "retried", client_message_id: entry.client_message_id });
     },
-    /** Give a refused message up. */
+    /** Discard a refused message. */
     discard(entry) {
       store.dispatch({ type: "discarded", client_message_id: entry.client_message_id });
     },
-    /** The connection came or went: nothing is under way on the old socket any more. */
+    /** Handle a change of the connection: nothing is under way on the old socket any more. */
     linkChanged(link) {
       if (link === "connected") awaySince = Infinity;
       else if (awaySince === Infinity) awaySince = now();
@@ -193,7 +193,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
       lanes.clear();
       pump();
     },
-    /** Take notice of acknowledgements and refusals. */
+    /** Handle acknowledgements and refusals. */
     frameReceived(frame) {
       const id = frame.client_message_id ?? frame.id;
       if (frame.type === "message_ack") {

@@ -1,31 +1,31 @@
 /**
- * Web Push of this browser: turned on by its person, kept registered, and turned off.
+ * Web Push of this browser: turned on by the person, kept registered, and turned off.
  *
- * Nothing is asked of the browser before somebody presses the button. That they did so is kept under
- * one key, which goes with everything else when another user signs in: a subscription without the
- * key is somebody else's, and ends. The server may be told of the same subscription any number of
- * times, so it is told at each start.
+ * The browser is not asked for permission before the person presses the button. A key in storage
+ * records that they did; it is removed with all other data when another user signs in. A
+ * subscription without the key belongs to another user and is ended. Registering a subscription
+ * again does no harm, so it is registered at each start.
  *
- * Lives here: permission, worker, subscription, and telling the server. Does not live here: what a
- * push shows (worker/).
+ * Lives here: permission, worker, subscription, and its registration with the server. Does not live
+ * here: what a push shows (worker/).
  */
 import { deviceFields, madeFor, subscribeOptions } from "./subscription.js";
 
 const TURNED_ON = "chatsite.push";
 const WORKER = "/service-worker.js";
 const SCOPE = "/";
-/** A push service that does not answer must not keep anybody signed in. */
-const PATIENCE_MS = 3_000;
+/** A push service that does not answer must not delay a sign-out for longer. */
+const TIMEOUT_MS = 3_000;
 
-/** What went wrong, in words for the person. */
+/** An error with a message for the person. */
 class PushError extends Error {}
 
 /**
- * Create it.
+ * Create the control of Web Push.
  * @param {object} options
  * @param {object} options.api
  * @param {Storage} options.storage
- * @param {object} [options.surroundings] the browser, or what tests give for it
+ * @param {object} [options.surroundings] the browser's globals, or test doubles
  */
 export function createPush({ api, storage, surroundings = globalThis }) {
   const { navigator, setTimeout } = surroundings;
@@ -41,12 +41,12 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     return publicKey;
   }
 
-  async function heldRegistration() {
+  async function existingRegistration() {
     return supported() ? navigator.serviceWorker.getRegistration(SCOPE) : undefined;
   }
 
-  async function heldSubscription() {
-    return (await (await heldRegistration())?.pushManager.getSubscription()) ?? null;
+  async function existingSubscription() {
+    return (await (await existingRegistration())?.pushManager.getSubscription()) ?? null;
   }
 
   async function startWorker() {
@@ -54,7 +54,7 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     try {
       registration = await navigator.serviceWorker.register(WORKER, { type: "module", scope: SCOPE, updateViaCache: "none" });
     } catch {
-      throw new PushError("This browser could not start what shows notifications.");
+      throw new PushError("This browser could not start the service worker for notifications.");
     }
     if (!registration.active) await activated(registration.installing ?? registration.waiting);
     return registration;
@@ -64,16 +64,16 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     return new Promise((resolve, reject) => {
       worker.addEventListener("statechange", () => {
         if (worker.state === "activated") resolve();
-        if (worker.state === "redundant") reject(new PushError("This browser could not start what shows notifications."));
+        if (worker.state === "redundant") reject(new PushError("This browser could not start the service worker for notifications."));
       });
     });
   }
 
-  /** Return the subscription for the server's key; one for an older key can receive nothing any more. */
+  /** Return the subscription for the server's key, a new one if the existing one is for another key. */
   async function subscribe(registration) {
-    const held = await registration.pushManager.getSubscription();
-    if (held && madeFor(held, publicKey)) return held;
-    await held?.unsubscribe();
+    const existing = await registration.pushManager.getSubscription();
+    if (existing && madeFor(existing, publicKey)) return existing;
+    await existing?.unsubscribe();
     try {
       return await registration.pushManager.subscribe(subscribeOptions(publicKey));
     } catch (error) {
@@ -89,22 +89,22 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     registered = true;
   }
 
-  /** Tell the server that this subscription is over; where that fails it learns so from the push service. */
+  /** Delete this subscription at the server; if that fails, the server learns of its end from the push service. */
   async function release() {
     registered = false;
     try {
-      const subscription = await heldSubscription();
+      const subscription = await existingSubscription();
       if (subscription) await api.forgetDevice(subscription.endpoint);
     } catch {
-      // See above.
+      // The push service will report it.
     }
   }
 
-  /** End the subscription here, and take away what is shown. */
+  /** End the subscription here, and close shown notifications. */
   async function forget() {
     storage.removeItem(TURNED_ON);
     registered = false;
-    const registration = await heldRegistration();
+    const registration = await existingRegistration();
     if (!registration) return;
     for (const shown of await registration.getNotifications()) shown.close();
     await navigator.clearAppBadge?.().catch(() => {});
@@ -114,19 +114,19 @@ export function createPush({ api, storage, surroundings = globalThis }) {
 
   return {
     /**
-     * Return how it stands here: unsupported, blocked (by the browser), not_set_up (on the server), off or on.
-     * Throws what the server's silence throws.
+     * Return the state: unsupported, blocked (by the browser), not_set_up (on the server), off or on.
+     * Throws an ApiError if the server does not answer.
      */
     async state() {
       if (!supported()) return "unsupported";
       if (surroundings.Notification.permission === "denied") return "blocked";
       if (!(await askKey())) return "not_set_up";
-      return wanted() && (await heldSubscription()) ? "on" : "off";
+      return wanted() && (await existingSubscription()) ? "on" : "off";
     },
 
-    /** Turn it on, in answer to a press of a button: the browser may ask its person. Throws an Error with words for them. */
+    /** Turn it on, when a button is pressed: the browser may ask for permission. Throws an Error with a message for the person. */
     async turnOn() {
-      // First of all: browsers let only a fresh press ask.
+      // First, because browsers allow the question only directly after a press.
       const answer = await surroundings.Notification.requestPermission();
       if (answer === "denied") throw new PushError("This browser blocks notifications of this site.");
       if (answer !== "granted") throw new PushError("The browser's question was not answered, so nothing was turned on.");
@@ -146,7 +146,7 @@ export function createPush({ api, storage, surroundings = globalThis }) {
     },
 
     /**
-     * Tell the server of the subscription that there is, once for each start, and again when the worker asks for it.
+     * Register the existing subscription with the server, once for each start, and again when the worker asks for it.
      * Fails silently: it is tried again with the next connection.
      */
     async restore({ again = false } = {}) {
@@ -159,15 +159,15 @@ export function createPush({ api, storage, surroundings = globalThis }) {
         if (!supported() || surroundings.Notification.permission !== "granted") return;
         if (await askKey()) await register();
       } catch {
-        // The server is away, or the push service is.
+        // The server or the push service is not available.
       }
     },
 
     release,
 
-    /** End everything here within three seconds: the session is over. */
+    /** End everything here within three seconds: the session has ended. */
     async leave() {
-      const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+      const late = new Promise((resolve) => setTimeout(resolve, TIMEOUT_MS));
       await Promise.race([forget().catch(() => {}), late]);
     },
   };

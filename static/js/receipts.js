@@ -1,13 +1,13 @@
 /**
- * Telling the server what has arrived here and what has been read.
+ * Sending receipts: which messages have arrived here and which have been read.
  *
- * Delivered goes out when a message is in this client's state, read when the view dispatched
- * `read_here`. Receipts are maxima, so the newest stands for all before it, and several changes
- * within a quarter of a second become one frame. The server does not answer receipts; but frames
- * of one socket are handled in order, so the `pong` to a later `ping` shows that they were taken.
- * Until then a read mark stays in `reads` (and in the cache) and is sent again on the next socket.
+ * A delivery receipt is sent when a message is in this client's state, a read receipt when the view
+ * dispatched `read_here`. A receipt covers everything before it, so several changes within a quarter
+ * of a second become one frame. The server does not answer receipts. But it handles the frames of a
+ * socket in order, so the `pong` to a later `ping` shows that they were accepted. Until then a read
+ * position stays in `reads` (and in the cache) and is sent again on the next socket.
  *
- * Lives here: when and how often. Does not live here: watermarks and counts (state/receipts.js).
+ * Lives here: when and how often. Does not live here: positions and counts (state/receipts.js).
  */
 
 const GATHER_MS = 250;
@@ -35,8 +35,8 @@ export function createReceipts({ store, connection, surroundings = globalThis })
         return;
       }
       budget -= 1;
-      const told = frame.type === "read_receipt" ? read : delivered;
-      told.set(frame.conversation_id, { sequence: frame.sequence, at: now() });
+      const sent = frame.type === "read_receipt" ? read : delivered;
+      sent.set(frame.conversation_id, { sequence: frame.sequence, at: now() });
     }
   }
 
@@ -48,13 +48,13 @@ export function createReceipts({ store, connection, surroundings = globalThis })
     }
     for (const conversation of Object.values(state.conversations)) {
       const sequence = conversation.foreign_sequence;
-      if (sequence > deliveredMark(conversation, state.me.id)) {
+      if (sequence > deliveredPosition(conversation, state.me.id)) {
         yield { type: "delivery_receipt", conversation_id: conversation.id, sequence };
       }
     }
   }
 
-  function deliveredMark(conversation, viewerId) {
+  function deliveredPosition(conversation, viewerId) {
     const mine = conversation.participants.find((one) => one.user_id === viewerId);
     return Math.max(
       mine?.last_delivered_sequence ?? 0,
@@ -68,20 +68,20 @@ export function createReceipts({ store, connection, surroundings = globalThis })
   });
 
   return {
-    /** A new socket knows nothing of what was said on the old one. */
+    /** Send all receipts again on a new socket: those of the old one may be lost. */
     linkChanged(link) {
       if (link !== "connected") return;
       delivered.clear();
       read.clear();
       schedule();
     },
-    /** A pong confirms the read marks that were sent before its ping. */
+    /** Handle a pong: it confirms the read receipts that were sent before its ping. */
     frameReceived(frame) {
       if (frame.type !== "pong" || !frame.timestamp) return;
       const pinged = Date.parse(frame.timestamp);
       const reads = {};
-      for (const [id, told] of read) {
-        if (told.at < pinged) reads[id] = told.sequence;
+      for (const [id, sent] of read) {
+        if (sent.at < pinged) reads[id] = sent.sequence;
       }
       store.dispatch({ type: "reads_confirmed", reads });
     },

@@ -1,31 +1,31 @@
 /**
  * Keeping the local copy of my conversations equal to the server's.
  *
- * The order of the snapshot against live frames, and why nothing can fall between them:
+ * The order of snapshot and live frames, and why no event can be missed between them:
  *
- * 1. The socket comes first. From `connected` on, every event of every conversation of mine is
- *    either a live frame on this socket or older than the server time in `connected`.
- * 2. Only then is the list loaded, page by page, and only if no cache holds it. Each body says by
- *    `last_sequence` how much of its log it contains. Live frames that come meanwhile go through
- *    the ordinary rule: for a conversation that is already there they are applied; for one that is
- *    not, they open a repair that loads it, and wait in it. A body that comes late for something
- *    the log has already passed is ignored (state/log.js).
- * 3. Then `sync` is sent with the cursors of that moment. What fell between two pages, or between
- *    the body and the socket, is behind some head and comes now; a conversation that slipped from
- *    one page to another while pages were read is in `heads` and is loaded by its id; one that I
- *    left meanwhile is missing from `heads` and is dropped. Receipts have no numbers: the server
- *    sends those that moved since `since`, which is the time of the `connected` *before* the pages
- *    (or of the last completed sync), so a receipt that moved while pages were read is included.
- * 4. `sync_complete` drops only what the sync was asked about, never a conversation that was
- *    created after it was sent.
- * 5. A cut at any point starts again at 1; a list that was not loaded to its end is loaded again.
- * 6. All numbers belong to one epoch of the log. `connected` says which; where it is not the one of
- *    the state, the state drops what it holds (state/reducer.js), and 2 begins with nothing.
+ * 1. The socket comes first. From `connected` on, every event of my conversations is either a live
+ *    frame on this socket or older than the server time in `connected`.
+ * 2. Only then is the list loaded, page by page, and only if the cache has none. `last_sequence` of
+ *    each body says how much of its log it contains. Live frames that come meanwhile follow the
+ *    ordinary rule: for a loaded conversation they are applied; for another one they open a repair
+ *    that loads it, and are buffered there. A body that comes after a newer event was applied is
+ *    ignored (state/log.js).
+ * 3. Then `sync` is sent with the cursors of that moment. Events missed between two pages, or between
+ *    the body and the socket, are below a head and come now. A conversation that moved from one page
+ *    to another while pages were read is in `heads` and is loaded by its id; one that I left
+ *    meanwhile is missing from `heads` and is dropped. Receipts have no numbers: the server sends
+ *    those that changed after `since`, the time of the `connected` *before* the pages (or of the last
+ *    completed sync), so receipts that changed while pages were read are included.
+ * 4. `sync_complete` drops only conversations that the sync named, never one that was created after
+ *    the sync was sent.
+ * 5. A lost connection at any point starts again at 1; an incomplete list is loaded again.
+ * 6. All numbers belong to one epoch of the log, which `connected` names. If it is not the epoch of
+ *    the state, the state drops its data (state/reducer.js), and 2 begins with nothing.
  *
- * A reload starts at 3 with the cursors of the cache. A last event that got lost leaves no gap
- * behind it; the checksum in `pong` shows it within one heartbeat, and leads to 3 as well.
+ * A reload starts at 3 with the cursors of the cache. A lost last event leaves no gap; the checksum
+ * in `pong` shows it within one heartbeat, and leads to 3 as well.
  *
- * Lives here: when to ask for what. Does not live here: what the answers do (state/).
+ * Lives here: when to make which request. Does not live here: effects of the answers (state/).
  */
 import { fullJitter, waitingTime } from "./backoff.js";
 import { summariseHeads } from "./checksum.js";
@@ -41,7 +41,7 @@ const REPAIRS_AT_ONCE = 4;
  * @param {object} options.store
  * @param {{send(frame): boolean}} options.connection
  * @param {object} options.api
- * @param {object} [options.surroundings] timers, clock and chance, for tests
+ * @param {object} [options.surroundings] timers, clock and random numbers, for tests
  */
 export function createReplica({ store, connection, api, surroundings = globalThis }) {
   const { setTimeout } = surroundings;
@@ -52,7 +52,7 @@ export function createReplica({ store, connection, api, surroundings = globalThi
   const working = new Set();
   let generation = 0;
   let sync = null;
-  /** The epoch that the server told on this socket; one of an older version tells none and wants none. */
+  /** The epoch that the server sent on this socket; a server of an older version sends none and accepts none. */
   let epoch;
 
   async function begin() {
@@ -64,7 +64,7 @@ export function createReplica({ store, connection, api, surroundings = globalThi
     startSync();
   }
 
-  /** Load all pages; says false if the connection was lost meanwhile and this work is void. */
+  /** Load all pages; return false if the connection was lost meanwhile, which cancels this. */
   async function loadList(mine) {
     let cursor = null;
     let failures = 0;
@@ -129,7 +129,7 @@ export function createReplica({ store, connection, api, surroundings = globalThi
     if (sync === refused) startSync();
   }
 
-  /** Compare heads with the server's: finds a lost last event, which no later number gives away. */
+  /** Compare heads with the server's, to find a lost last event, after which no later number comes. */
   function compareHeads(heads) {
     if (sync) {
       if (now() - sync.at > SYNC_TIMEOUT_MS) startSync();
@@ -180,7 +180,7 @@ export function createReplica({ store, connection, api, surroundings = globalThi
     try {
       conversation = await api.conversation(id);
     } catch {
-      // The rights shown stay as they were; the server refuses what is no longer allowed.
+      // The shown rights stay as they were; the server refuses what is no longer allowed.
     }
     working.delete(`rights ${id}`);
     store.dispatch({ type: "rights_loaded", id, asked, conversation });
@@ -201,14 +201,14 @@ export function createReplica({ store, connection, api, surroundings = globalThi
   });
 
   return {
-    /** The connection went; that it came is said by its first frame. */
+    /** Handle the loss of the connection; a new one begins with its `connected` frame. */
     linkChanged(link) {
       if (link === "connected") return;
       generation += 1;
       sync = null;
       store.dispatch({ type: "link_changed", link });
     },
-    /** Take notice of the frames that steer synchronisation. */
+    /** Handle the frames that control synchronisation. */
     frameReceived(frame) {
       if (frame.type === "connected") {
         epoch = frame.epoch;

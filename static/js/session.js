@@ -1,9 +1,9 @@
 /**
- * Who is signed in on this browser, as far as scripts may know.
+ * The user who is signed in on this browser, as far as scripts can know.
  *
- * The session cookie is HttpOnly; what stands here is only the name to paint with before the
- * server has answered, and whose data the local stores hold. Lives here: these two keys, drafts,
- * and wiping. Does not live here: the sign-in itself (views/sign_in.js).
+ * The session cookie is HttpOnly. Stored here are only the profile to show before the server has
+ * answered, and the owner of the data in local storage. Lives here: these two keys, drafts, and
+ * wiping. Does not live here: the sign-in itself (views/sign_in.js).
  */
 import { wipeCache } from "./cache.js";
 
@@ -16,14 +16,14 @@ export function currentUser() {
   return JSON.parse(localStorage.getItem(ME) ?? "null");
 }
 
-/** Take a user as signed in; data of anybody else is wiped first. */
+/** Record a user as signed in; data of another user is wiped first. */
 export async function beginSession({ id, username, display_name, about, avatar_url }) {
   if (localStorage.getItem(OWNER) !== id) await wipeEverything();
   localStorage.setItem(OWNER, id);
   localStorage.setItem(ME, JSON.stringify({ id, username, display_name, about, avatar_url }));
 }
 
-/** The session is over, but its owner may come back: unsent messages wait for them. */
+/** End the session; unsent messages stay, because their author may sign in again. */
 export function endSession() {
   localStorage.removeItem(ME);
 }
@@ -37,12 +37,12 @@ export async function wipeEverything() {
   await wipeCache();
 }
 
-/** Return what was written but not sent in a conversation. */
+/** Return the draft of a conversation. */
 export function readDraft(conversationId) {
   return localStorage.getItem(DRAFT + conversationId) ?? "";
 }
 
-/** Keep what was written but not sent. */
+/** Store the draft of a conversation. */
 export function writeDraft(conversationId, text) {
   if (text.trim() === "") localStorage.removeItem(DRAFT + conversationId);
   else localStorage.setItem(DRAFT + conversationId, text);

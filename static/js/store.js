@@ -1,5 +1,5 @@
 /**
- * The holder of the state: one value, one way to change it.
+ * The store of the state: one value, one way to change it.
  *
  * Lives here: dispatch and subscription. Does not live here: what an action means
  * (state/reducer.js) and how the state is drawn (views/).
@@ -15,11 +15,11 @@ export function createStore(reduce, initial) {
   let state = initial;
   const listeners = new Set();
   return {
-    /** Return the state of now. */
+    /** Return the current state. */
     get state() {
       return state;
     },
-    /** Apply an action and tell the listeners, if it changed anything. */
+    /** Apply an action and call the listeners if the state changed. */
     dispatch(action) {
       const next = reduce(state, action);
       if (next === state) return;
@@ -27,7 +27,7 @@ export function createStore(reduce, initial) {
       state = next;
       for (const listener of listeners) listener(state, previous);
     },
-    /** Call a listener after each change; returns the function that ends it. */
+    /** Call a listener after each change; return the function that unsubscribes it. */
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,21 +1,21 @@
 /**
- * A browser's push subscription in the words of the protocol.
+ * A browser's push subscription in the form of the protocol.
  *
- * Lives here: what the page (push.js) and the service worker (worker/events.js) both need. Does not
+ * Lives here: functions that both the page (push.js) and the service worker (worker/events.js) need. Does not
  * live here: when to subscribe.
  */
 
-/** Return the bytes of a base64url text, as the push API wants a server's key. */
+/** Return the bytes of a base64url text, the form in which the push API takes a server's key. */
 export function keyBytes(text) {
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/** Say whether a subscription was made for this key of the server. */
+/** Return whether a subscription was made for this key of the server. */
 export function madeFor(subscription, publicKey) {
-  const held = subscription.options?.applicationServerKey;
-  if (!held) return false;
-  const [one, other] = [new Uint8Array(held), keyBytes(publicKey)];
+  const existing = subscription.options?.applicationServerKey;
+  if (!existing) return false;
+  const [one, other] = [new Uint8Array(existing), keyBytes(publicKey)];
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 

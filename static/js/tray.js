@@ -1,17 +1,17 @@
 /**
- * What the device shows outside of the page, kept in step with what is read in it: the service
- * worker is told up to where conversations were read, closes their notifications and sets the badge.
+ * Updates shown notifications and the badge when the page reads messages: the service worker gets the
+ * read positions, closes the notifications up to them and sets the badge.
  *
- * Marks only rise, so a word that comes late closes nothing that is newer. Where no push was turned
- * on there is no worker, and nothing is told. Lives here: when and what. Does not live here: closing
+ * Read positions only rise, so a late message closes nothing that is newer. Where push is not turned on
+ * there is no worker, and nothing is sent. Lives here: when to send what. Does not live here: closing
  * (worker/events.js).
  */
-import { allUnread, readMarks, risenMarks } from "./state/selectors.js";
+import { allUnread, readPositions, risenReadPositions } from "./state/selectors.js";
 
 const GATHER_MS = 250;
 
 /**
- * Create it.
+ * Create the tray.
  * @param {object} options
  * @param {object} options.store
  * @param {ServiceWorkerContainer|undefined} options.container undefined where the browser has none
@@ -21,17 +21,17 @@ export function createTray({ store, container, surroundings = globalThis }) {
   const { setTimeout } = surroundings;
   let reads = {};
   let timer = null;
-  let toldBadge = null;
+  let sentBadge = null;
 
-  async function tell() {
+  async function send() {
     timer = null;
     const { state } = store;
     if (!state.complete) return;
     const badge = allUnread(state);
-    if (badge === toldBadge && Object.keys(reads).length === 0) return;
+    if (badge === sentBadge && Object.keys(reads).length === 0) return;
     const message = { type: "read", reads, badge };
     reads = {};
-    toldBadge = badge;
+    sentBadge = badge;
     try {
       (await container.getRegistration("/"))?.active?.postMessage(message);
     } catch {
@@ -42,11 +42,11 @@ export function createTray({ store, container, surroundings = globalThis }) {
   if (container) {
     store.subscribe((state, previous) => {
       if (state.conversations === previous.conversations && state.link === previous.link) return;
-      // What was read elsewhere while this page was away is closed too.
+      // Also close what was read elsewhere while this page had no connection.
       const arrived = state.link === "online" && previous.link !== "online";
-      Object.assign(reads, arrived ? readMarks(state) : risenMarks(state, previous));
-      if (arrived) toldBadge = null;
-      timer ??= setTimeout(tell, GATHER_MS);
+      Object.assign(reads, arrived ? readPositions(state) : risenReadPositions(state, previous));
+      if (arrived) sentBadge = null;
+      timer ??= setTimeout(send, GATHER_MS);
     });
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Telling the others that I am typing.
+ * Sending typing frames: the others see that I am typing.
  *
- * The first notice waits half a second, so a message that is quicker than that sends none; while
- * keys are pressed the notice is renewed before the server's lease of three seconds ends; after
- * three idle seconds, on sending, or on leaving the conversation it is taken back.
+ * The first frame waits half a second, so a message that is quicker sends none. While keys are
+ * pressed it is renewed before the server's lease of three seconds ends. After three idle seconds,
+ * on sending, or on leaving the conversation a frame with `is_typing` false follows.
  *
  * Lives here: that timing. Does not live here: who else is typing (state/people.js).
  */
@@ -12,12 +12,12 @@ const FIRST_NOTICE_MS = 500;
 const RENEW_MS = 2_000;
 const IDLE_MS = 3_000;
 
-/** Create the sender of typing notices. */
+/** Create the sender of typing frames. */
 export function createTyping({ connection, surroundings = globalThis }) {
   const { setTimeout, clearTimeout } = surroundings;
   const now = surroundings.now ?? (() => Date.now());
   let conversationId = null;
-  let told = false;
+  let sent = false;
   let lastKey = 0;
   let timer = null;
 
@@ -27,12 +27,12 @@ export function createTyping({ connection, surroundings = globalThis }) {
   }
 
   function renew() {
-    if (told && now() - lastKey >= IDLE_MS) {
+    if (sent && now() - lastKey >= IDLE_MS) {
       stop();
       return;
     }
-    if (!told || now() - lastKey < RENEW_MS) {
-      told = true;
+    if (!sent || now() - lastKey < RENEW_MS) {
+      sent = true;
       notify(true);
     }
     timer = setTimeout(renew, RENEW_MS);
@@ -41,12 +41,12 @@ export function createTyping({ connection, surroundings = globalThis }) {
   function stop() {
     clearTimeout(timer);
     timer = null;
-    if (told) notify(false);
-    told = false;
+    if (sent) notify(false);
+    sent = false;
   }
 
   return {
-    /** A key was pressed in the composer of a conversation. */
+    /** Handle a key press in the composer of a conversation. */
     keyPressed(id, text) {
       if (id !== conversationId) stop();
       conversationId = id;

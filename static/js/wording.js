@@ -1,5 +1,5 @@
 /**
- * What the client says in words: times, days, presence, typing, system messages, previews.
+ * Texts of the client: times, days, presence, typing, system messages, previews.
  *
  * Lives here: pure functions from state to text. Does not live here: markup (views/).
  */
@@ -20,7 +20,7 @@ function startOfDay(date) {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate());
 }
 
-/** Return how many calendar days lie between a time and now: 0 for today. */
+/** Return the number of calendar days between a time and now: 0 for today. */
 function daysAgo(date, now) {
   return Math.round((startOfDay(now) - startOfDay(date)) / DAY_MS);
 }
@@ -53,7 +53,7 @@ export function shortTime(iso, now = new Date()) {
   return (days < 7 ? SHORT_WEEKDAY : SHORT_DAY).format(date);
 }
 
-/** Say until when a conversation is muted. */
+/** Return the line that says until when a conversation is muted. */
 export function mutedLine(until, now = new Date()) {
   const date = new Date(until);
   if (date.getFullYear() > now.getFullYear() + 10) return "Muted until you unmute it";
@@ -61,7 +61,7 @@ export function mutedLine(until, now = new Date()) {
   return `Muted until ${(date.getFullYear() === now.getFullYear() ? DAY : DAY_OF_YEAR).format(date)}, ${TIME.format(date)}`;
 }
 
-/** Say until when notifications are paused. */
+/** Return the line that says until when notifications are paused. */
 export function pausedLine(until, now = new Date()) {
   const date = new Date(until);
   const days = -daysAgo(date, now);
@@ -69,7 +69,7 @@ export function pausedLine(until, now = new Date()) {
   return `Paused until ${day}${TIME.format(date)}`;
 }
 
-/** Return the name of a person, from the viewer's side. */
+/** Return the name of a person; `you` for the viewer. */
 export function nameOf(state, userId, you = "You", unknown = "Someone") {
   if (userId && userId === state.me.id) return you;
   const person = state.people[userId];
@@ -104,7 +104,7 @@ export function typingLine(state, conversation) {
   return `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing`;
 }
 
-/** Return the text of a system message; the server sends only what happened. */
+/** Return the text of a system message; the server sends only the event. */
 export function systemText(state, message) {
   const { event, actor_user_id: actorId, user_ids: userIds = [], name, role } = message.metadata ?? {};
   const actor = nameOf(state, actorId);
@@ -120,7 +120,7 @@ export function systemText(state, message) {
   return texts[event] ?? "The group was changed";
 }
 
-/** Return one line that stands for a message in a list or a quotation. */
+/** Return the line for a message in a list or a quotation. */
 export function messageLine(state, message) {
   if (message.deleted_at) return "Message deleted";
   if (message.message_type === "system") return systemText(state, message);
@@ -145,10 +145,10 @@ const NOTICES = {
   added: (who, where) => `${who} added you to ${where || "a conversation"}`,
 };
 
-/** Return what a notification says; of a kind that this client does not know, only where it happened. */
+/** Return the text of a notification; for an unknown kind only the conversation. */
 export function notificationLine(state, { kind, actor_user_id: actorId, conversation_id: id }) {
   const conversation = state.conversations[id];
-  // With one other person the name of the conversation is theirs, and would be said twice.
+  // A direct conversation has the other person's name, which would be there twice.
   const where = conversation && (conversation.type !== "direct" || kind === "added") ? conversation.display_name : "";
   return (NOTICES[kind] ?? ((_, place) => `Something happened in ${place || "a conversation"}`))(nameOf(state, actorId, "You", "Somebody"), where);
 }

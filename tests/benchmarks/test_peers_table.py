@@ -60,6 +60,16 @@ def test_an_invalid_run_invalidates_its_figure_and_its_ratio() -> None:
     assert "against ejabberd" not in text
 
 
+def test_the_summary_links_to_the_full_report() -> None:
+    own, peer = outcome("chatsite", w1=[result("w1", 1.0)]), outcome("ejabberd", w1=[result("w1", 3.0)])
+    text = table.summary([own, peer], "make it", "2026-01-01", "../history/page.md")
+    assert text.startswith("2026-01-01, `make it`, Chatsite ")
+    assert "](../history/page.md)" in text
+    assert table.comparison([own, peer]) in text
+    assert table.targets([own, peer]) in text
+    assert table.details([own, peer]) not in text
+
+
 def test_a_missing_server_is_in_the_table() -> None:
     peer = Outcome(CONTENDERS["synapse"], missing="Please install it.")
     assert cells(table.comparison([outcome("chatsite"), peer]))[2][:2] == [

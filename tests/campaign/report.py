@@ -18,17 +18,17 @@ from tests.harness.product import PROJECT
 FILE = PROJECT / "docs" / "campaign.md"
 MEANINGS = {
     "I1": "acknowledged ⇒ in the database after any fault",
-    "I2": "nothing in the database that no client sent; a final refusal ⇒ not there",
-    "I3": "one message per (sender, client_message_id); all its acks say the same",
+    "I2": "the database contains only what clients sent; a final refusal ⇒ not in it",
+    "I3": "one message per (sender, client_message_id); all its acks agree",
     "I4": "the numbers of a log are 1..last; every snapshot is a prefix",
-    "I5": "all devices see one order; a sender's messages keep theirs",
-    "I6": "after `sync_complete` a device holds the log that it may see",
+    "I5": "all devices see the same order; a sender's messages keep their order",
+    "I6": "after `sync_complete` a device has the log that it may see",
     "I8": "no frame or answer shows what the viewer may not see",
-    "I9": "a revoked session's sockets are silent within 10 s, whatever fails; 1 s else: see above",
+    "I9": "a revoked session's sockets are silent within 10 s during any fault; within 1 s otherwise: see above",
     "I10": "state before + events = state after",
-    "I11": "receipts only rise, and are members' own",
+    "I11": "receipts only rise, and belong to members",
     "I12": "a deleted text is in no table, key or log",
-    "I17": "a cursor beyond the log, or of another epoch, is told to load anew",
+    "I17": "a client with a cursor beyond the log, or of another epoch, must load again",
 }
 
 
@@ -65,7 +65,7 @@ def as_markdown(result: Result, command: str) -> str:
             ],
         ),
         "## Faults",
-        _table(("fault", "struck", "tried in vain"), _faults(result)),
+        _table(("fault", "struck", "tried without effect"), _faults(result)),
         "## Recovery",
         _table(
             ("measured", "number", "median", "p95", "p99", "max", "limit", ""),
@@ -73,31 +73,31 @@ def as_markdown(result: Result, command: str) -> str:
         ),
         "## Invariants",
         _table(
-            ("", "holds always", "cases checked", "violations"),
+            ("", "invariant", "cases checked", "violations"),
             [
                 (name, MEANINGS[name], f"{found.checked:,}", str(found.wrong))
                 for name, found in sorted(result.verdicts.items(), key=lambda item: int(item[0][1:]))
             ],
         ),
         _ELSEWHERE,
-        "## Numbers beside",
+        "## Other numbers",
         _table(("", ""), [(name, f"{number:,}") for name, number in sorted(book.details.items())]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 _INTRODUCTION = """People write over WebSocket and REST to several server processes while processes die, stores go
-away and networks fail. Every device writes down what it said and heard. At the end of each episode a checker compares
-these histories with each other and with the database. Every decision follows from the seed; how the processes
-interleave does not. What is a fault, an episode and an invariant stands in `tests/campaign/`."""
+away and networks fail. Every device records what it sends and receives. At the end of each episode a checker compares
+these histories with each other and with the database. The seed decides everything except how the processes interleave.
+Faults, episodes and invariants are defined in `tests/campaign/`."""
 
 _ELSEWHERE = """I7 (delivery in ordinary times, and without Redis), I14 (memory), I15 (others' 99th percentile) and I16
-(a killed process starts again, and the product's own check of its rows finds nothing) are in the table above. I13 is
-about push, which the product does not have yet. Of I17 only the questions are asked here, and that no crash of the
-database passes for another epoch; `tests/flows` puts real backups back, under a running server, and looks at what
-clients show when the log has grown past their cursors.
+(a killed process starts again, and `check_integrity` finds nothing) are in the table above. I13 is about push, which is
+not part of the campaign. Of I17 the campaign checks only the answers of the server, and that a crash of the database
+does not begin a new epoch; `tests/flows` restores real backups under a running server, and checks what clients show
+when the log has grown past their cursors.
 
-Not looked at for deleted texts (I12): PostgreSQL's write-ahead log and the free space of its pages."""
+Not searched for deleted texts (I12): PostgreSQL's write-ahead log and the free space of its pages."""
 
 
 def _faults(result: Result) -> Iterable[tuple[str, str, str]]:

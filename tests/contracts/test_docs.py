@@ -34,7 +34,13 @@ from tests.harness.servers import Site
 from tests.waiting import DEADLINE
 
 DOCS = PROJECT / "docs"
-PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+BENCHMARKS = PROJECT / "benchmarks"
+PAGES = [
+    PROJECT / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+    BENCHMARKS / "peers" / "README.md",
+    *sorted((BENCHMARKS / "history").glob("*.md")),
+]
 APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "notifications", "chatsite")
 # Set by the server itself, not by an operator.
 INTERNAL = {"CHATSITE_ROLE", "DJANGO_SETTINGS_MODULE"}
@@ -91,9 +97,27 @@ def test_every_limit_is_described_with_its_default() -> None:
 # --- Examples in the protocol page ---------------------------------------------------------------------------
 
 
+def _blocks() -> list[str]:
+    return re.findall(r"^```json\n(.*?)^```$", page("protocol.md"), re.MULTILINE | re.DOTALL)
+
+
 def _examples() -> list[dict[str, Any]]:
-    blocks = re.findall(r"^```json\n(.*?)^```$", page("protocol.md"), re.MULTILINE | re.DOTALL)
-    return [json.loads(line) for block in blocks for line in block.splitlines()]
+    return [example for block in _blocks() for example in _objects(block)]
+
+
+def _objects(block: str) -> list[dict[str, Any]]:
+    """Return the JSON objects of a block, which follow one another."""
+    found, rest = [], block.strip()
+    while rest:
+        example, end = json.JSONDecoder().raw_decode(rest)
+        found.append(example)
+        rest = rest[end:].lstrip()
+    return found
+
+
+def test_examples_are_indented_by_two_spaces() -> None:
+    for block in _blocks():
+        assert block == "".join(f"{json.dumps(example, indent=2)}\n" for example in _objects(block))
 
 
 @pytest.mark.parametrize("example", [each for each in _examples() if "type" in each], ids=lambda each: each["type"])

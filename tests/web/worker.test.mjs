@@ -9,7 +9,7 @@ import { CHROMIUM, FakeWindow, FakeWorkerScope, KEY, OTHER_KEY, SAFARI } from ".
 
 const payload = (changes = {}) => ({ kind: "message", conversation_id: ROOM, message_id: ROOM, sequence: "7", badge: "3", ...changes });
 const pushed = (content) => ({ text: () => (typeof content === "string" ? content : JSON.stringify(content)) });
-const nowhere = { held: [], showing: null, userAgent: CHROMIUM };
+const nowhere = { shown: [], showing: null, userAgent: CHROMIUM };
 
 test("a push without a text is shown as a new message", () => {
   const { show, badge } = decide(readPayload(JSON.stringify(payload())), nowhere);
@@ -150,14 +150,14 @@ test("a click opens the conversation in an existing window, or in a new one", as
 
 test("a read in a page closes the notification and sets the badge", async () => {
   const scope = new FakeWorkerScope();
-  const { push, told } = createEvents(scope);
+  const { push, pageMessage } = createEvents(scope);
   await push(pushed(payload({ sequence: "7" })));
-  await told({ type: "read", reads: { [ROOM]: 6 }, badge: 1 });
+  await pageMessage({ type: "read", reads: { [ROOM]: 6 }, badge: 1 });
   assert.equal(scope.shown.length, 1);
-  await told({ type: "read", reads: { [ROOM]: 7 }, badge: 0 });
+  await pageMessage({ type: "read", reads: { [ROOM]: 7 }, badge: 0 });
   assert.equal(scope.shown.length, 0);
   assert.equal(scope.badge, 0);
-  for (const nonsense of [undefined, null, "text", { type: "other" }, { type: "read" }]) await told(nonsense);
+  for (const nonsense of [undefined, null, "text", { type: "other" }, { type: "read" }]) await pageMessage(nonsense);
 });
 
 test("an ended subscription is renewed and sent to the server with the CSRF token", async () => {

@@ -1,4 +1,4 @@
-"""The application, as the tutorial puts it together."""
+"""The ASGI application, as in the tutorial."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The consumer of the tutorial's third part; it also stores."""
+"""The consumer of the tutorial's third part; it also stores messages."""
 
 import json
 from typing import Any
@@ -30,5 +30,5 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_send(self.room_group_name, {"type": "chat.message", "message": message})
 
     async def chat_message(self, event: dict[str, Any]) -> None:
-        """Take a message of the room's group."""
+        """Handle a message of the room's group."""
         await self.send(text_data=json.dumps({"message": event["message"]}))

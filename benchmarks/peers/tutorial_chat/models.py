@@ -1,4 +1,4 @@
-"""What is stored."""
+"""The stored messages."""
 
 from django.conf import settings
 from django.db import models

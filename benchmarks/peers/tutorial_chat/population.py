@@ -1,4 +1,4 @@
-"""People with a session each: run as a module, it reads names and prints session keys, both as JSON."""
+"""Creates people with a session each: run as a module, it reads names and prints session keys, both as JSON."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import django
 
 
 def main(names: list[str]) -> list[str]:
-    """Create people of these names, and return the key of a session of each."""
+    """Create people with these names, and return a session key for each."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.hashers import make_password
     from django.contrib.auth.models import User

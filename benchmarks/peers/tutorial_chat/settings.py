@@ -1,4 +1,4 @@
-"""Settings; where it works comes from the environment."""
+"""Settings; addresses of the stores come from the environment."""
 
 import os
 
@@ -20,13 +20,13 @@ DATABASES = {
         "PORT": os.environ["TUTORIAL_DATABASE_PORT"],
         "USER": os.environ["TUTORIAL_DATABASE_USER"],
         "PASSWORD": os.environ["TUTORIAL_DATABASE_PASSWORD"],
-        "CONN_MAX_AGE": None,  # with Django's default it connects anew for every message, at half the speed
+        "CONN_MAX_AGE": None,  # with Django's default every message opens a connection, at half the speed
     }
 }
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": os.environ["TUTORIAL_CHANNEL_LAYER"],
-        # redis-py gives up a read after 5 s, the layer waits that long for a message: idle sockets would be closed.
+        # redis-py ends a read after 5 s, as long as the layer waits for a message: idle sockets would be closed.
         "CONFIG": {"hosts": [{"address": os.environ["TUTORIAL_REDIS_URL"], "socket_timeout": None}]},
     }
 }

@@ -1,5 +1,5 @@
 /**
- * What each numbered event does to a conversation that is held.
+ * The effect of each numbered event on a loaded conversation.
  *
  * Lives here: one pure function per event type, (state, frame) -> state. Each may assume that
  * the frame is the next one of its conversation; the cursor is advanced by the caller for every
@@ -7,7 +7,7 @@
  */
 import { putPeople, stopTyping } from "./people.js";
 import { removeEntry } from "./outgoing.js";
-import { countsAsMention, countsAsUnread, mentionsHeld } from "./receipts.js";
+import { countsAsMention, countsAsUnread, loadedMentions } from "./receipts.js";
 import { findBySequence, putMessage } from "./timeline.js";
 
 const DESCRIPTIVE_FIELDS = [
@@ -61,15 +61,15 @@ function messageChanged(state, frame) {
       : state;
   const quotes = next.quotes[message.id] ? { ...next.quotes, [message.id]: message } : next.quotes;
   const shown = findBySequence(next.timelines[id], message.sequence);
-  const told = { ...message, status: shown?.status ?? message.status };
-  return recounted(withMessage({ ...next, quotes }, { ...frame, message: told }), frame);
+  const updated = { ...message, status: shown?.status ?? message.status };
+  return recounted(withMessage({ ...next, quotes }, { ...frame, message: updated }), frame);
 }
 
-/** Return the state after an unread message may mention others than before; who cannot tell asks the server. */
+/** Return the state with mentions counted again; if they cannot be counted here, the conversation is marked stale. */
 function recounted(state, { conversation_id: id, sequence, message }) {
   const conversation = state.conversations[id];
   if (message.sequence <= conversation.me.last_read_sequence || message.sender_user_id === state.me.id) return state;
-  const mentions = mentionsHeld(conversation, state.timelines[id], state.me.id);
+  const mentions = loadedMentions(conversation, state.timelines[id], state.me.id);
   if (mentions === undefined) return { ...state, stale: { ...state.stale, [id]: sequence } };
   if (mentions === conversation.mention_count) return state;
   return withConversation(state, { ...conversation, mention_count: mentions });
@@ -87,18 +87,18 @@ function participantPut(state, frame) {
   const conversation = state.conversations[frame.conversation_id];
   const { participant } = frame;
   const index = conversation.participants.findIndex((one) => one.user_id === participant.user_id);
-  const held = conversation.participants[index];
+  const existing = conversation.participants[index];
   const participants = conversation.participants.slice();
-  if (held) {
+  if (existing) {
     participants[index] = {
       ...participant,
-      last_read_sequence: Math.max(held.last_read_sequence, participant.last_read_sequence ?? 0),
-      last_delivered_sequence: Math.max(held.last_delivered_sequence, participant.last_delivered_sequence ?? 0),
+      last_read_sequence: Math.max(existing.last_read_sequence, participant.last_read_sequence ?? 0),
+      last_delivered_sequence: Math.max(existing.last_delivered_sequence, participant.last_delivered_sequence ?? 0),
     };
   } else if (frame.type === "participant_added") {
     participants.push(participant);
   }
-  const added = frame.type === "participant_added" && !held ? 1 : 0;
+  const added = frame.type === "participant_added" && !existing ? 1 : 0;
   const next = withConversation(state, {
     ...conversation,
     participants,
@@ -122,15 +122,15 @@ function participantRemoved(state, frame) {
   });
 }
 
-/** Rights and marks of mine come on other ways, and may be newer than this frame. */
-function myPlaceUpdated(state, frame) {
+/** Take only these four settings: role and read position come from other frames and may be newer. */
+function mySettingsUpdated(state, frame) {
   const conversation = state.conversations[frame.conversation_id];
   const { muted_until, notification_level, pinned, archived } = frame.me;
   const me = { ...conversation.me, muted_until, notification_level, pinned, archived };
   return withConversation(state, { ...conversation, me });
 }
 
-/** Return the state without anything of a conversation, its unsent messages excepted. */
+/** Return the state without a conversation, except its unsent messages. */
 export function dropConversation(state, id) {
   const next = { ...state };
   for (const part of ["conversations", "timelines", "repairs", "reads", "stale", "typing"]) {
@@ -140,7 +140,7 @@ export function dropConversation(state, id) {
   return next;
 }
 
-/** What each event type does; a type that is missing here only advances the cursor. */
+/** The effect of each event type; a type that is missing here only advances the cursor. */
 export const EFFECTS = {
   new_message: messageArrived,
   message_updated: messageChanged,
@@ -149,5 +149,5 @@ export const EFFECTS = {
   participant_added: participantPut,
   participant_updated: participantPut,
   participant_removed: participantRemoved,
-  my_place_updated: myPlaceUpdated,
+  my_place_updated: mySettingsUpdated,
 };

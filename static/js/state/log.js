@@ -1,14 +1,14 @@
 /**
- * The client's rule for numbered events, and the repairs that it asks for.
+ * The client's rule for numbered events, and the repairs that it opens.
  *
- * `last_sequence` of a held conversation is this client's cursor. An event with the next number is
+ * `last_sequence` of a loaded conversation is this client's cursor. An event with the next number is
  * applied, one that is not greater is ignored, and a greater one opens a *repair*: the frames of
- * that conversation are put aside until the missing ones (`events`) or a whole new body (`load`)
- * have come over REST, and then go through the same rule again. So nothing that arrives while a
- * request is under way is lost, and nothing is applied twice.
+ * that conversation are buffered until the missing ones (`events`) or a whole new body (`load`)
+ * have come over REST, and then go through the same rule again. So no frame that arrives during a
+ * request is lost, and none is applied twice.
  *
- * Lives here: that rule and the registers beside it (receipts), pure. Does not live here: the
- * requests that satisfy a repair (replica.js) and the effect of an event (events.js).
+ * Lives here: that rule, and receipts, as pure functions. Does not live here: the requests of a
+ * repair (replica.js) and the effect of an event (events.js).
  */
 import { EFFECTS, dropConversation } from "./events.js";
 import { settleEntries } from "./outgoing.js";
@@ -28,7 +28,7 @@ const RECEIPTS = {
     raiseOwnRead(conversation, state.timelines[conversation.id], state.me.id, frame.up_to_sequence, frame),
 };
 
-/** Say whether a frame belongs to a conversation's log or moves one of its watermarks. */
+/** Return whether a frame belongs to a conversation's log or raises one of its positions. */
 export function concernsLog(frame) {
   return typeof frame.conversation_id === "string" && (Number.isInteger(frame.sequence) || frame.type in RECEIPTS);
 }
@@ -39,17 +39,17 @@ export function receive(state, frame) {
   const repair = state.repairs[id];
   const conversation = state.conversations[id];
   if (frame.type in RECEIPTS) {
-    if (repair?.kind === "load") return holdFrame(state, id, frame);
+    if (repair?.kind === "load") return bufferFrame(state, id, frame);
     return conversation ? receiveReceipt(state, conversation, frame) : state;
   }
-  if (repair) return holdFrame(state, id, frame);
+  if (repair) return bufferFrame(state, id, frame);
   if (!conversation) return meetUnknown(state, frame);
   if (frame.sequence <= conversation.last_sequence) return state;
   if (frame.sequence > conversation.last_sequence + 1) return openRepair(state, id, "events", [frame]);
   return applyNext(state, frame);
 }
 
-/** Return the state after events that REST gave for a repair. */
+/** Return the state after the events that REST returned for a repair. */
 export function receiveRange(state, id, events, hasMore) {
   let next = state;
   for (const frame of events) {
@@ -58,35 +58,35 @@ export function receiveRange(state, id, events, hasMore) {
     if (frame.sequence === cursor + 1) next = applyNext(next, frame);
   }
   if (!next.conversations[id] || hasMore || next.repairs[id]?.kind !== "events") return next;
-  return releaseHeld(next, id);
+  return applyBuffered(next, id);
 }
 
 /**
  * Return the state after a conversation body came over REST.
  *
- * A body replaces what is held only where a `load` asked for it. Otherwise the log decides: a body
- * that is ahead shows that events are missing, and one that is behind is old news.
+ * A body replaces the loaded one only for a `load` repair. Otherwise the log decides: a body that is
+ * ahead shows that events are missing, and one that is behind is outdated.
  */
 export function receiveBody(state, body) {
-  const held = state.conversations[body.id];
-  if (held && state.repairs[body.id]?.kind !== "load") {
-    if (body.last_sequence <= held.last_sequence || state.repairs[body.id]) return state;
+  const existing = state.conversations[body.id];
+  if (existing && state.repairs[body.id]?.kind !== "load") {
+    if (body.last_sequence <= existing.last_sequence || state.repairs[body.id]) return state;
     return openRepair(state, body.id, "events", []);
   }
-  return releaseHeld(installBody(state, body), body.id);
+  return applyBuffered(installBody(state, body), body.id);
 }
 
-/** Return the state with a repair opened, or an open one made stronger. */
+/** Return the state with a repair opened, or an open one changed from `events` to `load`. */
 export function openRepair(state, id, kind, frames) {
   const open = state.repairs[id];
   const repair = {
     kind: open?.kind === "load" ? "load" : kind,
-    held: [...(open?.held ?? []), ...frames],
+    buffered: [...(open?.buffered ?? []), ...frames],
   };
   return { ...state, repairs: { ...state.repairs, [id]: repair } };
 }
 
-/** Return the state after `sync_complete`: what it names is loaded, what it lacks is dropped. */
+/** Return the state after `sync_complete`: conversations in `heads` are loaded, others that were asked are dropped. */
 export function receiveHeads(state, { heads, resync, asked }) {
   let next = state;
   for (const id of asked) {
@@ -96,9 +96,9 @@ export function receiveHeads(state, { heads, resync, asked }) {
     if (id in heads) next = openRepair(next, id, "load", []);
   }
   for (const [id, head] of Object.entries(heads)) {
-    const held = next.conversations[id];
-    if (!held) next = openRepair(next, id, "load", []);
-    else if (held.last_sequence < head && !next.repairs[id]) next = openRepair(next, id, "events", []);
+    const existing = next.conversations[id];
+    if (!existing) next = openRepair(next, id, "load", []);
+    else if (existing.last_sequence < head && !next.repairs[id]) next = openRepair(next, id, "events", []);
   }
   return next;
 }
@@ -109,13 +109,13 @@ function meetUnknown(state, frame) {
   return openRepair(state, frame.conversation_id, "load", [frame]);
 }
 
-function holdFrame(state, id, frame) {
+function bufferFrame(state, id, frame) {
   return openRepair(state, id, state.repairs[id].kind, [frame]);
 }
 
-function releaseHeld(state, id) {
+function applyBuffered(state, id) {
   const { [id]: repair, ...repairs } = state.repairs;
-  return (repair?.held ?? []).reduce(receive, { ...state, repairs });
+  return (repair?.buffered ?? []).reduce(receive, { ...state, repairs });
 }
 
 function receiveReceipt(state, conversation, frame) {
@@ -139,9 +139,9 @@ function applyNext(state, frame) {
 
 function installBody(state, body) {
   const viewerId = state.me.id;
-  const held = state.conversations[body.id];
+  const existing = state.conversations[body.id];
   const timeline =
-    held?.last_sequence === body.last_sequence ? state.timelines[body.id] : emptyTimeline(body.last_sequence);
+    existing?.last_sequence === body.last_sequence ? state.timelines[body.id] : emptyTimeline(body.last_sequence);
   const last = body.last_message;
   const lastIsForeign = last && last.sender_user_id !== viewerId;
   const foreign = body.unread_count > 0 ? body.last_sequence : lastIsForeign ? last.sequence : 0;

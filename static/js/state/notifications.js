@@ -1,27 +1,27 @@
 /**
  * The list of notifications: who mentioned me, replied to me, added me.
  *
- * The held part begins with the newest and has no holes; ids rise with time. The unread number is the server's; what I
- * have read meanwhile is taken off it until the server tells a new one. A notification is read when
+ * The loaded part begins with the newest and has no gaps; ids rise with time. The unread number is the server's; what I
+ * have read meanwhile is subtracted until the server sends a new one. A notification is read when
  * the list says so, or when its conversation was read up to it.
  *
  * Lives here: that list as pure functions over the state. Does not live here: loading it
- * (notifications.js one floor up).
+ * (../notifications.js).
  *
  * @typedef {{items: object[], next: string|null, unread: number, loaded: boolean, error: string|null}} Notifications
  */
 
-/** Return the list of somebody who knows nothing of it. */
+/** Return the list before anything is loaded. */
 export function noNotifications() {
   return { items: [], next: null, unread: 0, loaded: false, error: null };
 }
 
-/** Say whether a notification was read, here or anywhere. */
+/** Return whether a notification was read, on any device. */
 export function isRead(state, item) {
   return Boolean(item.read_at) || state.conversations[item.conversation_id]?.me.last_read_sequence >= item.sequence;
 }
 
-/** Return how many notifications wait to be read. */
+/** Return the number of unread notifications. */
 export function unreadNotifications(state) {
   const { items, unread } = state.notifications;
   const readSince = items.filter((item) => !item.read_at && isRead(state, item)).length;
@@ -30,15 +30,15 @@ export function unreadNotifications(state) {
 
 const newestFirst = (one, other) => (one.id < other.id ? 1 : -1);
 
-/** A new number of the server's knows what was read before it: that must not be taken off twice. */
+/** Mark what was read as read: the server's new number excludes it, so it must not be subtracted again. */
 function settled(state) {
   return state.notifications.items.map((item) => (!item.read_at && isRead(state, item) ? { ...item, read_at: item.created_at } : item));
 }
 
 /** Return the state after a `notification` frame. */
 export function receiveNotification(state, { notification, unread_count: unread }) {
-  const held = settled(state).filter((item) => item.id !== notification.id);
-  const items = [notification, ...held].sort(newestFirst);
+  const existing = settled(state).filter((item) => item.id !== notification.id);
+  const items = [notification, ...existing].sort(newestFirst);
   return { ...state, notifications: { ...state.notifications, items, unread } };
 }
 
@@ -52,14 +52,14 @@ export function receiveNotificationsRead(state, { up_to: upTo, unread_count: unr
  * Return the state after a page.
  * @param {object} state
  * @param {{page: {results: object[], next: string|null, unread_count: number}, first: boolean, came: string[]}} action
- *   `first`: the newest page, which replaces all but what `came` by frames while it was under way
+ *   `first`: the newest page, which replaces all items except those that `came` in frames during the request
  */
 export function receiveNotificationPage(state, { page, first, came }) {
-  const { items: held, unread } = state.notifications;
+  const { items: existing, unread } = state.notifications;
   const known = new Set(page.results.map((item) => item.id));
-  const kept = held.filter((item) => !known.has(item.id) && (!first || came.includes(item.id)));
+  const kept = existing.filter((item) => !known.has(item.id) && (!first || came.includes(item.id)));
   const items = [...kept, ...page.results].sort(newestFirst);
-  // The number of an answer that a frame overtook is old, and so is what an older page says beside what is held.
+  // If a frame came during the request, the number in the answer is older; so is the number in an older page.
   const counted = first && came.every((id) => known.has(id));
   const notifications = { items, next: page.next, unread: counted ? page.unread_count : unread, loaded: true, error: null };
   return { ...state, notifications };

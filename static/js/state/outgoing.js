@@ -1,8 +1,8 @@
 /**
- * Messages on their way: the entries of the outbox as part of the state.
+ * Unsent messages: the entries of the outbox as part of the state.
  *
  * An entry is `pending` until the server acknowledged it, `sent` until its event has been applied
- * (so that its bubble never blinks out between the two), or `failed` after a final refusal.
+ * (so that its bubble does not disappear in between), or `failed` after a final refusal.
  * Lives here: these transitions, pure. Does not live here: sending and persisting (outbox.js).
  *
  * @typedef {{client_message_id: string, conversation_id: string, content: string,
@@ -42,12 +42,12 @@ export function refuseEntry(entries, clientMessageId, error) {
   return changeEntry(entries, clientMessageId, { state: "failed", error });
 }
 
-/** Return the entries with a failed one to be tried again. */
+/** Return the entries with a failed one made pending again. */
 export function reviveEntry(entries, clientMessageId) {
   return changeEntry(entries, clientMessageId, { state: "pending", error: undefined });
 }
 
-/** Return the entries with the acknowledged ones to be sent again: the log that they stood in is not the one of now. */
+/** Return the entries with the acknowledged ones made pending again: the log that contained them has ended. */
 export function reopenEntries(entries) {
   return entries.map((entry) =>
     entry.state === "sent" ? { ...entry, state: "pending", sequence: undefined } : entry,

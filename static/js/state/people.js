@@ -5,7 +5,7 @@
  * stored. Does not live here: my own typing and presence (typing.js, views/profile.js).
  */
 
-/** After this many milliseconds without a word, somebody is no longer taken to be typing. */
+/** A person counts as typing for this many milliseconds after their last typing frame. */
 const TYPING_FORGOTTEN_MS = 10_000;
 
 /** Return the map of people with these users or participants put in. */
@@ -13,16 +13,16 @@ export function putPeople(people, users) {
   let next = people;
   for (const user of users) {
     const id = user.id ?? user.user_id;
-    const held = next[id];
+    const existing = next[id];
     const same =
-      held &&
-      held.username === user.username &&
-      held.display_name === user.display_name &&
-      held.avatar_url === user.avatar_url &&
-      (user.about === undefined || held.about === user.about);
+      existing &&
+      existing.username === user.username &&
+      existing.display_name === user.display_name &&
+      existing.avatar_url === user.avatar_url &&
+      (user.about === undefined || existing.about === user.about);
     if (same) continue;
     const { username, display_name, avatar_url } = user;
-    next = { ...next, [id]: { ...held, id, username, display_name, avatar_url, about: user.about ?? held?.about ?? "" } };
+    next = { ...next, [id]: { ...existing, id, username, display_name, avatar_url, about: user.about ?? existing?.about ?? "" } };
   }
   return next;
 }
@@ -40,7 +40,7 @@ export function putTyping(typing, { conversation_id, user_id, is_typing }, now) 
   return withTypists(typing, conversation_id, here);
 }
 
-/** Return the typing map without those whose time is over. */
+/** Return the typing map without expired entries. */
 export function forgetTypists(typing, now) {
   let next = typing;
   for (const [conversationId, here] of Object.entries(typing)) {

@@ -1,62 +1,62 @@
 /**
- * Receipts: watermarks, unread counts and the ticks that follow from them.
+ * Receipts: delivery and read positions (watermarks), unread counts and the resulting ticks.
  *
- * Watermarks only rise, so receipts may arrive late, twice or in any order. Lives here: that
- * arithmetic. Does not live here: sending receipts (receipts.js one floor up).
+ * Positions only rise, so receipts may arrive late, twice or in any order. Lives here: that
+ * arithmetic. Does not live here: sending receipts (../receipts.js).
  */
 import { shownMessages } from "./timeline.js";
 
-/** Say whether a message counts as unread for a viewer who has not read it. */
+/** Return whether a message counts as unread for a viewer who has not read it. */
 export function countsAsUnread(message, viewerId) {
   return message.message_type !== "system" && message.sender_user_id !== viewerId;
 }
 
-/** Say whether a message counts as a mention of a viewer who has not read it. */
+/** Return whether a message counts as a mention of a viewer who has not read it. */
 export function countsAsMention(message, viewerId) {
   const names = (message.mentions ?? []).some((mention) => mention.user_id === viewerId);
   return names && message.sender_user_id !== viewerId;
 }
 
 /**
- * Return the number of messages after a read mark that count.
+ * Return the number of messages after a read position for which `counts` is true.
  *
- * Exact where the held history reaches back to the mark. Elsewhere only the server can know, and
- * `given` is its figure; it may include messages whose events are still on their way, which is
- * why it is the second choice.
+ * It is exact if the loaded history reaches back to the position. Otherwise only the server knows:
+ * `given` is its figure. It may include messages whose events have not arrived yet, so it is only
+ * the second choice.
  */
-function countAfter(conversation, timeline, mark, counts, given) {
-  if (mark >= conversation.last_sequence) return 0;
-  if (timeline && mark + 1 >= timeline.covers_from) {
-    return shownMessages(timeline).filter((message) => message.sequence > mark && counts(message)).length;
+function countAfter(conversation, timeline, position, counts, given) {
+  if (position >= conversation.last_sequence) return 0;
+  if (timeline && position + 1 >= timeline.covers_from) {
+    return shownMessages(timeline).filter((message) => message.sequence > position && counts(message)).length;
   }
   return given;
 }
 
-/** Return how many unread messages mention the viewer, undefined where the held history does not reach back so far. */
-export function mentionsHeld(conversation, timeline, viewerId) {
-  const mark = conversation.me.last_read_sequence;
-  return countAfter(conversation, timeline, mark, (message) => countsAsMention(message, viewerId), undefined);
+/** Return how many unread messages mention the viewer; undefined if the loaded history does not reach back so far. */
+export function loadedMentions(conversation, timeline, viewerId) {
+  const position = conversation.me.last_read_sequence;
+  return countAfter(conversation, timeline, position, (message) => countsAsMention(message, viewerId), undefined);
 }
 
-/** Return the conversation with a participant's watermark raised, or the same one. */
+/** Return the conversation with a participant's position raised, or the same one. */
 export function raiseWatermark(conversation, userId, field, sequence) {
   const index = conversation.participants.findIndex((one) => one.user_id === userId);
-  const held = conversation.participants[index];
-  if (!held || held[field] >= sequence) return conversation;
+  const existing = conversation.participants[index];
+  if (!existing || existing[field] >= sequence) return conversation;
   const participants = conversation.participants.slice();
-  participants[index] = { ...held, [field]: sequence };
+  participants[index] = { ...existing, [field]: sequence };
   return { ...conversation, participants };
 }
 
 /**
- * Return the conversation with my own read mark raised and the counts that follow.
+ * Return the conversation with my own read position raised and the resulting counts.
  *
- * The server tells a move on another device twice, first the mark and then the counts: `given` ones are
- * taken for a mark that stands there already, too.
+ * For a change on another device the server sends two frames, first the position and then the counts:
+ * `given` counts are also taken if the position is already there.
  */
 export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) {
-  const mark = conversation.me.last_read_sequence;
-  if (sequence < mark || (sequence === mark && given === undefined)) return conversation;
+  const position = conversation.me.last_read_sequence;
+  if (sequence < position || (sequence === position && given === undefined)) return conversation;
   return {
     ...conversation,
     me: { ...conversation.me, last_read_sequence: sequence },
@@ -78,8 +78,8 @@ export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) 
 }
 
 /**
- * Return up to where everybody else has received and read.
- * Nobody else, or more people than the body lists: null, then the message's own status is used.
+ * Return up to which sequence everybody else has received and read.
+ * Null if there is nobody else, or more people than the body lists; then the message's own status is used.
  * @returns {{delivered: number, read: number} | null}
  */
 export function othersWatermarks(conversation, viewerId) {

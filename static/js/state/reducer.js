@@ -1,9 +1,9 @@
 /**
  * The one reducer: every change of the client's state, as a pure function.
  *
- * It knows no DOM, no network, no clock and no storage; times come in with the actions. Lives
- * here: the shape of the state and the list of actions. What they do in detail stands in the
- * modules beside this one.
+ * It uses no DOM, no network, no clock and no storage; actions bring the time. Lives here: the
+ * shape of the state and the list of actions. Does not live here: their details (the modules
+ * beside this one).
  */
 import { dropConversation } from "./events.js";
 import { concernsLog, openRepair, receive, receiveBody, receiveHeads, receiveRange } from "./log.js";
@@ -20,18 +20,18 @@ import { forgetTypists, putPeople, putPresence, putTyping } from "./people.js";
 import { raiseOwnRead } from "./receipts.js";
 import { prependPage, trimTimeline } from "./timeline.js";
 
-/** How much of a conversation that is not open stays in memory and in the cache. */
+/** The number of messages of a closed conversation that stay in memory and in the cache. */
 export const KEPT_MESSAGES = 80;
 
 /**
- * Return the state of a client that knows nothing.
+ * Return the state of a new client.
  * - link: connecting | updating | online | waiting | parked (another tab has the connection)
- * - epoch: of the log that everything here was told of; since: server time of the last completed sync
+ * - epoch: of the log to which all data here belongs; since: server time of the last completed sync
  * - complete: the list was loaded once
- * - repairs: {id: {kind, held}}, see log.js; stale: {id: sequence} of the event since which rights and the number of
- *   mentions must be asked again
- * - reads: {id: sequence} read here, not yet known to have reached the server
- * - quotes: {message_id: message | null} quoted messages outside the held history
+ * - repairs: {id: {kind, buffered}}, see log.js; stale: {id: sequence} of the event after which rights and the number of
+ *   mentions must be loaded again
+ * - reads: {id: sequence} read here, not yet confirmed by the server
+ * - quotes: {message_id: message | null} quoted messages outside the loaded history
  * - notifications: the list of who mentioned me, replied to me, added me, see notifications.js
  */
 export function initialState() {
@@ -57,7 +57,7 @@ export function initialState() {
   };
 }
 
-/** Return the state in an epoch of the log; what is known of another one says nothing about it and is dropped. */
+/** Return the state in an epoch of the log; data of another epoch is dropped. */
 function enterEpoch(state, epoch) {
   if (!epoch || epoch === state.epoch) return state;
   if (!state.epoch) return { ...state, epoch };
@@ -103,12 +103,12 @@ const ACTIONS = {
   rights_loaded: (state, { id, asked, conversation }) => {
     const { [id]: wanted, ...others } = state.stale;
     const stale = wanted === asked ? others : state.stale;
-    const held = state.conversations[id];
-    if (!held || !conversation) return { ...state, stale };
+    const existing = state.conversations[id];
+    if (!existing || !conversation) return { ...state, stale };
     const { my_permissions, me } = conversation;
-    const changed = { ...held, my_permissions, me: { ...held.me, role: me.role } };
-    // Its count is of the same messages only where both stand at the same place.
-    if (conversation.last_sequence === held.last_sequence && me.last_read_sequence === held.me.last_read_sequence) {
+    const changed = { ...existing, my_permissions, me: { ...existing.me, role: me.role } };
+    // The loaded count is of the same messages only if both sequences are equal.
+    if (conversation.last_sequence === existing.last_sequence && me.last_read_sequence === existing.me.last_read_sequence) {
       changed.mention_count = conversation.mention_count;
     }
     return { ...state, stale, conversations: { ...state.conversations, [id]: changed } };
@@ -162,7 +162,7 @@ const ACTIONS = {
   },
 };
 
-/** Return the state after an action; an unknown action is a mistake of the caller. */
+/** Return the state after an action. Throws for an unknown action. */
 export function reduce(state, action) {
   const apply = ACTIONS[action.type];
   if (!apply) throw new Error(`unknown action: ${action.type}`);

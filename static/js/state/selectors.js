@@ -1,7 +1,7 @@
 /**
- * What the views ask of the state.
+ * Selectors of the state for the views.
  *
- * Lives here: pure questions. Does not live here: words (wording.js).
+ * Lives here: pure functions. Does not live here: texts (wording.js).
  */
 import { othersWatermarks, statusOf } from "./receipts.js";
 import { shownMessages } from "./timeline.js";
@@ -21,8 +21,8 @@ export function listedConversations(state, filter = "") {
 }
 
 /**
- * Return what the list shows: pinned conversations first, and either the archived ones or the others.
- * A filter finds both.
+ * Return the rows of the list: pinned conversations first, and either the archived ones or the others.
+ * With a filter, both.
  */
 export function listRows(state, filter = "", archived = false) {
   const found = listedConversations(state, filter);
@@ -35,7 +35,7 @@ export function countArchived(state) {
   return Object.values(state.conversations).filter((one) => one.me.archived).length;
 }
 
-/** Say whether I have muted a conversation. */
+/** Return whether I have muted a conversation. */
 export function isMuted(conversation, now) {
   const { muted_until: until } = conversation.me;
   return Boolean(until) && Date.parse(until) > now;
@@ -57,22 +57,22 @@ export function otherPerson(state, conversation) {
   return other ? (state.people[other.user_id] ?? null) : null;
 }
 
-/** Return somebody's presence, or null while it is not known, which is so without a connection. */
+/** Return a person's presence, or null while it is unknown, as without a connection. */
 export function presenceOf(state, userId) {
   return state.link === "online" || state.link === "updating" ? (state.presence[userId] ?? null) : null;
 }
 
 /**
- * Return what is shown in a conversation, oldest first: messages with `delivery` (the tick of my
- * own), then what is on its way.
+ * Return the bubbles of a conversation, oldest first: messages with `delivery` (the tick of my
+ * own), then unsent messages.
  */
 export function shownBubbles(state, id) {
   const conversation = state.conversations[id];
-  const marks = othersWatermarks(conversation, state.me.id);
+  const positions = othersWatermarks(conversation, state.me.id);
   const messages = shownMessages(state.timelines[id]).map((message) => ({
     message,
     mine: message.sender_user_id === state.me.id,
-    delivery: message.sender_user_id === state.me.id ? statusOf(message, marks) : null,
+    delivery: message.sender_user_id === state.me.id ? statusOf(message, positions) : null,
   }));
   const arrived = new Set(messages.filter((one) => one.mine).map((one) => one.message.client_message_id));
   const outgoing = state.outbox
@@ -95,29 +95,29 @@ function bodyOf(entry, viewerId) {
 
 /** Return the quoted message, null if it may not be seen, undefined if it must be fetched. */
 export function quotedMessage(state, id, messageId) {
-  const held = shownMessages(state.timelines[id]).find((message) => message.id === messageId);
-  return held ?? state.quotes[messageId];
+  const existing = shownMessages(state.timelines[id]).find((message) => message.id === messageId);
+  return existing ?? state.quotes[messageId];
 }
 
-/** Return how many messages wait to be read in all conversations, but those that I muted or archived. */
+/** Return the number of unread messages in all conversations except those that I muted or archived. */
 export function totalUnread(state, now) {
   return Object.values(state.conversations)
     .filter((one) => !isMuted(one, now) && !one.me.archived)
     .reduce((sum, one) => sum + one.unread_count, 0);
 }
 
-/** Return how many messages wait to be read in all conversations: the number that pushes carry, too. */
+/** Return the number of unread messages in all conversations, the same number as in pushes. */
 export function allUnread(state) {
   return Object.values(state.conversations).reduce((sum, one) => sum + one.unread_count, 0);
 }
 
-/** Return up to which sequence I have read each conversation. */
-export function readMarks(state) {
+/** Return my read position in each conversation. */
+export function readPositions(state) {
   return Object.fromEntries(Object.values(state.conversations).map((one) => [one.id, one.me.last_read_sequence]));
 }
 
-/** Return the read marks of mine that rose from one state to another. */
-export function risenMarks(state, previous) {
+/** Return those of my read positions that rose from one state to another. */
+export function risenReadPositions(state, previous) {
   const risen = {};
   for (const [id, { me }] of Object.entries(state.conversations)) {
     const before = previous.conversations[id];
@@ -128,7 +128,7 @@ export function risenMarks(state, previous) {
 
 export const may = (conversation, permission) => conversation.my_permissions?.includes(permission) ?? false;
 
-/** Say whether my own message may still be edited. */
+/** Return whether my own message may still be edited. */
 export function mayEdit(state, message, now) {
   const age = now - Date.parse(message.created_at);
   return (
@@ -140,7 +140,7 @@ export function mayEdit(state, message, now) {
   );
 }
 
-/** Say whether my own message may be deleted for everyone. */
+/** Return whether my own message may be deleted for everyone. */
 export function mayDelete(state, message) {
   return (
     message.sender_user_id === state.me.id &&

@@ -1,11 +1,11 @@
 /**
- * The part of a conversation's history that this client holds.
+ * The loaded part of a conversation's history.
  *
- * A timeline holds every message whose sequence is at least `covers_from`; towards the head it is
- * closed by the event log, towards the past it grows by pages that end just before `covers_from`.
- * Below `covers_from` there may be strays: messages that an event changed although their page was
- * never loaded. A stray is not shown; it is kept because a page that was asked for before the
- * event may still carry the older text, and must not win over it.
+ * A timeline has every message whose sequence is at least `covers_from`. Events extend it towards
+ * the head; pages that end just before `covers_from` extend it towards the past. Below `covers_from`
+ * there may be strays: messages that an event changed although their page was never loaded. A stray
+ * is not shown. It is kept because a page that was requested before the event may still have the
+ * older text, which must not replace the newer one.
  *
  * Lives here: that window as pure functions. Does not live here: fetching pages (history.js).
  *
@@ -29,7 +29,7 @@ function position(messages, sequence) {
   return low;
 }
 
-/** Return the timeline with a message put in, or replaced, as event number `touched` left it. */
+/** Return the timeline with a message added or replaced; `touched` is the number of the event that changed it. */
 export function putMessage(timeline, message, touched) {
   const index = position(timeline.messages, message.sequence);
   const messages = timeline.messages.slice();
@@ -42,7 +42,7 @@ export function putMessage(timeline, message, touched) {
  * Return the timeline with a page of older messages in front.
  * @param {Timeline} timeline
  * @param {{before: number, requested_at: number, results: object[], has_more: boolean}} page
- *   `before` is the covers_from it was asked for, `requested_at` the cursor at that moment
+ *   `before` is `covers_from` at the request, `requested_at` the cursor at the request
  */
 export function prependPage(timeline, page) {
   if (page.before !== timeline.covers_from) return timeline;
@@ -51,8 +51,8 @@ export function prependPage(timeline, page) {
   const from = hasMore ? Math.min(...older.map((message) => message.sequence)) : 1;
   let next = { ...timeline, covers_from: from, has_more: hasMore, loaded: true };
   for (const message of older) {
-    const held = findBySequence(next, message.sequence);
-    if (!held || held.touched <= page.requested_at) next = putMessage(next, message, page.requested_at);
+    const existing = findBySequence(next, message.sequence);
+    if (!existing || existing.touched <= page.requested_at) next = putMessage(next, message, page.requested_at);
   }
   return next;
 }
@@ -69,7 +69,7 @@ export function shownMessages(timeline) {
   return index === 0 ? timeline.messages : timeline.messages.slice(index);
 }
 
-/** Return the timeline cut down to its newest messages. */
+/** Return the timeline with only its newest `keep` messages. */
 export function trimTimeline(timeline, keep) {
   const shown = shownMessages(timeline);
   if (shown.length <= keep) return timeline;

@@ -1,5 +1,5 @@
 /**
- * Round pictures of people and groups: their image, or initials on a colour that stays theirs.
+ * Round pictures of people and groups: their image, or initials on a fixed colour.
  */
 import { crc32 } from "../checksum.js";
 import { h, icon } from "./dom.js";

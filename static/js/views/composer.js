@@ -1,9 +1,9 @@
 /**
- * Where messages are written: text, replies and edits.
+ * The form for writing messages: text, replies and edits.
  *
- * Enter sends, Shift+Enter makes a new line, Esc gives a reply or an edit up. "@" offers people. What is
- * not sent stays as a draft, also over a reload. Lives here: the form. Does not live here: sending
- * (outbox.js), the timing of typing notices (typing.js), the list of people (mention_list.js).
+ * Enter sends, Shift+Enter makes a new line, Esc cancels a reply or an edit. "@" offers people. Unsent
+ * text stays as a draft, also after a reload. Lives here: the form. Does not live here: sending
+ * (outbox.js), the timing of typing frames (typing.js), the list of people (mention_list.js).
  */
 import { createMembers } from "../members.js";
 import { findMentions, labelsOf, labelsOfMessage } from "../mentions.js";
@@ -56,7 +56,7 @@ export function createComposer(app, id) {
     ),
   );
 
-  /** What the text is for: null (a new message), {kind: "reply" | "edit", message}. */
+  /** The purpose of the text: null (a new message) or {kind: "reply" | "edit", message}. */
   let task = null;
   input.value = readDraft(id);
 
@@ -143,7 +143,7 @@ export function createComposer(app, id) {
   };
 }
 
-/** The height of a text can be measured only once it is in the page. */
+/** Return a function that calls `refresh` the first time only, when the text is in the page and its height can be measured. */
 function refreshOnce(refresh) {
   let done = false;
   return () => {

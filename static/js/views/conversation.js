@@ -1,8 +1,8 @@
 /**
  * The right half: one open conversation with its header, messages and composer.
  *
- * Lives here: putting these together and what one tells the other. Does not live here: how each of
- * them works.
+ * Lives here: the composition of these parts and their calls to each other. Does not live here: the
+ * parts themselves.
  */
 import { may, otherPerson, presenceOf } from "../state/selectors.js";
 import { count, presenceLine, typingLine } from "../wording.js";
@@ -59,7 +59,7 @@ export function createConversationView(app, id) {
   let shownFace = "";
   let askedPresence = false;
 
-  /** Ask once for the presence of somebody the server has not spoken of. */
+  /** Load once the presence of a person about whom no frame has come. */
   function askPresence(state) {
     const other = otherPerson(state, state.conversations[id]);
     if (askedPresence || state.link !== "online" || !other || state.presence[other.id]) return;
@@ -103,7 +103,7 @@ export function createConversationView(app, id) {
     },
     /** Show the message with this sequence. */
     show: (sequence) => list.show(sequence),
-    /** The conversation has just been opened by its reader. */
+    /** Handle the opening of the conversation. */
     entered() {
       list.entered();
       if (matchMedia("(pointer: fine)").matches) composer.focus();

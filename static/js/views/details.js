@@ -1,8 +1,8 @@
 /**
  * The dialog about a conversation: the other person, or a group with its members.
  *
- * It draws itself anew whenever the conversation changes. Lives here: what is shown and which
- * requests its buttons make. What one may do is what `my_permissions` says; the server decides.
+ * It is redrawn when the conversation changes. Lives here: the content and the requests of its
+ * buttons. `my_permissions` says which buttons are shown; the server decides what is allowed.
  */
 import { loadMembers } from "../members.js";
 import { may, otherPerson, presenceOf } from "../state/selectors.js";
@@ -17,7 +17,7 @@ import { reportFailure } from "./toast.js";
 
 const RANK = { owner: 0, admin: 1, member: 2 };
 
-/** `blocks` are the ids of those whom I block, null while they are not known; `onBlock` blocks or unblocks. */
+/** Make the page of a person. `blocks` are the ids of the people whom I block, null until loaded; `onBlock` blocks or unblocks. */
 function personPage(app, state, conversation, person, { blocks, onBlock }) {
   const seen = presenceOf(state, person.id);
   return h(
@@ -103,7 +103,7 @@ function action(name, label, onClick, kind = "") {
   return h("button", { type: "button", class: `details-action ${kind}`.trim(), on: { click: onClick } }, icon(name), label);
 }
 
-/** What holds for everybody in a group. */
+/** Make the settings that apply to everybody in a group. */
 function groupSettings({ api }, { id, settings }) {
   const enabled = settings?.notifications_enabled !== false;
   const save = ({ target }) =>
@@ -118,7 +118,7 @@ function groupSettings({ api }, { id, settings }) {
   );
 }
 
-/** `all` are the members beyond the body's list, if they have been loaded; `onAll` loads them. */
+/** Make the page of a group. `all` are all members, null until loaded; `onAll` loads them. */
 function groupPage(app, state, conversation, dialog, { all, onAll }) {
   const { id } = conversation;
   const members = (all ?? conversation.participants)
@@ -180,16 +180,16 @@ export function openDetails(app, id) {
     });
 
   async function onBlock(person) {
-    const held = blocks.has(person.id);
+    const blocked = blocks.has(person.id);
     const sure =
-      held ||
+      blocked ||
       (await askToConfirm({
         title: `Block ${nameOf(store.state, person.id)}?`,
         text: "Neither of you can write to the other, or sees whether the other is online or typing.",
         action: "Block",
         danger: true,
       }));
-    if (sure && (await reportFailure(() => (held ? api.unblock(person.id) : api.block(person.id))))) await loadBlocks();
+    if (sure && (await reportFailure(() => (blocked ? api.unblock(person.id) : api.block(person.id))))) await loadBlocks();
   }
 
   function draw(state) {
@@ -202,7 +202,7 @@ export function openDetails(app, id) {
     place.replaceChildren(page);
     page.scrollTop = scrollTop ?? 0;
     if (choosing) page.querySelector(".own-mute")?.setAttribute("open", "");
-    // Only to the same button: another one in its place might be pressed by mistake.
+    // Focus only the same button: another one at its place might be pressed by mistake.
     if (field) page.querySelector(`#${field}`)?.focus();
     else if (label) [...page.querySelectorAll("button, summary")].find((one) => one.textContent === label)?.focus();
   }

@@ -1,4 +1,4 @@
-/** The part of the notification settings about this browser: how it stands, and the button that turns it on or off. */
+/** The part of the notification settings about this browser: the state of its push, and the button that turns it on or off. */
 import { h, setText } from "./dom.js";
 
 const WORDS = {
@@ -10,7 +10,7 @@ const WORDS = {
   on: "On. You get notifications here while the page is closed, too.",
 };
 
-/** Make it; it finds out by itself how it stands. */
+/** Make this part; it finds out the state by itself. */
 export function devicePush({ push }) {
   const line = h("p", { class: "setting-line", role: "status" }, "…");
   const problem = h("p", { class: "form-error", role: "alert" });

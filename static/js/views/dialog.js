@@ -1,6 +1,6 @@
 /**
- * Modal dialogs on the native element, which keeps the focus inside, closes on Esc and gives the
- * focus back.
+ * Modal dialogs with the native element, which keeps the focus inside, closes on Esc and returns the
+ * focus afterwards.
  */
 import { h, iconButton } from "./dom.js";
 
@@ -29,7 +29,7 @@ export function openDialog({ title, className = "", onClose }, ...children) {
   return dialog;
 }
 
-/** Ask a yes-or-no question; resolves to whether it was confirmed. */
+/** Ask a yes-or-no question; the promise resolves to whether it was confirmed. */
 export function askToConfirm({ title, text, action, danger = false }) {
   return new Promise((resolve) => {
     let confirmed = false;

@@ -1,7 +1,7 @@
 /**
  * The fields of do not disturb: on or off, from, until, days, time zone.
  *
- * Lives here: these fields and what they say. Does not live here: sending it (notification_settings.js).
+ * Lives here: these fields, their value and their errors. Does not live here: sending it (notification_settings.js).
  */
 import { h, setText } from "./dom.js";
 
@@ -15,7 +15,7 @@ function zoneOptions() {
   return [...new Set([browserZone(), "UTC", ...known])].sort().map((zone) => h("option", { value: zone }, zone.replaceAll("_", " ")));
 }
 
-/** Return the errors of the parts and of the whole, whatever form the server gave them. */
+/** Return the errors of the fields and of the whole, from any form in which the server gives them. */
 function sorted(errors) {
   const found = {};
   for (const [name, text] of Object.entries(errors)) {
@@ -30,7 +30,7 @@ function sorted(errors) {
 
 /**
  * Make the fields.
- * @param {(value: object|null) => void} onChange the whole value, when it is one that can be sent
+ * @param {(value: object|null) => void} onChange called with the whole value, if it is complete
  */
 export function createDoNotDisturb(onChange) {
   const error = (part) => h("span", { class: "field-error", id: `dnd-error-${part}`, role: "alert" });
@@ -93,7 +93,7 @@ export function createDoNotDisturb(onChange) {
     if (Object.keys(faults).length === 0) onChange(next);
   }
 
-  /** Show what is wrong at the parts that it is about; what is about none of them, at the whole. */
+  /** Show errors at their fields; those without a field at the whole. */
   function showErrors(given) {
     const found = sorted(given);
     for (const part of ["", ...PARTS]) {
@@ -106,14 +106,14 @@ export function createDoNotDisturb(onChange) {
   return {
     element,
     showErrors,
-    /** Show a value of the server's; null leaves times, days and zone as they are, for the next time. */
-    show(held) {
-      on.checked = Boolean(held);
-      more.hidden = !held;
-      if (!held) return;
-      if (![...zone.options].some((option) => option.value === held.time_zone)) zone.append(h("option", { value: held.time_zone }, held.time_zone));
-      [from.value, until.value, zone.value] = [held.from.slice(0, 5), held.until.slice(0, 5), held.time_zone];
-      for (const day of days) day.checked = held.days.includes(Number(day.value));
+    /** Show the server's value; null leaves times, days and zone as they are. */
+    show(stored) {
+      on.checked = Boolean(stored);
+      more.hidden = !stored;
+      if (!stored) return;
+      if (![...zone.options].some((option) => option.value === stored.time_zone)) zone.append(h("option", { value: stored.time_zone }, stored.time_zone));
+      [from.value, until.value, zone.value] = [stored.from.slice(0, 5), stored.until.slice(0, 5), stored.time_zone];
+      for (const day of days) day.checked = stored.days.includes(Number(day.value));
     },
   };
 }

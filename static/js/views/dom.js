@@ -1,8 +1,8 @@
 /**
  * Building and updating markup without a framework.
  *
- * Everything that comes from people goes in as text nodes; there is no way here to parse a string
- * as markup. Lives here: `h`, `icon` and `reconcile`. Does not live here: any particular view.
+ * All text is inserted as text nodes; no function here parses a string as markup. Lives here: `h`,
+ * `icon` and `reconcile`. Does not live here: any particular view.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -27,7 +27,7 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Make an icon of the sprite in the page; it is decoration, its button carries the label. */
+/** Make an icon of the sprite in the page; it is decorative, its button has the label. */
 export function icon(name, extraClass = "") {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", `icon ${extraClass}`.trim());
@@ -47,7 +47,7 @@ export function iconButton(name, label, onClick, extraClass = "") {
   );
 }
 
-/** Set an element's text only if it differs: leaves selections and live regions alone. */
+/** Set an element's text only if it differs: this keeps selections, and live regions are not read out again. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -60,20 +60,20 @@ export function setText(element, text) {
  * @param {(element: Element, item: object, previous: object) => void} update called if the item changed
  */
 export function reconcile(parent, items, create, update) {
-  parent.held ??= new Map();
-  const held = parent.held;
+  parent.reconciled ??= new Map();
+  const current = parent.reconciled;
   const next = new Map();
   let place = parent.firstElementChild;
   for (const item of items) {
-    const known = held.get(item.key);
+    const known = current.get(item.key);
     const element = known?.element ?? create(item);
     if (known) update(element, item, known.item);
     if (element === place) place = place.nextElementSibling;
     else parent.insertBefore(element, place);
     next.set(item.key, { element, item });
   }
-  for (const [key, { element }] of held) {
+  for (const [key, { element }] of current) {
     if (!next.has(key)) element.remove();
   }
-  parent.held = next;
+  parent.reconciled = next;
 }

@@ -1,4 +1,4 @@
-/** Sharing where one is: asks the browser, then the person, then sends a location message. */
+/** Sharing my location: asks the browser, then the person, then sends a location message. */
 import { askToConfirm } from "./dialog.js";
 import { showToast } from "./toast.js";
 

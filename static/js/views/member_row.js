@@ -1,4 +1,4 @@
-/** One member of a group in its details, with what may be done about them. */
+/** One member of a group in its details, with the possible actions. */
 import { may, presenceOf } from "../state/selectors.js";
 import { nameOf, presenceLine } from "../wording.js";
 import { avatar } from "./avatar.js";

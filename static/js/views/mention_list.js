@@ -1,9 +1,9 @@
 /**
- * The list of people that opens while a name is being written after "@".
+ * The list of people that opens while a name is being typed after "@".
  *
- * The text field keeps the focus: the list is steered by its keys (arrows, Enter or Tab, Esc) or by the mouse,
- * and the field names the option that is meant, for who does not see it. Lives here: that list. Does not live
- * here: which names fit and what stands for whom (mentions.js).
+ * The text field keeps the focus: its keys (arrows, Enter or Tab, Esc) or the mouse control the list, and the
+ * field refers to the active option for screen readers. Lives here: that list. Does not live here: matching
+ * names and labels (mentions.js).
  */
 import { begunMention, labelOf, membersLike } from "../mentions.js";
 import { avatar } from "./avatar.js";
@@ -14,20 +14,20 @@ let lists = 0;
 /**
  * Create the list for a text field.
  * @param {HTMLTextAreaElement} input
- * @param {{members: () => object[], viewerId: () => string, onChange: () => void}} options `members` are who
- *   may be named now; `onChange` is told when a name was put into the text
+ * @param {{members: () => object[], viewerId: () => string, onChange: () => void}} options `members` returns
+ *   the people who may be named; `onChange` is called when a name was inserted into the text
  */
 export function createMentionList(input, { members, viewerId, onChange }) {
   lists += 1;
   const id = `mention-list-${lists}`;
   const list = h("ul", { id, class: "mention-list", role: "listbox", "aria-label": "People to mention", hidden: true });
-  const told = h("span", { class: "visually-hidden", role: "status" });
-  const element = h("div", { class: "mention-place" }, list, told);
-  /** Who is offered, which of them is meant, and where the name begins. */
+  const status = h("span", { class: "visually-hidden", role: "status" });
+  const element = h("div", { class: "mention-place" }, list, status);
+  /** The offered people, the active one, and where the name begins. */
   let offered = [];
   let meant = 0;
   let start = 0;
-  /** Where a name stands that shall not be completed: Esc was pressed there. */
+  /** The index of a name that is not completed, because Esc was pressed there. */
   let dismissed = null;
 
   input.setAttribute("aria-autocomplete", "list");
@@ -44,7 +44,7 @@ export function createMentionList(input, { members, viewerId, onChange }) {
         "aria-selected": String(index === meant),
         on: {
           pointermove: () => index !== meant && mean(index),
-          // The field would lose the focus before the click.
+          // Otherwise the field would lose the focus before the click.
           mousedown: (event) => event.preventDefault(),
           click: () => choose(index),
         },
@@ -69,7 +69,7 @@ export function createMentionList(input, { members, viewerId, onChange }) {
     offered = found;
     list.replaceChildren(...offered.map(option));
     list.hidden = false;
-    setText(told, `${offered.length} ${offered.length === 1 ? "person" : "people"} to mention`);
+    setText(status, `${offered.length} ${offered.length === 1 ? "person" : "people"} to mention`);
     mean(0);
   }
 
@@ -85,7 +85,7 @@ export function createMentionList(input, { members, viewerId, onChange }) {
     list.hidden = true;
     list.replaceChildren();
     offered = [];
-    setText(told, "");
+    setText(status, "");
     input.removeAttribute("aria-activedescendant");
   }
 
@@ -117,9 +117,9 @@ export function createMentionList(input, { members, viewerId, onChange }) {
   return {
     element,
     close,
-    /** Look again: there are more people than before. */
+    /** Draw again: there are more people than before. */
     refresh,
-    /** Take a key that belongs to the list; says whether it did. */
+    /** Handle a key that belongs to the list; return whether it did. */
     takesKey(event) {
       if (list.hidden || event.isComposing || event.shiftKey || !KEYS[event.key]) return false;
       event.preventDefault();

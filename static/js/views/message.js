@@ -1,8 +1,8 @@
 /**
- * One item of a conversation: a day, the unread line, a system notice, a bubble, somebody typing.
+ * One item of a conversation: a day, the unread line, a system notice, a bubble, a person typing.
  *
- * Lives here: turning such an item into an element. Does not live here: which items there are
- * (message_items.js) and where the reader is (message_list.js).
+ * Lives here: making an element of an item. Does not live here: which items there are
+ * (message_items.js) and the scroll position (message_list.js).
  */
 import { clockTime, fullTime } from "../wording.js";
 import { avatar, colourOf } from "./avatar.js";
@@ -130,7 +130,7 @@ export function createItem(item) {
   return element;
 }
 
-/** Bring an item's element up to date, if anything that it shows has changed. */
+/** Update an item's element if anything that it shows has changed. */
 export function updateItem(element, item, previous) {
   if (item.signature !== previous.signature) FORMS[item.form](element, item);
 }

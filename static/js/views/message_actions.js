@@ -1,8 +1,8 @@
 /**
- * What can be done with a message, and its menu.
+ * The actions of a message, and its menu.
  *
- * Lives here: which actions a message offers, the menu and the requests. Does not live here: the
- * composer, which takes replies and edits over.
+ * Lives here: which actions a message has, the menu and the requests. Does not live here: replies and
+ * edits (composer.js).
  */
 import { may, mayDelete, mayEdit } from "../state/selectors.js";
 import { askToConfirm } from "./dialog.js";
@@ -20,7 +20,7 @@ function moveFocus(event) {
   items.at(to % items.length).focus();
 }
 
-/** Put the menu beside what it belongs to, inside the window. */
+/** Place the menu at a point, inside the window. */
 function place(menu, { x, y }) {
   const { offsetWidth: width, offsetHeight: height } = menu;
   const left = Math.max(MARGIN, Math.min(x, innerWidth - width - MARGIN));
@@ -100,7 +100,7 @@ export function createMessageActions(app, id, composer) {
 
   return {
     openMenu,
-    /** Say whether a message has a menu at all. */
+    /** Return whether a message has a menu. */
     offersAny: (bubble) => actionsFor(bubble).length > 0,
     reply: (message) => composer.replyTo(message),
   };

@@ -1,8 +1,8 @@
 /**
- * What a conversation shows, as a flat list of items: days, the unread line, notices, bubbles.
+ * The content of a conversation as a flat list of items: days, the unread line, notices, bubbles.
  *
- * Bubbles of one person within five minutes belong together: the first carries the name, the last
- * the tail and the avatar. Lives here: that list, computed from the state. Does not live here:
+ * Bubbles of one person within five minutes are a group: the first has the name, the last the tail
+ * and the avatar. Lives here: that list, computed from the state. Does not live here:
  * elements (message.js).
  */
 import { quotedMessage, shownBubbles } from "../state/selectors.js";
@@ -29,7 +29,7 @@ function quoteOf(state, id, message) {
   return { id: message.reply_to_id, missing: quoted === undefined, ...known };
 }
 
-/** My own messages keep their element from the first sign to the last tick. */
+/** Return the key of a message; my own keep it, and so their element, from pending to read. */
 function keyOf({ message, mine }) {
   return mine && message.client_message_id ? `mine ${message.client_message_id}` : message.id;
 }
@@ -81,7 +81,7 @@ function bubbleItem(state, conversation, bubble, before, after, offersAny) {
  * @param {object} state
  * @param {string} id
  * @param {{unreadAfter: number|null, offersAny: (bubble: object) => boolean}} view `unreadAfter`
- *   is where the unread line stands, or null
+ *   is the sequence before the unread line, or null
  */
 export function messageItems(state, id, { unreadAfter, offersAny }) {
   const conversation = state.conversations[id];

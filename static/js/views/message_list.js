@@ -1,11 +1,11 @@
 /**
  * The scrolling history of a conversation.
  *
- * The reader's place is kept by hand, because browsers differ in scroll anchoring: before a change
- * the view remembers whether it was at the bottom, or else which item stood where; afterwards it
- * puts that back. Only a reader at the bottom, or one who has just written, is moved along. Lives
- * here: that, loading older pages, read marks and the announcement of new messages. Does not live
- * here: elements (message.js).
+ * The view keeps the scroll position itself, because browsers differ in scroll anchoring: before a
+ * change it remembers whether it was at the bottom, or else the first visible item and its offset;
+ * afterwards it restores that. It scrolls to new messages only if the reader is at the bottom or has
+ * just written. Lives here: that, loading older pages, read positions and the announcement of new
+ * messages. Does not live here: elements (message.js).
  */
 import { count, messageLine, nameOf } from "../wording.js";
 import { h, icon, reconcile, setText } from "./dom.js";
@@ -45,13 +45,13 @@ export function createMessageList(app, id, actions) {
     scroller.scrollTo({ top: scroller.scrollHeight, behavior: gently && near ? "smooth" : "instant" });
   }
 
-  /** Put an item back where it stood; a needless assignment would end a smooth scroll. */
+  /** Restore the offset of an item, if it changed: a needless assignment would end a smooth scroll. */
   function restore({ element, offset }) {
     const place = element.offsetTop - offset;
     if (element.isConnected && Math.abs(scroller.scrollTop - place) >= 1) scroller.scrollTop = place;
   }
 
-  /** Return the first item in view and how far it is from the upper edge. */
+  /** Return the first visible item and its distance from the upper edge. */
   function anchor() {
     for (const element of items.children) {
       if (element.offsetTop + element.offsetHeight > scroller.scrollTop) {
@@ -93,7 +93,7 @@ export function createMessageList(app, id, actions) {
     return next;
   }
 
-  /** After drawing or scrolling: the pill, the read mark, and the next older page. */
+  /** After drawing or scrolling: update the pill and the read position, and load the next older page. */
   function settle() {
     const { state } = store;
     const conversation = state.conversations[id];
@@ -146,7 +146,7 @@ export function createMessageList(app, id, actions) {
     setTimeout(() => target.classList.remove("highlight"), HIGHLIGHT_MS);
   }
 
-  /** Show a message wherever in the history it stands: at once, because a long way is not worth watching. */
+  /** Show a message anywhere in the history, without smooth scrolling, which would take long. */
   async function showSequence(sequence) {
     await history.reach(id, sequence);
     if (!element.isConnected || !store.state.conversations[id]) return;

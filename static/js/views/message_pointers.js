@@ -1,5 +1,5 @@
 /**
- * Clicks, right clicks, long presses and double clicks on messages, heard once for the whole list.
+ * Clicks, right clicks, long presses and double clicks on messages, with listeners on the whole list.
  */
 
 const LONG_PRESS_MS = 450;

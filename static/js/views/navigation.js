@@ -2,23 +2,23 @@
 
 const PLACE = /^#\/c\/([0-9a-f-]+)(?:\/(\d+))?$/;
 
-/** Return the id of the conversation that the address names, or null. */
+/** Return the id of the conversation in the address, or null. */
 export function conversationInAddress() {
   return location.hash.match(PLACE)?.[1] ?? null;
 }
 
-/** Return the sequence of the message that the address names, or null. */
+/** Return the sequence of the message in the address, or null. */
 export function sequenceInAddress() {
   const sequence = location.hash.match(PLACE)?.[2];
   return sequence ? Number(sequence) : null;
 }
 
-/** Open a conversation, as a step that the back button undoes. */
+/** Open a conversation, with an entry in the browser's history. */
 export function navigateTo(conversationId) {
   location.hash = `#/c/${conversationId}`;
 }
 
-/** Open a conversation at a message; again, if that is where the address stands already. */
+/** Open a conversation at a message, also if the address is the same already. */
 export function navigateToMessage(conversationId, sequence) {
   const place = `#/c/${conversationId}/${sequence}`;
   if (location.hash === place) dispatchEvent(new HashChangeEvent("hashchange"));

@@ -2,7 +2,7 @@
  * The bell with the number of unread notifications, and the panel that it opens: who mentioned me,
  * replied to me, added me.
  *
- * Lives here: these two. Does not live here: loading (notifications.js one floor up).
+ * Lives here: these two. Does not live here: loading (../notifications.js).
  */
 import { isRead, unreadNotifications } from "../state/notifications.js";
 import { fullTime, nameOf, notificationLine, shortTime } from "../wording.js";
@@ -13,7 +13,7 @@ import { navigateTo, navigateToMessage } from "./navigation.js";
 import { openNotificationSettings } from "./notification_settings.js";
 import { reportFailure, showToast } from "./toast.js";
 
-/** Create the bell; `draw` brings its number up to date. */
+/** Create the bell; `draw` updates its number. */
 export function createBell(app) {
   const number = h("span", { class: "bell-number", "aria-hidden": "true", hidden: true });
   const button = iconButton("bell", "Notifications", () => openNotifications(app), "bell");
@@ -30,7 +30,7 @@ export function createBell(app) {
   };
 }
 
-/** What an entry shows, as plain values: it is redrawn when one of them changes. */
+/** Return the content of an entry as plain values: it is redrawn when one of them changes. */
 function entryOf(state, item) {
   const person = state.people[item.actor_user_id];
   return {
@@ -105,7 +105,7 @@ export function openNotifications(app) {
     older.disabled = true;
     await reportFailure(() => notifications.loadOlder());
     older.disabled = false;
-    // The button may be gone; the reader goes on with the first of what came.
+    // The button may be gone; the focus goes to the first new entry.
     list.querySelectorAll("button")[before]?.focus();
   }
 
@@ -116,10 +116,10 @@ export function openNotifications(app) {
   }
 
   function draw(state) {
-    const held = state.notifications;
+    const listed = state.notifications;
     reconcile(
       list,
-      held.items.map((item) => entryOf(state, item)),
+      listed.items.map((item) => entryOf(state, item)),
       (entry) => {
         const element = h("li", { dataset: { notificationId: entry.key } });
         fillEntry(element, entry, open);
@@ -129,10 +129,10 @@ export function openNotifications(app) {
         if (!sameEntry(entry, previous)) fillEntry(element, entry, open);
       },
     );
-    setText(note, noteOf(held));
+    setText(note, noteOf(listed));
     note.hidden = note.textContent === "";
-    again.hidden = !held.error;
-    older.hidden = !held.next;
+    again.hidden = !listed.error;
+    older.hidden = !listed.next;
     markRead.disabled = unreadNotifications(state) === 0;
   }
   draw(store.state);

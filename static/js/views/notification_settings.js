@@ -1,10 +1,11 @@
 /**
- * The dialog about notifications: this device, and what I want to be told on all of them.
+ * The dialog about notifications: this device, and my preferences on all devices.
  *
- * Every change is sent at once. What the server refuses is said at its field, which goes back to what
- * the server holds, except for the parts of do not disturb, which can be mended.
+ * Every change is sent at once. A refusal is shown at its field, which returns to the server's value,
+ * except for the fields of do not disturb, which can be corrected.
  *
- * Lives here: the dialog and its requests. Does not live here: the fields of do not disturb.
+ * Lives here: the dialog and its requests. Does not live here: the fields of do not disturb
+ * (do_not_disturb.js).
  */
 import { pausedLine } from "../wording.js";
 import { devicePush } from "./device_push.js";
@@ -47,9 +48,9 @@ export function openNotificationSettings(app) {
   load();
 }
 
-/** Make the fields of the preferences that the server gave. */
+/** Make the fields of the preferences, with the server's values `given`. */
 function createPreferences(api, given) {
-  let held = given;
+  let current = given;
   let sending = Promise.resolve();
   let waiting = 0;
 
@@ -100,7 +101,7 @@ function createPreferences(api, given) {
   async function change(fields) {
     const [name] = Object.keys(fields);
     try {
-      held = await api.updateNotificationPreferences(fields);
+      current = await api.updateNotificationPreferences(fields);
       showErrors(name, {});
       waiting -= 1;
       if (waiting === 0) show();
@@ -117,14 +118,14 @@ function createPreferences(api, given) {
   }
 
   function show() {
-    for (const { name, input } of checks) input.checked = held[name];
-    for (const { value, input } of levels) input.checked = held.level === value;
-    const paused = held.paused_until && Date.parse(held.paused_until) > Date.now();
-    setText(pauseLine, paused ? pausedLine(held.paused_until) : "Notifications are not paused.");
+    for (const { name, input } of checks) input.checked = current[name];
+    for (const { value, input } of levels) input.checked = current.level === value;
+    const paused = current.paused_until && Date.parse(current.paused_until) > Date.now();
+    setText(pauseLine, paused ? pausedLine(current.paused_until) : "Notifications are not paused.");
     pauseHour.hidden = pauseNight.hidden = Boolean(paused);
     resume.hidden = !paused;
-    // Somebody may be about to choose another time.
-    if (!doNotDisturb.element.contains(document.activeElement) || !held.do_not_disturb) doNotDisturb.show(held.do_not_disturb);
+    // The person may be choosing another time.
+    if (!doNotDisturb.element.contains(document.activeElement) || !current.do_not_disturb) doNotDisturb.show(current.do_not_disturb);
   }
   show();
   return element;

@@ -1,7 +1,7 @@
 /**
- * What I set for myself in a conversation: what notifies me, mute, pin, archive. Part of its details.
+ * My own settings of a conversation: notification level, mute, pin, archive. Part of its details.
  *
- * Lives here: these controls. The server tells all my devices; nobody else learns of it.
+ * Lives here: these controls. The server sends a change to all my devices; nobody else sees it.
  */
 import { isMuted } from "../state/selectors.js";
 import { mutedLine } from "../wording.js";
@@ -14,7 +14,7 @@ const MUTES = [
   ["For 8 hours", 8 * HOUR_MS],
   ["For a week", 7 * 24 * HOUR_MS],
 ];
-/** Nobody waits for it. */
+/** A mute without an end, as a date far in the future. */
 const FOR_GOOD = "9999-01-01T00:00:00Z";
 
 const LEVELS = [
@@ -23,12 +23,12 @@ const LEVELS = [
   ["none", "Nothing"],
 ];
 
-/** What I want to be notified of; where nobody is, it says so. */
+/** Make the choice of the notification level; if notifications are off for the group, say so instead. */
 function level(conversation, set) {
-  const held = conversation.me.notification_level;
-  const options = LEVELS.map(([value, label]) => h("option", { value, selected: value === held }, label));
+  const current = conversation.me.notification_level;
+  const options = LEVELS.map(([value, label]) => h("option", { value, selected: value === current }, label));
   const save = async ({ target }) => {
-    if (!(await set({ notification_level: target.value }))) target.value = held;
+    if (!(await set({ notification_level: target.value }))) target.value = current;
   };
   const off = conversation.settings?.notifications_enabled === false;
   return h(
@@ -40,18 +40,18 @@ function level(conversation, set) {
   );
 }
 
-/** Make the part of the details for a conversation as it is now. */
+/** Make this part of the details of a conversation. */
 export function ownSettings(app, conversation) {
   const { id, me } = conversation;
-  const set = (fields) => reportFailure(() => app.api.updateMyPlace(id, fields));
+  const set = (fields) => reportFailure(() => app.api.updateMySettings(id, fields));
   const later = (ms) => new Date(Date.now() + ms).toISOString();
   const muted = isMuted(conversation, Date.now());
-  const toggle = (name, on, off, held) =>
+  const toggle = (name, on, off, current) =>
     h(
       "button",
-      { type: "button", class: "own-setting", on: { click: () => set({ [name]: !held }) } },
+      { type: "button", class: "own-setting", on: { click: () => set({ [name]: !current }) } },
       icon(name === "pinned" ? "bookmark" : "archive"),
-      held ? off : on,
+      current ? off : on,
     );
   const mute = (label, fields) => h("button", { type: "button", class: "own-setting", on: { click: () => set(fields()) } }, label);
   return h(

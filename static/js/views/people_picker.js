@@ -1,7 +1,7 @@
 /**
- * Choosing people: a search field, what it finds, and the chosen ones as chips.
+ * Choosing people: a search field, its results, and the chosen people as chips.
  *
- * Lives here: that part of a dialog. Does not live here: what happens to the chosen ones.
+ * Lives here: that part of a dialog. Does not live here: the use of the chosen people.
  */
 import { avatar } from "./avatar.js";
 import { h, icon, setText } from "./dom.js";

@@ -1,4 +1,4 @@
-/** My own dialog: name, what I say about myself, how I appear, and signing out. */
+/** The dialog of my own profile: name, about, presence, and signing out. */
 import { askToConfirm, openDialog } from "./dialog.js";
 import { avatar } from "./avatar.js";
 import { h, icon } from "./dom.js";

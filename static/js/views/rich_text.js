@@ -11,7 +11,7 @@ const ADDRESS = /\bhttps?:\/\/[^\s<>"'“”]+/gi;
 const TRAILING = /[.,;:!?)\]}…]+$/;
 const EMOJI_ONLY = /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\u200d\p{Extended_Pictographic}|\ufe0f|[\u{e0020}-\u{e007f}])*\s?){1,3}$/u;
 
-/** Return the nodes of a text that mentions people; what names the viewer stands out. */
+/** Return the nodes of a text that mentions people; mentions of the viewer are highlighted. */
 export function textNodes(text, mentions, viewerId) {
   return mentionParts(text, mentions).flatMap((part) => {
     if (!part.user_id) return linkNodes(part.text);
@@ -34,5 +34,5 @@ function linkNodes(text) {
   return nodes;
 }
 
-/** Say whether a text is one to three emoji, which are shown large. */
+/** Return whether a text is one to three emoji, which are shown large. */
 export const isOnlyEmoji = (text) => EMOJI_ONLY.test(text);

@@ -1,9 +1,9 @@
 /**
  * The frame of the client: list and conversation side by side, or one after the other on a phone.
  *
- * The address's fragment names the open conversation, so the back button of a phone works. Drawing
- * is gathered: any number of state changes within a frame are drawn once. Lives here: layout,
- * navigation, title and redrawing. Does not live here: what the two halves show.
+ * The fragment of the address names the open conversation, so the back button of a phone works.
+ * Drawing is batched: all state changes within a frame are drawn once. Lives here: layout,
+ * navigation, title and redrawing. Does not live here: the content of the two halves.
  */
 import { totalUnread } from "../state/selectors.js";
 import { createConversationView } from "./conversation.js";
@@ -26,7 +26,7 @@ function emptyPane() {
 /**
  * Show the client in an element.
  * @param {HTMLElement} root
- * @param {object} app what app.js has put together
+ * @param {object} app the parts that app.js has made
  */
 export function showShell(root, app) {
   const { store } = app;
@@ -35,7 +35,7 @@ export function showShell(root, app) {
   const shell = h("div", { class: "shell" }, sidebar.element, pane);
   let view = null;
   let scheduled = false;
-  /** The sequence that the address asks for, until the open conversation can be asked to show it. */
+  /** The sequence in the address, until the open conversation can show it. */
   let goal = null;
 
   function draw() {
@@ -62,7 +62,7 @@ export function showShell(root, app) {
     document.title = unread > 0 ? `(${unread}) Chatsite` : "Chatsite";
   }
 
-  /** Older pages can be loaded only with a connection. */
+  /** Show the message in the address, once there is a connection to load older pages. */
   function showGoal(state) {
     if (goal === null || !view || (state.link !== "online" && state.link !== "updating")) return;
     view.show(goal);
@@ -84,7 +84,7 @@ export function showShell(root, app) {
     if (!view) sidebar.focus();
   }
 
-  /** A conversation that was taken away leaves no address behind; one that is being loaded anew with all others does. */
+  /** Leave the address of a conversation that was removed, but not if all conversations are being loaded again. */
   function leaveMissing(state, previous) {
     const gone = state.complete && state.open && previous.conversations[state.open] && !state.conversations[state.open];
     if (gone) navigateToList();

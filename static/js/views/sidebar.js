@@ -1,5 +1,5 @@
 /**
- * The left half: who I am, whether I am connected, the filter, and my conversations.
+ * The left half: my profile, the state of the connection, the filter, and my conversations.
  *
  * Lives here: that column. Does not live here: the dialogs that its buttons open.
  */
@@ -23,7 +23,7 @@ const LINK_WORDS = {
   online: "",
 };
 
-/** What a row shows, as plain values: a row is redrawn when one of them changes. */
+/** Return the content of a row as plain values: it is redrawn when one of them changes. */
 function rowOf(state, conversation) {
   const other = otherPerson(state, conversation);
   const last = conversation.last_message;
@@ -158,7 +158,7 @@ export function createSidebar(app) {
     return "No conversations yet. Start one with the button above.";
   }
 
-  /** From the list to the archive, or back. */
+  /** Switch between the list and the archive. */
   function turnPage() {
     archived = !archived;
     draw(app.store.state);
@@ -205,7 +205,7 @@ export function createSidebar(app) {
   return {
     element,
     draw,
-    /** Put the focus where the list was left. */
+    /** Return the focus to the list. */
     focus() {
       const last = conversationInAddress();
       const row = last && list.querySelector(`[data-conversation-id="${CSS.escape(last)}"] .row`);

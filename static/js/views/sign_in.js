@@ -1,7 +1,7 @@
 /**
- * The page for those who are not signed in: sign in, or make an account.
+ * The page for people who are not signed in: sign in, or make an account.
  *
- * The answer sets an HttpOnly cookie; no token ever reaches this script.
+ * The answer sets an HttpOnly cookie; this script never gets a token.
  */
 import { beginSession } from "../session.js";
 import { h, icon, setText } from "./dom.js";

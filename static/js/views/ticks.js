@@ -1,4 +1,4 @@
-/** The marks that say how far one of my messages got. */
+/** The icons for the delivery status of my messages. */
 import { h, icon } from "./dom.js";
 
 const MARKS = {
@@ -9,7 +9,7 @@ const MARKS = {
   failed: ["alert", "Not sent"],
 };
 
-/** Make the mark of a status: pending, sent, delivered, read or failed. */
+/** Make the icon of a status: pending, sent, delivered, read or failed. */
 export function ticks(status) {
   const [name, label] = MARKS[status];
   return h(

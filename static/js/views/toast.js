@@ -1,4 +1,4 @@
-/** Short notices that need no answer, spoken by screen readers. */
+/** Short notices that need no answer, read out by screen readers. */
 import { h } from "./dom.js";
 
 const SHOWN_MS = 5_000;
@@ -11,7 +11,7 @@ export function showToast(text) {
   setTimeout(() => toast.remove(), SHOWN_MS);
 }
 
-/** Run a request and show its refusal, if it is refused; says whether it went through. */
+/** Run a request and show its refusal, if it is refused; return whether it succeeded. */
 export async function reportFailure(work) {
   try {
     await work();

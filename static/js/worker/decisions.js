@@ -1,8 +1,8 @@
 /**
- * What the service worker does with a push, a click and the word of a page: pure decisions.
+ * The decisions of the service worker about a push, a click and a message of a page, as pure functions.
  *
- * Lives here: reading a payload that may be anything, what is shown, what is closed, which window is
- * told. Does not live here: doing it (events.js).
+ * Lives here: parsing an untrusted payload; what to show, what to close, which window to use. Does not
+ * live here: the effects (events.js).
  *
  * @typedef {{kind: string, conversation_id: string|null, message_id: string|null, sequence: number|null,
  *   badge: number|null, title: string|null, body: string|null}} Payload
@@ -18,13 +18,13 @@ const text = (value, most) => (typeof value === "string" && value.trim() !== "" 
 const identifier = (value) => (typeof value === "string" && IDENTIFIER.test(value) ? value : null);
 const wholeNumber = (value) => (/^\d{1,15}$/.test(String(value ?? "")) ? Number(value) : null);
 
-/** Return the payload of a push; what is not understood is left out, and nothing at all is a message. */
+/** Return the payload of a push; invalid fields are left out, and an invalid payload counts as a message. */
 export function readPayload(raw) {
   let given = {};
   try {
     given = JSON.parse(raw) ?? {};
   } catch {
-    // Something has come, so something is shown.
+    // A push came, so something must be shown.
   }
   return {
     kind: given.kind === "sync" || given.kind === "test" ? given.kind : "message",
@@ -38,8 +38,8 @@ export function readPayload(raw) {
 }
 
 /**
- * Say whether a browser takes a push that shows nothing: all but WebKit do, within bounds of their own.
- * WebKit ends the subscription of a worker that stayed silent a few times.
+ * Return whether a browser allows a push that shows nothing: all except WebKit do, within limits.
+ * WebKit ends the subscription after a few silent pushes.
  */
 export function mayStaySilent(userAgent) {
   return /Firefox\/|Chrome\/|Chromium\//.test(userAgent);
@@ -50,7 +50,7 @@ function tagOf({ kind, conversation_id: id }) {
   return id ? `conversation ${id}` : "message";
 }
 
-/** What is shown for a message or a test, in the form that `showNotification` takes. */
+/** Return the notification of a message or a test, in the form of `showNotification`. */
 function notificationOf(payload) {
   const { kind, conversation_id, message_id, sequence } = payload;
   return {
@@ -58,27 +58,27 @@ function notificationOf(payload) {
     options: {
       body: payload.body ?? "",
       tag: tagOf(payload),
-      // Without it a newer message of the same conversation would take the place of the older one without a sound.
+      // Without it a newer message of the same conversation would replace the older one silently.
       renotify: true,
       data: { conversation_id, message_id, sequence },
     },
   };
 }
 
-/** The newer one again: a push that was overtaken on its way must not hide it, but something has to be shown. */
+/** Return the newer notification again: a late push must not replace it, but something must be shown. */
 function shownAgain({ title, body, tag, data }) {
   return { title, options: { body, tag, data, silent: true } };
 }
 
 /**
- * Return what follows from a push.
+ * Decide what to do with a push.
  * @param {Payload} payload
- * @param {{held: Notification[], showing: string|null, userAgent: string}} circumstances `held` is what is shown
- *   already, `showing` the conversation that a focused window of ours shows
+ * @param {{shown: Notification[], showing: string|null, userAgent: string}} circumstances `shown` are the notifications
+ *   already shown, `showing` is the conversation that a focused window of ours shows
  * @returns {{show: {title: string, options: object}|null, fleeting: boolean, reads: object, badge: number|null}}
- *   `fleeting`: take it away at once; `reads`: see `readOnes`
+ *   `fleeting`: close it at once; `reads`: see `readOnes`
  */
-export function decide(payload, { held, showing, userAgent }) {
+export function decide(payload, { shown, showing, userAgent }) {
   const { kind, conversation_id: id, sequence, badge } = payload;
   const silent = mayStaySilent(userAgent);
   if (kind === "sync") {
@@ -86,29 +86,29 @@ export function decide(payload, { held, showing, userAgent }) {
     return { show, fleeting: show !== null, reads: id ? { [id]: sequence ?? Infinity } : {}, badge };
   }
   if (silent && kind === "message" && id && id === showing) return { show: null, fleeting: false, reads: {}, badge };
-  const newer = held.find((one) => one.tag === tagOf(payload) && one.data?.sequence > (sequence ?? Infinity));
+  const newer = shown.find((one) => one.tag === tagOf(payload) && one.data?.sequence > (sequence ?? Infinity));
   return { show: newer ? shownAgain(newer) : notificationOf(payload), fleeting: false, reads: {}, badge };
 }
 
 /**
  * Return the notifications about messages that were read.
- * @param {Notification[]} held
+ * @param {Notification[]} shown
  * @param {Object<string, number>} reads up to which sequence each conversation was read
  */
-export function readOnes(held, reads) {
-  return held.filter(({ data }) => {
-    const mark = data?.conversation_id ? reads[data.conversation_id] : undefined;
-    return typeof mark === "number" && (data.sequence ?? 0) <= mark;
+export function readOnes(shown, reads) {
+  return shown.filter(({ data }) => {
+    const position = data?.conversation_id ? reads[data.conversation_id] : undefined;
+    return typeof position === "number" && (data.sequence ?? 0) <= position;
   });
 }
 
-/** Return the address that a notification leads to. */
+/** Return the address that a click on a notification opens. */
 export function addressOf(data) {
   const id = identifier(data?.conversation_id);
   return id ? `/#/c/${id}` : "/";
 }
 
-/** Return the window that a click brings to the front, or null: the focused one, else one in sight, else any. */
+/** Return the window that a click brings to the front, or null: the focused one, else a visible one, else any. */
 export function windowToFocus(windows) {
   const ours = windows.filter((one) => new URL(one.url).pathname === "/");
   return ours.find((one) => one.focused) ?? ours.find((one) => one.visibilityState === "visible") ?? ours[0] ?? null;

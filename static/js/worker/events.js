@@ -1,11 +1,11 @@
 /**
- * What the service worker does when it is woken.
+ * The event handlers of the service worker.
  *
- * A worker has no memory: it is started for an event and may be ended after it. So everything is
- * asked anew, of the notifications that are shown and of the windows that are open. Nothing here
- * may throw: a push that shows nothing costs the trust of the browser.
+ * A worker has no memory: it is started for an event and may be stopped after it. So each handler
+ * looks at the shown notifications and the open windows again. Nothing here may throw: a browser may
+ * end the subscription after pushes that show nothing.
  *
- * Lives here: the acts. Does not live here: which ones (decisions.js), and listening (main.js).
+ * Lives here: the effects. Does not live here: the decisions (decisions.js), and the listeners (main.js).
  */
 import { deviceFields, madeFor, subscribeOptions } from "../subscription.js";
 import { addressOf, decide, readOnes, readPayload, windowToFocus } from "./decisions.js";
@@ -13,15 +13,15 @@ import { addressOf, decide, readOnes, readPayload, windowToFocus } from "./decis
 const ANSWER_WITHIN_MS = 1500;
 
 /**
- * Create the acts of a worker.
- * @param {ServiceWorkerGlobalScope} scope or what tests give for it
+ * Create the handlers of a worker.
+ * @param {ServiceWorkerGlobalScope} scope or a test double
  */
 export function createEvents(scope) {
   const { registration, clients, navigator } = scope;
 
   const windows = () => clients.matchAll({ type: "window", includeUncontrolled: true });
 
-  /** Ask a window which conversation it shows; one that does not answer shows none. */
+  /** Ask a window which conversation it shows; null if it does not answer. */
   function ask(client) {
     return new Promise((resolve) => {
       const { port1, port2 } = new scope.MessageChannel();
@@ -44,7 +44,7 @@ export function createEvents(scope) {
   let doing = Promise.resolve();
 
   /**
-   * Let an act wait for those before it. What is to be shown depends on what is shown, and a browser may not tell of a
+   * Run handlers one after the other: each depends on the shown notifications, and a browser may not yet list a
    * notification that is just being shown.
    */
   const inTurn = (act) => (given) => (doing = doing.then(() => act(given), () => act(given)));
@@ -55,12 +55,12 @@ export function createEvents(scope) {
       if (number > 0) await navigator.setAppBadge?.(number);
       else await navigator.clearAppBadge?.();
     } catch {
-      // A page in a tab has no badge, and some browsers say so by an error.
+      // A page in a tab has no badge, and some browsers throw an error.
     }
   }
 
-  async function act({ show, fleeting, reads, badge }, held) {
-    for (const one of readOnes(held, reads)) one.close();
+  async function act({ show, fleeting, reads, badge }, shown) {
+    for (const one of readOnes(shown, reads)) one.close();
     if (show) await registration.showNotification(show.title, show.options);
     if (fleeting) {
       for (const one of await registration.getNotifications({ tag: show.options.tag })) one.close();
@@ -68,26 +68,26 @@ export function createEvents(scope) {
     await setBadge(badge);
   }
 
-  /** A push has come: `data` is its PushMessageData, or null. */
+  /** Handle a push: `data` is its PushMessageData, or null. */
   async function push(data) {
     let raw = "";
-    let held = [];
+    let shown = [];
     let showing = null;
     try {
       raw = data?.text() ?? "";
-      held = await registration.getNotifications();
+      shown = await registration.getNotifications();
       showing = await conversationInSight();
     } catch {
-      // What could not be found out is taken for nothing: then the push is shown.
+      // Without this information the push is shown.
     }
     try {
-      await act(decide(readPayload(raw), { held, showing, userAgent: navigator.userAgent }), held);
+      await act(decide(readPayload(raw), { shown, showing, userAgent: navigator.userAgent }), shown);
     } catch {
-      // The permission was taken back: nothing can be shown, and nobody waits for it.
+      // The permission was withdrawn: nothing can be shown.
     }
   }
 
-  /** Somebody clicked on a notification. */
+  /** Handle a click on a notification. */
   async function click(notification) {
     notification.close();
     const { data } = notification;
@@ -100,12 +100,12 @@ export function createEvents(scope) {
     try {
       await chosen.focus();
     } catch {
-      // The browser does not let this window come to the front; it has opened the conversation all the same.
+      // The browser refuses the focus; the window has opened the conversation anyway.
     }
   }
 
-  /** A page says up to where conversations were read, and how many messages are unread now. */
-  async function told(message) {
+  /** Handle a page's message with its read positions and its number of unread messages. */
+  async function pageMessage(message) {
     if (message?.type !== "read") return;
     await act({ show: null, fleeting: false, reads: message.reads ?? {}, badge: message.badge }, await registration.getNotifications());
   }
@@ -126,7 +126,7 @@ export function createEvents(scope) {
     return answer.status === 401 ? "signed out" : answer.ok ? "registered" : "not sent";
   }
 
-  /** The browser ended the subscription, or put another in its place. What fails is mended by the next start of a page. */
+  /** Handle the end or the replacement of the subscription. If it fails, the next start of a page repairs it. */
   async function renew({ newSubscription }) {
     try {
       const asked = await scope.fetch("/api/v1/notifications/vapid-key", { credentials: "same-origin" });
@@ -139,9 +139,9 @@ export function createEvents(scope) {
       if (outcome !== "not sent") return;
       for (const one of await windows()) one.postMessage({ type: "register" });
     } catch {
-      // No network, or no permission any more.
+      // No network, or no permission.
     }
   }
 
-  return { push: inTurn(push), click, told: inTurn(told), renew };
+  return { push: inTurn(push), click, pageMessage: inTurn(pageMessage), renew };
 }

@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.db import models
 
-from notifications.models.queue import WAITING
+from notifications.models.queue import WAITING, QueueRow
 
 
-class Digest(models.Model):
+class Digest(QueueRow):
     """The newest digest of one person: on its way with `next_at`, else sent, or not for `reason`."""
 
     class Outcome(models.TextChoices):
@@ -24,8 +24,6 @@ class Digest(models.Model):
     attempts = models.IntegerField(default=0)
     sent_at = models.DateTimeField(null=True, help_text="When the last one was sent that was.")
     covered_until = models.DateTimeField(null=True, help_text="Messages up to then were told of.")
-    next_at = models.DateTimeField(null=True)
-    hinted_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-user_id",)

@@ -12,6 +12,7 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Min
 
 from notifications.models import Progress
+from notifications.services.queue import lock
 from realtime.rows import on_postgresql
 
 # So many ids are looked at in one go: after a long outage the rest follows, look by look.
@@ -27,7 +28,7 @@ def looking_through(name: str, table: type[models.Model]) -> Iterator[tuple[int,
     # Before this transaction has an id: all that wrote up to here has a lower one.
     newest = table._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
     with transaction.atomic():
-        row = Progress.objects.select_for_update(skip_locked=True).filter(name=name).first()
+        row = lock(Progress.objects.filter(name=name))
         if row is None:
             yield None
             return

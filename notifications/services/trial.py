@@ -15,5 +15,5 @@ def trial_pushes(*, user_id: UUID) -> list[Delivery]:
     pushes = [delivery_to(device, Delivery.Kind.TEST, now) for device in devices]
     for push in pushes:
         # The caller sends them: no sweep is to hand them out meanwhile.
-        push.hinted_at = now + datetime.timedelta(hours=1)
+        push.queued_at = now + datetime.timedelta(hours=1)
     return Delivery.objects.bulk_create(pushes)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Block
 from notifications.models import Breaker, Delivery, FanOut, Preferences
 from notifications.selectors import breakers
-from notifications.services import collect, due, fan_out, retention
+from notifications.services import collect, fan_out, queue, retention
 from notifications.services import deliver as delivering
 from notifications.services.due import due_deliveries, due_fan_outs
 from realtime import clock
@@ -90,7 +90,7 @@ def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.
     device_of(ben, android())
     say(direct(ana, ben), ana)
     decided()
-    Delivery.objects.update(hinted_at=None)
+    Delivery.objects.update(queued_at=None)
     fcm = Delivery.objects.get(provider="fcm")
     now = clock.now()
     breaker = Breaker.objects.create(
@@ -100,8 +100,8 @@ def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.
     assert not any("'apns'" in text for text in asked if "WITH RECURSIVE" not in text)
     assert any("'fcm'" in text for text in asked)
     fcm.refresh_from_db()
-    assert fcm.hinted_at is not None
-    monkeypatch.setattr(due, "HINT_SECONDS", 0)
+    assert fcm.queued_at is not None
+    monkeypatch.setattr(queue, "REQUEUE_SECONDS", 0)
     Breaker.objects.filter(pk=breaker.pk).update(open_until=now)
     Delivery.objects.filter(pk=fcm.pk).delete()
     say(direct(ana, ben), ana)
@@ -111,7 +111,7 @@ def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.
 
 
 def test_of_more_than_the_broker_is_to_hold_the_first_are_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due, "HINTS", 2)
+    monkeypatch.setattr(queue, "MOST_QUEUED", 2)
     ana, ben, cyd, dan = people("ana", "ben", "cyd", "dan")
     for user in (ben, cyd, dan):
         device_of(user)
@@ -119,7 +119,7 @@ def test_of_more_than_the_broker_is_to_hold_the_first_are_handed_out(monkeypatch
     handed = decided()
     for number, id in enumerate(handed):
         next_at = clock.now() - datetime.timedelta(seconds=10 - number)
-        Delivery.objects.filter(pk=id).update(hinted_at=None, next_at=next_at)
+        Delivery.objects.filter(pk=id).update(queued_at=None, next_at=next_at)
     assert due_deliveries() == handed[:2]
     assert due_deliveries() == []
     Delivery.objects.filter(pk=handed[0]).update(next_at=None)

@@ -12,7 +12,7 @@ from conversations.models import Conversation
 from conversations.services import remove_participant, update_my_place
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Delivery, FanOut, Notification, Preferences, PushDevice
-from notifications.services import collect, due, fan_out
+from notifications.services import collect, fan_out, queue
 from notifications.services.due import due_deliveries, due_fan_outs
 from realtime import clock
 from tests.making import direct, group, people, read, say
@@ -168,7 +168,7 @@ def test_members_are_decided_about_in_chunks_and_each_once(monkeypatch: pytest.M
 
 def test_of_many_devices_some_are_handed_out_at_once_and_the_rest_by_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "CHUNK", 3)
-    monkeypatch.setattr(fan_out, "HINTS", 4)
+    monkeypatch.setattr(fan_out, "MOST_QUEUED", 4)
     users = people(*(f"user{number}" for number in range(9)))
     for user in users:
         device_of(user)
@@ -186,7 +186,7 @@ def test_a_hint_that_was_not_followed_is_given_again(monkeypatch: pytest.MonkeyP
     collect.collect_messages()
     assert len(due_fan_outs()) == 1
     assert due_fan_outs() == []
-    monkeypatch.setattr(due, "HINT_SECONDS", 0)
+    monkeypatch.setattr(queue, "REQUEUE_SECONDS", 0)
     (message_id,) = due_fan_outs()
     list(fan_out.fan_out(message_id))
     assert due_fan_outs() == []

@@ -208,7 +208,7 @@ SPECTACULAR_SETTINGS = {
 
 # Where people find this server: for links in mail, and for push services that want to know whom to write to.
 PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "http://localhost:8000").rstrip("/")
-NOTIFICATION_PACE = notifying.pace(env)
+NOTIFICATION_TIMINGS = notifying.timings(env)
 PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
 DELIVERY_RECORD_DAYS = env.int("DELIVERY_RECORD_DAYS", 30)
 EMAIL_URL = env.str("EMAIL_URL", "")

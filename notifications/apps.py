@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class NotificationsConfig(AppConfig):
-    """Registers the app's part of the socket."""
+    """Registers the app's frames."""
 
     name = "notifications"
 

@@ -5,5 +5,5 @@ from realtime import registry
 
 
 def register() -> None:
-    """Register with the ground floor; called once, when the apps are ready."""
+    """Register with the realtime app; called once, when the apps are ready."""
     registry.register_frames(frames.NotificationFrame, frames.NotificationsRead)

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import new_id
-from notifications.decision import MEANING, Outcome
+from notifications.decision import MEANINGS, PushOutcome
 from notifications.models.devices import PushDevice
 
 WAITING = Q(next_at__isnull=False)
@@ -52,7 +52,7 @@ class FanOut(QueueRow):
     sequence = models.BigIntegerField()
     sent_at = models.DateTimeField()
     after = models.UUIDField(null=True)
-    decided_at = models.DateTimeField(null=True, help_text="When the last member was decided about.")
+    decided_at = models.DateTimeField(null=True, help_text="When the decisions for all members were made.")
 
     class Meta:
         ordering = ("-message_id",)
@@ -82,20 +82,20 @@ class Delivery(QueueRow):
     )
     device_id = models.UUIDField()
     provider = models.CharField(max_length=16, choices=PushDevice.Provider.choices)
-    breaker = models.CharField(max_length=255, help_text="What is left alone together when it fails.")
+    breaker = models.CharField(max_length=255, help_text="The breaker that failures of this push count for.")
     outcome = models.CharField(
         max_length=24,
-        choices=[(outcome.value, meaning) for outcome, meaning in MEANING.items()],
-        default=Outcome.SEND.value,
+        choices=[(outcome.value, meaning) for outcome, meaning in MEANINGS.items()],
+        default=PushOutcome.SEND.value,
     )
-    reason = models.CharField(max_length=200, blank=True, help_text="The provider's word for it.")
+    reason = models.CharField(max_length=200, blank=True, help_text="What the provider said.")
     provider_id = models.CharField(max_length=200, blank=True)
     attempts = models.IntegerField(default=0)
     superseded_by = models.UUIDField(null=True)
     decided_at = models.DateTimeField()
     attempted_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
-    is_under_way = models.BooleanField(default=False, help_text="A worker has it, until `next_at` at most.")
+    is_under_way = models.BooleanField(default=False, help_text="A worker works on it, until `next_at` at most.")
 
     class Meta:
         ordering = ("-id",)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from notifications.providers.addresses import service_url
 from notifications.providers.connection import Limits, Reply
 from notifications.providers.fitting import encoded, fitted
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 
 PRODUCTION = "https://api.push.apple.com"
@@ -140,7 +140,7 @@ def _payload(push: Push, title: str, body: str | None) -> bytes:
         aps = {"alert": alert, "sound": "default", "badge": push.badge, "mutable-content": 1}
         if push.thread_id:
             aps["thread-id"] = push.thread_id
-    return encoded({**facts(push), "aps": aps})
+    return encoded({**app_data(push), "aps": aps})
 
 
 def _said(reply: Reply) -> dict[str, Any]:

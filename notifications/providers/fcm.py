@@ -10,7 +10,7 @@ from notifications.providers.access import AccessToken, NoAccess, ServiceAccount
 from notifications.providers.addresses import service_url
 from notifications.providers.connection import Limits, Reply
 from notifications.providers.fitting import encoded, fitted
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 
 URL = "https://fcm.googleapis.com"
@@ -85,7 +85,7 @@ def _message(push: Push, title: str, body: str | None) -> bytes:
     else:
         # FCM keeps four keys for a device that is away, and no promise which: never one for each conversation.
         android["collapse_key"] = push.kind
-    return encoded({"message": {"token": push.token, "data": facts(push), "android": android}})
+    return encoded({"message": {"token": push.token, "data": app_data(push), "android": android}})
 
 
 def _error(reply: Reply) -> tuple[str, str]:

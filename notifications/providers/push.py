@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-Kind = Literal["message", "badge", "sync", "test"]
+PushKind = Literal["message", "badge", "sync", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Push:
     """
 
     id: UUID  # of the delivery; what a provider that knows idempotency is given
-    kind: Kind
+    kind: PushKind
     token: str  # of APNs or FCM; for Web Push the endpoint
     badge: int  # unread messages of the person in all conversations
     data: dict[str, str]  # ids and counts for the app: all values text, since FCM wants text
@@ -81,6 +81,6 @@ def wording(push: Push) -> tuple[str, str | None]:
     return ("Chatsite: test" if push.kind == "test" else "New message"), push.body
 
 
-def facts(push: Push) -> dict[str, str]:
+def app_data(push: Push) -> dict[str, str]:
     """Return what the app itself is told: `data`, with the kind and the badge as text."""
     return {"kind": push.kind, **push.data, "badge": str(push.badge)}

@@ -11,7 +11,7 @@ from notifications.providers.addresses import UnsafeAddress, checked_url
 from notifications.providers.connection import Limits, Reply
 from notifications.providers.fitting import encoded, fitted
 from notifications.providers.network import PublicNetwork
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 from notifications.providers.vapid import Vapid, base64url, from_base64url
 
@@ -95,7 +95,7 @@ class WebPushSender:
 
 
 def _payload(push: Push, title: str, body: str | None) -> bytes:
-    said = facts(push)
+    said = app_data(push)
     if push.kind in ("message", "test"):
         said["title"] = title
         if body is not None:

@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from messaging.models import Message
-from notifications.decision import Decision, Outcome
+from notifications.decision import PushDecision, PushOutcome
 from notifications.models import Delivery, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused
-from notifications.selectors.facts import Facts, facts_in
-from notifications.selectors.reading import DeliveryRow, finding
+from notifications.selectors.facts import PushFacts, facts_from_rows
+from notifications.selectors.reading import DeliveryRow, delivery_statement
 from notifications.senders import sender_of
 from notifications.services import breakers, devices
 from notifications.services.collect import sync_of
@@ -52,54 +52,54 @@ _leases = Leases(
 _slots: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_A_TIME))
 
 
-def deliver(delivery_id: UUID) -> Outcome | None:
+def deliver(delivery_id: UUID) -> PushOutcome | None:
     """Work on a delivery that is due; return its outcome, or None if it is done or another worker has it.
 
     A provider may get a push twice if this process dies between the provider's answer and the write: both carry the
     same id and the same collapse id, so the device shows it once.
     """
-    claimed = _leases.claim_and_read(delivery_id, partial(finding, delivery_id))
+    claimed = _leases.claim_and_read(delivery_id, partial(delivery_statement, delivery_id))
     if claimed is None:
         return None
     delivery, read = claimed
     _write(delivery, _work_on(delivery, DeliveryRow(*read[0])))
     crash_point("after_record")
-    return Outcome(delivery.outcome)
+    return PushOutcome(delivery.outcome)
 
 
 def _work_on(delivery: Delivery, row: DeliveryRow) -> Result:
     """Decide about a delivery, and attempt it if that is the decision."""
     if row.device_id is None:
-        return Result(Outcome.TOKEN_DEAD)
-    (facts,) = facts_in([row])
+        return Result(PushOutcome.TOKEN_DEAD)
+    (facts,) = facts_from_rows([row])
     # The session may have registered with another provider since.
     delivery.provider, delivery.breaker = facts.address.provider, facts.breaker
     decision = facts.decide(clock.now()) if delivery.kind == Delivery.Kind.MESSAGE else _about_silent(delivery, facts)
-    if decision.outcome is Outcome.SUPERSEDED:
+    if decision.outcome is PushOutcome.SUPERSEDED:
         delivery.superseded_by = as_uuid(row.newer_id)
-    if decision.outcome is not Outcome.SEND:
+    if decision.outcome is not PushOutcome.SEND:
         return Result(decision.outcome, decision.again_at)
     return _attempt(delivery, facts, row)
 
 
-def _about_silent(delivery: Delivery, facts: Facts) -> Decision:
+def _about_silent(delivery: Delivery, facts: PushFacts) -> PushDecision:
     """Decide about a push that shows no message."""
-    if not facts.state.is_signed_in:
-        return Decision(Outcome.TOKEN_DEAD)
-    if (clock.now() - delivery.decided_at).total_seconds() > settings.NOTIFICATION_PACE.live:
-        return Decision(Outcome.EXPIRED)
-    return Decision(Outcome.SEND)
+    if not facts.device.is_signed_in:
+        return PushDecision(PushOutcome.TOKEN_DEAD)
+    if (clock.now() - delivery.decided_at).total_seconds() > settings.NOTIFICATION_TIMINGS.live:
+        return PushDecision(PushOutcome.EXPIRED)
+    return PushDecision(PushOutcome.SEND)
 
 
-def _attempt(delivery: Delivery, facts: Facts, row: DeliveryRow) -> Result:
+def _attempt(delivery: Delivery, facts: PushFacts, row: DeliveryRow) -> Result:
     """Send a push once, unless there is no sender for it or it must wait its turn."""
     try:
         sender = sender_of(delivery.provider)
     except (ValueError, OSError) as error:
         # The operator can correct the keys.
-        return Result.again(Outcome.LATER, seconds=BACK_OFF.most, reason=f"the keys cannot be used: {error}")
+        return Result.again(PushOutcome.LATER, seconds=BACK_OFF.most, reason=f"the keys cannot be used: {error}")
     if sender is None:
-        return Result(Outcome.REFUSED, reason="this server has no keys for the provider")
+        return Result(PushOutcome.REFUSED, reason="this server has no keys for the provider")
     slot = _slots[delivery.provider]
     # One push at a time of a conversation: of two, the older might arrive last, with its text and its badge.
     if row.other_under_way or not slot.acquire(blocking=False):
@@ -107,7 +107,7 @@ def _attempt(delivery: Delivery, facts: Facts, row: DeliveryRow) -> Result:
     try:
         if not breakers.may_pass(delivery.breaker):
             seconds = random.uniform(1, breakers.PROBE_SECONDS)  # noqa: S311 - no secret
-            return Result.again(Outcome.LATER, seconds=seconds)
+            return Result.again(PushOutcome.LATER, seconds=seconds)
         push = push_for(delivery, facts.address, row)
         if push.kind != "sync" and facts.address.badge != push.badge:
             # Written before the push is sent: if the person reads at once, `collect_readers` must find the number.
@@ -137,18 +137,18 @@ def _result_of(delivery: Delivery, push: Push, answer: Answer) -> Result:
         most = breakers.OPEN_SECONDS if answer.counts else BACK_OFF.most
         asked_for = min(answer.retry_after or 0, MOST_RETRY_AFTER_SECONDS)
         pause = max(asked_for, BACK_OFF.pause(delivery.attempts, most=most))
-        return Result.again(Outcome.LATER, seconds=pause, reason=answer.reason)
+        return Result.again(PushOutcome.LATER, seconds=pause, reason=answer.reason)
     breakers.note_success(delivery.breaker)
     delivery.answered_at = clock.now()
     match answer:
         case Accepted(provider_id=provider_id):
             delivery.provider_id = (provider_id or "")[:200]
-            return Result(Outcome.SENT)
+            return Result(PushOutcome.SENT)
         case Dead(reason=reason, since=since):
             devices.forget_dead_device(device_id=delivery.device_id, token=push.token, since=since)
-            return Result(Outcome.TOKEN_DEAD, reason=reason)
+            return Result(PushOutcome.TOKEN_DEAD, reason=reason)
         case Refused(reason=reason):
-            return Result(Outcome.REFUSED, reason=reason)
+            return Result(PushOutcome.REFUSED, reason=reason)
 
 
 def _write(delivery: Delivery, result: Result) -> None:
@@ -158,9 +158,9 @@ def _write(delivery: Delivery, result: Result) -> None:
         _leases.write(delivery, result)
         return
     with transaction.atomic():
-        if result.outcome is Outcome.SUPERSEDED and not _newer_remains(delivery):
+        if result.outcome is PushOutcome.SUPERSEDED and not _newer_remains(delivery):
             delivery.superseded_by = None
-            result = Result.again(Outcome.SEND, seconds=0)
+            result = Result.again(PushOutcome.SEND, seconds=0)
         with pipelined():
             written = _leases.write(delivery, result)
             deleted = _deleted_message(delivery)
@@ -172,7 +172,7 @@ def _newer_remains(delivery: Delivery) -> bool:
     """Return whether the newer delivery waits or was sent; its row stays locked, so that it cannot end meanwhile."""
     assert delivery.superseded_by is not None
     newer = Delivery.objects.select_for_update().filter(pk=delivery.superseded_by).first()
-    return newer is not None and (newer.next_at is not None or newer.outcome == Outcome.SENT)
+    return newer is not None and (newer.next_at is not None or newer.outcome == PushOutcome.SENT)
 
 
 def _deleted_message(delivery: Delivery) -> CursorWrapper:
@@ -190,12 +190,14 @@ def _follow_up(delivery: Delivery, *, is_deleted: bool) -> None:
     """Do what follows from a final outcome: for older messages that waited for it, and for a deleted message."""
     now = clock.now()
     superseded = Delivery.objects.filter(superseded_by=delivery.pk)
-    if delivery.outcome == Outcome.SUPERSEDED:
+    if delivery.outcome == PushOutcome.SUPERSEDED:
         superseded.update(superseded_by=delivery.superseded_by)
-    elif delivery.outcome != Outcome.SENT:
+    elif delivery.outcome != PushOutcome.SENT:
         # Nothing was shown in their place: they are decided about again.
-        superseded.update(outcome=Outcome.SEND, superseded_by=None, next_at=now, queued_at=None)
+        superseded.update(outcome=PushOutcome.SEND, superseded_by=None, next_at=now, queued_at=None)
     # A device that shows, or may show, a deleted message is told to fetch: the sweep did not find it then.
-    may_be_shown = delivery.outcome == Outcome.SENT or (delivery.outcome == Outcome.DELETED and delivery.attempts > 0)
+    may_be_shown = delivery.outcome == PushOutcome.SENT or (
+        delivery.outcome == PushOutcome.DELETED and delivery.attempts > 0
+    )
     if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and is_deleted:
         Delivery.objects.bulk_create([sync_of(delivery, now)], ignore_conflicts=True)

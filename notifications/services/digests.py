@@ -1,4 +1,4 @@
-"""Mail about messages that stay unread: one to a person and period, whatever dies in between."""
+"""Mail about messages that stay unread: at most one to a person in each period, also after a process died."""
 
 import datetime
 from collections.abc import Iterable
@@ -23,14 +23,13 @@ from django.template.loader import render_to_string
 from accounts.models import User
 from conversations.models import Event, Participant
 from notifications.models import Digest, Preferences, Progress
-from notifications.selectors.digests import Part, digest_of
+from notifications.selectors.digests import DigestPart, digest_of
 from notifications.selectors.unsubscribing import unsubscribe_token
 from notifications.services import breakers
 from notifications.services.queue import BackOff, Leases, Result, lock
 from realtime import clock
 
-Outcome = Digest.Outcome
-# People noted in one statement.
+# People in one statement.
 CHUNK = 5_000
 LEASE_SECONDS = 60
 BACK_OFF = BackOff(first=30, most=3600)
@@ -42,9 +41,9 @@ _leases = Leases(
 
 
 def collect_digests() -> None:
-    """Note who has messages that stayed unread for the time that the settings say.
+    """Queue digests for people with messages that stayed unread for `DIGEST_AFTER_MINUTES`.
 
-    By then every transaction that wrote one has long ended: nothing below the newest one that is old enough is missing.
+    Every transaction that wrote such a message has long ended: no message below the newest old enough is missing.
     """
     with transaction.atomic():
         progress = lock(Progress.objects.filter(name=MAIL))
@@ -55,7 +54,7 @@ def collect_digests() -> None:
         if newest is None:
             return
         if settings.MAIL_ENABLED:
-            _note(_with_unread(progress.floor, newest))
+            _queue(_with_unread(progress.floor, newest))
         progress.floor = newest
         progress.save()
 
@@ -77,11 +76,11 @@ def _work_on(digest: Digest) -> Result:
     user = digest.user
     preferences = Preferences.objects.filter(user=user).first() or Preferences(user=user)
     if not (user.is_active and user.email and preferences.email):
-        return Result(Outcome.OFF)
+        return Result(Digest.Outcome.OFF)
     until = _unread_since()
     parts = digest_of(user, preferences=preferences, older_than=until, since=digest.covered_until)
     if not parts:
-        return Result(Outcome.READ)
+        return Result(Digest.Outcome.READ)
     if not breakers.may_pass(MAIL):
         return _again(breakers.PROBE_SECONDS, "the mail server did not answer lately")
     try:
@@ -100,25 +99,25 @@ def _work_on(digest: Digest) -> Result:
         return _again(BACK_OFF.pause(digest.attempts), type(error).__name__)
     breakers.note_success(MAIL)
     digest.sent_at, digest.covered_until = clock.now(), until
-    return Result(Outcome.SENT)
+    return Result(Digest.Outcome.SENT)
 
 
 def _refused(digest: Digest, code: int, text: bytes | str) -> Result:
     """Return the result of a mail server's refusal: final from code 500 on, else for now."""
     reason = f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
     if code >= 500:
-        return Result(Outcome.REFUSED, reason=reason)
+        return Result(Digest.Outcome.REFUSED, reason=reason)
     return _again(BACK_OFF.pause(digest.attempts), reason)
 
 
 def _again(seconds: float, reason: str) -> Result:
-    return Result.again(Outcome.WAITING, seconds=seconds, reason=reason)
+    return Result.again(Digest.Outcome.WAITING, seconds=seconds, reason=reason)
 
 
-def digest_mail(user: User, parts: list[Part], last_at: datetime.datetime | None) -> EmailMultiAlternatives:
-    """Return the mail to a person: as text and as HTML, with a way to unsubscribe by one click (RFC 8058).
+def digest_mail(user: User, parts: list[DigestPart], last_at: datetime.datetime | None) -> EmailMultiAlternatives:
+    """Return the mail to a person, as text and HTML, with one-click unsubscribing (RFC 8058).
 
-    `last_at` is when they got the one before.
+    `last_at` is when the digest before was sent.
     """
     address = f"{settings.PUBLIC_URL}/unsubscribe/{unsubscribe_token(user.pk)}"
     count = sum(part.unread_count for part in parts)
@@ -130,7 +129,7 @@ def digest_mail(user: User, parts: list[Part], last_at: datetime.datetime | None
         headers={
             "List-Unsubscribe": f"<{address}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            # The same when it is sent again after a death: a mail program shows it once.
+            # The same if the mail is sent again after a process died: a mail program shows it once.
             "Message-ID": f"<digest.{user.pk}.{int(last_at.timestamp()) if last_at else 0}@{settings.PUBLIC_URL.split('://')[-1]}>",
             "Auto-Submitted": "auto-generated",
         },
@@ -144,7 +143,7 @@ def _unread_since() -> datetime.datetime:
 
 
 def _with_unread(above: int, up_to: int) -> Iterable[UUID]:
-    """Return who has an address and has not read a message of others in this part of the log."""
+    """Return people with a mail address who have not read a message of others in this span of the log."""
     written = Event.objects.filter(
         id__gt=above,
         id__lte=up_to,
@@ -154,20 +153,21 @@ def _with_unread(above: int, up_to: int) -> Iterable[UUID]:
         sequence__gte=OuterRef("history_from"),
     ).exclude(actor_id=OuterRef("user_id"))
     active = Event.objects.filter(id__gt=above, id__lte=up_to, kind=Event.Kind.NEW_MESSAGE).values("conversation_id")
-    places = Participant.objects.filter(conversation_id__in=active, left_at=None, user__is_active=True)
-    places = places.filter(Exists(written)).exclude(user__email="").exclude(user__notification_preferences__email=False)
-    return places.order_by().values_list("user_id", flat=True).distinct().iterator(chunk_size=CHUNK)
+    readers = Participant.objects.filter(conversation_id__in=active, left_at=None, user__is_active=True)
+    readers = readers.filter(Exists(written)).exclude(user__email="")
+    readers = readers.exclude(user__notification_preferences__email=False)
+    return readers.order_by().values_list("user_id", flat=True).distinct().iterator(chunk_size=CHUNK)
 
 
-def _note(user_ids: Iterable[UUID]) -> None:
-    """Note digests that are due now, or when the period since the last one is over."""
+def _queue(user_ids: Iterable[UUID]) -> None:
+    """Queue digests: due now, or when the period since the person's last one is over."""
     now, period = clock.now(), datetime.timedelta(minutes=settings.DIGEST_PERIOD_MINUTES)
     ids = list(user_ids)
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         again_at = Greatest(Coalesce(F("sent_at") + period, now), now)
         Digest.objects.filter(user_id__in=some, next_at=None).update(
-            outcome=Outcome.WAITING,
+            outcome=Digest.Outcome.WAITING,
             attempts=0,
             next_at=again_at,
             queued_at=None,

@@ -1,4 +1,4 @@
-"""Decides about a message for every device of every member, some members at a time."""
+"""Decides for every device of every member whether a message is pushed to it, some members at a time."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from django.db import transaction
 
 from conversations.models import Participant
 from messaging.models import Message
-from notifications.decision import Outcome
+from notifications.decision import PushOutcome
 from notifications.models import Delivery, FanOut, PushDevice
-from notifications.selectors.facts import Facts, facts_of
+from notifications.selectors.facts import PushFacts, facts_of_message
 from notifications.services import in_app
 from notifications.services.queue import MOST_QUEUED, lock
 from realtime import clock
 from realtime.crash import crash_point
 
-# Members decided about in one transaction.
+# Members in one transaction.
 CHUNK = 1_000
 
 
@@ -46,8 +46,8 @@ def _next_chunk(message_id: UUID, most: int) -> list[UUID] | None:
         if message is not None and members:
             others = [user_id for user_id in members if user_id != message.sender_id]
             devices = list(PushDevice.objects.filter(user_id__in=others).order_by().values_list("id", flat=True))
-            deliveries = [_delivery(facts, message, now) for facts in facts_of(message.id, devices)]
-            for delivery in [each for each in deliveries if each.outcome is Outcome.SEND][:most]:
+            deliveries = [_delivery(facts, message, now) for facts in facts_of_message(message.id, devices)]
+            for delivery in [each for each in deliveries if each.outcome is PushOutcome.SEND][:most]:
                 delivery.queued_at = now
             Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
             in_app.note_message(message, others)
@@ -70,13 +70,13 @@ def _members_after(fan_out: FanOut, message: Message | None) -> Sequence[UUID]:
     return list(members.order_by("user_id").values_list("user_id", flat=True)[:CHUNK])
 
 
-def _delivery(facts: Facts, message: Message, now: datetime.datetime) -> Delivery:
-    """Return the record of a decision. One that is not the last word waits to be worked on.
+def _delivery(facts: PushFacts, message: Message, now: datetime.datetime) -> Delivery:
+    """Return the delivery that records a decision; unless the decision is final, it waits for a worker.
 
-    Whether one gives way to a newer one is settled then, when that one's row can be locked.
+    Whether a newer message supersedes it is decided by that worker, who can lock the newer delivery.
     """
     decision = facts.decide(now)
-    waits = decision.outcome is Outcome.SEND or decision.again_at is not None
+    waits = decision.outcome is PushOutcome.SEND or decision.again_at is not None
     return Delivery(
         message_id=message.id,
         conversation_id=message.conversation_id,

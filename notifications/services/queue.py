@@ -97,9 +97,9 @@ class Leases(Generic[LeasedRow]):
         key = model._meta.pk.attname
         self._seconds = seconds
         self._table = model._meta.db_table
-        self._all = Columns.of_all(model)
+        self._all: Columns[LeasedRow] = Columns.of_all(model)
         self._names = (key, "outcome", "reason", "next_at", *written)
-        self._written = Columns(model, *self._names)
+        self._written: Columns[LeasedRow] = Columns(model, *self._names)
         self._queued_at = model._meta.get_field("queued_at").column
         self._claim = (
             f"UPDATE {self._table} SET next_at = %s, {self._queued_at} = NULL, {on_claim} "  # noqa: S608 - names only
@@ -159,5 +159,5 @@ class BackOff:
 
     def pause(self, attempts: int, *, most: float | None = None) -> float:
         """Return how many seconds to wait after so many attempts, 1 or more; `most` may be lower for once."""
-        whole = min(self.most if most is None else most, self.first * 2 ** min(attempts - 1, 10))
+        whole = min(self.most if most is None else most, self.first * 2.0 ** min(attempts - 1, 10))
         return whole * random.uniform(self.least_share, 1)  # noqa: S311 - no secret

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chatsite.notifying import Apns, Fcm, Pace, Providers, WebPush
+from chatsite.notifying import Apns, Fcm, NotificationTimings, Providers, WebPush
 from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 
@@ -60,7 +60,7 @@ def progress(db: None) -> None:
 @pytest.fixture
 def without_delay(settings: Any) -> None:
     """What is found is decided about at once."""
-    settings.NOTIFICATION_PACE = Pace(push_delay=0)
+    settings.NOTIFICATION_TIMINGS = NotificationTimings(push_delay=0)
 
 
 @pytest.fixture

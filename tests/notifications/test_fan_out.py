@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.services import block_user, revoke_session
-from chatsite.notifying import Pace
+from chatsite.notifying import NotificationTimings
 from conversations.models import Conversation
 from conversations.services import remove_participant, update_my_place
 from messaging.services.change import delete_message_for_everyone
@@ -60,7 +60,7 @@ def test_nothing_is_noted_where_nobody_can_be_reached() -> None:
 
 
 def test_the_delay_is_waited_for(settings: Any) -> None:
-    settings.NOTIFICATION_PACE = Pace(push_delay=30)
+    settings.NOTIFICATION_TIMINGS = NotificationTimings(push_delay=30)
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)

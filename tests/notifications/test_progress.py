@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from messaging.models import ReceiptMove
-from notifications.services.progress import looking_through
+from notifications.services.progress import new_ids
 from realtime import clock
 from tests.making import direct, people
 
@@ -30,7 +30,7 @@ def writes() -> Iterator[Callable[[], int]]:
 
 
 def looked_at() -> list[int]:
-    with looking_through("receipts", ReceiptMove) as span:
+    with new_ids("receipts", ReceiptMove) as span:
         assert span is not None
         return list(
             ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
@@ -84,12 +84,12 @@ def test_somebody_at_a_time(writes: Callable[[], int]) -> None:
     looked, others = threading.Event(), []
 
     def look() -> None:
-        with looking_through("receipts", ReceiptMove) as span:
+        with new_ids("receipts", ReceiptMove) as span:
             others.append(span)
         connection.close()
         looked.set()
 
-    with looking_through("receipts", ReceiptMove):
+    with new_ids("receipts", ReceiptMove):
         threading.Thread(target=look).start()
         assert looked.wait(10)
     assert others == [None]

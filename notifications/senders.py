@@ -7,7 +7,7 @@ from django.conf import settings
 
 from notifications.models import PushDevice
 from notifications.providers.apns import ApnsSender
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.fcm import FcmSender
 from notifications.providers.network import PublicNetwork
 from notifications.providers.push import Sender
@@ -46,7 +46,7 @@ def sender_of(provider: str) -> Sender | None:
     """
     given = settings.PROVIDERS
     tls = ssl.create_default_context(cafile=given.ca_file or None)
-    limits = Limits(answer=given.timeout)
+    limits = TransportLimits(answer=given.timeout)
     match provider:
         case Provider.APNS if (apns := given.apns) is not None:
             return ApnsSender(

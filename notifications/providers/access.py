@@ -17,14 +17,14 @@ from notifications.providers.push import Busy, Refused
 from notifications.providers.transport import Transport, Unreachable
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-# Of an hour. While it still works, one thread fetches the next and the others go on with this one.
+# Before the end of a token's hour. One thread fetches the next token, and the others go on with this one.
 RENEW_SECONDS_BEFORE = 300.0
-# A token that is about to end could end on its way.
+# A token that is about to expire could expire on its way.
 USED_SECONDS_BEFORE = 30.0
 
 
 class NoAccess(Exception):
-    """There is no token; `answer` is what becomes of the push."""
+    """There is no token; `answer` is the answer for the push."""
 
     def __init__(self, answer: Busy | Refused) -> None:
         super().__init__(answer.reason)
@@ -33,7 +33,7 @@ class NoAccess(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """What the JSON file of a service account says."""
+    """The content of a service account's JSON key file."""
 
     project_id: str
     client_email: str
@@ -43,7 +43,7 @@ class ServiceAccount:
 
     @classmethod
     def read(cls, text: str) -> "ServiceAccount":
-        """Return what the file says.
+        """Return the content of a key file.
 
         :raises ValueError: it is no key file of a service account.
         """
@@ -79,7 +79,7 @@ class AccessToken:
         self._failure: NoAccess | None = None
 
     def current(self) -> str:
-        """Return a token that works for a while.
+        """Return a token that is valid for at least `USED_SECONDS_BEFORE`.
 
         :raises NoAccess: Google gives none.
         """
@@ -99,14 +99,14 @@ class AccessToken:
         return self._wait_for(instead_of=text)
 
     def instead_of(self, refused: str) -> str:
-        """Return another token than the one that was refused.
+        """Return a different token than the one that was refused.
 
         :raises NoAccess: Google gives none.
         """
         return self._wait_for(instead_of=refused)
 
     def _wait_for(self, *, instead_of: str) -> str:
-        """Fetch, or wait for the thread that does; its failure is ours, or a crowd would fail one after another."""
+        """Fetch a token, or wait for the thread that does and share its failure: many threads do not fail in turn."""
         attempts = self._attempts
         with self._fetching:
             if self._kept[0] and self._kept[0] != instead_of:
@@ -116,7 +116,7 @@ class AccessToken:
             return self._fetch()
 
     def _fetch(self) -> str:
-        """Ask for a token; the lock is held."""
+        """Ask for a token; the caller holds the lock."""
         try:
             text, seconds = self._asked()
         except NoAccess as failure:
@@ -151,11 +151,11 @@ class AccessToken:
         if reply.status != 200:
             reason = said.get("error")
             reason = reason[:100] if isinstance(reason, str) else f"status {reply.status}"
-            # The operator can mend the key: what is to be sent waits for that.
+            # The operator can correct the key: pushes wait for that.
             raise NoAccess(Busy(f"access token: {reason}"))
         text, seconds = said.get("access_token"), said.get("expires_in", 3_600)
         if not isinstance(text, str) or not text or not isinstance(seconds, int | float):
-            raise NoAccess(Busy("access token: nonsense"))
+            raise NoAccess(Busy("access token: invalid answer"))
         return text, float(seconds)
 
 

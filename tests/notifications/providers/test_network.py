@@ -11,7 +11,7 @@ import pytest
 
 from notifications.providers import network
 from notifications.providers.addresses import UnsafeAddress, Url, service_url
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.network import Network, PublicNetwork
 from notifications.providers.transport import Transport, Unreachable
 from tests.notifications.providers.server import Say, Server
@@ -187,7 +187,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 def test_limits_reach_the_connection(tls: SSLContext) -> None:
     # A listener that accepts nothing: the handshake of TLS never comes.
     listener = socket.create_server(("127.0.0.1", 0))
-    transport = Transport(tls=tls, limits=Limits(connect=0.2))
+    transport = Transport(tls=tls, limits=TransportLimits(connect=0.2))
     began = time.monotonic()
     with pytest.raises(Unreachable, match="no connection in time"):
         transport.post(service_url(f"https://localhost:{listener.getsockname()[1]}/"), {}, b"")

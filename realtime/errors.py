@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from django.db import InterfaceError, InternalError, OperationalError
+
+# The database did not answer. PostgreSQL reports the end of a transaction in which this process stood still as an
+# InternalError.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+
 STATUS_OF_CODE = {
     "malformed": 400,
     "invalid": 400,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
-from realtime.errors import TryAgain
-from realtime.threads import DATABASE_AWAY, in_database_thread
+from realtime.errors import DATABASE_AWAY, TryAgain
+from realtime.threads import in_database_thread
 
 log = logging.getLogger("chatsite.notes")
 

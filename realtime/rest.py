@@ -16,8 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from realtime import bodies
-from realtime.errors import DomainError, NotFound, TryAgain
-from realtime.threads import DATABASE_AWAY
+from realtime.errors import DATABASE_AWAY, DomainError, NotFound, TryAgain
 
 log = logging.getLogger("chatsite.rest")
 

@@ -10,12 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db import connections
 
-from realtime.errors import TryAgain
-
-# Also PostgreSQL ending a transaction in which this process stood still, which psycopg calls an internal error.
-DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+from realtime.errors import DATABASE_AWAY, TryAgain
 
 P = ParamSpec("P")
 T = TypeVar("T")

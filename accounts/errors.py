@@ -1,6 +1,6 @@
 """Refusals of sign-up and sign-in."""
 
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 
 class WrongCredentials(DomainError):

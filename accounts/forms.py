@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 
 from accounts import services
 from accounts.models import User
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 
 class LimitedAuthenticationForm(AuthenticationForm):  # type: ignore[misc]

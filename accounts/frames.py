@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from accounts.models import USERNAME_PATTERN
-from realtime.bodies import Body, Id, Request, Time
+from realtime.wire.bodies import Body, Id, Request, Time
 
 # The characters that no text may hold: NUL cannot be stored in PostgreSQL.
 NO_NUL = r"^[^\x00]*$"

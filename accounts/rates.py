@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from realtime.errors import DomainError
-from realtime.rate import Buckets
+from realtime.socket.rate import Buckets
+from realtime.wire.errors import DomainError
 
 _allowances = Buckets()
 

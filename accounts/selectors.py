@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
 from accounts.models import Block, DeviceSession, User, token_hash
-from realtime.errors import NotFound
-from realtime.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id, one_moment
+from realtime.database.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id, one_moment
+from realtime.wire.errors import NotFound
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"

@@ -20,10 +20,10 @@ from accounts.models import Block, DeviceSession, User, token_hash
 from accounts.selectors import ran_out_by
 from accounts.signals import blocks_changed
 from accounts.store import count_attempt
-from realtime.door import announce
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound
-from realtime.items import Ended
-from realtime.sockets import REVOKED
+from realtime.fanout.door import announce
+from realtime.fanout.sockets import REVOKED
+from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
+from realtime.wire.items import Ended
 
 HOUR = 3600
 

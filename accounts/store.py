@@ -5,8 +5,8 @@ import hashlib
 from django.core.cache import cache
 
 from accounts.errors import TooManyAttempts
-from realtime import clock
-from realtime.errors import TryAgain
+from realtime.database import clock
+from realtime.wire.errors import TryAgain
 
 
 def count_attempt(purpose: str, subject: str, *, most: int, window_seconds: int) -> None:

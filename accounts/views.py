@@ -14,8 +14,8 @@ from accounts import frames, selectors, services
 from accounts.models import User
 from accounts.rates import take_own_change
 from accounts.requests import SignedInRequest
-from realtime.errors import Invalid
-from realtime.rest import answer, body_of, no_content, query_of
+from realtime.wire.errors import Invalid
+from realtime.wire.rest import answer, body_of, no_content, query_of
 
 DEVICE_ID = OpenApiParameter("X-Device-ID", str, OpenApiParameter.HEADER, description="Names the device, at sign-in.")
 

@@ -15,13 +15,13 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 setup(set_prefix=False)
 
-from chatsite.body_limit import with_body_limit  # noqa: E402 - apps must be ready
-from chatsite.cookies import read_cookies_in_linear_time  # noqa: E402 - apps must be ready
-from chatsite.lifespan import lifespan  # noqa: E402 - apps must be ready
-from chatsite.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
-from realtime.connection import Receive  # noqa: E402
-from realtime.consumer import refuse_path, socket_application  # noqa: E402
-from realtime.sockets import Send  # noqa: E402
+from chatsite.server.body_limit import with_body_limit  # noqa: E402 - apps must be ready
+from chatsite.server.cookies import read_cookies_in_linear_time  # noqa: E402 - apps must be ready
+from chatsite.server.lifespan import lifespan  # noqa: E402 - apps must be ready
+from chatsite.server.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
+from realtime.fanout.sockets import Send  # noqa: E402
+from realtime.socket.connection import Receive  # noqa: E402
+from realtime.socket.consumer import refuse_path, socket_application  # noqa: E402
 
 read_cookies_in_linear_time()
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from realtime import registry, sockets
-from realtime.consumer import PROTOCOL  # which also registers the socket's own commands and frames
+from realtime import registry
+from realtime.fanout import sockets
+from realtime.socket.consumer import PROTOCOL  # which also registers the socket's own commands and frames
 
 CHANNEL = "socket"
 

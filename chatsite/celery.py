@@ -14,7 +14,7 @@ from celery.worker import state
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from realtime import clock
+from realtime.database import clock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 

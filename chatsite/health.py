@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
 from chatsite.celery import app as celery_app
-from realtime.drain import drain
+from realtime.socket.drain import drain
 
 
 def health(request: HttpRequest) -> JsonResponse:

@@ -12,9 +12,9 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from kombu.entity import Exchange, Queue
 
-from chatsite import notifying, production, stores
-from chatsite.limits import Limits
-from chatsite.secret import kept_secret, kept_vapid_key
+from chatsite.configuration import notifying, production, stores
+from chatsite.configuration.limits import Limits
+from chatsite.configuration.secret import kept_secret, kept_vapid_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -121,7 +121,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_THREADS = env.int("DATABASE_THREADS", 6)
-# Lanes of the write path, see realtime/lanes.py. Receipts have one of their own.
+# Lanes of the write path, see realtime/database/lanes.py. Receipts have one of their own.
 WRITE_LANES = env.int("WRITE_LANES", 2)
 CHANNEL_LAYERS = {"default": stores.channel_layer(REDIS_URL)}
 CACHES = {"default": stores.cache(REDIS_URL)}
@@ -181,10 +181,10 @@ REST_FRAMEWORK = {
         "accounts.authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["realtime.rest.BodyRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["realtime.rest.BodyParser"],
-    "DEFAULT_SCHEMA_CLASS": "realtime.openapi.Operations",
-    "EXCEPTION_HANDLER": "realtime.rest.exception_response",
+    "DEFAULT_RENDERER_CLASSES": ["realtime.wire.rest.BodyRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["realtime.wire.rest.BodyParser"],
+    "DEFAULT_SCHEMA_CLASS": "realtime.wire.openapi.Operations",
+    "EXCEPTION_HANDLER": "realtime.wire.rest.exception_response",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -201,7 +201,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": False,
     "COMPONENT_SPLIT_PATCH": False,
     "SORT_OPERATIONS": False,
-    "POSTPROCESSING_HOOKS": ["realtime.openapi.complete_schema"],
+    "POSTPROCESSING_HOOKS": ["realtime.wire.openapi.complete_schema"],
 }
 
 # --- Notifications ----------------------------------------------------------------------

@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime.errors import DomainError, NotFound
-from realtime.rest import answer, plain_error
+from realtime.wire.errors import DomainError, NotFound
+from realtime.wire.rest import answer, plain_error
 
 
 class LimitsView(APIView):

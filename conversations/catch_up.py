@@ -13,8 +13,8 @@ from django.conf import settings
 
 from conversations import epoch, event_log, frames, selectors
 from conversations.errors import ResyncRequired
-from realtime import clock
-from realtime.frames import EventHidden, Frame
+from realtime.database import clock
+from realtime.wire.frames import EventHidden, Frame
 
 # A receipt that was committed just before the client's last look may have become visible just after it.
 RECEIPTS_OVERLAP = datetime.timedelta(seconds=10)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.models import new_id
 from conversations.models import Epoch
-from realtime.rows import as_uuid, on_postgresql, one_id
+from realtime.database.rows import as_uuid, on_postgresql, one_id
 
 _TABLE = Epoch._meta.db_table
 

@@ -1,6 +1,6 @@
 """Refusals around conversations."""
 
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 
 class NotAParticipant(DomainError):

@@ -13,11 +13,11 @@ from uuid import UUID
 import msgspec
 
 from conversations.models import Conversation, Event
-from realtime import items
-from realtime.bodies import encode
-from realtime.door import announce
-from realtime.frames import EventHidden, Frame
-from realtime.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
+from realtime.database.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
+from realtime.fanout.door import announce
+from realtime.wire import items
+from realtime.wire.bodies import encode
+from realtime.wire.frames import EventHidden, Frame
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
 Renderer = Callable[[Sequence["Logged"], UUID | None], dict[int, Frame]]

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
-from realtime.bodies import Body, Id, IdText, Request, Time, in_utc
-from realtime.frames import Command, Frame
+from realtime.wire.bodies import Body, Id, IdText, Request, Time, in_utc
+from realtime.wire.frames import Command, Frame
 
 NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]

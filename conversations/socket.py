@@ -13,13 +13,13 @@ from django.db.models import Max
 from conversations import catch_up, epoch, event_log, frames, selectors
 from conversations.models import Event, Participant
 from realtime import registry
-from realtime.bodies import encode
-from realtime.frames import EventHidden
-from realtime.look_back import LookBack
+from realtime.database.look_back import LookBack
+from realtime.database.threads import in_database_thread
+from realtime.fanout.sockets import Socket
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
-from realtime.sockets import Socket
-from realtime.threads import in_database_thread
-from realtime.wire import WireFrame
+from realtime.wire.bodies import encode
+from realtime.wire.frames import EventHidden
+from realtime.wire.wire_frame import WireFrame
 
 PAGE = 200
 # What was read for a client is kept until it has taken it: little, since perhaps it reads nothing. So a page has as

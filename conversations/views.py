@@ -10,9 +10,9 @@ from rest_framework.views import APIView
 from accounts.rates import take_own_change
 from accounts.requests import SignedInRequest
 from conversations import catch_up, frames, selectors, services
-from realtime.bodies import given
-from realtime.errors import Invalid
-from realtime.rest import answer, body_of, no_content, query_of
+from realtime.wire.bodies import given
+from realtime.wire.errors import Invalid
+from realtime.wire.rest import answer, body_of, no_content, query_of
 
 CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
 LIMIT = OpenApiParameter("limit", int, description="Items on a page, 1 to 200; 50 when absent.")

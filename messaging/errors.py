@@ -1,6 +1,6 @@
 """Refusals around messages."""
 
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 
 class IdempotencyConflict(DomainError):

@@ -7,8 +7,8 @@ from django.conf import settings
 from msgspec import Meta
 
 from conversations.frames import PageSize
-from realtime.bodies import Body, Id, Request, Time
-from realtime.frames import CommandId, Frame
+from realtime.wire.bodies import Body, Id, Request, Time
+from realtime.wire.frames import CommandId, Frame
 
 Type = Literal["text", "location", "system"]
 Status = Literal["sent", "delivered", "read"]

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from realtime.rate import Buckets
+from realtime.socket.rate import Buckets
 
 _allowances = Buckets()
 

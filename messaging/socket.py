@@ -19,15 +19,15 @@ from messaging.services.drafts import Send, checked_send
 from messaging.services.receipts import Mark, notices_of, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
-from realtime.crash import crash_point
-from realtime.errors import DomainError
-from realtime.frames import error_frame
-from realtime.items import Notice
-from realtime.lanes import Lanes
-from realtime.look_back import LookBack
-from realtime.pipelined_lane import PipelinedLane
-from realtime.rows import on_postgresql
-from realtime.sockets import Socket
+from realtime.database.crash import crash_point
+from realtime.database.lanes import Lanes
+from realtime.database.look_back import LookBack
+from realtime.database.rows import on_postgresql
+from realtime.fanout.sockets import Socket
+from realtime.wire.errors import DomainError
+from realtime.wire.frames import error_frame
+from realtime.wire.items import Notice
+from realtime.writes.pipelined_lane import PipelinedLane
 
 # To parse an id takes microseconds, and who writes writes again.
 _id_of = lru_cache(maxsize=10_000)(UUID)

@@ -12,8 +12,8 @@ from messaging import frames, selectors
 from messaging.models import ReceiptMove
 from messaging.rates import message_wait
 from messaging.services import change, drafts, receipts, send
-from realtime.errors import DomainError
-from realtime.rest import answer, body_of, no_content, query_of
+from realtime.wire.errors import DomainError
+from realtime.wire.rest import answer, body_of, no_content, query_of
 
 TAGS = ["messages"]
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType, field
 
 from conversations.frames import NO_NUL, Level, PageSize
-from realtime.bodies import Body, Id, Request, Time, in_utc
-from realtime.frames import Frame
+from realtime.wire.bodies import Body, Id, Request, Time, in_utc
+from realtime.wire.frames import Frame
 
 Platform = Literal["ios", "android", "web"]
 NotificationKind = Literal["mention", "reply", "added"]

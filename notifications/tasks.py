@@ -16,7 +16,7 @@ from notifications.models.queue import QueueRow
 from notifications.services import breakers, collect, devices, digests, due, queue, retention
 from notifications.services import deliver as delivering
 from notifications.services import fan_out as fanning_out
-from realtime.crash import crash_point
+from realtime.database.crash import crash_point
 
 log = logging.getLogger("chatsite.notifications")
 

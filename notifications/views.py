@@ -20,7 +20,7 @@ from notifications.selectors.trace import trace_for_sender
 from notifications.selectors.unsubscribing import user_of_token
 from notifications.senders import public_key
 from notifications.services import devices, in_app, preferences
-from realtime.rest import answer, body_of, no_content, query_of
+from realtime.wire.rest import answer, body_of, no_content, query_of
 
 TAGS = ["notifications"]
 

@@ -14,12 +14,13 @@ from uuid import UUID
 from accounts.models import new_id
 from presence import services
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
-from realtime import clock, registry
-from realtime.errors import TryAgain
-from realtime.hub import hub
-from realtime.notes import Notes
-from realtime.sockets import Socket
-from realtime.threads import in_database_thread
+from realtime import registry
+from realtime.database import clock
+from realtime.database.notes import Notes
+from realtime.database.threads import in_database_thread
+from realtime.fanout.hub import hub
+from realtime.fanout.sockets import Socket
+from realtime.wire.errors import TryAgain
 
 log = logging.getLogger("chatsite.presence")
 

@@ -7,8 +7,8 @@ from msgspec import Meta
 
 from accounts.frames import UserBody
 from presence.store import Status
-from realtime.bodies import Body, IdText, Request, Time
-from realtime.frames import Command, Frame
+from realtime.wire.bodies import Body, IdText, Request, Time
+from realtime.wire.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
 Activity = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$")]

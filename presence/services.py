@@ -12,10 +12,10 @@ from conversations.selectors import LISTED_PARTICIPANTS, members_among, peers_of
 from presence.frames import Presence
 from presence.models import Connection, ServerProcess
 from presence.store import Lease, Shown, store
-from realtime.bodies import encode
-from realtime.door import announce_now_without_commit
-from realtime.errors import TryAgain
-from realtime.items import Notice
+from realtime.fanout.door import announce_now_without_commit
+from realtime.wire.bodies import encode
+from realtime.wire.errors import TryAgain
+from realtime.wire.items import Notice
 
 ROWS_PER_STATEMENT = 1_000
 PURGED_AT_ONCE = 5_000

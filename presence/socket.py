@@ -10,14 +10,15 @@ from django.conf import settings
 
 from presence import frames, services
 from presence.store import Lease, Status
-from realtime import clock, registry
-from realtime.bodies import encode
-from realtime.door import announce_now_without_commit
-from realtime.errors import NotFound, TryAgain
-from realtime.items import Notice
-from realtime.sockets import Socket
-from realtime.threads import in_database_thread
-from realtime.wire import WireFrame
+from realtime import registry
+from realtime.database import clock
+from realtime.database.threads import in_database_thread
+from realtime.fanout.door import announce_now_without_commit
+from realtime.fanout.sockets import Socket
+from realtime.wire.bodies import encode
+from realtime.wire.errors import NotFound, TryAgain
+from realtime.wire.items import Notice
+from realtime.wire.wire_frame import WireFrame
 
 log = logging.getLogger("chatsite.presence")
 

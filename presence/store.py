@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, cast
 import redis
 from django.conf import settings
 
-from realtime import clock
+from realtime.database import clock
 
 # How long "last seen" and a chosen status are remembered of somebody who stays away.
 REMEMBERED_SECONDS = 60 * 60 * 24 * 90

@@ -13,7 +13,7 @@ from conversations.selectors import shares_conversation
 from presence import frames
 from presence.services import choose_status
 from presence.store import store
-from realtime.rest import answer, body_of, no_content
+from realtime.wire.rest import answer, body_of, no_content
 
 NOTHING_KNOWN = frames.PresenceBody(status="offline", activity=None, last_seen=None)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from realtime.bodies import Request
-from realtime.frames import Frame
-from realtime.items import Notice
+from realtime.wire.bodies import Request
+from realtime.wire.frames import Frame
+from realtime.wire.items import Notice
 
 if TYPE_CHECKING:
-    from realtime.sockets import Socket
+    from realtime.fanout.sockets import Socket
 
 Handler = Callable[["Socket", Any], Awaitable[None] | None]
 

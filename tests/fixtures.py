@@ -26,7 +26,7 @@ def database_threads() -> Iterator[None]:
     yield
     from django.db import connections
 
-    from realtime.threads import _pool, _write_pool
+    from realtime.database.threads import _pool, _write_pool
 
     def close(together: threading.Barrier) -> None:
         together.wait(10)

@@ -17,7 +17,7 @@ from messaging.models import ReceiptMove
 from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Sent, send_message
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.7"

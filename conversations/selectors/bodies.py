@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import event_log, frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.places import Place, mention_count, permissions, place_of, unread_count
-from realtime.rows import as_moment, as_uuid, ids, ids_in
+from realtime.database.rows import as_moment, as_uuid, ids, ids_in
 
 LISTED_PARTICIPANTS = 50
 

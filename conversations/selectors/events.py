@@ -7,7 +7,7 @@ from msgspec.structs import fields
 
 from conversations.event_log import Logged
 from conversations.models import Event
-from realtime.rows import Columns, matching
+from realtime.database.rows import Columns, matching
 
 _EVENTS = Columns(Event, *(field.name for field in fields(Logged)))
 # A span of a log: the number below it and its last one, in two columns of their type.

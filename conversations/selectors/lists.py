@@ -13,8 +13,8 @@ from conversations import frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
 from conversations.selectors.places import ConversationRow, PlaceRow, place_of, places_now
-from realtime.errors import Invalid
-from realtime.rows import Columns, ids, ids_in, one_id, one_moment
+from realtime.database.rows import Columns, ids, ids_in, one_id, one_moment
+from realtime.wire.errors import Invalid
 
 _PLACES = Columns(Participant, *PlaceRow.__struct_fields__[1:])
 _CONVERSATIONS = Columns(Conversation, *ConversationRow.__struct_fields__)

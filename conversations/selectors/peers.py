@@ -8,7 +8,7 @@ from django.db import connection
 from accounts.selectors import kept_apart
 from conversations.models import Conversation, Participant
 from conversations.selectors.places import USERS
-from realtime.rows import as_uuid, matching
+from realtime.database.rows import as_uuid, matching
 
 
 def members_among(conversation_id: UUID, user_ids: Collection[UUID]) -> list[UUID]:

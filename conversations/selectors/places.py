@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from conversations import epoch
 from conversations.errors import NotAParticipant
 from conversations.models import Conversation, Participant
-from realtime.errors import NotFound
-from realtime.rows import Columns, as_uuid, matching, one_id
+from realtime.database.rows import Columns, as_uuid, matching, one_id
+from realtime.wire.errors import NotFound
 
 USERS = Columns(Participant, "user")
 

@@ -10,7 +10,7 @@ from conversations import frames
 from conversations.event_log import Logged
 from conversations.models import Event, Participant
 from conversations.selectors.bodies import conversation_bodies, my_place, participant_body
-from realtime.frames import EventHidden, Frame
+from realtime.wire.frames import EventHidden, Frame
 
 _CONVERSATION_KINDS = (Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED)
 _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)

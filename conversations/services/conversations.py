@@ -13,8 +13,8 @@ from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Event, Participant
 from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
-from realtime import clock
-from realtime.errors import Forbidden, Invalid
+from realtime.database import clock
+from realtime.wire.errors import Forbidden, Invalid
 
 
 def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:

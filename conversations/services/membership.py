@@ -13,8 +13,8 @@ from conversations.frames import ParticipantAdded, ParticipantRemoved, Participa
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import participant_body, place_in
 from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
-from realtime import clock
-from realtime.errors import Forbidden
+from realtime.database import clock
+from realtime.wire.errors import Forbidden
 
 
 def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence[UUID]) -> list[Participant]:

@@ -9,7 +9,7 @@ from django.db import transaction
 from conversations import event_log
 from conversations.models import Event, Participant
 from conversations.services.steps import locked_place
-from realtime import clock
+from realtime.database import clock
 
 
 def update_my_place(*, user_id: UUID, conversation_id: UUID, changes: Mapping[str, Any]) -> Participant:

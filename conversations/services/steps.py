@@ -9,7 +9,7 @@ from accounts.selectors import active_users, kept_apart
 from conversations.models import Conversation, Participant
 from conversations.selectors import permissions, place_of
 from conversations.signals import MembershipChanged, membership_changed
-from realtime.errors import Forbidden, Invalid
+from realtime.wire.errors import Forbidden, Invalid
 
 Role = Participant.Role
 

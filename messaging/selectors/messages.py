@@ -14,9 +14,9 @@ from conversations.models import Event, Participant
 from conversations.selectors import history_start, place_of
 from messaging import frames
 from messaging.models import Message
-from realtime.errors import Invalid, NotFound
-from realtime.frames import Frame
-from realtime.rows import Columns, as_uuid, ids, ids_in, matching, one_id
+from realtime.database.rows import Columns, as_uuid, ids, ids_in, matching, one_id
+from realtime.wire.errors import Invalid, NotFound
+from realtime.wire.frames import Frame
 
 _PLACES = Columns(Message, "conversation", "sequence")
 # Beyond what any message has.

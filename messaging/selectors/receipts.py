@@ -13,8 +13,8 @@ from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_n
 from messaging import frames
 from messaging.models import DeviceMark, Message, ReceiptMove
 from messaging.selectors.messages import visible_message
-from realtime.frames import Frame
-from realtime.rows import as_uuid, ids, ids_in, one_id, one_moment
+from realtime.database.rows import as_uuid, ids, ids_in, one_id, one_moment
+from realtime.wire.frames import Frame
 
 Kind = ReceiptMove.Kind
 

@@ -19,8 +19,8 @@ from messaging.models import Message
 from messaging.selectors import message_body, visible_message
 from messaging.services.drafts import check_text, checked_mentions
 from messaging.services.mentions import replace_mentions
-from realtime import clock
-from realtime.errors import Forbidden, NotFound
+from realtime.database import clock
+from realtime.wire.errors import Forbidden, NotFound
 
 
 def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Sequence[frames.Mention] = ()) -> Message:

@@ -11,8 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging.models import DeviceMark
-from realtime.notes import Notes
-from realtime.rows import Columns, Statement, execute
+from realtime.database.notes import Notes
+from realtime.database.rows import Columns, Statement, execute
 
 WRITE_SECONDS = 3.0
 MOST_NOTES = 50_000

@@ -10,8 +10,8 @@ from django.conf import settings
 
 from accounts.models import new_id
 from messaging.frames import Location, Mention, MessageDraft, Type
-from realtime.bodies import convert, encode
-from realtime.errors import DomainError, Invalid
+from realtime.wire.bodies import convert, encode
+from realtime.wire.errors import DomainError, Invalid
 
 # Clients need not write the keys of an object in the same order twice.
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode

@@ -12,7 +12,7 @@ import msgspec
 from conversations.models import Participant
 from messaging.models import Message
 from messaging.services.drafts import Send
-from realtime.rows import Columns, Statement, as_moment, as_uuid, matching
+from realtime.database.rows import Columns, Statement, as_moment, as_uuid, matching
 
 _KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id", numbered=True)
 

@@ -16,8 +16,8 @@ from conversations.models import Participant
 from messaging.frames import Mention as Shown
 from messaging.models import Mention, Message
 from messaging.services.drafts import Send
-from realtime.errors import Invalid
-from realtime.rows import Columns, Statement, as_uuid, matching
+from realtime.database.rows import Columns, Statement, as_uuid, matching
+from realtime.wire.errors import Invalid
 
 _KEYS = Columns(Participant, "conversation", "user")
 _MENTIONS = Columns(Mention, "conversation", "user", "message_id", "sequence")

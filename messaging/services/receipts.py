@@ -16,11 +16,11 @@ from messaging.frames import ConversationRead
 from messaging.models import Mention, Message, ReceiptMove
 from messaging.selectors import Unread, receipt_frame, senders_between, unread_of, with_newest_message
 from messaging.services import device_marks
-from realtime import clock
-from realtime.bodies import encode
-from realtime.door import announce
-from realtime.errors import DomainError, Invalid, NotFound
-from realtime.items import Notice
+from realtime.database import clock
+from realtime.fanout.door import announce
+from realtime.wire.bodies import encode
+from realtime.wire.errors import DomainError, Invalid, NotFound
+from realtime.wire.items import Notice
 
 Kind = ReceiptMove.Kind
 # Conversation and person.

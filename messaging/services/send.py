@@ -24,11 +24,11 @@ from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
 from messaging.services.facts import Original, Place, facts_in, finding
 from messaging.services.mentions import Tally, finding_mentioned
-from realtime import clock
-from realtime.batches import BatchWrite, Decision, Found, transacted
-from realtime.crash import crash_point
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from realtime.rows import Columns, Statement
+from realtime.database import clock
+from realtime.database.crash import crash_point
+from realtime.database.rows import Columns, Statement
+from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
+from realtime.writes.batches import BatchWrite, Decision, Found, transacted
 
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.

@@ -19,7 +19,7 @@ from notifications.models import Preferences, PushDevice
 from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
 from notifications.selectors.reading import DeliveryRow, DeviceRow, device_rows
 from presence.store import Activity, store
-from realtime.rows import as_moment, as_uuid
+from realtime.database.rows import as_moment, as_uuid
 
 _DEFAULTS = Preferences()
 

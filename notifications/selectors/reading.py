@@ -19,7 +19,7 @@ from conversations.models import Conversation, Participant
 from messaging.models import Message
 from notifications.decision import PushOutcome
 from notifications.models import Delivery, Preferences, PushDevice
-from realtime.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
+from realtime.database.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
 
 # Of a conversation, at most so many newer messages are searched for one that supersedes an older one on a device.
 LOOKED_AT = 200

@@ -18,8 +18,8 @@ from messaging.selectors.messages import visible_message
 from notifications import frames
 from notifications.models import Delivery, FanOut, PushDevice
 from presence.selectors import SocketReach, Written, reach_at
-from realtime import clock
-from realtime.errors import NotFound
+from realtime.database import clock
+from realtime.wire.errors import NotFound
 
 # At most so many members and so many people with pushes are shown: a trace is a page for people to read.
 SHOWN_PEOPLE = 500

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from notifications.models import Breaker, PushDevice
 from notifications.selectors.breakers import FAILURES_TO_OPEN, failing, forget
-from realtime import clock
+from realtime.database import clock
 
 OPEN_SECONDS = 30.0
 # How long the others wait for the one push that tries the provider again.

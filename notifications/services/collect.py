@@ -19,7 +19,7 @@ from notifications.selectors.facts import breaker_of
 from notifications.selectors.reading import users_without_unread
 from notifications.services import in_app
 from notifications.services.progress import new_ids
-from realtime import clock
+from realtime.database import clock
 
 
 def collect_messages() -> None:

@@ -21,9 +21,9 @@ from notifications.services import breakers, devices
 from notifications.services.collect import sync_of
 from notifications.services.queue import BackOff, Leases, Result
 from notifications.services.wording import push_for
-from realtime import clock
-from realtime.crash import crash_point
-from realtime.rows import Columns, as_uuid, one_id, pipelined
+from realtime.database import clock
+from realtime.database.crash import crash_point
+from realtime.database.rows import Columns, as_uuid, one_id, pipelined
 
 # Longer than an attempt takes.
 LEASE_SECONDS = 25

@@ -14,8 +14,8 @@ from notifications.models import PushDevice
 from notifications.providers.addresses import UnsafeAddress, check_url
 from notifications.providers.web_push import check_keys
 from notifications.senders import allowed_addresses, is_set_up
-from realtime import clock
-from realtime.errors import DomainError, Invalid
+from realtime.database import clock
+from realtime.wire.errors import DomainError, Invalid
 
 Provider = PushDevice.Provider
 PROVIDER_OF: dict[str, Provider] = {"ios": Provider.APNS, "android": Provider.FCM, "web": Provider.WEB_PUSH}

@@ -27,7 +27,7 @@ from notifications.selectors.digests import DigestPart, digest_of
 from notifications.selectors.unsubscribing import unsubscribe_token
 from notifications.services import breakers
 from notifications.services.queue import BackOff, Leases, Result, lock
-from realtime import clock
+from realtime.database import clock
 
 # People in one statement.
 CHUNK = 5_000

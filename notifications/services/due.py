@@ -8,7 +8,7 @@ from django.db import connection
 from notifications.models import Breaker, Delivery, Digest, FanOut
 from notifications.selectors.breakers import FAILURES_TO_OPEN
 from notifications.services.queue import enqueue
-from realtime import clock
+from realtime.database import clock
 
 # A sweep looks behind at most so many breakers, drawn at random: each push service that a browser names has one.
 BREAKERS = 100

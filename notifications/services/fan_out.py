@@ -13,8 +13,8 @@ from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import PushFacts, facts_of_message
 from notifications.services import in_app
 from notifications.services.queue import MOST_QUEUED, lock
-from realtime import clock
-from realtime.crash import crash_point
+from realtime.database import clock
+from realtime.database.crash import crash_point
 
 # Members in one transaction.
 CHUNK = 1_000

@@ -13,11 +13,11 @@ from messaging.models import Message
 from notifications import frames
 from notifications.models import Notification
 from notifications.selectors.in_app import notification_body, unread_notifications
-from realtime import clock
-from realtime.bodies import encode
-from realtime.door import announce
-from realtime.errors import NotFound
-from realtime.items import Notice
+from realtime.database import clock
+from realtime.fanout.door import announce
+from realtime.wire.bodies import encode
+from realtime.wire.errors import NotFound
+from realtime.wire.items import Notice
 
 # Messages that mention a person or reply to one.
 CONCERNS_SOMEBODY = Q(reply_to_id__isnull=False) | ~Q(mentions=[])

@@ -9,7 +9,7 @@ import msgspec
 from accounts.models import User
 from notifications import frames
 from notifications.models import Preferences
-from realtime import clock
+from realtime.database import clock
 
 
 def update_preferences(*, user_id: UUID, wanted: frames.UpdatePreferences) -> Preferences:

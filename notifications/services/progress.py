@@ -12,7 +12,7 @@ from django.db.models import Max, Min
 
 from notifications.models import Progress
 from notifications.services.queue import lock
-from realtime.rows import on_postgresql
+from realtime.database.rows import on_postgresql
 
 # At most about so many ids are read at once: after a long outage the rest follows, slice by slice.
 SLICE = 20_000

@@ -17,8 +17,8 @@ from django.db.models import Q, QuerySet
 
 from notifications.models import Delivery, Digest
 from notifications.models.queue import QueueRow
-from realtime import clock
-from realtime.rows import Columns, Statement, one_id, one_moment, pipelined
+from realtime.database import clock
+from realtime.database.rows import Columns, Statement, one_id, one_moment, pipelined
 
 # A row whose task has not claimed it for so long is enqueued again: the broker may have lost the task.
 REQUEUE_SECONDS = 20

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from notifications.models import Delivery, PushDevice
 from notifications.services.collect import delivery_to
-from realtime import clock
+from realtime.database import clock
 
 
 def trial_pushes(*, user_id: UUID) -> list[Delivery]:

@@ -4,7 +4,7 @@ import pytest
 
 from accounts import selectors, services
 from accounts.models import User
-from realtime.errors import DomainError, Invalid, NotFound
+from realtime.wire.errors import DomainError, Invalid, NotFound
 from tests.making import people, person
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.errors import TooManyAttempts, WrongCredentials
 from accounts.models import User
-from realtime.errors import DomainError, Forbidden, Invalid, TryAgain
+from realtime.wire.errors import DomainError, Forbidden, Invalid, TryAgain
 from tests.making import HERE, PASSWORD, at_once, person
 
 
@@ -133,7 +133,7 @@ class TestSigningIn:
         with pytest.raises(TooManyAttempts) as refused:
             services.sign_in(username="ana", password=PASSWORD, address=HERE)
         later = timezone.now() + datetime.timedelta(seconds=(refused.value.retry_after or 0) + 1)
-        monkeypatch.setattr("realtime.clock.now", lambda: later)
+        monkeypatch.setattr("realtime.database.clock.now", lambda: later)
         assert services.sign_in(username="ana", password=PASSWORD, address=HERE)
 
 

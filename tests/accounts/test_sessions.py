@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import selectors, services
 from accounts.models import DeviceSession, User, token_hash
 from accounts.tasks import purge_sessions
-from realtime.errors import NotFound
+from realtime.wire.errors import NotFound
 from tests.making import HERE, PASSWORD, person
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.http import parse_cookie
 
 import chatsite.asgi  # noqa: F401 - how servers read cookies
-from chatsite.cookies import unquote
+from chatsite.server.cookies import unquote
 
 
 @pytest.mark.parametrize("escaped", ["\\\\", "\\1", '\\"', "\\054"])

@@ -46,7 +46,7 @@ def test_a_broker_that_does_not_answer_is_found(tmp_path: Path) -> None:
 
 
 def test_keys_that_cannot_be_used_and_mail_that_nobody_believes_are_found(settings: Any) -> None:
-    from chatsite.notifying import Apns
+    from chatsite.configuration.notifying import Apns
     from notifications.senders import sender_of
 
     wrong = Apns(key="no key", key_id="A", team_id="B", topic="org.example.chat")

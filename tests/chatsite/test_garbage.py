@@ -10,12 +10,12 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from chatsite import garbage
-from chatsite.garbage import SECONDS, Collector
-from chatsite.http_guard import GuardedHttpProtocol
-from chatsite.websocket_protocol import ReadyFrameProtocol
+from chatsite.server import garbage
+from chatsite.server.garbage import SECONDS, Collector
+from chatsite.server.http_guard import GuardedHttpProtocol
+from chatsite.server.websocket_protocol import ReadyFrameProtocol
 from realtime import registry
-from realtime.wire import WRITE_EXTENSION
+from realtime.wire.wire_frame import WRITE_EXTENSION
 from tests.clocks import Clock
 from tests.waiting import until
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Max, Min
 
 from accounts.models import User
-from chatsite.load_data import Plan, write
+from benchmarks.load_data import Plan, write
 from conversations.frames import ConversationListQuery
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import conversation_page

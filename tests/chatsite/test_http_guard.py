@@ -9,8 +9,8 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from chatsite import http_guard
-from chatsite.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
+from chatsite.server import http_guard
+from chatsite.server.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
 from tests.waiting import until
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatsite.lean_protocol import Gate, Inbox
+from chatsite.server.lean_protocol import Gate, Inbox
 
 
 async def test_an_inbox_gives_messages_in_order_and_waits_for_the_next() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from django.db import DataError
 
-from chatsite import lifespan
+from chatsite.server import lifespan
 from realtime import registry
-from realtime.errors import TryAgain
+from realtime.wire.errors import TryAgain
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
-from chatsite import one_hop
-from chatsite.one_hop import OneHopHandler
+from chatsite.server import one_hop
+from chatsite.server.one_hop import OneHopHandler
 from tests.waiting import until
 
 

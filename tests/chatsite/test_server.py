@@ -12,7 +12,7 @@ LOWERED = """
 import resource
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
-from chatsite.server import allow_many_files
+from chatsite.server.serving import allow_many_files
 allow_many_files()
 print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
 """

@@ -10,10 +10,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from chatsite import stores
-from chatsite.limits import Limits
-from chatsite.production import refuse_unsafe
-from chatsite.secret import kept_secret
+from chatsite.configuration import stores
+from chatsite.configuration.limits import Limits
+from chatsite.configuration.production import refuse_unsafe
+from chatsite.configuration.secret import kept_secret
 from tests.harness.product import manage
 
 # --- Limits -------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from chatsite.websocket_protocol import TURN_BYTES, ReadyFrameProtocol
-from realtime.wire import WRITE_EXTENSION, WireFrame
+from chatsite.server.websocket_protocol import TURN_BYTES, ReadyFrameProtocol
+from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
 
 Write = Callable[[str], bool]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

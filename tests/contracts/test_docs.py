@@ -17,17 +17,15 @@ import msgspec
 import pytest
 from django.core.management import get_commands
 
-from chatsite.limits import Limits
-from chatsite.secret import kept_secret, kept_vapid_key
+from chatsite.configuration.limits import Limits
+from chatsite.configuration.secret import kept_secret, kept_vapid_key
 from conversations.frames import ConversationBody
-from realtime import (
-    consumer,  # noqa: F401 - registers the socket's own commands and frames
-    registry,
-    sockets,
-)
-from realtime.bodies import encode
-from realtime.commands import decode_command
-from realtime.errors import STATUS_OF_CODE
+from realtime import registry
+from realtime.fanout import sockets
+from realtime.socket import consumer  # noqa: F401 - registers the socket's own commands and frames
+from realtime.socket.commands import decode_command
+from realtime.wire.bodies import encode
+from realtime.wire.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
 from tests.harness.device import PASSWORD, Device
 from tests.harness.people import People

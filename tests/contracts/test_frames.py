@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.conf import settings
 
-import realtime.consumer  # noqa: F401 - registers the commands of the ground floor
+import realtime.socket.consumer  # noqa: F401 - registers the commands of the ground floor
 from accounts.frames import UserSearch
 from conversations.frames import ConversationListQuery, EventsQuery, LeaveQuery, PageQuery
 from messaging.frames import DeleteQuery, HistoryQuery, Location, ReadReceipt
-from realtime.bodies import Request, convert, decode, encode
-from realtime.commands import decode_command, ids_of
-from realtime.errors import DomainError
-from realtime.frames import Ping, error_frame
+from realtime.socket.commands import decode_command, ids_of
+from realtime.wire.bodies import Request, convert, decode, encode
+from realtime.wire.errors import DomainError
+from realtime.wire.frames import Ping, error_frame
 
 ID, OTHER = str(uuid4()), str(uuid4())
 

@@ -17,14 +17,14 @@ from psycopg import sql
 from accounts import selectors as account_selectors
 from accounts.models import User
 from accounts.services import open_session
-from chatsite.load_data import Plan, write
+from benchmarks.load_data import Plan, write
 from conversations import catch_up, selectors
 from conversations.frames import ConversationListQuery, EventsQuery
 from conversations.models import Conversation, Participant
 from messaging import selectors as message_selectors
 from messaging.frames import HistoryQuery
 from realtime import registry
-from realtime.arrays import BinaryArray
+from realtime.database.arrays import BinaryArray
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGES, PEOPLE, CONVERSATIONS = 40_000, 200, 800

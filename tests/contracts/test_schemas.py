@@ -10,7 +10,8 @@ from drf_spectacular.validation import validate_schema
 
 from chatsite import asyncapi
 from chatsite.management.commands.write_schemas import schemas
-from realtime import registry, sockets
+from realtime import registry
+from realtime.fanout import sockets
 from tests.contracts.routes import api_routes
 from tests.harness.product import PROJECT
 

@@ -10,9 +10,9 @@ from conversations.models import Conversation
 from conversations.socket import ConversationLog
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import send_messages
-from realtime import items
-from realtime.door import door
+from realtime.fanout.door import door
 from realtime.registry import LogEvent
+from realtime.wire import items
 from tests.conversations.team import Team
 from tests.making import direct, draft, group, people, say
 

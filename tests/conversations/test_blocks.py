@@ -15,7 +15,7 @@ from conversations.models import Conversation
 from conversations.services import add_participants, start_direct
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound
+from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
 from tests.making import at_once, direct, group, people, say
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from conversations.errors import ResyncRequired
 from conversations.frames import EventsQuery
 from conversations.models import Conversation
 from messaging.services.change import delete_message_for_everyone, edit_message
-from realtime.errors import NotFound
 from realtime.registry import tag_of
+from realtime.wire.errors import NotFound
 from tests.making import direct, group, people, person, read, say
 
 pytestmark = pytest.mark.django_db

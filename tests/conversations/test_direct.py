@@ -9,7 +9,7 @@ from django.db import connection
 from accounts.models import User
 from conversations import selectors, services
 from conversations.models import Conversation, Participant
-from realtime.errors import Forbidden, Invalid
+from realtime.wire.errors import Forbidden, Invalid
 from tests.making import direct, people, person
 
 

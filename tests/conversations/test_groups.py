@@ -15,7 +15,7 @@ from conversations.models import Conversation, Participant
 from conversations.selectors import conversation_body, permissions, place_of
 from messaging.integrity import faults
 from messaging.models import Message
-from realtime.errors import Forbidden, Invalid
+from realtime.wire.errors import Forbidden, Invalid
 from tests.conversations.team import Team
 from tests.making import at_once, group, people, person, place, read, say, unread
 

@@ -12,7 +12,7 @@ from conversations import selectors
 from conversations.frames import ConversationListQuery, PageQuery
 from conversations.models import Conversation
 from conversations.services import add_participants, remove_participant, update_my_place
-from realtime.errors import Invalid, NotFound
+from realtime.wire.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, read, say
 
 pytestmark = pytest.mark.django_db

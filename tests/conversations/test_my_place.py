@@ -13,8 +13,8 @@ from conversations.catch_up import events_page
 from conversations.frames import EventsQuery, MyPlaceUpdated
 from conversations.models import Conversation, Event, Participant
 from conversations.services import add_participants, leave, update_my_place
-from realtime.errors import NotFound
-from realtime.frames import EventHidden
+from realtime.wire.errors import NotFound
+from realtime.wire.frames import EventHidden
 from tests.making import group, people, place
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from conversations import services
 from conversations.errors import NotAParticipant
 from conversations.selectors import permissions, place_of
 from messaging.integrity import faults
-from realtime.errors import Forbidden, NotFound
+from realtime.wire.errors import Forbidden, NotFound
 from tests.conversations.team import Team
 from tests.making import person
 

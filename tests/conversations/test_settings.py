@@ -6,7 +6,7 @@ from conversations import services
 from conversations.models import Conversation, Event
 from conversations.selectors import conversation_body
 from messaging.integrity import faults
-from realtime.errors import Forbidden, NotFound
+from realtime.wire.errors import Forbidden, NotFound
 from tests.conversations.team import Team
 from tests.making import direct
 

@@ -11,9 +11,9 @@ from conversations.models import Event
 from conversations.selectors import events_between
 from conversations.selectors.rendering import render_events
 from conversations.socket import ConversationLog, sync
-from realtime.frames import EventHidden
-from realtime.look_back import LookBack
-from realtime.threads import in_database_thread
+from realtime.database.look_back import LookBack
+from realtime.database.threads import in_database_thread
+from realtime.wire.frames import EventHidden
 from tests.making import direct, group, people, say
 from tests.realtime.peers import Peer
 

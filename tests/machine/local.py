@@ -19,9 +19,9 @@ from accounts.models import User
 from accounts.services import open_session
 from chatsite.asgi import application
 from messaging.socket import _sends
-from realtime import sweep
-from realtime.door import door
-from realtime.pipelined_lane import PipelinedLane
+from realtime.fanout import sweep
+from realtime.fanout.door import door
+from realtime.writes.pipelined_lane import PipelinedLane
 from tests.harness.device import Device, Person
 
 # Requests take turns on one thread with one database connection, as the steps of the machine do.

@@ -13,9 +13,9 @@ from conversations.models import Conversation
 from messaging.integrity import faults
 from messaging.services.drafts import Send
 from messaging.services.send import SENDING, Sent, send_messages
-from realtime.errors import DomainError
-from realtime.lanes import Lanes
-from realtime.pipelined_lane import PipelinedLane
+from realtime.database.lanes import Lanes
+from realtime.wire.errors import DomainError
+from realtime.writes.pipelined_lane import PipelinedLane
 from tests.realtime.numbers import opened
 from tests.waiting import until
 

@@ -17,8 +17,8 @@ from messaging.integrity import faults
 from messaging.models import Message
 from messaging.services import send as send_module
 from messaging.services.send import Sent, send_message, send_messages
-from realtime.errors import DomainError, TryAgain
-from realtime.threads import with_connection_care
+from realtime.database.threads import with_connection_care
+from realtime.wire.errors import DomainError, TryAgain
 from tests.making import direct, draft, people, person
 from tests.messaging.desk import Desk, run
 

@@ -17,7 +17,7 @@ from messaging.integrity import faults
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import Sent
-from realtime.errors import Forbidden, Invalid, NotFound
+from realtime.wire.errors import Forbidden, Invalid, NotFound
 from tests.making import at_once, direct, group, people, person, say, unread
 
 pytestmark = pytest.mark.django_db

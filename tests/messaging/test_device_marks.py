@@ -18,7 +18,7 @@ from messaging.selectors import acknowledgements
 from messaging.services import device_marks
 from messaging.services.device_marks import Acknowledged, write_device_marks
 from messaging.services.receipts import Mark, set_marks
-from realtime.notes import Notes
+from realtime.database.notes import Notes
 from tests.making import direct, group, people, say
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from messaging.frames import MessageDraft
 from messaging.models import Message
 from messaging.services.drafts import Send, check_text, checked_send
 from messaging.services.send import send_message
-from realtime.bodies import decode
-from realtime.errors import DomainError, Invalid
+from realtime.wire.bodies import decode
+from realtime.wire.errors import DomainError, Invalid
 from tests.making import direct, people
 
 PLACE = {"latitude": 52.5, "longitude": 13.4}

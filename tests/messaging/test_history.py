@@ -15,7 +15,7 @@ from conversations.models import Conversation, Participant
 from messaging import selectors
 from messaging.frames import HistoryQuery
 from messaging.models import Message
-from realtime.errors import Invalid, NotFound
+from realtime.wire.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, say
 
 pytestmark = pytest.mark.django_db

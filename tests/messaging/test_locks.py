@@ -18,8 +18,8 @@ from messaging.integrity import faults
 from messaging.models import Message, ReceiptMove
 from messaging.services.change import edit_message
 from messaging.services.receipts import Mark, set_marks
-from realtime.errors import DomainError
-from realtime.rows import execute
+from realtime.database.rows import execute
+from realtime.wire.errors import DomainError
 from tests.making import group, people, person, place, say
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,7 +18,7 @@ from messaging.models import Message
 from messaging.selectors import bodies_for, history
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import Sent
-from realtime.errors import Invalid
+from realtime.wire.errors import Invalid
 from tests.making import at_once, group, mentions, naming, people, person, read, say, unread
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,7 @@ from messaging.models import Message
 from messaging.selectors import history
 from messaging.services.drafts import Send, checked_send
 from messaging.services.send import Sent, send_message, send_messages
-from realtime.errors import Invalid
+from realtime.wire.errors import Invalid
 from tests.making import direct, draft, group, mentions, naming, people, person, say
 from tests.messaging.desk import Desk, run
 

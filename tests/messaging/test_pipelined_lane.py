@@ -16,8 +16,8 @@ from messaging.errors import IdempotencyConflict
 from messaging.models import Message
 from messaging.services.drafts import Send
 from messaging.services.send import Sent, send_message
-from realtime import pipeline
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
+from realtime.writes import pipeline
 from tests.making import direct, draft, people
 from tests.messaging.desk import Desk, Holder, contents, holding, run, started
 from tests.waiting import until

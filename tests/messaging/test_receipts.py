@@ -17,8 +17,8 @@ from messaging.models import ReceiptMove
 from messaging.services import receipts
 from messaging.services.receipts import Mark, set_mark, set_marks
 from messaging.socket import RecentReceipts
-from realtime.errors import DomainError, Invalid, NotFound
-from realtime.items import Notice
+from realtime.wire.errors import DomainError, Invalid, NotFound
+from realtime.wire.items import Notice
 from tests.making import direct, group, person, place, read, say, unread
 from tests.realtime.peers import frame_of
 

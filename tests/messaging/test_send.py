@@ -15,7 +15,7 @@ from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.drafts import Send
 from messaging.services.send import Sent, send_message, send_messages
-from realtime.errors import DomainError, Forbidden, Invalid, NotFound
+from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
 from tests.making import at_once, direct, draft, group, people, person, say, unread
 
 

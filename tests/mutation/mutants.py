@@ -112,7 +112,7 @@ class _Scope:
     def inside(self, node: ast.AST) -> "_Scope":
         """Return the scope of a node's body. Annotations of a class that msgspec decodes count; of others they do not.
 
-        What is decoded has a tag or derives from the classes of `realtime.bodies`; a bare Struct holds values.
+        What is decoded has a tag or derives from the classes of `realtime.wire.bodies`; a bare Struct holds values.
         """
         match node:
             case ast.ClassDef(name=name, bases=bases, keywords=keywords, decorator_list=decorators):

@@ -36,7 +36,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
         "conversations.services.steps": (*GROUPS, LOCKS),
         "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),
-        "realtime.origin": (
+        "realtime.socket.origin": (
             "tests/realtime/test_rate.py",
             "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
         ),
@@ -53,7 +53,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.services.facts": MESSAGES,
         "messaging.services.mentions": (*MENTIONS, "tests/messaging/test_integrity.py"),
         "messaging.services.send": (*MESSAGES, *MENTIONS, ANNOUNCED, BLOCKS, "tests/messaging/test_pipelined_lane.py"),
-        "realtime.topic": (
+        "realtime.fanout.topic": (
             "tests/realtime/test_hub.py",
             "tests/realtime/test_hub_members.py",
             "tests/realtime/test_newcomers.py",
@@ -71,10 +71,10 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "conversations.frames": FRAMES,
         "messaging.frames": FRAMES,
         "presence.frames": FRAMES,
-        "realtime.bodies": ("tests/realtime/test_bodies.py", *FRAMES),
-        "realtime.commands": FRAMES,
-        "realtime.frames": FRAMES,
-        "realtime.wire": ("tests/realtime/test_sockets.py",),
+        "realtime.wire.bodies": ("tests/realtime/test_bodies.py", *FRAMES),
+        "realtime.socket.commands": FRAMES,
+        "realtime.wire.frames": FRAMES,
+        "realtime.wire.wire_frame": ("tests/realtime/test_sockets.py",),
     },
     "checker": {
         f"tests.campaign.checker.{name}": tuple(

@@ -6,7 +6,7 @@ from notifications.models import Delivery
 from notifications.services import collect, fan_out
 from notifications.services import deliver as delivering
 from notifications.services.due import due_fan_outs
-from realtime import clock
+from realtime.database import clock
 
 
 def decided() -> list[Any]:

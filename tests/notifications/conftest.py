@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chatsite.notifying import Apns, Fcm, NotificationTimings, Providers, WebPush
+from chatsite.configuration.notifying import Apns, Fcm, NotificationTimings, Providers, WebPush
 from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 

@@ -10,7 +10,7 @@ from messaging.services.change import delete_message_for_everyone
 from notifications.models import Breaker, Delivery, Preferences, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
 from notifications.services import breakers, collect
-from realtime import clock
+from realtime.database import clock
 from tests.making import direct, group, people, say
 from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider

@@ -9,7 +9,7 @@ from notifications.models import Breaker
 from notifications.selectors.breakers import FAILURES_TO_OPEN, forget
 from notifications.services import breakers
 from notifications.tasks import purge
-from realtime import clock
+from realtime.database import clock
 from tests.making import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True)]

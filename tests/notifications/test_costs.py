@@ -15,7 +15,7 @@ from notifications.selectors import breakers
 from notifications.services import collect, fan_out, queue, retention
 from notifications.services import deliver as delivering
 from notifications.services.due import due_deliveries, due_fan_outs
-from realtime import clock
+from realtime.database import clock
 from tests.making import direct, group, people, say
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import android, device_of

@@ -9,8 +9,8 @@ from accounts.services import revoke_session
 from notifications.frames import RegisterDevice
 from notifications.models import PushDevice
 from notifications.services.devices import forget_dead_device, forget_orphans, register_device, unregister_device
-from realtime import clock
-from realtime.errors import DomainError, Invalid
+from realtime.database import clock
+from realtime.wire.errors import DomainError, Invalid
 from tests.making import at_once, people, person
 from tests.notifications.registering import android, browser, device_of, iphone, session_of
 

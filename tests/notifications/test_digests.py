@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services import block_user
-from chatsite.notifying import NotificationTimings
+from chatsite.configuration.notifying import NotificationTimings
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Digest, Preferences

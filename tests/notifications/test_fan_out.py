@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from accounts.services import block_user, revoke_session
-from chatsite.notifying import NotificationTimings
+from chatsite.configuration.notifying import NotificationTimings
 from conversations.models import Conversation
 from conversations.services import remove_participant, update_my_place
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Delivery, FanOut, Notification, Preferences, PushDevice
 from notifications.services import collect, fan_out, queue
 from notifications.services.due import due_deliveries, due_fan_outs
-from realtime import clock
+from realtime.database import clock
 from tests.making import direct, group, people, read, say
 from tests.notifications.registering import device_of
 

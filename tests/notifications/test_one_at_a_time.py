@@ -12,8 +12,8 @@ from notifications.models import Delivery
 from notifications.providers.push import Answer, Push
 from notifications.selectors.reading import delivery_statement
 from notifications.services import deliver as delivering
-from realtime import clock
-from realtime.rows import Statement
+from realtime.database import clock
+from realtime.database.rows import Statement
 from tests.making import direct, people, say
 from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from messaging.models import ReceiptMove
 from notifications.services.progress import new_ids
-from realtime import clock
+from realtime.database import clock
 from tests.making import direct, people
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("progress")]

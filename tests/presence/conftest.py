@@ -44,7 +44,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 async def ana_and_ben() -> tuple[str, str]:
     """Ids of two people with a direct conversation."""
-    from realtime.threads import in_database_thread
+    from realtime.database.threads import in_database_thread
     from tests.making import direct, people
 
     def meet() -> tuple[str, str]:

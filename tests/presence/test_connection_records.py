@@ -14,9 +14,9 @@ from presence import connection_records, services
 from presence.connection_records import ConnectionRecords
 from presence.models import Connection, ServerProcess
 from presence.tasks import purge
-from realtime import clock
-from realtime.hub import hub
-from realtime.threads import in_database_thread
+from realtime.database import clock
+from realtime.database.threads import in_database_thread
+from realtime.fanout.hub import hub
 from tests.realtime.peers import Peer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]

@@ -12,9 +12,9 @@ from presence import services
 from presence import socket as presence_socket
 from presence.socket import Connections
 from presence.store import RedisStore
-from realtime.errors import TryAgain
-from realtime.items import Notice
-from realtime.threads import in_database_thread
+from realtime.database.threads import in_database_thread
+from realtime.wire.errors import TryAgain
+from realtime.wire.items import Notice
 from tests.clocks import Clock
 from tests.making import direct, group, people
 from tests.realtime.peers import Peer, frame_of

@@ -11,9 +11,9 @@ from accounts.services import block_user, unblock_user
 from conversations.models import Conversation
 from presence import services
 from presence.socket import Connections, Typists
-from realtime.items import Notice
-from realtime.threads import in_database_thread
-from realtime.topic import Topic
+from realtime.database.threads import in_database_thread
+from realtime.fanout.topic import Topic
+from realtime.wire.items import Notice
 from tests.making import group, people
 from tests.realtime.peers import Peer, frame_of
 

@@ -9,9 +9,10 @@ from typing import Any, Self
 import msgspec
 
 from chatsite.asgi import application
-from realtime import handshake, sweep
-from realtime.door import door
-from realtime.hub import hub
+from realtime.fanout import sweep
+from realtime.fanout.door import door
+from realtime.fanout.hub import hub
+from realtime.socket import handshake
 from tests.waiting import until
 
 ANSWERS = {"websocket.http.response": {}}

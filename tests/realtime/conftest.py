@@ -24,7 +24,7 @@ def log() -> Iterator[Any]:
 @pytest.fixture
 def hub() -> Any:
     """A hub of its own."""
-    from realtime.hub import Hub
+    from realtime.fanout.hub import Hub
 
     return Hub()
 
@@ -32,7 +32,7 @@ def hub() -> Any:
 @pytest.fixture
 def nobody_stays() -> Iterator[None]:
     """Takes everybody out of this process's own hub at the end."""
-    from realtime.hub import hub
+    from realtime.fanout.hub import hub
 
     yield
     for socket in hub.all_sockets():
@@ -61,7 +61,7 @@ def database() -> Iterator[Any]:
 @pytest.fixture
 async def pipeline(database: Any) -> AsyncIterator[Any]:
     """A pipeline, open."""
-    from realtime.pipeline import Pipeline
+    from realtime.writes.pipeline import Pipeline
     from tests.realtime.numbers import opened
 
     pipeline = Pipeline()
@@ -83,7 +83,7 @@ async def calls() -> AsyncIterator[Any]:
 async def token(calls: Any) -> str:
     """Ana's bearer token."""
     from accounts.services import open_session
-    from realtime.threads import in_database_thread
+    from realtime.database.threads import in_database_thread
     from tests.making import person
 
     return await in_database_thread(lambda: str(open_session(user=person("ana")).token))
@@ -95,7 +95,7 @@ async def cookie(calls: Any) -> str:
     from django.conf import settings
     from django.test import Client
 
-    from realtime.threads import in_database_thread
+    from realtime.database.threads import in_database_thread
     from tests.making import PASSWORD, person
 
     def signed_in() -> str:

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Collection, Sequence
 
-from realtime.hub import Hub
-from realtime.items import Event
+from realtime.fanout.hub import Hub
 from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from realtime.wire.items import Event
 from tests.waiting import until
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from realtime.arrays import array_of
-from realtime.batches import BatchWrite, Decision
-from realtime.pipeline import WRITE_SECONDS, Pipeline
-from realtime.rows import Statement
+from realtime.database.arrays import array_of
+from realtime.database.rows import Statement
+from realtime.writes.batches import BatchWrite, Decision
+from realtime.writes.pipeline import WRITE_SECONDS, Pipeline
 from tests.waiting import until
 
 Numbers = BatchWrite[int, Any]

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from realtime.items import Notice
+from realtime.fanout.sockets import Socket
 from realtime.registry import Identity
-from realtime.sockets import Socket
-from realtime.wire import WireFrame
+from realtime.wire.items import Notice
+from realtime.wire.wire_frame import WireFrame
 from tests.waiting import until
 
 

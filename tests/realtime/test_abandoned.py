@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from realtime import abandoned
+from realtime.database import abandoned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from realtime.arrays import array_of
-from realtime.batches import BatchWrite, Decision
-from realtime.pipeline import Pipeline
-from realtime.rows import Statement
+from realtime.database.arrays import array_of
+from realtime.database.rows import Statement
+from realtime.writes.batches import BatchWrite, Decision
+from realtime.writes.pipeline import Pipeline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

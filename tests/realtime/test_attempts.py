@@ -9,9 +9,9 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.services import open_session
-from realtime import consumer
-from realtime.handshake import seconds_until_allowed
-from realtime.threads import in_database_thread
+from realtime.database.threads import in_database_thread
+from realtime.socket import consumer
+from realtime.socket.handshake import seconds_until_allowed
 from tests.realtime.callers import Calls
 from tests.waiting import until
 

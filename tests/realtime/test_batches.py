@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection
 
-from realtime.batches import transacted
-from realtime.errors import TryAgain
-from realtime.threads import with_connection_care
+from realtime.database.threads import with_connection_care
+from realtime.wire.errors import TryAgain
+from realtime.writes.batches import transacted
 from tests.realtime.numbers import FALL, NOTE, Database, Numbers, noting
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from realtime.bodies import MOST_QUOTED, Request, brief, convert, decode
-from realtime.errors import DomainError
+from realtime.wire.bodies import MOST_QUOTED, Request, brief, convert, decode
+from realtime.wire.errors import DomainError
 
 FIRST_USES = """
 import sys, threading
 from typing import Annotated
 import msgspec
-from realtime import bodies
+from realtime.wire import bodies
 
 def struct(**fields):
     return type("Fresh", (bodies.Request,), {"__annotations__": fields})

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from realtime import clock
+from realtime.database import clock
 
 pytestmark = pytest.mark.django_db
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from realtime import consumer, registry
-from realtime.frames import Ping
-from realtime.hub import hub
-from realtime.items import Notice
-from realtime.sockets import Socket
+from realtime import registry
+from realtime.fanout.hub import hub
+from realtime.fanout.sockets import Socket
+from realtime.socket import consumer
+from realtime.wire.frames import Ping
+from realtime.wire.items import Notice
 from tests.clocks import Clock
 from tests.realtime.callers import Caller, Calls
 from tests.waiting import until
@@ -137,8 +138,8 @@ async def test_who_leaves_without_hearing_the_refusal_is_no_error(calls: Calls) 
 
 
 async def test_who_never_answers_the_close_is_not_waited_for(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.connection.CLOSE_SECONDS", 0.01)
-    monkeypatch.setattr("realtime.consumer.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("realtime.socket.connection.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("realtime.socket.consumer.CLOSE_SECONDS", 0.01)
     async with calls() as eve:
         eve.says("no auth frame")
         await eve.is_closed()
@@ -160,4 +161,4 @@ async def test_who_does_not_even_take_the_close_is_cut_off(calls: Calls, token: 
 def test_a_command_is_registered_once() -> None:
     with pytest.raises(RuntimeError, match="ping is registered twice"):
         registry.register_command(Ping, lambda *_: None)
-    assert registry.commands["ping"][1].__module__ == "realtime.consumer"
+    assert registry.commands["ping"][1].__module__ == "realtime.socket.consumer"

@@ -12,7 +12,7 @@ SCRIPT = """
 import sys
 from django.conf import settings
 settings.configure(CRASH_POINT=sys.argv[1])
-from realtime.crash import crash_point
+from realtime.database.crash import crash_point
 for number in range(1, 6):
     crash_point("elsewhere")
     print(number, flush=True)

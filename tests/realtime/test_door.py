@@ -11,11 +11,11 @@ from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
 
-from chatsite import stores
-from realtime import door as door_module
-from realtime.door import GROUP, Door
-from realtime.hub import hub
-from realtime.items import Item, Notice, pack, unpack
+from chatsite.configuration import stores
+from realtime.fanout import door as door_module
+from realtime.fanout.door import GROUP, Door
+from realtime.fanout.hub import hub
+from realtime.wire.items import Item, Notice, pack, unpack
 from tests.harness.proxy import Proxy, proxied
 from tests.waiting import until
 

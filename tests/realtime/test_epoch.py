@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from realtime import sockets, sweep
-from realtime.hub import Hub
-from realtime.hub import hub as hub_of_this_process
-from realtime.items import Notice
+from realtime.fanout import sockets, sweep
+from realtime.fanout.hub import Hub
+from realtime.fanout.hub import hub as hub_of_this_process
+from realtime.wire.items import Notice
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 

@@ -6,10 +6,10 @@ import pytest
 
 from accounts.models import User
 from realtime import registry
-from realtime.drain import drain
-from realtime.errors import TryAgain
-from realtime.hub import hub
-from realtime.threads import in_database_thread
+from realtime.database.threads import in_database_thread
+from realtime.fanout.hub import hub
+from realtime.socket.drain import drain
+from realtime.wire.errors import TryAgain
 from tests.realtime.callers import Calls
 from tests.waiting import until
 

@@ -6,10 +6,10 @@ import random
 import pytest
 from django.db import OperationalError
 
-from realtime import hub as hub_module
-from realtime import sockets, topic
-from realtime.hub import Hub
-from realtime.items import Ended, Notice
+from realtime.fanout import hub as hub_module
+from realtime.fanout import sockets, topic
+from realtime.fanout.hub import Hub
+from realtime.wire.items import Ended, Notice
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until

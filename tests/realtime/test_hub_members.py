@@ -5,10 +5,10 @@ import zlib
 
 import pytest
 
-from realtime import sockets
-from realtime.hub import Hub
-from realtime.items import Notice
+from realtime.fanout import sockets
+from realtime.fanout.hub import Hub
 from realtime.registry import Recent
+from realtime.wire.items import Notice
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until

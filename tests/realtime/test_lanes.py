@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, InternalError, OperationalError
 
-from realtime.errors import DomainError, Forbidden
-from realtime.lanes import Lanes
+from realtime.database.lanes import Lanes
+from realtime.wire.errors import DomainError, Forbidden
 from tests.waiting import until
 
 Item = tuple[str, int]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from realtime import look_back
-from realtime.look_back import LookBack
+from realtime.database import look_back
+from realtime.database.look_back import LookBack
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Sequence
 import pytest
 from django.db import OperationalError
 
-from realtime import registry, sockets, sweep
-from realtime.errors import TryAgain
-from realtime.hub import hub
+from realtime import registry
+from realtime.fanout import sockets, sweep
+from realtime.fanout.hub import hub
+from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
 

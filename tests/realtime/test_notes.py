@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from realtime.errors import TryAgain
-from realtime.notes import Notes
+from realtime.database.notes import Notes
+from realtime.wire.errors import TryAgain
 
 
 class Table:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from realtime.connection import Connection
-from realtime.consumer import Consumer
+from realtime.socket.connection import Connection
+from realtime.socket.consumer import Consumer
 
 SHORT = 0.05
 
@@ -38,7 +38,7 @@ class Line:
 @pytest.fixture(autouse=True)
 def short_partings(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("connection", "consumer"):
-        monkeypatch.setattr(f"realtime.{module}.CLOSE_SECONDS", SHORT)
+        monkeypatch.setattr(f"realtime.socket.{module}.CLOSE_SECONDS", SHORT)
 
 
 async def serve(line: Line) -> None:

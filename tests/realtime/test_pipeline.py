@@ -6,8 +6,8 @@ import time
 import psycopg
 import pytest
 
-from realtime import pipeline as pipeline_module
-from realtime.pipeline import Pipeline
+from realtime.writes import pipeline as pipeline_module
+from realtime.writes.pipeline import Pipeline
 from tests.realtime.numbers import AT_ONCE, FALL, Database, noting, opened, writes_on
 from tests.waiting import until
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from realtime import pipeline as pipeline_module
-from realtime.pipeline import Pipeline
+from realtime.writes import pipeline as pipeline_module
+from realtime.writes.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
 from tests.realtime.numbers import AT_ONCE, Database, noting, opened, writes_on
 

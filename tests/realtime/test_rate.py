@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from messaging.rates import message_wait
-from realtime import rate
-from realtime.origin import origin_is_allowed
-from realtime.rate import Bucket, Buckets
+from realtime.socket import rate
+from realtime.socket.origin import origin_is_allowed
+from realtime.socket.rate import Bucket, Buckets
 from tests.clocks import Clock
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from rest_framework import exceptions
 
 from accounts import selectors
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 
 @pytest.mark.parametrize(

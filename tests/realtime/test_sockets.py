@@ -9,9 +9,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from realtime import sockets
-from realtime.frames import Reconnect
-from realtime.wire import WireFrame
+from realtime.fanout import sockets
+from realtime.wire.frames import Reconnect
+from realtime.wire.wire_frame import WireFrame
 from tests.realtime.peers import Peer
 from tests.waiting import until
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from realtime import drain as drains
-from realtime import registry, sockets, sweep
-from realtime.drain import Drain
-from realtime.errors import TryAgain
-from realtime.hub import hub
+from realtime import registry
+from realtime.fanout import sockets, sweep
+from realtime.fanout.hub import hub
+from realtime.socket import drain as drains
+from realtime.socket.drain import Drain
+from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
 from tests.waiting import until

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime import sockets
-from realtime.wire import WireFrame
+from realtime.fanout import sockets
+from realtime.wire.wire_frame import WireFrame
 from tests.clocks import Clock
 from tests.realtime.peers import Peer
 from tests.waiting import until

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from realtime.origin import origin_is_allowed
+from realtime.socket.origin import origin_is_allowed
 from tests.harness.device import PASSWORD
 from tests.harness.people import People
 from tests.harness.raw_frames import TEXT, command, frame, upgrade

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from chatsite import asyncapi  # which knows every registered command
-from realtime import bodies, registry
-from realtime.commands import decode_command
-from realtime.errors import DomainError
+from realtime import registry
+from realtime.socket.commands import decode_command
+from realtime.wire import bodies
+from realtime.wire.errors import DomainError
 
 assert asyncapi
 VALUES: list[Any] = [

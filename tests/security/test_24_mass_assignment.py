@@ -9,9 +9,9 @@ from django.test import Client
 
 from chatsite import asyncapi  # which knows every registered command
 from realtime import registry
-from realtime.bodies import decode
-from realtime.commands import decode_command
-from realtime.errors import DomainError
+from realtime.socket.commands import decode_command
+from realtime.wire.bodies import decode
+from realtime.wire.errors import DomainError
 from tests.contracts.asking import ask
 from tests.contracts.matrix import MATRIX, Row
 from tests.contracts.world import World

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatsite.celery import app as celery_app
-from chatsite.lifespan import refuse_unsafe_database
+from chatsite.server.lifespan import refuse_unsafe_database
 from notifications.models import PushDevice
 from notifications.senders import sender_of
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from chatsite.load_data import NotEmpty, Plan, write
+from benchmarks.load_data import NotEmpty, Plan, write
 
 SAY_EVERY_SECONDS = 2.0
 

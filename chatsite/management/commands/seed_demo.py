@@ -13,7 +13,7 @@ from messaging.models import Message, ReceiptMove
 from messaging.services.drafts import Send
 from messaging.services.receipts import Mark, set_mark
 from messaging.services.send import Sent, send_messages
-from realtime.errors import DomainError
+from realtime.wire.errors import DomainError
 
 PASSWORD = "chatsite-demo"  # noqa: S105 - everybody may know it
 PEOPLE = {

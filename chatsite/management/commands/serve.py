@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chatsite.server import serve
+from chatsite.server.serving import serve
 
 
 class Command(BaseCommand):

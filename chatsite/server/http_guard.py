@@ -1,0 +1,152 @@
+"""uvicorn's HTTP protocol, with gaps closed that a hostile client could use, and a turnstile for those who come.
+
+A client may send its next request before the last was answered, and hang up. uvicorn then tells only the newest
+of the requests that nobody listens; the one under way writes to a transport that is gone, which fails in a place
+where Django no longer gives its database connection back. Twenty such clients would take all connections.
+
+A head (request line and headers) that never ends would be kept as it comes, without a limit, and so would trailers
+after a body. They are refused with 431.
+
+An upgrade sent before earlier requests were answered would leave two protocols with one connection: 400. A device
+that connects too often, by a credential in its head, is refused before a WebSocket is made for it: hostile clients
+come again and again.
+
+When many come at once their upgrades are ready at once, and one turn of the event loop would make them all while
+those who chat wait. So they are made one by one, with a rest between, in which those who chat go on; of a herd, who
+would wait too long for that, a few in each turn.
+"""
+
+import asyncio
+import math
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from realtime.socket.connection import CLOSE_SECONDS
+from realtime.socket.handshake import seconds_until_allowed
+
+REST_SECONDS = 0.005
+# So many, whoever they are, keep the last of them waiting for a quarter of a second; more are a herd.
+HERD = 50
+UPGRADES_IN_A_TURN = 4
+# The kernel would take megabytes for a client that reads nothing, and its outbox would never fill.
+UNSENT_BYTES = 128 * 1024
+# More than any client needs for a head.
+HEAD_BYTES = 32 * 1024
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_EARLY = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_OFTEN = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Turnstile:
+    """Lets those who come through in order: one, then a rest; of a herd a few in each turn of the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._rested_at = 0.0  # by the clock of the event loop
+
+    def enter(self, go: Callable[[], None]) -> None:
+        """Call `go` when it is its turn."""
+        self._waiting.append(go)
+        if len(self._waiting) == 1:
+            self._go_on(asyncio.get_running_loop())
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._waiting) > HERD or self._rested_at <= loop.time():
+            loop.call_soon(self._turn, loop)
+        else:
+            loop.call_at(self._rested_at, self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        few = UPGRADES_IN_A_TURN if len(self._waiting) > HERD else 1
+        let_in = [self._waiting.popleft() for _ in range(few)]
+        self._rested_at = loop.time() + REST_SECONDS
+        if self._waiting:
+            self._go_on(loop)
+        for go in let_in:
+            loop.call_soon(go)  # on its own: one that fails is logged, and stops nobody else
+
+
+_turnstile = Turnstile()
+
+
+class GuardedHttpProtocol(HttpToolsProtocol):
+    """One connection with all requests that were not answered yet."""
+
+    _unanswered: tuple[RequestResponseCycle, ...] = ()
+    # How many bytes came since a head, a part of a body or a request was complete.
+    _unfinished = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes, and refuse those that never come to an end."""
+        self._unfinished += len(data)
+        super().data_received(data)
+        if self._unfinished > HEAD_BYTES and not self.transport.is_closing():
+            self._end(TOO_LARGE)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._unfinished = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._unfinished = 0
+        super().on_message_complete()
+
+    def on_headers_complete(self) -> None:
+        """Begin a request, or queue it behind those that are under way."""
+        self._unfinished = 0
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            waiting = (cycle for cycle in self._unanswered if not cycle.response_complete)
+            self._unanswered = (*waiting, self.cycle)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, and let the kernel keep little of what its client does not read."""
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        super().connection_made(transport)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Upgrade when it is this connection's turn, unless it is refused."""
+        if any(not cycle.response_complete for cycle in self._unanswered):
+            self._end(TOO_EARLY)
+        elif not self._comes_too_often():
+            self.transport.pause_reading()
+            _turnstile.enter(self._upgrade)
+
+    def _upgrade(self) -> None:
+        # Many of one device may have come before the first was counted.
+        if self.transport.is_closing() or self._comes_too_often():
+            return
+        self.transport.resume_reading()
+        try:
+            super().handle_websocket_upgrade()
+        except Exception:
+            self.transport.abort()
+            raise
+        self.parser = None  # type: ignore[assignment] # they refer to each other
+
+    def _comes_too_often(self) -> bool:
+        wait = seconds_until_allowed(dict(self.scope["headers"]))
+        if wait:
+            self._end(TOO_OFTEN % math.ceil(wait))
+        return bool(wait)
+
+    def _end(self, answer: bytes) -> None:
+        """Answer instead of the application and hang up, soon also on who does not read."""
+        self.transport.write(answer)
+        self.transport.close()
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every request that the client has left."""
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self._unanswered = ()
+        super().connection_lost(exc)

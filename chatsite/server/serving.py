@@ -1,0 +1,45 @@
+"""uvicorn with the options that the product relies on. Run by `manage.py serve`."""
+
+import resource
+import sys
+
+import uvicorn
+from django.conf import settings
+
+from chatsite.server.http_guard import GuardedHttpProtocol
+from chatsite.server.websocket_protocol import ReadyFrameProtocol
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files, one per socket, to what the system allows; its default is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def serve(host: str, port: int, processes: int) -> None:
+    """Serve until a signal ends it."""
+    allow_many_files()
+    sys.stdout.write(f"Chatsite at http://{host}:{port} (Ctrl-C ends it)\n")
+    sys.stdout.flush()
+    limits = settings.LIMITS
+    uvicorn.run(
+        "chatsite.asgi:application",
+        host=host,
+        port=port,
+        workers=processes,
+        loop="uvloop",
+        http=GuardedHttpProtocol,
+        ws=ReadyFrameProtocol,
+        ws_max_size=limits.frame_bytes,
+        # Compression would double the memory of a connection.
+        ws_per_message_deflate=False,
+        ws_ping_interval=limits.server_ping_seconds,
+        ws_ping_timeout=max(1.0, limits.heartbeat_timeout_seconds - limits.server_ping_seconds),
+        lifespan="on",
+        proxy_headers=True,
+        forwarded_allow_ips=settings.TRUSTED_PROXIES,
+        timeout_graceful_shutdown=5,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )

@@ -1,0 +1,1 @@
+"""How the event loop reaches the database: threads, statements, lanes, buffered writes."""

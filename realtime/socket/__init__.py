@@ -1,0 +1,1 @@
+"""One connection from its upgrade to its close: sign-in, frames in, limits, drain."""

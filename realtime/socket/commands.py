@@ -1,0 +1,50 @@
+"""From the text of a frame to a typed command, or to the error that says what is wrong with it."""
+
+from functools import lru_cache
+from typing import Any, Union
+
+import msgspec
+
+from realtime import registry
+from realtime.wire import bodies
+from realtime.wire.errors import DomainError
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.json.Decoder[bodies.Request]:
+    """Return the decoder of all registered commands; first used when every app is ready."""
+    kinds = tuple(kind for kind, _ in registry.commands.values())
+    union: Any = Union[kinds]  # noqa: UP007 - made at run time
+    return bodies.decoder(union)
+
+
+def decode_command(text: str) -> bodies.Request:
+    """Read one frame.
+
+    :raises DomainError: malformed, unknown_type or invalid.
+    """
+    try:
+        return _decoder().decode(text)
+    except msgspec.ValidationError as error:
+        why = str(error)
+        if why.endswith("`$.type`") or why == "Object missing required field `type`":
+            why = bodies.brief(why)
+            raise DomainError("unknown_type", f"type: {why}", fields={"type": why}) from error
+        raise bodies.invalid(error) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise bodies.malformed(error) from error
+
+
+def ids_of(text: str) -> dict[str, str | None]:
+    """Return the `id` and `client_message_id` of a refused frame as far as it can be read, to answer with."""
+    try:
+        frame = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        frame = None
+    ids: dict[str, str | None] = {"id": None, "client_message_id": None}
+    if isinstance(frame, dict):
+        for name in ids:
+            value = frame.get(name)
+            if isinstance(value, str) and len(value) <= 128:
+                ids[name] = value
+    return ids

@@ -1,0 +1,1 @@
+"""What crosses the wire: bodies, frames, errors, announcements, and their schemas."""

@@ -1,0 +1,123 @@
+"""Bases of everything typed on the wire, and how JSON becomes them: one way for frames and for REST."""
+
+import datetime
+import re
+from threading import Lock
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from realtime.wire.errors import DomainError
+
+
+class Body(msgspec.Struct, kw_only=True):
+    """An object that the server sends."""
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An object that a client sends: an unknown field is an error that names it."""
+
+
+# A moment in UTC, and the id of a row: on the wire texts of a known form.
+Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
+Id = UUID
+# The same where it is text already: the ground floor only compares ids and passes them on.
+IdText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+
+R = TypeVar("R")
+
+# "Expected `str`, got `int` - at `$.content`", "Invalid UUID - at `key` in `$.cursors`"
+_PATH = re.compile(r"^(?P<why>.*?)(?: - at (?:`key` in )?`(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+# A struct's own check says the field first: "message_id: give either ..."
+_OWN_CHECK = re.compile(r"^(?P<path>[a-z_]+): (?P<why>.*)$", re.DOTALL)
+_NAMED = re.compile(r"field `(?P<name>[^`]*)`")
+# What was wrong may be quoted in the refusal, but not all of it.
+MOST_QUOTED = 200
+encode = msgspec.json.Encoder().encode
+
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = Lock()
+
+
+def decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+    """Return the decoder of `kind`, by which msgspec also comes to know how to convert to it.
+
+    Made in one thread at a time: msgspec 0.22 lets others use what it knows of a struct before it knows all its
+    fields, and then reads a null pointer.
+    """
+    found = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders[kind] = msgspec.json.Decoder(kind)
+    return found
+
+
+def decode(data: bytes | str, kind: type[R]) -> R:
+    """Read JSON text as `kind`.
+
+    :raises DomainError: `malformed` when it is no JSON object, `invalid` with the field's name otherwise.
+    """
+    try:
+        return decoder(kind).decode(data)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(error) from error
+
+
+def convert(value: Any, kind: type[R]) -> R:
+    """Read a decoded value (query parameters as text, for instance) as `kind`.
+
+    :raises DomainError: `invalid` with the field's name.
+    """
+    decoder(kind)
+    try:
+        return msgspec.convert(value, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+def given(request: Request) -> dict[str, Any]:
+    """Return those fields of a request that are set, of a kind whose fields may be absent."""
+    return {name: value for name in request.__struct_fields__ if (value := getattr(request, name)) is not msgspec.UNSET}
+
+
+def in_utc(name: str, moment: Any) -> Any:
+    """Return a moment that a request gives in UTC, as databases keep it; what is none is given back.
+
+    :raises ValueError: in UTC it lies beyond the calendar.
+    """
+    if not isinstance(moment, datetime.datetime):
+        return moment
+    try:
+        return moment.astimezone(datetime.UTC)
+    except OverflowError as error:
+        raise ValueError(f"{name}: beyond the calendar") from error
+
+
+def malformed(error: Exception) -> DomainError:
+    """Error for a text that is no JSON."""
+    why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return DomainError("malformed", f"Not a JSON object: {why}.")
+
+
+def invalid(error: msgspec.ValidationError) -> DomainError:
+    """Error for JSON of the wrong shape, with the path of the field where msgspec names one."""
+    match = _PATH.match(str(error))
+    assert match is not None, "the pattern fits every text"
+    why, path = match["why"], (match["path"] or "").lstrip(".")
+    if named := _NAMED.search(why):
+        path = f"{path}.{named['name']}" if path else named["name"]
+    elif own := _OWN_CHECK.match(why):
+        path, why = own["path"], own["why"]
+    path, why = brief(path), brief(why)
+    if not path:
+        return DomainError("malformed", f"{why}.")
+    return DomainError("invalid", f"{path}: {why}", fields={path: why})
+
+
+def brief(text: str) -> str:
+    """Return a text as it may stand in a refusal."""
+    return text if len(text) <= MOST_QUOTED else text[:MOST_QUOTED] + "…"

@@ -1,0 +1,141 @@
+"""The REST edge: bodies in and out as typed structs, errors as error bodies.
+
+Views of all apps use this; what they answer is decided by services and selectors.
+"""
+
+import logging
+from typing import Any, TypeVar
+
+import msgspec
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from realtime.wire import bodies
+from realtime.wire.errors import DATABASE_AWAY, DomainError, NotFound, TryAgain
+
+log = logging.getLogger("chatsite.rest")
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class BodyParser(BaseParser):
+    """Leaves a JSON body as bytes: `body_of` reads it as the type that the view wants."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:  # type: ignore[override]
+        # Its size was limited when it was received, by chatsite.server.body_limit.
+        return bytes(stream.read())
+
+
+class BodyRenderer(BaseRenderer):
+    """Encodes structs, and what is made of them, as JSON."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        body = b"" if data is None else bodies.encode(data)
+        if renderer_context:
+            # View, request and response refer to each other and themselves: they would stay until the look for garbage.
+            # Nothing needs them after this.
+            vars(renderer_context["view"]).clear()
+            renderer_context["request"].parser_context.clear()
+            renderer_context.clear()
+        return body
+
+
+class ErrorBody(bodies.Body, omit_defaults=True):
+    """What every refusal says, in REST and on the socket."""
+
+    code: str
+    message: str
+    fields: dict[str, str] | None = None
+    retry_after: float | None = None
+
+
+def body_of(request: Request, kind: type[B]) -> B:
+    """Read the request's JSON body as `kind`.
+
+    :raises DomainError: malformed, or invalid with the names of the fields.
+    """
+    data: Any = request.data
+    return bodies.decode(data if isinstance(data, bytes) and data else b"{}", kind)
+
+
+def query_of(request: Request, kind: type[B]) -> B:
+    """Read the query parameters as `kind`; one given twice is an error.
+
+    :raises DomainError: invalid, with the names of the parameters.
+    """
+    values: dict[str, str] = {}
+    for name, given in request.query_params.lists():
+        if len(given) > 1:
+            raise DomainError("invalid", f"{name}: given twice", fields={name: "given twice"})
+        values[name] = given[0]
+    for name, value in values.items():
+        if "\x00" in value:
+            raise DomainError("invalid", f"{name}: NUL is not allowed", fields={name: "NUL is not allowed"})
+    return bodies.convert(values, kind)
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    """Answer with a struct, or something made of structs."""
+    return Response(body, status=status, headers={"Cache-Control": "no-store"})
+
+
+def no_content() -> Response:
+    """Answer that it is done and there is nothing to say."""
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
+def exception_response(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn any exception of a view into an error body; what nobody foresaw is logged."""
+    domain_error = _as_domain_error(error)
+    headers = {"Cache-Control": "no-store"}
+    if domain_error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(domain_error.retry_after)))
+    if domain_error.code == "unauthenticated":
+        headers["WWW-Authenticate"] = "Bearer"
+    if domain_error.code == "method_not_allowed" and isinstance(view := context.get("view"), object):
+        headers["Allow"] = ", ".join(getattr(view, "allowed_methods", []))
+    return Response(domain_error.body(), status=domain_error.status, headers=headers)
+
+
+def _as_domain_error(error: Exception) -> DomainError:
+    if isinstance(error, DATABASE_AWAY):
+        log.warning("the database did not answer: %s", type(error).__name__)
+        return TryAgain()
+    match error:
+        case DomainError():
+            return error
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return DomainError("unauthenticated", str(error.detail))
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return DomainError("forbidden", str(getattr(error, "detail", "") or "Not allowed."))
+        case exceptions.NotFound() | Http404():
+            return NotFound("address")
+        case exceptions.MethodNotAllowed():
+            return DomainError("method_not_allowed", str(error.detail))
+        case exceptions.UnsupportedMediaType():
+            return DomainError("unsupported_media_type", "Send application/json.")
+        case exceptions.NotAcceptable():
+            return DomainError("not_acceptable", "The answer is application/json.")
+        case SuspiciousOperation():
+            return DomainError("malformed", "The request cannot be understood.")
+        case exceptions.ParseError():
+            return DomainError("malformed", str(error.detail))
+        case _:
+            log.error("a request failed", exc_info=error)
+            return DomainError("server_error", "The server failed; this was logged.")
+
+
+def plain_error(request: HttpRequest, error: DomainError) -> JsonResponse:
+    """Error body outside of REST framework's views: unknown addresses and the like."""
+    return JsonResponse(error.body(), status=error.status, headers={"Cache-Control": "no-store"})

@@ -84,14 +84,15 @@ async def breaks_the_rules(reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 @pytest.fixture
-async def address() -> AsyncIterator[tuple[int, WeakSet[asyncio.Protocol]]]:
+async def address() -> AsyncIterator[tuple[int, WeakSet[object]]]:
     """The port of a server, and the connections of both protocols that still exist there."""
-    alive = WeakSet[asyncio.Protocol]()
+    alive = WeakSet[object]()
 
     class Socket(ReadyFrameProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             alive.add(self)
+            alive.add(self.conn)
 
     def connection() -> GuardedHttpProtocol:
         protocol = GuardedHttpProtocol(config=config, server_state=ServerState(), app_state={})
@@ -114,7 +115,7 @@ async def address() -> AsyncIterator[tuple[int, WeakSet[asyncio.Protocol]]]:
     ids=lambda f: f.__name__,
 )
 async def test_a_connection_that_ended_leaves_nothing_to_look_for(
-    address: tuple[int, WeakSet[asyncio.Protocol]], ends: Ending
+    address: tuple[int, WeakSet[object]], ends: Ending
 ) -> None:
     port, alive = address
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

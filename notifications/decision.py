@@ -112,12 +112,12 @@ class DecisionTimings:
     """Limits in seconds.
 
     A message older than `seconds_to_live` is not pushed. A person is active for `active_seconds` after doing something.
-    A message waits for an active person until it is `active_patience_seconds` old.
+    A message waits for an active person until it is `active_wait_seconds` old.
     """
 
     seconds_to_live: float = 86_400
     active_seconds: float = 60
-    active_patience_seconds: float = 900
+    active_wait_seconds: float = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def decide(
     """Decide whether this message is pushed to this device now, or why it is not.
 
     For an active person the decision is made again when they have been quiet for `active_seconds`: they may have left
-    without seeing the message. A message older than `active_patience_seconds` does not wait for that.
+    without seeing the message. A message older than `active_wait_seconds` does not wait for that.
     """
     if (why_not := _never(message, recipient, device, now, timings)) is not None:
         return PushDecision(why_not)
@@ -149,7 +149,7 @@ def decide(
     if recipient.active_at is not None:
         quiet_at = recipient.active_at + datetime.timedelta(seconds=timings.active_seconds)
         if quiet_at > now:
-            given_up_at = message.created_at + datetime.timedelta(seconds=timings.active_patience_seconds)
+            given_up_at = message.created_at + datetime.timedelta(seconds=timings.active_wait_seconds)
             return PushDecision(PushOutcome.ACTIVE, quiet_at if quiet_at < given_up_at else None)
     if device.open_until is not None and device.open_until > now:
         return PushDecision(PushOutcome.LATER, device.open_until)

@@ -16,7 +16,7 @@ class NotificationTimings:
     push_delay: float = 2
     # For how long a person is active after doing something; how old a message may be that waits for them to be quiet.
     active: float = 60
-    active_patience: float = 900
+    active_wait: float = 900
     # How old a message may be to be pushed.
     live: float = 86_400
 
@@ -70,7 +70,7 @@ def timings(env: environ.Env) -> NotificationTimings:
     return NotificationTimings(
         push_delay=env.float("PUSH_DELAY_SECONDS", usual.push_delay),
         active=env.float("PUSH_ACTIVE_SECONDS", usual.active),
-        active_patience=env.float("PUSH_ACTIVE_PATIENCE_SECONDS", usual.active_patience),
+        active_wait=env.float("PUSH_ACTIVE_PATIENCE_SECONDS", usual.active_wait),
         live=env.float("PUSH_SECONDS_TO_LIVE", usual.live),
     )
 

@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 import jwt
@@ -12,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from notifications.providers.addresses import service_url
-from notifications.providers.connection import Reply
 from notifications.providers.push import Busy, Refused
 from notifications.providers.transport import Transport, Unreachable
 
@@ -48,14 +46,14 @@ class ServiceAccount:
         :raises ValueError: it is no key file of a service account.
         """
         try:
-            said = json.loads(text)
-            key = load_pem_private_key(said["private_key"].encode(), password=None)
+            content = json.loads(text)
+            key = load_pem_private_key(content["private_key"].encode(), password=None)
             account = cls(
-                str(said["project_id"]),
-                str(said["client_email"]),
-                str(said.get("private_key_id", "")),
+                str(content["project_id"]),
+                str(content["client_email"]),
+                str(content.get("private_key_id", "")),
                 key,  # type: ignore[arg-type]
-                str(said.get("token_uri", "https://oauth2.googleapis.com/token")),
+                str(content.get("token_uri", "https://oauth2.googleapis.com/token")),
             )
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"not the key file of a service account: {error!r}") from error
@@ -145,23 +143,15 @@ class AccessToken:
             reply = self._transport.post(self._url, headers, urlencode(form).encode())
         except Unreachable as error:
             raise NoAccess(Busy(f"access token: {error.reason}", counts=not error.is_ours)) from error
-        said = _said(reply)
+        content = reply.json
         if reply.status == 429 or reply.status >= 500:
             raise NoAccess(Busy(f"access token: status {reply.status}", reply.retry_after))
         if reply.status != 200:
-            reason = said.get("error")
+            reason = content.get("error")
             reason = reason[:100] if isinstance(reason, str) else f"status {reply.status}"
             # The operator can correct the key: pushes wait for that.
             raise NoAccess(Busy(f"access token: {reason}"))
-        text, seconds = said.get("access_token"), said.get("expires_in", 3_600)
+        text, seconds = content.get("access_token"), content.get("expires_in", 3_600)
         if not isinstance(text, str) or not text or not isinstance(seconds, int | float):
             raise NoAccess(Busy("access token: invalid answer"))
         return text, float(seconds)
-
-
-def _said(reply: Reply) -> dict[str, Any]:
-    try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -1,7 +1,6 @@
 """Apple's push service: HTTP/2, a token of ours for all requests, one request for each notification."""
 
 import datetime
-import json
 import ssl
 import threading
 import time
@@ -143,24 +142,16 @@ def _payload(push: Push, title: str, body: str | None) -> bytes:
     return encoded({**app_data(push), "aps": aps})
 
 
-def _said(reply: Reply) -> dict[str, Any]:
-    try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        said = None
-    return said if isinstance(said, dict) else {}
-
-
 def _reason(reply: Reply) -> str:
     """Return Apple's reason, or the status if there is none."""
-    reason = _said(reply).get("reason")
+    reason = reply.json.get("reason")
     return reason[:100] if isinstance(reason, str) else f"status {reply.status}"
 
 
 def _since(reply: Reply) -> datetime.datetime | None:
     """Return since when a token is not valid; Apple gives milliseconds."""
     try:
-        return datetime.datetime.fromtimestamp(_said(reply)["timestamp"] / 1000, datetime.UTC)
+        return datetime.datetime.fromtimestamp(reply.json["timestamp"] / 1000, datetime.UTC)
     except (LookupError, TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -1,9 +1,11 @@
 """One connection to one origin: a request, its answer, and whether another request may follow."""
 
+import json
 import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import h2.errors
 import h2.events
@@ -39,13 +41,22 @@ class Reply:
     body: bytes
 
     @property
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty if it is not one."""
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds that Retry-After asks for, in seconds or as a date; None if it is missing or invalid."""
-        said = self.headers.get("retry-after", "").strip()
-        if said.isascii() and said.isdigit():
-            return min(float(said[:10]), MOST_RETRY_AFTER)
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(float(text[:10]), MOST_RETRY_AFTER)
         try:
-            seconds = parsedate_to_datetime(said).timestamp() - time.time()
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
         except (ValueError, TypeError, OverflowError):
             return None
         return min(max(0.0, seconds), MOST_RETRY_AFTER)

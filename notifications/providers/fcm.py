@@ -1,6 +1,5 @@
 """Firebase Cloud Messaging for Android: the HTTP v1 interface, one request for each notification."""
 
-import json
 import ssl
 from functools import partial
 from typing import Any
@@ -91,11 +90,11 @@ def _message(push: Push, title: str, body: str | None) -> bytes:
 def _error(reply: Reply) -> tuple[str, str]:
     """Return FCM's error code, else Google's, else the status; and the whole error as text."""
     try:
-        error = json.loads(reply.body)["error"]
+        error = reply.json["error"]
         details = error.get("details") or []
         codes = [detail["errorCode"] for detail in details if "errorCode" in detail]
         code = (codes or [error["status"]])[0]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (LookupError, TypeError, AttributeError):
         return f"status {reply.status}", ""
     return (code[:100] if isinstance(code, str) else f"status {reply.status}"), str(error)
 
@@ -117,8 +116,5 @@ def _answer(reply: Reply) -> Answer:
 
 
 def _name(reply: Reply) -> str | None:
-    try:
-        name = json.loads(reply.body)["name"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
+    name = reply.json.get("name")
     return name[:200] if isinstance(name, str) else None

@@ -95,12 +95,12 @@ class WebPushSender:
 
 
 def _payload(push: Push, title: str, body: str | None) -> bytes:
-    said = app_data(push)
+    content = app_data(push)
     if push.kind in ("message", "test"):
-        said["title"] = title
+        content["title"] = title
         if body is not None:
-            said["body"] = body
-    return encoded(said)
+            content["body"] = body
+    return encoded(content)
 
 
 def _answer(reply: Reply) -> Answer:

@@ -60,7 +60,7 @@ def decision_timings() -> decision.DecisionTimings:
     return decision.DecisionTimings(
         seconds_to_live=timings.live,
         active_seconds=timings.active,
-        active_patience_seconds=timings.active_patience,
+        active_wait_seconds=timings.active_wait,
     )
 
 

@@ -33,7 +33,7 @@ def collect_messages() -> None:
             user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
         ).exclude(user_id=OuterRef("actor_id"))
         by_people = Message.objects.filter(id=OuterRef("message_id"), sender__isnull=False)
-        concerning = by_people.filter(in_app.CONCERNS_SOMEBODY)
+        concerning = by_people.filter(in_app.MENTIONS_OR_REPLIES)
         written = new.filter(Exists(by_people), Exists(reachable) | Exists(concerning)).exclude(
             message_id__in=FanOut.objects.filter(message_id__in=new.values("message_id")).values("message_id")
         )

@@ -20,7 +20,7 @@ from realtime.wire.errors import NotFound
 from realtime.wire.items import Notice
 
 # Messages that mention a person or reply to one.
-CONCERNS_SOMEBODY = Q(reply_to_id__isnull=False) | ~Q(mentions=[])
+MENTIONS_OR_REPLIES = Q(reply_to_id__isnull=False) | ~Q(mentions=[])
 
 
 def note_message(message: Message, members: Collection[UUID]) -> None:

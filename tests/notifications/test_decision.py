@@ -19,7 +19,7 @@ from notifications.decision import (
 from notifications.do_not_disturb import DoNotDisturb
 
 NOW = datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.UTC)
-TIMINGS = DecisionTimings(seconds_to_live=3600, active_seconds=60, active_patience_seconds=900)
+TIMINGS = DecisionTimings(seconds_to_live=3600, active_seconds=60, active_wait_seconds=900)
 
 
 def before(**span: float) -> datetime.datetime:

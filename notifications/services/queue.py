@@ -137,9 +137,9 @@ class Leases(Generic[LeasedRow]):
         lease, row.next_at = row.next_at, result.next_at
         row.outcome, row.reason = result.outcome, result.reason[:200]
         assert lease is not None
-        update = self._written.update([[getattr(row, name) for name in self._names]])
+        statement: Statement = self._written.update([[getattr(row, name) for name in self._names]])
         cursor = connection.cursor()
-        cursor.execute(f"{update.text} AND {self._table}.next_at = %s", [*update.parameters, one_moment(lease)])
+        cursor.execute(f"{statement.text} AND {self._table}.next_at = %s", [*statement.parameters, one_moment(lease)])
         return cursor
 
 

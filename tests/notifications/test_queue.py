@@ -7,7 +7,7 @@ import pytest
 
 from notifications.models import Digest
 from notifications.services.queue import BackOff, Leases, Result
-from realtime import clock
+from realtime.database import clock
 from tests.making import person
 
 pytestmark = pytest.mark.django_db(transaction=True)

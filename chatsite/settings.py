@@ -210,7 +210,7 @@ SPECTACULAR_SETTINGS = {
 
 # The public address of this server: for links in mail and as the contact for push services.
 PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "http://localhost:8000").rstrip("/")
-NOTIFICATION_PACE = notifying.pace(env)
+NOTIFICATION_TIMINGS = notifying.timings(env)
 PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
 PUSH_SWEEP_SECONDS = env.float("PUSH_SWEEP_SECONDS", 1.0)
 DELIVERY_RECORD_DAYS = env.int("DELIVERY_RECORD_DAYS", 30)

@@ -1,6 +1,6 @@
-"""Notifications in the admin: what became of each push, the trace of a message, devices and preferences.
+"""Notifications in the admin: the outcome of each push, the trace of a message, devices and preferences.
 
-Tokens are secrets of a kind: whoever has one and the operator's keys can write to the device. They are not shown.
+Tokens are not shown: with a token and the operator's keys one can push to the device.
 """
 
 from uuid import UUID
@@ -18,14 +18,14 @@ from notifications.models import Breaker, Delivery, Digest, FanOut, Notification
 from notifications.selectors.trace import trace_for_staff
 from notifications.services import preferences as services
 
-# Their actions send by other senders than ours, which know nothing of decisions and lose what providers answer.
+# Their actions use senders that skip our decisions and lose the providers' answers.
 for _table in (APNSDevice, GCMDevice, WebPushDevice, WNSDevice):
     admin.site.unregister(_table)
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    """What became of each push to each device, and the trace of a message."""
+    """The outcome of each push to each device, and the trace of a message."""
 
     list_display = (
         "decided_at", "user", "kind", "provider", "outcome", "reason", "attempts", "answered_at", "trace_of_message"
@@ -50,7 +50,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return [own, *urls]
 
     def trace(self, request: HttpRequest, message_id: UUID) -> HttpResponse:
-        """Show a message's way, step by step and device by device: never its text."""
+        """Show the trace of a message, step by step and device by device, but never its text."""
         if not self.has_view_permission(request):
             raise Http404
         trace = trace_for_staff(message_id)
@@ -61,13 +61,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 def trace_address(message_id: UUID) -> str:
-    """Return where the admin shows the trace of a message."""
+    """Return the address at which the admin shows the trace of a message."""
     return reverse("admin:notifications_delivery_trace", args=[message_id])
 
 
 @admin.register(FanOut)
 class FanOutAdmin(ReadOnlyAdmin):
-    """Messages whose members were, or are still to be, decided about."""
+    """Messages for which pushes were decided, or are still to be."""
 
     list_display = ("sent_at", "message_id", "conversation_id", "next_at", "decided_at")
     searched_ids = ("message_id",)
@@ -76,7 +76,7 @@ class FanOutAdmin(ReadOnlyAdmin):
 
 @admin.register(PushDevice)
 class PushDeviceAdmin(ReadOnlyAdmin):
-    """Where people are pushed to."""
+    """The push addresses of people's devices."""
 
     list_display = ("user", "provider", "session", "sandbox", "badge", "created_at")
     list_filter = ("provider", "sandbox")
@@ -102,7 +102,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 @admin.register(Preferences)
 class PreferencesAdmin(ReadOnlyAdmin):
-    """What people want to be notified of, which is theirs to say. Who never said anything has no row."""
+    """What people want to be notified of; only they change it. A person who never changed anything has no row."""
 
     list_display = ("user", "push", "email", "preview", "level", "quiet_from", "quiet_until", "paused_until")
     list_filter = ("push", "email", "preview", "level")
@@ -122,7 +122,7 @@ class BreakerAdmin(ReadOnlyAdmin):
 
 @admin.register(Digest)
 class DigestAdmin(ReadOnlyAdmin):
-    """The newest mail about unread messages to each person; here it is stopped for who asks staff for that."""
+    """The newest mail about unread messages to each person. Staff can turn it off for a person who asks for that."""
 
     list_display = ("user", "outcome", "reason", "attempts", "sent_at", "next_at")
     list_filter = ("outcome",)

@@ -1,16 +1,20 @@
 """Whether a message is pushed to a device: one pure function with a closed list of outcomes.
 
-Nothing here reads a table, a clock or a setting; `selectors.facts` gathers what the function is given.
+Nothing here reads a table, a clock or a setting; `selectors.facts` gathers the arguments.
 """
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from conversations.models import Participant
 from notifications.do_not_disturb import DoNotDisturb
 
+Level = Participant.Level
 
-class Outcome(StrEnum):
+
+class PushOutcome(StrEnum):
     """What became of the push of one message to one device."""
 
     SEND = "send"
@@ -32,42 +36,35 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-# What staff read.
-MEANING = {
-    Outcome.SEND: "To be sent",
-    Outcome.SENT: "Taken by the provider",
-    Outcome.NO_PERMISSION: "The person may not see the message any more",
-    Outcome.DELETED: "The message was deleted",
-    Outcome.EXPIRED: "The message is too old to be news",
-    Outcome.TOKEN_DEAD: "The device signed out, or its token is no longer valid",
-    Outcome.READ: "The person has read it",
-    Outcome.BLOCKED: "One of the two blocks the other",
-    Outcome.CONVERSATION_OFF: "The conversation has notifications switched off",
-    Outcome.PREFERENCE_OFF: "The person wants no push, or none of this conversation",
-    Outcome.MUTED: "The person has muted the conversation",
-    Outcome.MENTION_ONLY: "The person wants mentions only, and was not mentioned",
-    Outcome.DO_NOT_DISTURB: "The person does not want to be disturbed now",
-    Outcome.ACTIVE: "The person is active on a device",
-    Outcome.SUPERSEDED: "A newer message of the conversation is pushed instead",
-    Outcome.LATER: "The provider does not answer; it is tried again",
-    Outcome.REFUSED: "The provider refused it, and another try would not mend that",
+# As the admin shows them.
+MEANINGS = {
+    PushOutcome.SEND: "To be sent",
+    PushOutcome.SENT: "Taken by the provider",
+    PushOutcome.NO_PERMISSION: "The person may not see the message any more",
+    PushOutcome.DELETED: "The message was deleted",
+    PushOutcome.EXPIRED: "The message is too old to be news",
+    PushOutcome.TOKEN_DEAD: "The device signed out, or its token is no longer valid",
+    PushOutcome.READ: "The person has read it",
+    PushOutcome.BLOCKED: "One of the two blocks the other",
+    PushOutcome.CONVERSATION_OFF: "The conversation has notifications switched off",
+    PushOutcome.PREFERENCE_OFF: "The person wants no push, or none of this conversation",
+    PushOutcome.MUTED: "The person has muted the conversation",
+    PushOutcome.MENTION_ONLY: "The person wants mentions only, and was not mentioned",
+    PushOutcome.DO_NOT_DISTURB: "The person does not want to be disturbed now",
+    PushOutcome.ACTIVE: "The person is active on a device",
+    PushOutcome.SUPERSEDED: "A newer message of the conversation is pushed instead",
+    PushOutcome.LATER: "The provider does not answer; it is tried again",
+    PushOutcome.REFUSED: "The provider refused it, and another try would not help",
 }
 
 
-class Level(StrEnum):
-    """What somebody wants to be notified of."""
-
-    ALL = "all"
-    MENTIONS = "mentions"
-    NONE = "none"
-
-
-_STRICTNESS = list(Level)
+# From the least strict to the strictest.
+_LEVELS = list(Level)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """What the decision needs of a message and its conversation."""
+class MessageFacts:
+    """The facts about a message and its conversation on which the decision depends."""
 
     sequence: int
     created_at: datetime.datetime
@@ -76,13 +73,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """What the decision needs of a person. `active_at` is when they last did something on any device."""
+class RecipientFacts:
+    """The facts about a person on which the decision depends.
+
+    `is_blocked`: the person or the sender blocks the other. `levels`: the person's own and the conversation's; the
+    strictest holds. `active_at`: when the person last did something on any device.
+    """
 
     is_member: bool = True
     history_from: int = 1
     last_read_sequence: int = 0
-    is_apart: bool = False
+    is_blocked: bool = False
     is_mentioned: bool = False
     muted_until: datetime.datetime | None = None
     levels: tuple[Level, ...] = ()
@@ -94,8 +95,12 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """What the decision needs of a device. `open_until`: so long its provider's breaker is open."""
+class DeviceFacts:
+    """The facts about a device on which the decision depends.
+
+    `has_newer`: a newer message of the conversation waits for this device or was sent to it. `open_until`: when the
+    breaker of its provider closes.
+    """
 
     is_signed_in: bool = True
     has_newer: bool = False
@@ -103,77 +108,94 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long things count: a message as news, a person as active, and how long an active one is waited for."""
+class DecisionTimings:
+    """Limits in seconds.
+
+    A message older than `seconds_to_live` is not pushed. A person is active for `active_seconds` after doing something.
+    A message waits for an active person until it is `active_wait_seconds` old.
+    """
 
     seconds_to_live: float = 86_400
     active_seconds: float = 60
-    active_patience_seconds: float = 900
+    active_wait_seconds: float = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """An outcome; with `again_at` it is not the last word: decide again then."""
+class PushDecision:
+    """An outcome; it is final unless `again_at` says when to decide again."""
 
-    outcome: Outcome
+    outcome: PushOutcome
     again_at: datetime.datetime | None = None
 
 
 def decide(
-    message: Message, recipient: Recipient, device: Device, now: datetime.datetime, patience: Patience
-) -> Decision:
+    message: MessageFacts,
+    recipient: RecipientFacts,
+    device: DeviceFacts,
+    now: datetime.datetime,
+    timings: DecisionTimings,
+) -> PushDecision:
     """Decide whether this message is pushed to this device now, or why it is not.
 
-    Somebody active is decided about again once they were quiet for `active_seconds`: they may have walked away
-    without seeing it. That is given up when the message is `active_patience_seconds` old.
+    For an active person the decision is made again when they have been quiet for `active_seconds`: they may have left
+    without seeing the message. A message older than `active_wait_seconds` does not wait for that.
     """
-    if (why_not := _never(message, recipient, device, now, patience)) is not None:
-        return Decision(why_not)
+    if (why_not := _never(message, recipient, device, now, timings)) is not None:
+        return PushDecision(why_not)
     if (why_not := _unwanted(recipient, message, now)) is not None:
-        return Decision(why_not)
+        return PushDecision(why_not)
     if device.has_newer:
-        return Decision(Outcome.SUPERSEDED)
+        return PushDecision(PushOutcome.SUPERSEDED)
     if recipient.active_at is not None:
-        quiet_at = recipient.active_at + datetime.timedelta(seconds=patience.active_seconds)
+        quiet_at = recipient.active_at + datetime.timedelta(seconds=timings.active_seconds)
         if quiet_at > now:
-            given_up_at = message.created_at + datetime.timedelta(seconds=patience.active_patience_seconds)
-            return Decision(Outcome.ACTIVE, quiet_at if quiet_at < given_up_at else None)
+            given_up_at = message.created_at + datetime.timedelta(seconds=timings.active_wait_seconds)
+            return PushDecision(PushOutcome.ACTIVE, quiet_at if quiet_at < given_up_at else None)
     if device.open_until is not None and device.open_until > now:
-        return Decision(Outcome.LATER, device.open_until)
-    return Decision(Outcome.SEND)
+        return PushDecision(PushOutcome.LATER, device.open_until)
+    return PushDecision(PushOutcome.SEND)
+
+
+def strictest(levels: Iterable[Level]) -> Level:
+    """Return the level that lets the fewest messages through; ALL if there is none."""
+    return max(levels, key=_LEVELS.index, default=Level.ALL)
 
 
 def _never(
-    message: Message, recipient: Recipient, device: Device, now: datetime.datetime, patience: Patience
-) -> Outcome | None:
-    """Return why there is nothing to push, whatever anybody wants."""
+    message: MessageFacts,
+    recipient: RecipientFacts,
+    device: DeviceFacts,
+    now: datetime.datetime,
+    timings: DecisionTimings,
+) -> PushOutcome | None:
+    """Return why the message cannot be pushed, regardless of preferences."""
     if not recipient.is_member or message.sequence < recipient.history_from:
-        return Outcome.NO_PERMISSION
+        return PushOutcome.NO_PERMISSION
     if message.is_deleted:
-        return Outcome.DELETED
-    if now - message.created_at > datetime.timedelta(seconds=patience.seconds_to_live):
-        return Outcome.EXPIRED
+        return PushOutcome.DELETED
+    if now - message.created_at > datetime.timedelta(seconds=timings.seconds_to_live):
+        return PushOutcome.EXPIRED
     if not device.is_signed_in:
-        return Outcome.TOKEN_DEAD
+        return PushOutcome.TOKEN_DEAD
     if message.sequence <= recipient.last_read_sequence:
-        return Outcome.READ
+        return PushOutcome.READ
     return None
 
 
-def _unwanted(recipient: Recipient, message: Message, now: datetime.datetime) -> Outcome | None:
-    """Return why this person, or the conversation, does not want it."""
-    level = max(recipient.levels, key=_STRICTNESS.index, default=Level.ALL)
-    if recipient.is_apart:
-        return Outcome.BLOCKED
+def _unwanted(recipient: RecipientFacts, message: MessageFacts, now: datetime.datetime) -> PushOutcome | None:
+    """Return the preference of the person, or the setting of the conversation, that forbids the push."""
+    level = strictest(recipient.levels)
+    if recipient.is_blocked:
+        return PushOutcome.BLOCKED
     if not message.conversation_notifies:
-        return Outcome.CONVERSATION_OFF
+        return PushOutcome.CONVERSATION_OFF
     if not recipient.wants_push or level is Level.NONE:
-        return Outcome.PREFERENCE_OFF
+        return PushOutcome.PREFERENCE_OFF
     if recipient.muted_until is not None and recipient.muted_until > now:
-        return Outcome.MUTED
+        return PushOutcome.MUTED
     if level is Level.MENTIONS and not recipient.is_mentioned:
-        return Outcome.MENTION_ONLY
+        return PushOutcome.MENTION_ONLY
     paused = recipient.paused_until is not None and recipient.paused_until > now
     if paused or recipient.is_busy or recipient.do_not_disturb.holds_at(now):
-        return Outcome.DO_NOT_DISTURB
+        return PushOutcome.DO_NOT_DISTURB
     return None

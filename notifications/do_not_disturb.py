@@ -1,4 +1,4 @@
-"""When somebody does not want to be disturbed: a span of the day, on some days, in their time zone."""
+"""Do not disturb: a span of the day, on some days of the week, in the person's time zone."""
 
 import datetime
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ EVERY_DAY = frozenset(range(7))
 
 @dataclass(frozen=True, slots=True)
 class DoNotDisturb:
-    """From one time of the day until another; without the two, never.
+    """A span from `begins` to `ends` on each of `days`; never, when either is None.
 
-    `days` are those on which a span begins, Monday is 0: one that ends in the morning belongs to the evening before.
-    Times are those of a clock on the wall there: when the clocks change, a span is an hour longer or shorter.
+    `days` are the days on which a span begins; 0 is Monday. A span that ends in the morning belongs to the evening
+    before. Times are local: when the clocks change, a span is an hour longer or shorter.
     """
 
     begins: datetime.time | None = None
@@ -22,7 +22,7 @@ class DoNotDisturb:
     time_zone: str = "UTC"
 
     def holds_at(self, moment: datetime.datetime) -> bool:
-        """Return whether the moment lies within a span. A span that ends when it begins lasts a whole day."""
+        """Return whether the moment lies within a span; a span with equal `begins` and `ends` lasts a whole day."""
         if self.begins is None or self.ends is None:
             return False
         there = moment.astimezone(_zone(self.time_zone))
@@ -37,5 +37,5 @@ class DoNotDisturb:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # what was a zone when it was chosen, and is none to this system
+    except (KeyError, ValueError, OSError):  # this system does not know the zone that was valid when it was chosen
         return ZoneInfo("UTC")

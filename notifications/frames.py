@@ -13,7 +13,7 @@ from realtime.wire.bodies import Body, Id, Request, Time, in_utc
 from realtime.wire.frames import Frame
 
 Platform = Literal["ios", "android", "web"]
-Kind = Literal["mention", "reply", "added"]
+NotificationKind = Literal["mention", "reply", "added"]
 Token = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^[!-~]+$(?!\n)")]
 # "22:00"
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
@@ -24,16 +24,16 @@ TIME_ZONES = frozenset(available_timezones())
 
 
 class WebPushKeys(Request, kw_only=True):
-    """What a browser's subscription holds: its public key and its secret, as base64url."""
+    """The keys of a browser's subscription: its public key and its secret, as base64url."""
 
     p256dh: Annotated[str, Meta(min_length=1, max_length=88, pattern=NO_NUL)]
     auth: Annotated[str, Meta(min_length=1, max_length=24, pattern=NO_NUL)]
 
 
 class RegisterDevice(Request, kw_only=True):
-    """Where this device session is pushed to: a token of APNs or FCM, or the endpoint of a browser's subscription.
+    """The push address of this device session: a token of APNs or FCM, or the endpoint of a browser's subscription.
 
-    `environment` is that of the iOS app's build; `keys` belong to a browser.
+    `environment` is that of the iOS app's build; `keys` are those of a browser's subscription.
     """
 
     device_token: Token
@@ -55,7 +55,7 @@ class DeviceBody(Body, kw_only=True):
 
 
 class VapidKey(Body, kw_only=True):
-    """The public key that a browser subscribes with; null: this server has no Web Push."""
+    """The public key that a browser subscribes with; null if this server has no Web Push."""
 
     public_key: str | None
 
@@ -64,9 +64,9 @@ class VapidKey(Body, kw_only=True):
 
 
 class Quiet(Body, kw_only=True, rename={"begins": "from", "ends": "until"}):
-    """When not to disturb: from one time of the day until another, on some days, in a time zone.
+    """Do not disturb: a span of the day, on some days of the week, in a time zone.
 
-    `days` are those on which it begins; 0 is Monday.
+    `days` are the days on which the span begins; 0 is Monday.
     """
 
     begins: str
@@ -87,7 +87,7 @@ class PreferencesBody(Body, kw_only=True):
 
 
 class SetQuiet(Request, kw_only=True, rename={"begins": "from", "ends": "until"}):
-    """When not to disturb."""
+    """Do not disturb: a span of the day, on some days of the week, in a time zone."""
 
     begins: TimeOfDay
     ends: TimeOfDay
@@ -121,13 +121,13 @@ class UpdatePreferences(Request, kw_only=True):
 
 
 class NotificationBody(Body, kw_only=True):
-    """Something that concerns me in particular: a mention, a reply to me, or that I was added to a group.
+    """A mention of me, a reply to me, or that I was added to a group.
 
-    It counts as read, too, once I have read the conversation up to `sequence`; then `read_at` is when.
+    It also counts as read once I have read the conversation up to `sequence`; `read_at` is then when I did.
     """
 
     id: Id
-    kind: Kind
+    kind: NotificationKind
     conversation_id: Id
     message_id: Id | None
     sequence: int
@@ -137,7 +137,7 @@ class NotificationBody(Body, kw_only=True):
 
 
 class NotificationPage(Body, kw_only=True):
-    """My notifications, the newest first, and how many of all are unread."""
+    """My notifications, newest first, and the number of all that are unread."""
 
     results: list[NotificationBody]
     next: str | None
@@ -145,7 +145,7 @@ class NotificationPage(Body, kw_only=True):
 
 
 class NotificationQuery(Request, kw_only=True):
-    """A page of my notifications; the cursor is the id of the last one that I have."""
+    """Which page of my notifications; the cursor is the id of the last one of the page before."""
 
     cursor: UUID | None = None
     limit: PageSize = settings.LIMITS.page_size
@@ -158,14 +158,14 @@ class ReadNotifications(Request, kw_only=True):
 
 
 class NotificationFrame(Frame, tag="notification", kw_only=True):
-    """Something concerns the viewer in particular."""
+    """The viewer was mentioned, was replied to, or was added to a group."""
 
     notification: NotificationBody
     unread_count: int
 
 
 class NotificationsRead(Frame, tag="notifications_read", kw_only=True):
-    """The viewer read their notifications up to one, on this device or another."""
+    """The viewer read their notifications up to one of them, on this device or another."""
 
     up_to: Id
     unread_count: int
@@ -175,7 +175,7 @@ class NotificationsRead(Frame, tag="notifications_read", kw_only=True):
 
 
 class Reach(Body, kw_only=True):
-    """How far the message got with one person."""
+    """Whether and when the message was delivered to and read by one person."""
 
     user_id: Id
     delivered_at: Time | None
@@ -183,10 +183,10 @@ class Reach(Body, kw_only=True):
 
 
 class TraceBody(Body, kw_only=True):
-    """What its sender may know of a message's way.
+    """What its sender may see of a message's trace.
 
-    Not: who was pushed to, or why not. That would tell who has muted or blocked whom, and who sleeps.
-    `notified_at` is when others were notified, whoever has a device and wants it; null: not yet.
+    It does not say who got a push, or why not: that would reveal who has muted or blocked whom, and who sleeps.
+    `notified_at` is when the others were notified, whether or not they have devices and want that; null if not yet.
     """
 
     message_id: Id
@@ -197,5 +197,5 @@ class TraceBody(Body, kw_only=True):
 
 
 def time_of(text: str) -> datetime.time:
-    """Return the time of day that a text such as "22:00" says."""
+    """Return the time of day of a text such as "22:00"."""
     return datetime.time.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""The senders of this process, made of the settings when they are first asked for."""
+"""The senders of this process, made from the settings when first needed."""
 
 import ssl
 from functools import cache
@@ -7,7 +7,7 @@ from django.conf import settings
 
 from notifications.models import PushDevice
 from notifications.providers.apns import ApnsSender
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.fcm import FcmSender
 from notifications.providers.network import PublicNetwork
 from notifications.providers.push import Sender
@@ -23,13 +23,13 @@ def is_set_up(provider: str) -> bool:
 
 
 def allowed_addresses() -> tuple[str, ...]:
-    """Return the "host:port" that the operator lets this server talk to though they are not public."""
+    """Return the "host:port" that this server may connect to although they are not public."""
     return tuple(settings.PROVIDERS.allowed_addresses)
 
 
 @cache
 def public_key() -> str | None:
-    """Return the public key of this server for Web Push, if it has one that can be used."""
+    """Return this server's public key for Web Push; None if it has no valid key."""
     web_push = settings.PROVIDERS.web_push
     try:
         return vapid_public_key(web_push.private_key) if web_push is not None else None
@@ -39,13 +39,14 @@ def public_key() -> str | None:
 
 @cache
 def sender_of(provider: str) -> Sender | None:
-    """Return the sender of a provider, which keeps its connections; None while this server has no keys for it.
+    """Return the sender of a provider, which keeps its connections; None if this server has no keys for it.
 
-    :raises ValueError: the keys are wrong.
+    :raises ValueError: the keys are not valid.
+    :raises OSError: the file of certificates cannot be read.
     """
     given = settings.PROVIDERS
     tls = ssl.create_default_context(cafile=given.ca_file or None)
-    limits = Limits(answer=given.timeout)
+    limits = TransportLimits(answer=given.timeout)
     match provider:
         case Provider.APNS if (apns := given.apns) is not None:
             return ApnsSender(

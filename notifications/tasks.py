@@ -1,8 +1,9 @@
-"""Background work of notifications. Messages of the queue hold ids; what is to be done stands in the database."""
+"""Background work of notifications. A task carries the id of a row; the row says what is to be done."""
 
 import datetime
 import logging
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
@@ -10,7 +11,9 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from notifications.services import breakers, collect, devices, digests, due, retention
+from notifications.models import Delivery, Digest, FanOut
+from notifications.models.queue import QueueRow
+from notifications.services import breakers, collect, devices, digests, due, queue, retention
 from notifications.services import deliver as delivering
 from notifications.services import fan_out as fanning_out
 from realtime.database.crash import crash_point
@@ -20,32 +23,22 @@ log = logging.getLogger("chatsite.notifications")
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def sweep() -> None:
-    """Find what is new and what is due, and hand it out; beat asks for it every second."""
+    """Find new messages and due rows, and make their tasks; beat asks for it every second."""
     collect.collect_messages()
     collect.collect_readers()
     crash_point("after_collect")
     fan_outs, deliveries = due.due_fan_outs(), due.due_deliveries()
     if fan_outs:
-        crash_point("before_hints")
-    try:
-        for message_id in fan_outs:
-            fan_out.delay(str(message_id))
-        _hand_out(deliveries)
-    except OperationalError as error:
-        log.warning("the broker does not answer: %s", type(error).__name__)
-        due.take_back_hints(fan_outs=fan_outs, deliveries=deliveries)
+        crash_point("before_tasks")
+    _make_tasks((fan_out, FanOut, fan_outs), (deliver, Delivery, deliveries))
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def fan_out(message_id: str) -> None:
-    """Decide whom a message is pushed to, and hand the deliveries out."""
+    """Decide to which devices a message is pushed, and make the tasks of the deliveries."""
     for deliveries in fanning_out.fan_out(UUID(message_id)):
         crash_point("after_fan_out")
-        try:
-            _hand_out(deliveries)
-        except OperationalError as error:
-            log.warning("the broker does not answer: %s", type(error).__name__)
-            due.take_back_hints(deliveries=deliveries)
+        _make_tasks((deliver, Delivery, deliveries))
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
@@ -56,15 +49,9 @@ def deliver(delivery_id: str) -> None:
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def sweep_digests() -> None:
-    """Find who is to get mail about unread messages, and hand the mails out; beat asks for it."""
+    """Find people who are to get mail about unread messages, and make the tasks; beat asks for it."""
     digests.collect_digests()
-    waiting = due.due_digests()
-    try:
-        for user_id in waiting:
-            send_digest.delay(str(user_id))
-    except OperationalError as error:
-        log.warning("the broker does not answer: %s", type(error).__name__)
-        due.take_back_hints(digests=waiting)
+    _make_tasks((send_digest, Digest, due.due_digests()))
 
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
@@ -81,13 +68,19 @@ def purge() -> None:
     breakers.forget_old()
 
 
-def _hand_out(deliveries: Sequence[UUID]) -> None:
-    """Tell Celery of deliveries, all over one connection.
+def _make_tasks(*batches: tuple[Any, type[QueueRow], Sequence[UUID]]) -> None:
+    """Make a task for each row of each batch (task, table, keys), all over one connection.
 
-    :raises OperationalError: the broker is away.
+    If the broker does not answer, the next sweep enqueues all of them again.
     """
-    if not deliveries:
+    if not any(keys for _, _, keys in batches):
         return
-    with deliver.app.producer_or_acquire(None) as producer:
-        for delivery_id in deliveries:
-            deliver.apply_async((str(delivery_id),), producer=producer)
+    try:
+        with deliver.app.producer_or_acquire(None) as producer:
+            for task, _, keys in batches:
+                for key in keys:
+                    task.apply_async((str(key),), producer=producer)
+    except OperationalError as error:
+        log.warning("the broker does not answer: %s", type(error).__name__)
+        for _, model, keys in batches:
+            queue.take_back(model, keys)

@@ -30,7 +30,7 @@ class DevicesView(APIView):
 
     @extend_schema(request=frames.RegisterDevice, responses={201: frames.DeviceBody, 200: frames.DeviceBody}, tags=TAGS)
     def post(self, request: SignedInRequest) -> Response:
-        """Say where this device is pushed to; 200 when it was known already. It moves from whoever had it before."""
+        """Register this device's push address; 200 if it was known already. Another session that had it loses it."""
         wanted = body_of(request, frames.RegisterDevice)
         take_own_change(request.user.id)
         device, is_new = devices.register_device(request.auth, wanted)
@@ -45,7 +45,7 @@ class DeviceView(APIView):
 
     @extend_schema(responses={204: None}, tags=TAGS)
     def delete(self, request: SignedInRequest, device_token: str) -> Response:
-        """Stop pushes to one of my addresses; also right when it is none."""
+        """Stop pushes to one of my addresses; 204 also if it is not mine."""
         if "\x00" not in device_token:
             devices.unregister_device(user_id=request.user.id, token=device_token)
         return no_content()
@@ -56,30 +56,30 @@ class NotificationsView(APIView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("cursor", OpenApiTypes.UUID, description="The last one that I have."),
+            OpenApiParameter("cursor", OpenApiTypes.UUID, description="The id of the last one of the page before."),
             OpenApiParameter("limit", int, description="1 to 200; 50 when absent."),
         ],
         responses={200: frames.NotificationPage},
         tags=TAGS,
     )
     def get(self, request: SignedInRequest) -> Response:
-        """List what concerns me in particular, the newest first."""
+        """List my notifications, newest first."""
         return answer(notification_page(request.user.id, query_of(request, frames.NotificationQuery)))
 
 
 class NotificationsReadView(APIView):
-    """Reading the list in the app."""
+    """Marking the list in the app as read."""
 
     @extend_schema(request=frames.ReadNotifications, responses={204: None}, tags=TAGS)
     def post(self, request: SignedInRequest) -> Response:
-        """Say that I have read my notifications up to one."""
+        """Mark my notifications up to one of them as read."""
         body = body_of(request, frames.ReadNotifications)
         in_app.read_notifications(user_id=request.user.id, up_to=body.up_to)
         return no_content()
 
 
 class PreferencesView(APIView):
-    """What I want to be notified of."""
+    """My preferences."""
 
     @extend_schema(responses={200: frames.PreferencesBody}, tags=TAGS)
     def get(self, request: SignedInRequest) -> Response:
@@ -104,20 +104,20 @@ class VapidKeyView(APIView):
 
 
 class TraceView(APIView):
-    """The way of a message."""
+    """The trace of a message."""
 
     @extend_schema(responses={200: frames.TraceBody}, tags=["messages"])
     def get(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Show how far a message of mine got with each other member."""
+        """Show whether and when a message of mine was delivered to and read by each other member."""
         return answer(trace_for_sender(request.user.id, message_id))
 
 
 @never_cache
 @csrf_exempt
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask, and on POST stop mail to whom the token names: the token is all it takes, as RFC 8058 wants it.
+    """Show a form, and on POST turn off mail to the person of the token; the token suffices (RFC 8058).
 
-    Mail programs and scanners follow links, so GET changes nothing.
+    GET changes nothing, since mail programs and scanners follow links.
     """
     user_id = user_of_token(token)
     if user_id is None:

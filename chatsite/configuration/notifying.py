@@ -1,4 +1,4 @@
-"""What notifications need of the settings: how long things count, and the operator's keys for each provider."""
+"""The settings of notifications: their timings, and the operator's keys for each provider."""
 
 import json
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """When pushes and mail are decided about. All in seconds."""
+class NotificationTimings:
+    """When it is decided about pushes, and how old things may be for that. All in seconds."""
 
-    # After a message, before it is decided whom to push it to: who reads it meanwhile is left in peace.
+    # From the message to the decision: a person who reads it meanwhile gets no push.
     push_delay: float = 2
-    # Who did something this recently is active; and how old a message may be that still waits for them to go away.
+    # For how long a person is active after doing something; how old a message may be that waits for them to be quiet.
     active: float = 60
-    active_patience: float = 900
-    # How old a message may be that is still worth a push.
+    active_wait: float = 900
+    # How old a message may be to be pushed.
     live: float = 86_400
 
 
@@ -43,7 +43,7 @@ class Fcm:
 
 @dataclass(frozen=True, slots=True)
 class WebPush:
-    """The key pair that browsers know this server by (VAPID), and whom a push service may write to."""
+    """The key pair that identifies this server to browsers (VAPID), and the contact for push services."""
 
     private_key: str
     subject: str
@@ -51,7 +51,7 @@ class WebPush:
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """The providers that are set up; None: pushes for it are not sent, and say so.
+    """The providers that are set up. Pushes for a provider that is None are refused, with that reason.
 
     `ca_file` and `allowed_addresses` ("host:port") are for providers, or stand-ins for them, in one's own network.
     """
@@ -64,13 +64,13 @@ class Providers:
     timeout: float = 10
 
 
-def pace(env: environ.Env) -> Pace:
-    """Return the pace that the environment sets."""
-    usual = Pace()
-    return Pace(
+def timings(env: environ.Env) -> NotificationTimings:
+    """Return the timings that the environment sets."""
+    usual = NotificationTimings()
+    return NotificationTimings(
         push_delay=env.float("PUSH_DELAY_SECONDS", usual.push_delay),
         active=env.float("PUSH_ACTIVE_SECONDS", usual.active),
-        active_patience=env.float("PUSH_ACTIVE_PATIENCE_SECONDS", usual.active_patience),
+        active_wait=env.float("PUSH_ACTIVE_PATIENCE_SECONDS", usual.active_wait),
         live=env.float("PUSH_SECONDS_TO_LIVE", usual.live),
     )
 
@@ -78,7 +78,7 @@ def pace(env: environ.Env) -> Pace:
 def providers(env: environ.Env, *, kept_vapid_key: str, public_url: str) -> Providers:
     """Return the providers that the environment sets up.
 
-    :raises ImproperlyConfigured: one is set up by half.
+    :raises ImproperlyConfigured: one is set up incompletely.
     """
     return Providers(
         apns=_apns(env),
@@ -131,9 +131,9 @@ def _web_push(env: environ.Env, kept_key: str, public_url: str) -> WebPush | Non
 
 
 def _text_or_file(name: str, value: str) -> str:
-    """Return a key that is given as text, or as the path of a file that holds it."""
+    """Return a key that is given as text, or as the path of its file."""
     if not value.startswith(("/", "./", "~")):
-        # A key in PEM has lines, and a variable in a file of settings has one.
+        # A key in PEM has several lines, and a variable in an environment file has one.
         return value.replace("\\n", "\n") if value.startswith("-----BEGIN") else value
     try:
         return Path(value).expanduser().read_text()

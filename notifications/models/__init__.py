@@ -1,6 +1,6 @@
-"""Devices and preferences, what is on its way to devices, the list in the app, and breakers.
+"""Devices, preferences, the queue of pushes and mail, the list in the app, and breakers.
 
-`FanOut` and `Delivery` are the queue itself: Celery's messages only say that it is worth a look.
+`FanOut`, `Delivery` and `Digest` are the queue itself; a Celery task only carries the key of a row.
 """
 
 from notifications.models.devices import PushDevice

@@ -1,4 +1,4 @@
-"""Where a signed-in device is pushed to."""
+"""The push addresses of signed-in devices."""
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,9 @@ from accounts.models import DeviceSession, new_id
 
 
 class PushDevice(models.Model):
-    """The push address of one device session; the token itself stands in the table of its provider.
+    """The push address of one device session; the token itself is in the table of its provider.
 
-    A session has one address and an address one session, so it moves when somebody else signs in on the device.
+    A session has one address and an address has one session, so it moves when another person signs in on the device.
     """
 
     class Provider(models.TextChoices):
@@ -29,9 +29,9 @@ class PushDevice(models.Model):
         WebPushDevice, null=True, blank=True, on_delete=models.CASCADE, related_name="address"
     )
     sandbox = models.BooleanField(default=False, help_text="APNs: an app built for development.")
-    badge = models.IntegerField(default=0, help_text="The number of unread messages that it was told last.")
+    badge = models.IntegerField(default=0, help_text="The number of unread messages that was last pushed to it.")
     created_at = models.DateTimeField()
-    registered_at = models.DateTimeField(help_text="When the app last said that it has this token.")
+    registered_at = models.DateTimeField(help_text="When the app last registered this token.")
 
     class Meta:
         ordering = ("-id",)

@@ -7,9 +7,9 @@ from accounts.models import new_id
 
 
 class Notification(models.Model):
-    """Something that concerns one person in particular. Refers to what happened and never holds text.
+    """An entry of one person's list: a mention, a reply to them, or that they were added. It holds ids and no text.
 
-    It counts as read with `read_at`, or once the person has read the conversation up to `sequence`.
+    It is read when `read_at` is set, or when the person has read the conversation up to `sequence`.
     """
 
     class Kind(models.TextChoices):
@@ -18,7 +18,7 @@ class Notification(models.Model):
         ADDED = "added"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # The unique constraint begins with it.
+    # No index of its own: the unique constraint begins with this column.
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=16, choices=Kind.choices)
     conversation_id = models.UUIDField()

@@ -3,11 +3,11 @@
 from django.conf import settings
 from django.db import models
 
-from notifications.models.queue import WAITING
+from notifications.models.queue import WAITING, QueueRow
 
 
-class Digest(models.Model):
-    """The newest digest of one person: on its way with `next_at`, else sent, or not for `reason`."""
+class Digest(QueueRow):
+    """The newest digest of one person: waiting while `next_at` is set, else sent, or not sent for `reason`."""
 
     class Outcome(models.TextChoices):
         WAITING = "waiting", "On its way"
@@ -20,12 +20,10 @@ class Digest(models.Model):
         settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="digest"
     )
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.WAITING)
-    reason = models.CharField(max_length=200, blank=True, help_text="The mail server's word for it.")
+    reason = models.CharField(max_length=200, blank=True, help_text="What the mail server said.")
     attempts = models.IntegerField(default=0)
-    sent_at = models.DateTimeField(null=True, help_text="When the last one was sent that was.")
-    covered_until = models.DateTimeField(null=True, help_text="Messages up to then were told of.")
-    next_at = models.DateTimeField(null=True)
-    hinted_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True, help_text="When the last digest was sent.")
+    covered_until = models.DateTimeField(null=True, help_text="Digests sent so far cover messages up to then.")
 
     class Meta:
         ordering = ("-user_id",)

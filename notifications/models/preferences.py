@@ -1,17 +1,14 @@
-"""What people want to be notified of. Who never said anything has no row."""
+"""What people want to be notified of. A person who never changed anything has no row."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from conversations.models import Participant
+
 
 class Preferences(models.Model):
-    """What one person wants in general; a conversation's own level and muting come on top, whichever is stricter."""
-
-    class Level(models.TextChoices):
-        ALL = "all"
-        MENTIONS = "mentions"
-        NONE = "none"
+    """What one person wants in general. A conversation has its own level and muting; the stricter level holds."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="notification_preferences"
@@ -19,7 +16,7 @@ class Preferences(models.Model):
     push = models.BooleanField(default=True, help_text="Notifications on devices.")
     email = models.BooleanField(default=True, help_text="Mail about messages that stay unread.")
     preview = models.BooleanField(default=False, help_text="Sender and text in notifications.")
-    level = models.CharField(max_length=16, choices=Level.choices, default=Level.ALL)
+    level = models.CharField(max_length=16, choices=Participant.Level.choices, default=Participant.Level.ALL)
     quiet_from = models.TimeField(null=True, blank=True, help_text="Do not disturb from then, in the time zone,")
     quiet_until = models.TimeField(null=True, blank=True, help_text="until then.")
     quiet_days = models.CharField(max_length=7, default="0123456", help_text="Days on which it begins; 0 is Monday.")

@@ -1,24 +1,34 @@
-"""What is on its way to devices, and how far the log was looked through.
-
-A row with `next_at` waits to be worked on then; without, it is done. Whoever works on it first puts `next_at` off by a
-lease, so that it is found again if they die. `hinted_at` says when Celery was last told of it.
-"""
+"""The queue of notifications, how far the log was read for it, and which providers fail."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import new_id
-from notifications.decision import MEANING, Outcome
+from notifications.decision import MEANINGS, PushOutcome
 from notifications.models.devices import PushDevice
 
 WAITING = Q(next_at__isnull=False)
 
 
-class Progress(models.Model):
-    """How far a table was looked through: a row for each of `events`, `receipts` and `mail`.
+class QueueRow(models.Model):
+    """A row that workers work on: due at `next_at`, or done when that is NULL. `services.queue` says how.
 
-    Everything up to `floor` was seen. Everything up to `candidate` will have been, once every transaction up to
+    `queued_at` is when a Celery task was last made for it; NULL again once a worker has claimed it.
+    """
+
+    next_at = models.DateTimeField(null=True)
+    # The column keeps its first name: during an upgrade, workers of the version before read and write it.
+    queued_at = models.DateTimeField(null=True, db_column="hinted_at")
+
+    class Meta:
+        abstract = True
+
+
+class Progress(models.Model):
+    """How far a table was read: a row for each of `events`, `receipts` and `mail`.
+
+    Everything up to the id `floor` was read. Everything up to `candidate` will have been, once every transaction up to
     `horizon` (a transaction id of PostgreSQL) has ended.
     """
 
@@ -34,17 +44,15 @@ class Progress(models.Model):
         return f"{self.name} up to {self.floor}"
 
 
-class FanOut(models.Model):
-    """A message whose members are still to be decided about, or were. `after` is the last of them that was."""
+class FanOut(QueueRow):
+    """A message for which pushes to the members are to be decided, or were. `after` is the last member decided for."""
 
     message_id = models.UUIDField(primary_key=True)
     conversation_id = models.UUIDField()
     sequence = models.BigIntegerField()
     sent_at = models.DateTimeField()
     after = models.UUIDField(null=True)
-    next_at = models.DateTimeField(null=True)
-    hinted_at = models.DateTimeField(null=True)
-    decided_at = models.DateTimeField(null=True, help_text="When the last member was decided about.")
+    decided_at = models.DateTimeField(null=True, help_text="When the decisions for all members were made.")
 
     class Meta:
         ordering = ("-message_id",)
@@ -54,8 +62,8 @@ class FanOut(models.Model):
         return f"fan-out of {self.message_id}"
 
 
-class Delivery(models.Model):
-    """What became of one push to one device: the outcome, why, the provider's word, and when."""
+class Delivery(QueueRow):
+    """One push to one device: its outcome, the provider's reason, and when."""
 
     class Kind(models.TextChoices):
         MESSAGE = "message"
@@ -65,7 +73,7 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.MESSAGE)
-    # Records outlive devices and messages, and are too many to be checked: no constraints refer to either.
+    # Records outlive devices and messages, and checking so many would cost: there are no foreign keys to either.
     message_id = models.UUIDField(null=True)
     conversation_id = models.UUIDField(null=True)
     sequence = models.BigIntegerField(default=0)
@@ -74,22 +82,20 @@ class Delivery(models.Model):
     )
     device_id = models.UUIDField()
     provider = models.CharField(max_length=16, choices=PushDevice.Provider.choices)
-    breaker = models.CharField(max_length=255, help_text="What is left alone together when it fails.")
+    breaker = models.CharField(max_length=255, help_text="The breaker that failures of this push count for.")
     outcome = models.CharField(
         max_length=24,
-        choices=[(outcome.value, meaning) for outcome, meaning in MEANING.items()],
-        default=Outcome.SEND.value,
+        choices=[(outcome.value, meaning) for outcome, meaning in MEANINGS.items()],
+        default=PushOutcome.SEND.value,
     )
-    reason = models.CharField(max_length=200, blank=True, help_text="The provider's word for it.")
+    reason = models.CharField(max_length=200, blank=True, help_text="What the provider said.")
     provider_id = models.CharField(max_length=200, blank=True)
     attempts = models.IntegerField(default=0)
     superseded_by = models.UUIDField(null=True)
     decided_at = models.DateTimeField()
     attempted_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
-    next_at = models.DateTimeField(null=True)
-    hinted_at = models.DateTimeField(null=True)
-    is_under_way = models.BooleanField(default=False, help_text="A worker has it, until `next_at` at most.")
+    is_under_way = models.BooleanField(default=False, help_text="A worker works on it, until `next_at` at most.")
 
     class Meta:
         ordering = ("-id",)
@@ -112,7 +118,7 @@ class Delivery(models.Model):
 
 
 class Breaker(models.Model):
-    """A provider that failed lately: after enough failures in a row it is left alone until `open_until`."""
+    """A provider that failed lately: after enough failures in a row nothing is sent to it until `open_until`."""
 
     name = models.CharField(max_length=255, primary_key=True)
     failures = models.IntegerField(default=0)

@@ -1,1 +1,1 @@
-"""Senders of push notifications, one for each provider. They know no Django, no Celery and no table."""
+"""Senders of push notifications, one for each provider. They import no Django, no Celery and no table."""

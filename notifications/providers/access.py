@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 import jwt
@@ -12,19 +11,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from notifications.providers.addresses import service_url
-from notifications.providers.connection import Reply
 from notifications.providers.push import Busy, Refused
 from notifications.providers.transport import Transport, Unreachable
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-# Of an hour. While it still works, one thread fetches the next and the others go on with this one.
+# Before the end of a token's hour. One thread fetches the next token, and the others go on with this one.
 RENEW_SECONDS_BEFORE = 300.0
-# A token that is about to end could end on its way.
+# A token that is about to expire could expire on its way.
 USED_SECONDS_BEFORE = 30.0
 
 
 class NoAccess(Exception):
-    """There is no token; `answer` is what becomes of the push."""
+    """There is no token; `answer` is the answer for the push."""
 
     def __init__(self, answer: Busy | Refused) -> None:
         super().__init__(answer.reason)
@@ -33,7 +31,7 @@ class NoAccess(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """What the JSON file of a service account says."""
+    """The content of a service account's JSON key file."""
 
     project_id: str
     client_email: str
@@ -43,19 +41,19 @@ class ServiceAccount:
 
     @classmethod
     def read(cls, text: str) -> "ServiceAccount":
-        """Return what the file says.
+        """Return the content of a key file.
 
         :raises ValueError: it is no key file of a service account.
         """
         try:
-            said = json.loads(text)
-            key = load_pem_private_key(said["private_key"].encode(), password=None)
+            content = json.loads(text)
+            key = load_pem_private_key(content["private_key"].encode(), password=None)
             account = cls(
-                str(said["project_id"]),
-                str(said["client_email"]),
-                str(said.get("private_key_id", "")),
+                str(content["project_id"]),
+                str(content["client_email"]),
+                str(content.get("private_key_id", "")),
                 key,  # type: ignore[arg-type]
-                str(said.get("token_uri", "https://oauth2.googleapis.com/token")),
+                str(content.get("token_uri", "https://oauth2.googleapis.com/token")),
             )
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"not the key file of a service account: {error!r}") from error
@@ -79,7 +77,7 @@ class AccessToken:
         self._failure: NoAccess | None = None
 
     def current(self) -> str:
-        """Return a token that works for a while.
+        """Return a token that is valid for at least `USED_SECONDS_BEFORE`.
 
         :raises NoAccess: Google gives none.
         """
@@ -99,14 +97,14 @@ class AccessToken:
         return self._wait_for(instead_of=text)
 
     def instead_of(self, refused: str) -> str:
-        """Return another token than the one that was refused.
+        """Return a different token than the one that was refused.
 
         :raises NoAccess: Google gives none.
         """
         return self._wait_for(instead_of=refused)
 
     def _wait_for(self, *, instead_of: str) -> str:
-        """Fetch, or wait for the thread that does; its failure is ours, or a crowd would fail one after another."""
+        """Fetch a token, or wait for the thread that does and share its failure: many threads do not fail in turn."""
         attempts = self._attempts
         with self._fetching:
             if self._kept[0] and self._kept[0] != instead_of:
@@ -116,7 +114,7 @@ class AccessToken:
             return self._fetch()
 
     def _fetch(self) -> str:
-        """Ask for a token; the lock is held."""
+        """Ask for a token; the caller holds the lock."""
         try:
             text, seconds = self._asked()
         except NoAccess as failure:
@@ -145,23 +143,15 @@ class AccessToken:
             reply = self._transport.post(self._url, headers, urlencode(form).encode())
         except Unreachable as error:
             raise NoAccess(Busy(f"access token: {error.reason}", counts=not error.is_ours)) from error
-        said = _said(reply)
+        content = reply.json
         if reply.status == 429 or reply.status >= 500:
             raise NoAccess(Busy(f"access token: status {reply.status}", reply.retry_after))
         if reply.status != 200:
-            reason = said.get("error")
+            reason = content.get("error")
             reason = reason[:100] if isinstance(reason, str) else f"status {reply.status}"
-            # The operator can mend the key: what is to be sent waits for that.
+            # The operator can correct the key: pushes wait for that.
             raise NoAccess(Busy(f"access token: {reason}"))
-        text, seconds = said.get("access_token"), said.get("expires_in", 3_600)
+        text, seconds = content.get("access_token"), content.get("expires_in", 3_600)
         if not isinstance(text, str) or not text or not isinstance(seconds, int | float):
-            raise NoAccess(Busy("access token: nonsense"))
+            raise NoAccess(Busy("access token: invalid answer"))
         return text, float(seconds)
-
-
-def _said(reply: Reply) -> dict[str, Any]:
-    try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -1,7 +1,6 @@
 """Apple's push service: HTTP/2, a token of ours for all requests, one request for each notification."""
 
 import datetime
-import json
 import ssl
 import threading
 import time
@@ -14,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from notifications.providers.addresses import service_url
-from notifications.providers.connection import Limits, Reply
+from notifications.providers.connection import Reply, TransportLimits
 from notifications.providers.fitting import encoded, fitted
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 
 PRODUCTION = "https://api.push.apple.com"
@@ -25,13 +24,13 @@ MOST_BYTES = 4_096
 # Apple refuses tokens older than an hour, and complains of more than one in twenty minutes.
 RENEW_SECONDS = 40 * 60
 RENEW_AT_MOST_EVERY = 20 * 60
-# A wrong key is mended by the operator: what was to be sent meanwhile waits for that.
+# The operator can correct a wrong key: pushes wait for that.
 _OUR_KEY = ("InvalidProviderToken", "ExpiredProviderToken", "MissingProviderToken")
 _DEAD = ("Unregistered", "ExpiredToken")
 
 
 class ProviderToken:
-    """The signed token that says who we are, shared by all threads."""
+    """The signed token that identifies us, shared by all threads."""
 
     def __init__(self, *, key: str, key_id: str, team_id: str) -> None:
         loaded = load_pem_private_key(key.encode(), password=None)
@@ -45,14 +44,14 @@ class ProviderToken:
         self._made = 0.0
 
     def current(self) -> str:
-        """Return the token, a new one when it is time."""
+        """Return the token, renewed if it is old."""
         with self._lock:
             if not self._text or time.monotonic() - self._made >= RENEW_SECONDS:
                 self._make()
             return self._text
 
     def instead_of(self, refused: str) -> str | None:
-        """Return another token than the one that Apple called expired; None when that was made only just now."""
+        """Return a different token than the one that Apple called expired; None if that was made just now."""
         with self._lock:
             if self._text == refused:
                 if time.monotonic() - self._made < RENEW_AT_MOST_EVERY:
@@ -69,7 +68,7 @@ class ProviderToken:
 class ApnsSender:
     """Sends to APNs. `key` is the text of the .p8 file, `topic` the bundle id of the app.
 
-    :raises ValueError: the key is none for ES256.
+    :raises ValueError: the key is not a P-256 key in PEM.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class ApnsSender:
         production_url: str = PRODUCTION,
         sandbox_url: str = SANDBOX,
         tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        limits: TransportLimits | None = None,
     ) -> None:
         self._token = ProviderToken(key=key, key_id=key_id, team_id=team_id)
         self._topic = topic
@@ -93,7 +92,7 @@ class ApnsSender:
         self._transport = Transport(tls=tls, limits=limits)
 
     def send(self, push: Push) -> Answer:
-        """Make one attempt, and a second with a new token when Apple calls ours expired. Never raises."""
+        """Make one attempt, and a second with a new token if Apple calls ours expired. Never raises."""
         body = fitted(partial(_payload, push), *wording(push), MOST_BYTES)
         if body is None:
             return Refused("PayloadTooLarge")
@@ -120,7 +119,7 @@ class ApnsSender:
             "apns-topic": self._topic,
             "apns-push-type": "background" if push.kind == "sync" else "alert",
             "apns-priority": "10" if push.kind in ("message", "test") else "5",
-            # 0 means: try once, store nothing.
+            # 0: Apple tries once and does not store it.
             "apns-expiration": str(int(time.time()) + push.seconds_to_live if push.seconds_to_live > 0 else 0),
         }
         if push.collapse_id:
@@ -131,7 +130,7 @@ class ApnsSender:
 def _payload(push: Push, title: str, body: str | None) -> bytes:
     aps: dict[str, Any]
     if push.kind == "sync":
-        # Nothing that could be shown or heard, or Apple drops it as no background push.
+        # Without anything to show or play: Apple drops a background push that has that.
         aps = {"content-available": 1}
     elif push.kind == "badge":
         aps = {"badge": push.badge}
@@ -140,27 +139,19 @@ def _payload(push: Push, title: str, body: str | None) -> bytes:
         aps = {"alert": alert, "sound": "default", "badge": push.badge, "mutable-content": 1}
         if push.thread_id:
             aps["thread-id"] = push.thread_id
-    return encoded({**facts(push), "aps": aps})
-
-
-def _said(reply: Reply) -> dict[str, Any]:
-    try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        said = None
-    return said if isinstance(said, dict) else {}
+    return encoded({**app_data(push), "aps": aps})
 
 
 def _reason(reply: Reply) -> str:
-    """Return Apple's word for what was wrong, or the status where there is none."""
-    reason = _said(reply).get("reason")
+    """Return Apple's reason, or the status if there is none."""
+    reason = reply.json.get("reason")
     return reason[:100] if isinstance(reason, str) else f"status {reply.status}"
 
 
 def _since(reply: Reply) -> datetime.datetime | None:
-    """Return since when a token is gone: Apple counts milliseconds."""
+    """Return since when a token is not valid; Apple gives milliseconds."""
     try:
-        return datetime.datetime.fromtimestamp(_said(reply)["timestamp"] / 1000, datetime.UTC)
+        return datetime.datetime.fromtimestamp(reply.json["timestamp"] / 1000, datetime.UTC)
     except (LookupError, TypeError, ValueError, OverflowError, OSError):
         return None
 
@@ -171,8 +162,8 @@ def _answer(reply: Reply) -> Answer:
     reason = _reason(reply)
     if reply.status == 410 and reason in _DEAD:
         return Dead(reason, _since(reply))
-    # BadDeviceToken and DeviceTokenNotForTopic too are only refused: sent to the wrong environment or with the
-    # wrong topic, which may be our mistake, every token looks like that.
+    # BadDeviceToken and DeviceTokenNotForTopic are only refused: Apple answers that for every token if we use the wrong
+    # environment or topic, which may be our mistake.
     if reply.status == 429 or reply.status >= 500 or reason in _OUR_KEY:
         return Busy(reason, reply.retry_after, counts=reason != "TooManyRequests")
     return Refused(reason)

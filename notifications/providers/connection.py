@@ -1,31 +1,33 @@
 """One connection to one origin: a request, its answer, and whether another request may follow."""
 
+import json
 import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import h2.errors
 import h2.events
 import httpcore
 
 from notifications.providers.addresses import Url
-from notifications.providers.line import Line, NotProcessed
 from notifications.providers.network import Network
+from notifications.providers.stream import BoundedStream, NotProcessed
 
 MOST_BODY = 64 * 1024
-# Longer than anybody means it; a stranger's push service may say anything.
+# Longer than any service means it. A push service that a client named may answer anything.
 MOST_RETRY_AFTER = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds and numbers of one transport."""
+class TransportLimits:
+    """The time-outs of one transport, in seconds, and its number of connections."""
 
     connect: float = 5.0  # the lookup, the connection and TLS
     answer: float = 10.0  # from the first byte of the request to the last of the answer
-    wait: float = 10.0  # for one of `connections` to be free
-    # Below the 350 s after which common gateways forget a silent connection without a word.
+    wait: float = 10.0  # for one of `connections` to become free
+    # Below the 350 s after which common gateways drop a silent connection without closing it.
     keepalive: float = 240.0
     connections: int = 64
 
@@ -39,22 +41,31 @@ class Reply:
     body: bytes
 
     @property
-    def retry_after(self) -> float | None:
-        """The seconds that Retry-After asks for, be it seconds or a date; None when it is missing or nonsense."""
-        said = self.headers.get("retry-after", "").strip()
-        if said.isascii() and said.isdigit():
-            return min(float(said[:10]), MOST_RETRY_AFTER)
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; empty if it is not one."""
         try:
-            seconds = parsedate_to_datetime(said).timestamp() - time.time()
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that Retry-After asks for, in seconds or as a date; None if it is missing or invalid."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return min(float(text[:10]), MOST_RETRY_AFTER)
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
         except (ValueError, TypeError, OverflowError):
             return None
         return min(max(0.0, seconds), MOST_RETRY_AFTER)
 
 
-class Connection:
+class ProviderConnection:
     """One connection to an origin, for one exchange at a time."""
 
-    def __init__(self, url: Url, network: Network, tls: ssl.SSLContext, limits: Limits) -> None:
+    def __init__(self, url: Url, network: Network, tls: ssl.SSLContext, limits: TransportLimits) -> None:
         until = time.monotonic() + limits.connect
         stream = network.connect_tcp(url.host, url.port, limits.connect)
         if url.scheme == "https":
@@ -63,26 +74,26 @@ class Connection:
                 stream.close()
                 raise httpcore.ConnectTimeout("TLS")
             stream = stream.start_tls(tls, url.host, left)
-        self._line = Line(stream)
+        self._stream = BoundedStream(stream)
         self.origin = url.origin
         self._limits = limits
         self._until = 0.0
         origin = httpcore.Origin(url.scheme.encode(), url.host.encode(), url.port)
-        kind = httpcore.HTTP2Connection if self._line.is_http2 else httpcore.HTTP11Connection
-        self._http: httpcore.ConnectionInterface = kind(origin, self._line)
+        kind = httpcore.HTTP2Connection if self._stream.is_http2 else httpcore.HTTP11Connection
+        self._http: httpcore.ConnectionInterface = kind(origin, self._stream)
 
     def post(self, url: Url, headers: dict[str, str], body: bytes) -> Reply:
-        """Send one request and read its answer; afterwards `may_be_kept` says what the connection is good for.
+        """Send one request and read its answer; afterwards `may_be_kept` says whether to use the connection again.
 
         :raises NotProcessed: it may be sent again on another connection.
         """
         self._until = 0.0
-        self._line.begin(self._limits.answer)
+        self._stream.begin(self._limits.answer)
         request = httpcore.Request(
             "POST",
             httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
             headers=[
-                ("host", url.authority if url.is_usual else url.place),
+                ("host", url.authority if url.has_default_port else url.host_and_port),
                 ("content-length", str(len(body))),
                 *headers.items(),
             ],
@@ -92,9 +103,9 @@ class Connection:
             response = self._http.handle_request(request)
             read, is_whole = self._body(response)
         except httpcore.WriteError as error:
-            if self._line.has_heard:
-                raise  # a word about the answer, after the request
-            # The end of the request was not even handed to the system: nobody has the whole of it.
+            if self._stream.has_heard:
+                raise  # the write was an acknowledgement of the answer, after the whole request
+            # The end of the request was not handed to the system: the peer does not have all of it.
             raise NotProcessed("the peer closed while the request was written") from error
         except httpcore.ConnectionNotAvailable as error:
             # All stream numbers are used up.
@@ -103,7 +114,7 @@ class Connection:
             if _is_refused_stream(error):
                 raise NotProcessed("the peer refused the stream") from error
             raise
-        if is_whole and self._http.is_idle() and self._http.is_available() and not self._line.is_leaving:
+        if is_whole and self._http.is_idle() and self._http.is_available() and not self._stream.is_leaving:
             self._until = time.monotonic() + self._limits.keepalive
         return Reply(
             response.status, {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}, read
@@ -111,7 +122,7 @@ class Connection:
 
     @staticmethod
     def _body(response: httpcore.Response) -> tuple[bytes, bool]:
-        """Return the body as far as it is wanted, and whether that is all of it."""
+        """Return the body up to `MOST_BODY` bytes, and whether that is all of it."""
         read = bytearray()
         try:
             for chunk in response.iter_stream():
@@ -124,16 +135,16 @@ class Connection:
 
     @property
     def may_be_kept(self) -> bool:
-        """Whether another exchange may follow, and its time has not run out."""
+        """Whether another exchange may follow now."""
         return time.monotonic() < self._until
 
     def may_be_used(self) -> bool:
-        """Whether a kept connection is still good."""
-        return self.may_be_kept and self._line.is_quiet()
+        """Whether a kept connection can still be used."""
+        return self.may_be_kept and self._stream.is_quiet()
 
     def close(self) -> None:
         """Close the socket."""
-        self._line.close()
+        self._stream.close()
 
 
 def _is_refused_stream(error: httpcore.RemoteProtocolError) -> bool:

@@ -1,6 +1,5 @@
 """Firebase Cloud Messaging for Android: the HTTP v1 interface, one request for each notification."""
 
-import json
 import ssl
 from functools import partial
 from typing import Any
@@ -8,13 +7,13 @@ from urllib.parse import quote
 
 from notifications.providers.access import AccessToken, NoAccess, ServiceAccount
 from notifications.providers.addresses import service_url
-from notifications.providers.connection import Limits, Reply
+from notifications.providers.connection import Reply, TransportLimits
 from notifications.providers.fitting import encoded, fitted
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 
 URL = "https://fcm.googleapis.com"
-# Of the message, whose frame and token we count along.
+# Of the message, with its frame and token.
 MOST_BYTES = 4_096
 
 
@@ -31,7 +30,7 @@ class FcmSender:
         project_id: str | None = None,
         url: str = URL,
         tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        limits: TransportLimits | None = None,
     ) -> None:
         account = ServiceAccount.read(service_account)
         self._transport = Transport(tls=tls, limits=limits)
@@ -40,7 +39,7 @@ class FcmSender:
         self._url = service_url(f"{url.rstrip('/')}/v1/projects/{project}/messages:send")
 
     def send(self, push: Push) -> Answer:
-        """Make one attempt, and a second with a new access token when Google refuses ours. Never raises."""
+        """Make one attempt, and a second with a new access token if Google refuses ours. Never raises."""
         body = fitted(partial(_message, push), *wording(push), MOST_BYTES)
         if body is None:
             return Refused("the data alone is too long")
@@ -77,25 +76,25 @@ def _message(push: Push, title: str, body: str | None) -> bytes:
         if body is not None:
             notification["body"] = body
         if push.collapse_id:
-            # What is visible FCM stores as collapsible anyhow, and it documents that it ignores the key then; the
-            # reference of the interface makes no such exception. On a phone that is reached the tag decides.
+            # FCM stores visible notifications as collapsible in any case and documents that it ignores the key then;
+            # the reference of the interface does not say so. On a phone that is reached, the tag decides.
             android["collapse_key"] = push.collapse_id
             notification["tag"] = push.collapse_id
         android["notification"] = notification
     else:
-        # FCM keeps four keys for a device that is away, and no promise which: never one for each conversation.
+        # For an offline device FCM keeps four keys, unspecified which: so never a key for each conversation.
         android["collapse_key"] = push.kind
-    return encoded({"message": {"token": push.token, "data": facts(push), "android": android}})
+    return encoded({"message": {"token": push.token, "data": app_data(push), "android": android}})
 
 
 def _error(reply: Reply) -> tuple[str, str]:
-    """Return FCM's own code for what was wrong, else Google's, else the status; and all that was said."""
+    """Return FCM's error code, else Google's, else the status; and the whole error as text."""
     try:
-        error = json.loads(reply.body)["error"]
+        error = reply.json["error"]
         details = error.get("details") or []
         codes = [detail["errorCode"] for detail in details if "errorCode" in detail]
         code = (codes or [error["status"]])[0]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (LookupError, TypeError, AttributeError):
         return f"status {reply.status}", ""
     return (code[:100] if isinstance(code, str) else f"status {reply.status}"), str(error)
 
@@ -107,18 +106,15 @@ def _answer(reply: Reply) -> Answer:
     if reply.status == 404 and code == "UNREGISTERED":
         return Dead(code)
     if reply.status == 429:
-        # A quota is of the project, or of one device; only the first says anything about the others.
+        # A quota is of the project or of one device; only that of the project concerns other devices.
         return Busy(code, reply.retry_after, counts="device" not in words.lower())
-    # A wrong key, missing rights, an interface that is switched off or unpaid are mended by the operator, and what was
-    # to be sent meanwhile waits for that. A token of another project's app is of no use to any key of this one.
+    # The operator can correct a wrong key, missing rights, or an interface that is off or not paid for: pushes wait for
+    # that. A token of another project's app works with no key of this project.
     if reply.status >= 500 or reply.status == 401 or (reply.status == 403 and code != "SENDER_ID_MISMATCH"):
         return Busy(code, reply.retry_after)
     return Refused(code)
 
 
 def _name(reply: Reply) -> str | None:
-    try:
-        name = json.loads(reply.body)["name"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
+    name = reply.json.get("name")
     return name[:200] if isinstance(name, str) else None

@@ -1,11 +1,11 @@
-"""How a text that is too long for a provider is cut: the body first, then the title."""
+"""Cuts a text that is too long for a provider: first the body, then the title."""
 
 import json
 import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-# Joins emoji to one picture; what follows it belongs to what stands before it.
+# Joins emoji into one; the character after it belongs to the one before it.
 JOINER = "\u200d"
 ELLIPSIS = "…"
 # U+1F3FB to U+1F3FF: skin tones, which change the emoji before them.
@@ -13,14 +13,14 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 def encoded(value: Any) -> bytes:
-    """Return JSON in UTF-8 without spaces. Half a surrogate pair, which UTF-8 cannot say, becomes "?"."""
+    """Return JSON in UTF-8 without spaces. A lone surrogate, which UTF-8 cannot encode, becomes "?"."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def shortened(text: str, most: int) -> str:
-    """Return at most `most` code points of a text, the last of them an ellipsis where something is missing.
+    """Return at most `most` code points of a text; the last is an ellipsis if something was cut.
 
-    A letter keeps its accents and an emoji its parts, or it goes as a whole.
+    A letter is not separated from its accents, nor an emoji from its parts.
     """
     if len(text) <= most:
         return text
@@ -31,9 +31,9 @@ def shortened(text: str, most: int) -> str:
 
 
 def fitted(compose: Callable[[str, str | None], bytes], title: str, body: str | None, most: int) -> bytes | None:
-    """Return what `compose` makes of the most of title and body that keeps it within `most` bytes.
+    """Return `compose` of as much of title and body as fits into `most` bytes.
 
-    None when it is too long even without any text.
+    None if it is too long even without any text.
     """
     whole = compose(title, body)
     if len(whole) <= most:
@@ -46,7 +46,7 @@ def fitted(compose: Callable[[str, str | None], bytes], title: str, body: str | 
 
 
 def _longest(compose: Callable[[int], bytes], points: int, most: int) -> bytes:
-    """Return what `compose` makes of the largest number up to `points` that fits; 0 is known to fit."""
+    """Return `compose` of the largest number up to `points` that fits; 0 is known to fit."""
     low, high = 0, points
     while low < high:
         middle = (low + high + 1) // 2

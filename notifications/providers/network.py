@@ -1,6 +1,6 @@
-"""How connections are made: names resolved in bounded time, and only addresses dialled that may be.
+"""Makes connections: resolves names in bounded time, and dials only permitted addresses.
 
-Not here: what goes over a connection (line.py, transport.py), and which addresses are public (addresses.py).
+Not here: what goes over a connection (stream.py, transport.py), and which addresses are public (addresses.py).
 """
 
 import socket
@@ -14,7 +14,7 @@ from notifications.providers.addresses import UnsafeAddress, is_public
 
 # Returns the IP addresses of a host, in the order in which to try them. May block; raises OSError.
 Resolve = Callable[[str, int], list[str]]
-# Lookups that hang stay behind as threads until the system's resolver gives up; no more than this of them.
+# A lookup that hangs leaves a thread behind until the system's resolver gives up. At most so many run at once.
 MOST_LOOKUPS = 64
 
 
@@ -25,7 +25,7 @@ def system_addresses(host: str, port: int) -> list[str]:
 
 
 class Network(httpcore.NetworkBackend):
-    """Dials services that the operator named, wherever they are."""
+    """Dials services that the operator named; any address is permitted."""
 
     def __init__(self, *, resolve: Resolve = system_addresses) -> None:
         self._resolve = resolve
@@ -41,15 +41,15 @@ class Network(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect within `timeout` seconds, the lookup included, to the first address that answers.
 
-        :raises UnsafeAddress: the name stands for an address that may not be dialled.
-        :raises httpcore.ConnectError: nobody answers there; httpcore.ConnectTimeout: not in time.
+        :raises UnsafeAddress: the name has an address that may not be dialled.
+        :raises httpcore.ConnectError: no address accepts; httpcore.ConnectTimeout: none in time.
         """
         until = time.monotonic() + (timeout or 60)
         addresses = self.permitted(host, port, self._addresses(host, port, until))
         failure: Exception = httpcore.ConnectError("no address")
-        for place, address in enumerate(addresses):
-            # An address behind which packets vanish leaves time for the others.
-            seconds = (until - time.monotonic()) / (len(addresses) - place)
+        for tried, address in enumerate(addresses):
+            # An address that never answers leaves time for the others.
+            seconds = (until - time.monotonic()) / (len(addresses) - tried)
             if seconds <= 0:
                 raise httpcore.ConnectTimeout("connecting")
             try:
@@ -60,11 +60,11 @@ class Network(httpcore.NetworkBackend):
         raise failure
 
     def permitted(self, host: str, port: int, addresses: list[str]) -> list[str]:
-        """Return the addresses that may be dialled for this host; here all."""
+        """Return the addresses that may be dialled for this host: all of them."""
         return addresses
 
     def _addresses(self, host: str, port: int, until: float) -> list[str]:
-        """Look a host up in a thread of its own: the system's resolver knows no time-out."""
+        """Look a host up, in a thread of its own: the system's resolver has no time-out."""
         if not self._lookups.acquire(timeout=max(0, until - time.monotonic())):
             raise httpcore.ConnectTimeout("too many lookups hang")
         answer: list[list[str] | Exception] = []
@@ -93,10 +93,10 @@ class Network(httpcore.NetworkBackend):
 
 
 class PublicNetwork(Network):
-    """Dials hosts that strangers named: none of whose addresses lies in a network of our own.
+    """Dials hosts that clients named, never one with an address in a private network.
 
-    Every address must be public, not only the one that is dialled: a name that mixes them was made to slip through.
-    `allowed` are "host:port" that pass whatever they are.
+    Every address must be public, not only the one that is dialled: a name that mixes both was made to get around the
+    check. `allowed` are "host:port" that pass without the check.
     """
 
     def __init__(self, *, allowed: Collection[str] = (), resolve: Resolve = system_addresses) -> None:
@@ -104,7 +104,7 @@ class PublicNetwork(Network):
         self.allowed = frozenset(allowed)
 
     def permitted(self, host: str, port: int, addresses: list[str]) -> list[str]:
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if place not in self.allowed and not all(map(is_public, addresses)):
-            raise UnsafeAddress("a name that stands for a private address")
+        host_and_port = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if host_and_port not in self.allowed and not all(map(is_public, addresses)):
+            raise UnsafeAddress("a name with a private address")
         return addresses

@@ -1,11 +1,11 @@
-"""What a sender is given and what it answers. Not here: whom to tell what, and what follows from an answer."""
+"""A sender's argument and its answers. Not here: what to send to whom, and what follows from an answer."""
 
 import datetime
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-Kind = Literal["message", "badge", "sync", "test"]
+PushKind = Literal["message", "badge", "sync", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,14 @@ class Push:
     `message` and `test` are shown; `badge` changes only the number on the icon; `sync` wakes the app silently.
     """
 
-    id: UUID  # of the delivery; what a provider that knows idempotency is given
-    kind: Kind
+    id: UUID  # of the delivery; sent to providers that take an id
+    kind: PushKind
     token: str  # of APNs or FCM; for Web Push the endpoint
     badge: int  # unread messages of the person in all conversations
     data: dict[str, str]  # ids and counts for the app: all values text, since FCM wants text
     collapse_id: str | None = None  # at most 64 bytes; a newer push with the same one replaces the older on the device
     thread_id: str | None = None  # groups what belongs to a conversation
-    title: str | None = None  # None: `wording` says what is shown instead
+    title: str | None = None  # None: `wording` returns the default
     body: str | None = None
     seconds_to_live: int = 86_400
     sandbox: bool = False  # APNs' other environment
@@ -31,14 +31,14 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took it. `provider_id` is the provider's name for it."""
+    """The provider took the push. `provider_id` is the id that the provider gave it."""
 
     provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """The token is gone; `since` when, where the provider says so: one that was registered again later lives."""
+    """The token is no longer valid, `since` when, if the provider says so; one that was registered later is valid."""
 
     reason: str
     since: datetime.datetime | None = None
@@ -46,10 +46,10 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another try may succeed, not before `retry_after` seconds where the provider said so.
+    """Another attempt may succeed, after `retry_after` seconds at the earliest if the provider said so.
 
-    Also while it does not accept our key, which the operator can mend.
-    `counts`: it speaks against the provider as a whole, and not only against this device or this process.
+    Also the answer while the provider refuses our key, which the operator can correct. `counts`: it is a failure of the
+    provider as a whole, and not only of this device or this process.
     """
 
     reason: str
@@ -59,7 +59,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Our mistake, or nothing that another try mends. Never a reason to remove a token."""
+    """The provider refused the push, and another attempt would not help. Never a reason to remove a token."""
 
     reason: str
 
@@ -68,19 +68,19 @@ Answer = Accepted | Dead | Busy | Refused
 
 
 class Sender(Protocol):
-    """The door to one provider."""
+    """Sends to one provider."""
 
     def send(self, push: Push) -> Answer:
         """Make one attempt. Never raises; many threads call it at once."""
 
 
 def wording(push: Push) -> tuple[str, str | None]:
-    """Return the title and body to show: generic words where the push has none of its own."""
+    """Return the title and body to show: generic ones if the push has none."""
     if push.title is not None:
         return push.title, push.body
     return ("Chatsite: test" if push.kind == "test" else "New message"), push.body
 
 
-def facts(push: Push) -> dict[str, str]:
-    """Return what the app itself is told: `data`, with the kind and the badge as text."""
+def app_data(push: Push) -> dict[str, str]:
+    """Return the data for the app: `data`, with the kind and the badge as text."""
     return {"kind": push.kind, **push.data, "badge": str(push.badge)}

@@ -1,11 +1,11 @@
-"""HTTP for all senders: pooled connections, one POST at a time on each, and one error for whatever goes wrong.
+"""HTTP for all senders: pooled connections, one POST at a time on each, and one error for every failure.
 
-httpcore 1.0.9 gives HTTP/2 and HTTP/1.1, but not its pool: in the synchronous form its HTTP/2 connection is not safe
-for several threads. It asks h2 for the next stream and opens it in two steps, so that two threads can get the same
-one; it compresses headers in one order and may write them in another; and one stream that times out fails all that
-share the connection. Our threads wait for their answers anyway, so a connection of each loses nothing: here a
-connection has one exchange at a time, which also keeps to the single stream that Apple allows at first, and any
-connection on which something failed is closed.
+It uses the connections of httpcore 1.0.9 for HTTP/2 and HTTP/1.1, but not its pool, which shares an HTTP/2 connection
+between threads. That is not safe: it asks h2 for the next stream and opens it in two steps, so that two threads can
+get the same one; it compresses headers in one order and may write them in another; and a stream that times out fails
+all others on the connection. Our threads wait for their answers anyway, so a connection for each costs nothing. One
+exchange at a time also keeps to the single stream that Apple allows at first. A connection on which anything failed
+is closed. Why not httpx: docs/decisions/0021.
 """
 
 import logging
@@ -19,15 +19,15 @@ import httpcore
 import hyperframe.exceptions
 
 from notifications.providers.addresses import Url
-from notifications.providers.connection import Connection, Limits, Reply
-from notifications.providers.line import NotProcessed
+from notifications.providers.connection import ProviderConnection, Reply, TransportLimits
 from notifications.providers.network import Network
+from notifications.providers.stream import NotProcessed
 
-# At DEBUG they write headers: our tokens, and in the path the address of a device.
+# At DEBUG they log headers: our tokens, and in the path the token of a device.
 for _library in ("hpack", "httpcore"):
     logging.getLogger(_library).setLevel(logging.INFO)
 
-# What bytes of strangers make the libraries raise, beyond their own errors for it.
+# What the libraries raise for invalid bytes from the peer.
 _NONSENSE = (
     httpcore.ProtocolError,
     h2.exceptions.H2Error,
@@ -39,7 +39,7 @@ _NONSENSE = (
 
 
 class Unreachable(Exception):
-    """There is no answer; whether the request was processed is unknown. `is_ours`: it never left this process."""
+    """There is no answer; the request may have been processed or not. `is_ours`: it never left this process."""
 
     def __init__(self, reason: str, *, is_ours: bool = False) -> None:
         super().__init__(reason)
@@ -50,28 +50,32 @@ class Unreachable(Exception):
 class Transport:
     """Posts over kept connections. Any number of threads may call it.
 
-    A process that was forked makes connections of its own, provided that no other thread was using it at the fork.
+    A forked process makes connections of its own, if no other thread was using the transport at the fork.
     """
 
     def __init__(
-        self, *, network: Network | None = None, tls: ssl.SSLContext | None = None, limits: Limits | None = None
+        self,
+        *,
+        network: Network | None = None,
+        tls: ssl.SSLContext | None = None,
+        limits: TransportLimits | None = None,
     ) -> None:
         self._network = network or Network()
         self._tls = tls or ssl.create_default_context()
         self._tls.set_alpn_protocols(["h2", "http/1.1"])
-        self._limits = limits or Limits()
+        self._limits = limits or TransportLimits()
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._open = 0  # in use and idle; under `_changed`
-        self._idle: list[Connection] = []  # the one used last at the end; under `_changed`
+        self._idle: list[ProviderConnection] = []  # the last used one at the end; under `_changed`
 
     def post(self, url: Url, headers: dict[str, str], body: bytes) -> Reply:
-        """Send one request; redirects are answers like any other.
+        """Send one request and return the answer; redirects are not followed.
 
-        One attempt, and a second on a fresh connection where the first was certainly not processed.
+        If the first attempt was certainly not processed, there is a second one on a fresh connection.
 
         :raises Unreachable: there is no answer.
-        :raises UnsafeAddress: the name stands for an address that may not be dialled.
+        :raises UnsafeAddress: the name has an address that may not be dialled.
         """
         if self._process != os.getpid():
             self._start_anew()
@@ -85,7 +89,7 @@ class Transport:
             raise Unreachable("refused") from error
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         with self._changed:
             idle, self._idle = self._idle, []
             self._open -= len(idle)
@@ -94,14 +98,14 @@ class Transport:
             connection.close()
 
     def _attempt(self, url: Url, headers: dict[str, str], body: bytes, *, fresh: bool) -> Reply:
-        connection: Connection | None = None
+        connection: ProviderConnection | None = None
         kept = False
         self_made = False
         try:
             connection = self._kept(url, fresh=fresh)
             if connection is None:
                 self_made = True
-                connection = Connection(url, self._network, self._tls, self._limits)
+                connection = ProviderConnection(url, self._network, self._tls, self._limits)
             reply = connection.post(url, headers, body)
             kept = connection.may_be_kept
             return reply
@@ -114,12 +118,12 @@ class Transport:
         except (httpcore.NetworkError, OSError) as error:
             raise Unreachable("reset") from error
         except _NONSENSE as error:
-            raise Unreachable("broken off, or nonsense") from error
+            raise Unreachable("broken off, or an invalid answer") from error
         finally:
             if connection is not None or self_made:
                 self._give_back(connection, kept=kept)
 
-    def _kept(self, url: Url, *, fresh: bool) -> Connection | None:
+    def _kept(self, url: Url, *, fresh: bool) -> ProviderConnection | None:
         """Return a kept connection to the origin, or None when one may be made; either counts as open.
 
         :raises Unreachable: all connections are in use, and none became free in time.
@@ -138,24 +142,24 @@ class Transport:
                     return None
             if surplus is not None:
                 surplus.close()
-                return None  # its place is ours
+                return None  # its slot is ours
             assert found is not None
             if found.may_be_used():
                 return found
             self._give_back(found, kept=False)
 
-    def _take(self, origin: str, *, fresh: bool) -> tuple[Connection | None, Connection | None]:
-        """Return the idle connection of this origin that was used last, or else one whose place is needed."""
+    def _take(self, origin: str, *, fresh: bool) -> tuple[ProviderConnection | None, ProviderConnection | None]:
+        """Return the last used idle connection to this origin; or else an idle one to close, if its slot is needed."""
         if not fresh:
-            for place in range(len(self._idle) - 1, -1, -1):
-                if self._idle[place].origin == origin:
-                    return self._idle.pop(place), None
+            for index in range(len(self._idle) - 1, -1, -1):
+                if self._idle[index].origin == origin:
+                    return self._idle.pop(index), None
         if self._open >= self._limits.connections and self._idle:
             return None, self._idle.pop(0)
         return None, None
 
-    def _give_back(self, connection: Connection | None, *, kept: bool) -> None:
-        """Keep a connection for others, or give its place away; close those whose time ran out."""
+    def _give_back(self, connection: ProviderConnection | None, *, kept: bool) -> None:
+        """Keep a connection as idle, or close it and free its slot; close the idle ones whose time ran out."""
         with self._changed:
             gone = [idle for idle in self._idle if not idle.may_be_kept]
             self._idle = [idle for idle in self._idle if idle.may_be_kept]
@@ -171,13 +175,13 @@ class Transport:
             connection.close()
 
     def _start_anew(self) -> None:
-        """Leave the connections to the process from which this one was forked."""
+        """Drop the connections of the process from which this one was forked."""
         with self._changed:
             if self._process == os.getpid():
                 return
             inherited, self._idle, self._open, self._process = self._idle, [], 0, os.getpid()
         for connection in inherited:
-            connection.close()  # only this process's hold on the socket: TLS says no goodbye
+            connection.close()  # only this process's descriptor; it sends no close of TLS
 
 
 def _why(error: httpcore.ConnectError) -> str:

@@ -1,4 +1,4 @@
-"""Who we are to push services of browsers (RFC 8292): one key, and a signed token for each origin."""
+"""VAPID (RFC 8292) identifies this server to push services of browsers: one key, and a signed token for each origin."""
 
 import base64
 import binascii
@@ -10,10 +10,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-# RFC 8292 allows a day, from the push service's clock; ours may be off by some.
+# RFC 8292 allows a day by the push service's clock; ours may differ.
 VALID_SECONDS = 11 * 3_600
 RENEW_SECONDS = 6 * 3_600
-# Endpoints come from strangers, and so do their origins.
+# Clients name the endpoints, and with them the origins.
 MOST_ORIGINS = 1_000
 
 
@@ -23,7 +23,7 @@ def base64url(raw: bytes) -> str:
 
 
 def from_base64url(text: str) -> bytes:
-    """Return what base64url says, with or without padding.
+    """Return the bytes of base64url, with or without padding.
 
     :raises ValueError: other characters, or the wrong number of them.
     """
@@ -34,7 +34,7 @@ def from_base64url(text: str) -> bytes:
         raw = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("not base64url") from error
-    # Both alphabets would otherwise pass: b64decode lets + and / through beside - and _.
+    # b64decode lets + and / through besides - and _.
     if "+" in text or "/" in text:
         raise ValueError("not base64url")
     return raw
@@ -60,7 +60,7 @@ def point(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def read_private_key(private: str) -> ec.EllipticCurvePrivateKey:
-    """Return the private key that 32 bytes in base64url, or PEM, stand for.
+    """Return the private key, given as 32 bytes in base64url or as PEM.
 
     :raises ValueError: it is neither.
     """
@@ -76,7 +76,7 @@ def read_private_key(private: str) -> ec.EllipticCurvePrivateKey:
 
 
 class Vapid:
-    """Signs for origins; each token is used again for some hours. Any thread may call it."""
+    """Signs tokens for origins and uses each for some hours. Any thread may call it."""
 
     def __init__(self, private: str, subject: str) -> None:
         if not subject.startswith(("mailto:", "https:")):

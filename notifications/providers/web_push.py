@@ -1,4 +1,4 @@
-"""Web Push: the browser's push service is told in HTTP (RFC 8030) what only the browser can read (RFC 8291)."""
+"""Web Push: HTTP to the browser's push service (RFC 8030), with content that only the browser can read (RFC 8291)."""
 
 import hashlib
 import ssl
@@ -8,21 +8,21 @@ import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.providers.addresses import UnsafeAddress, checked_url
-from notifications.providers.connection import Limits, Reply
+from notifications.providers.connection import Reply, TransportLimits
 from notifications.providers.fitting import encoded, fitted
 from notifications.providers.network import PublicNetwork
-from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, facts, wording
+from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused, app_data, wording
 from notifications.providers.transport import Transport, Unreachable
 from notifications.providers.vapid import Vapid, base64url, from_base64url
 
-# Push services take 4,096 bytes: 86 are the header with our key, 16 the seal and one says that it is the last record.
+# Push services take 4,096 bytes: 86 are the header with our key, 16 the tag, and one marks the last record.
 MOST_BYTES = 3_993
 
 
 def check_keys(p256dh: str, auth: str) -> tuple[bytes, bytes]:
     """Return the keys of a subscription as bytes: the browser's point on P-256 and its secret.
 
-    :raises ValueError: they are no such keys.
+    :raises ValueError: they are not valid keys.
     """
     key, secret = from_base64url(p256dh), from_base64url(auth)
     if len(key) != 65 or key[0] != 4:
@@ -36,10 +36,10 @@ def check_keys(p256dh: str, auth: str) -> tuple[bytes, bytes]:
 class WebPushSender:
     """Sends to the push services of browsers. `vapid_private_key`: 32 bytes in base64url, or PEM.
 
-    `subject` is where a push service finds us: mailto: or https:. `network` decides whom we talk to; its `allowed`
-    are the endpoints that need not be public.
+    `subject` is the contact for push services: mailto: or https:. `network` decides which addresses are dialled; its
+    `allowed` are the endpoints that need not be public.
 
-    :raises ValueError: key or subject are none.
+    :raises ValueError: the key or the subject is not valid.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class WebPushSender:
         subject: str,
         network: PublicNetwork | None = None,
         tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        limits: TransportLimits | None = None,
     ) -> None:
         self._vapid = Vapid(vapid_private_key, subject)
         network = network or PublicNetwork()
@@ -79,7 +79,7 @@ class WebPushSender:
         }
         if push.collapse_id:
             headers["topic"] = base64url(hashlib.sha256(push.collapse_id.encode()).digest())[:32]
-        # A key pair for each message, as RFC 8291 has it.
+        # RFC 8291 wants a new key pair for each message.
         own = ec.generate_private_key(ec.SECP256R1())
         sealed = http_ece.encrypt(text, private_key=own, dh=key, auth_secret=secret, version="aes128gcm")
         try:
@@ -95,27 +95,27 @@ class WebPushSender:
 
 
 def _payload(push: Push, title: str, body: str | None) -> bytes:
-    said = facts(push)
+    content = app_data(push)
     if push.kind in ("message", "test"):
-        said["title"] = title
+        content["title"] = title
         if body is not None:
-            said["body"] = body
-    return encoded(said)
+            content["body"] = body
+    return encoded(content)
 
 
 def _answer(reply: Reply) -> Answer:
     if reply.status in (200, 201, 202, 204):
         location = reply.headers.get("location")
         return Accepted(location[:500] if location else None)
-    # Of the body nothing is told: it is a stranger's, and may repeat the endpoint, which is a secret.
+    # The body is not recorded: a stranger wrote it, and it may repeat the endpoint, which is a secret.
     reason = f"status {reply.status}"
     if reply.status in (404, 410):
         return Dead(reason)
     if reply.status == 429 or reply.status >= 500:
         return Busy(reason, reply.retry_after)
     if reply.status in (401, 403):
-        # Our key, its subject or our clock: the operator can mend that. Or the browser subscribed with another key of
-        # ours, which services tell in 401 as well as in 403: the operator can put that key back, or the browser
-        # subscribes again. Whoever registers such a subscription must not close the service for all others.
+        # Our key, its subject or our clock is wrong: the operator can correct that. Or the browser subscribed with
+        # another key of ours, which services answer with 401 or 403: the operator can restore that key, or the browser
+        # subscribes again. Such a subscription must not open the breaker of the service for all others.
         return Busy(reason, reply.retry_after, counts=False)
     return Refused(reason)

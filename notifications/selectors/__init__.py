@@ -1,1 +1,1 @@
-"""What is read for decisions (`facts`), of the list in the app, of preferences, and of a message's way (`trace`)."""
+"""Reads for decisions (`facts`), the list in the app, preferences, digests, and the trace of a message (`trace`)."""

@@ -1,20 +1,20 @@
-"""Which providers fail, as this process knows it: asked of the database once a second, however many pushes go."""
+"""Which providers fail, as this process knows: it asks the database at most once a second, however many pushes go."""
 
 import time
 from collections.abc import Mapping
 
 from notifications.models import Breaker
 
-# Failures in a row after which a provider is left alone.
+# After so many failures in a row the breaker opens.
 FAILURES_TO_OPEN = 5
 KNOWN_FOR_SECONDS = 1.0
 
-# When it was asked, and what was found; replaced as a whole, for threads read it.
+# When the database was asked, and its answer. The tuple is replaced as a whole, since threads read it without a lock.
 _known: list[tuple[float, Mapping[str, Breaker]]] = [(float("-inf"), {})]
 
 
 def failing() -> Mapping[str, Breaker]:
-    """Return the providers that failed since they last answered, by name; up to a second old."""
+    """Return the breakers with failures since the last answer, by name; up to a second old."""
     asked_at, known = _known[0]
     if time.monotonic() - asked_at > KNOWN_FOR_SECONDS:
         asked_at = time.monotonic()
@@ -24,5 +24,5 @@ def failing() -> Mapping[str, Breaker]:
 
 
 def forget() -> None:
-    """Ask the database the next time."""
+    """Make the next call of `failing` ask the database."""
     _known[0] = float("-inf"), {}

@@ -1,4 +1,4 @@
-"""What a digest tells somebody: their conversations with messages that stayed unread."""
+"""What a digest says: a person's conversations with messages that stayed unread."""
 
 import datetime
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from accounts.selectors import kept_apart
 from conversations.frames import ConversationBody, ConversationListQuery
 from conversations.selectors import conversation_page
 from messaging.models import Mention, Message
+from notifications.decision import Level, strictest
 from notifications.models import Preferences
 
-# A mail names so many conversations, and so many messages of each; the rest are numbers.
+# A mail names at most so many conversations, and so many messages of each; it gives only the number of the others.
 CONVERSATIONS = 20
 LOOKED_AT = 200
 MESSAGES = 3
 EXCERPT_CODE_POINTS = 200
-Level = Preferences.Level
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DigestLine:
     """One message in a digest: who wrote, and the beginning of it."""
 
     sender: str
@@ -28,27 +28,27 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One conversation in a digest. `lines` only for who wants to see sender and text.
+class DigestPart:
+    """One conversation in a digest. `lines` is empty unless the person turned `preview` on.
 
-    For who wants mentions only, everything else is left out, of the count too.
+    With `only_mentions`, `unread_count` and `lines` are of the messages that mention the person.
     """
 
     name: str
     unread_count: int
     only_mentions: bool
-    lines: Sequence[Line]
+    lines: Sequence[DigestLine]
 
 
 def digest_of(
     user: User, *, preferences: Preferences, older_than: datetime.datetime, since: datetime.datetime | None
-) -> list[Part]:
+) -> list[DigestPart]:
     """Return the conversations in which messages of others, written after `since` and before `older_than`, are unread.
 
-    Not those that the person muted, wants nothing of, or whose notifications are off; and nothing of people who are
-    kept apart from them.
+    Left out are conversations that the person muted or set to level NONE, or whose notifications are off; and
+    messages of people in a blocked pair with them.
     """
-    apart = kept_apart([user.pk])[user.pk]
+    blocked = kept_apart([user.pk])[user.pk]
     page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=LOOKED_AT))
     parts = []
     for body in page.results:
@@ -60,7 +60,7 @@ def digest_of(
             sequence__gt=body.me.last_read_sequence,
             created_at__lte=older_than,
             deleted_at=None,
-        ).exclude(sender_id__in={user.pk, *apart})
+        ).exclude(sender_id__in={user.pk, *blocked})
         unread = unread.filter(sender__isnull=False).select_related("sender").order_by("-sequence")
         if since is not None:
             unread = unread.filter(created_at__gt=since)
@@ -71,31 +71,30 @@ def digest_of(
         newest = list(unread[:MESSAGES])
         if newest:
             lines = [_line(message) for message in reversed(newest)] if preferences.preview else []
-            # A direct conversation is called as the sender is.
+            # The name of a direct conversation is that of the sender.
             named = preferences.preview or body.type != "direct"
             name = plain(body.display_name) if named else "Direct conversation"
             count = body.mention_count if only_mentions else body.unread_count
-            parts.append(Part(name, count, only_mentions, lines))
+            parts.append(DigestPart(name, count, only_mentions, lines))
         if len(parts) == CONVERSATIONS:
             break
     return parts
 
 
 def plain(text: str) -> str:
-    """Return a text on one line, without characters that steer the display: anybody may have written it."""
+    """Return a text on one line, without control characters for the display: anybody may have written it."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
-def _level(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> str:
-    """Return what somebody wants to be told of a conversation: the stricter of what they said of it and in general."""
+def _level(body: ConversationBody, now: datetime.datetime, preferences: Preferences) -> Level:
+    """Return the stricter of the person's two levels, for this conversation and in general; NONE if muted or off."""
     muted = body.me.muted_until is not None and body.me.muted_until > now
-    levels = {body.me.notification_level, preferences.level}
-    if muted or not body.settings.notifications_enabled or Level.NONE in levels:
+    if muted or not body.settings.notifications_enabled:
         return Level.NONE
-    return Level.MENTIONS if Level.MENTIONS in levels else Level.ALL
+    return strictest((Level(body.me.notification_level), Level(preferences.level)))
 
 
-def _line(message: Message) -> Line:
+def _line(message: Message) -> DigestLine:
     assert message.sender is not None
     text = plain(message.content[:EXCERPT_CODE_POINTS]) or message.message_type.capitalize()
-    return Line(plain(message.sender.shown_name), text)
+    return DigestLine(plain(message.sender.shown_name), text)

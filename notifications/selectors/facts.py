@@ -1,4 +1,4 @@
-"""What the decision about a push is given: gathered for many devices at once, with the same statement for one."""
+"""The arguments of the decision about a push, gathered for one device or many with one statement."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ from notifications.decision import Level
 from notifications.do_not_disturb import DoNotDisturb
 from notifications.models import Preferences, PushDevice
 from notifications.selectors.breakers import FAILURES_TO_OPEN, failing
-from notifications.selectors.reading import DeliveryRow, Row, rows_of
+from notifications.selectors.reading import DeliveryRow, DeviceRow, device_rows
 from presence.store import Activity, store
 from realtime.database.rows import as_moment, as_uuid
 
@@ -25,8 +25,8 @@ _DEFAULTS = Preferences()
 
 
 @dataclass(slots=True)
-class Address:
-    """Where a device is pushed to. `keys` are those of a browser; `badge` is the number that it was told last."""
+class PushAddress:
+    """Where a device is pushed to. `keys`: p256dh and auth of a browser. `badge`: the number that was last pushed."""
 
     device_id: UUID
     user_id: UUID
@@ -38,47 +38,49 @@ class Address:
 
 
 @dataclass(slots=True)
-class Facts:
-    """All that is known of one device and one message, and the decision that follows. `message`: None if it is gone."""
+class PushFacts:
+    """All facts about one device and one message. `message` is None if the row of the message is gone."""
 
-    address: Address
+    address: PushAddress
     breaker: str
-    message: decision.Message | None
-    recipient: decision.Recipient
-    state: decision.Device
+    message: decision.MessageFacts | None
+    recipient: decision.RecipientFacts
+    device: decision.DeviceFacts
 
-    def decide(self, now: datetime.datetime) -> decision.Decision:
-        """Decide now, with the patience of the settings."""
+    def decide(self, now: datetime.datetime) -> decision.PushDecision:
+        """Return the decision at this time, with the timings of the settings."""
         if self.message is None:
-            return decision.Decision(decision.Outcome.DELETED)
-        return decision.decide(self.message, self.recipient, self.state, now, patience())
+            return decision.PushDecision(decision.PushOutcome.DELETED)
+        return decision.decide(self.message, self.recipient, self.device, now, decision_timings())
 
 
-def patience() -> decision.Patience:
-    """Return how long things count on this server."""
-    pace = settings.NOTIFICATION_PACE
-    return decision.Patience(
-        seconds_to_live=pace.live, active_seconds=pace.active, active_patience_seconds=pace.active_patience
+def decision_timings() -> decision.DecisionTimings:
+    """Return the timings of the settings as the decision takes them."""
+    timings = settings.NOTIFICATION_TIMINGS
+    return decision.DecisionTimings(
+        seconds_to_live=timings.live,
+        active_seconds=timings.active,
+        active_wait_seconds=timings.active_wait,
     )
 
 
-def facts_of(message_id: UUID, device_ids: Sequence[UUID]) -> Iterator[Facts]:
-    """Yield what is known of a message for each of the devices that is still there; nothing of newer messages."""
-    return facts_in(rows_of(message_id, device_ids))
+def facts_of_message(message_id: UUID, device_ids: Sequence[UUID]) -> Iterator[PushFacts]:
+    """Yield the facts for each of the devices that still exists; `has_newer` is not looked at and False."""
+    return facts_from_rows(device_rows(message_id, device_ids))
 
 
-def facts_in(rows: Sequence[Row]) -> Iterator[Facts]:
-    """Yield what is known of the device and the message of each row, with what its person does now."""
+def facts_from_rows(rows: Sequence[DeviceRow]) -> Iterator[PushFacts]:
+    """Yield the facts of each row, with the person's activity of now."""
     activity = _activity({str(as_uuid(row.user_id)) for row in rows})
     for row in rows:
         address = _address(row)
         breaker = breaker_of(address.provider, address.token)
-        yield Facts(
+        yield PushFacts(
             address=address,
             breaker=breaker,
             message=_message(row),
             recipient=_recipient(row, activity[str(address.user_id)]),
-            state=decision.Device(
+            device=decision.DeviceFacts(
                 is_signed_in=row.session_is_open and is_opened_with(row.password, row.fingerprint),
                 has_newer=isinstance(row, DeliveryRow) and row.newer_id is not None,
                 open_until=_open_until(breaker),
@@ -87,14 +89,14 @@ def facts_in(rows: Sequence[Row]) -> Iterator[Facts]:
 
 
 def breaker_of(provider: str, token: str) -> str:
-    """Return what is left alone together with a provider: with Web Push, each push service by itself."""
+    """Return the name of a push's breaker: the provider; for Web Push, one for each push service."""
     if provider != PushDevice.Provider.WEB_PUSH:
         return provider
     return f"{provider}:{urlsplit(token).hostname}"[:255]
 
 
-def quiet_of(preferences: Preferences | Row) -> DoNotDisturb:
-    """Return when somebody does not want to be disturbed."""
+def quiet_of(preferences: Preferences | DeviceRow) -> DoNotDisturb:
+    """Return a person's do-not-disturb times."""
     return DoNotDisturb(
         preferences.quiet_from,
         preferences.quiet_until,
@@ -103,8 +105,8 @@ def quiet_of(preferences: Preferences | Row) -> DoNotDisturb:
     )
 
 
-def _address(row: Row) -> Address:
-    return Address(
+def _address(row: DeviceRow) -> PushAddress:
+    return PushAddress(
         device_id=as_uuid(row.device_id),
         user_id=as_uuid(row.user_id),
         provider=PushDevice.Provider(row.provider),
@@ -115,10 +117,10 @@ def _address(row: Row) -> Address:
     )
 
 
-def _message(row: Row) -> decision.Message | None:
+def _message(row: DeviceRow) -> decision.MessageFacts | None:
     if row.sequence is None:
         return None
-    return decision.Message(
+    return decision.MessageFacts(
         sequence=row.sequence,
         created_at=as_moment(row.created_at),
         is_deleted=bool(row.is_deleted),
@@ -126,14 +128,14 @@ def _message(row: Row) -> decision.Message | None:
     )
 
 
-def _recipient(row: Row, activity: Activity) -> decision.Recipient:
-    if row.place_id is None:
-        return decision.Recipient(is_member=False)
+def _recipient(row: DeviceRow, activity: Activity) -> decision.RecipientFacts:
+    if row.participant_id is None:
+        return decision.RecipientFacts(is_member=False)
     preferences = _DEFAULTS if row.preferences_of is None else row
-    return decision.Recipient(
+    return decision.RecipientFacts(
         history_from=row.history_from,
         last_read_sequence=row.last_read_sequence,
-        is_apart=bool(row.is_apart),
+        is_blocked=bool(row.is_blocked),
         is_mentioned=as_uuid(row.user_id) in _mentioned(row.mentions),
         muted_until=_moment(row.muted_until),
         levels=(Level(row.notification_level), Level(preferences.level)),
@@ -151,18 +153,18 @@ def _moment(value: datetime.datetime | None) -> datetime.datetime | None:
 
 @lru_cache(maxsize=16)
 def _mentioned(mentions: str) -> frozenset[UUID]:
-    """Return whom the mentions of a message, as they are stored, name. The rows of a fan-out all have the same."""
+    """Return the ids in a message's stored mentions. Cached: all rows of a fan-out have the same."""
     return frozenset(UUID(mention["user_id"]) for mention in json.loads(mentions))
 
 
 def _open_until(breaker: str) -> datetime.datetime | None:
-    """Return until when a provider is left alone."""
+    """Return until when the breaker is open; None if it is closed."""
     known = failing().get(breaker)
     return known.open_until if known is not None and known.failures >= FAILURES_TO_OPEN else None
 
 
 def _activity(users: Collection[str]) -> dict[str, Activity]:
-    """Return what people do; nothing, while the store is away: better a push too many than one too few."""
+    """Return people's activity. Without Redis nobody is active: a push too many is better than one too few."""
     try:
         return store().activity(users)
     except redis.RedisError:

@@ -13,8 +13,8 @@ from notifications.models import Notification
 
 
 def notification_page(user_id: UUID, query: frames.NotificationQuery) -> frames.NotificationPage:
-    """Return a page of a person's notifications, the newest first, of the conversations that they are in."""
-    rows = _with_place(Notification.objects.filter(user_id=user_id)).order_by("-id")
+    """Return a page of a person's notifications, newest first, of the conversations that they are in."""
+    rows = _with_read_position(Notification.objects.filter(user_id=user_id)).order_by("-id")
     if query.cursor is not None:
         rows = rows.filter(id__lt=query.cursor)
     found = list(rows[: query.limit + 1])
@@ -27,9 +27,9 @@ def notification_page(user_id: UUID, query: frames.NotificationQuery) -> frames.
 
 
 def unread_notifications(user_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return how many notifications each of these people has not read, neither by themselves nor in a conversation."""
+    """Return each person's number of unread notifications: not read in the list, nor by reading the conversation."""
     unread = (
-        _with_place(Notification.objects.filter(user_id__in=user_ids, read_at=None))
+        _with_read_position(Notification.objects.filter(user_id__in=user_ids, read_at=None))
         .filter(sequence__gt=F("last_read"))
         .order_by()
         .values("user_id")
@@ -42,7 +42,7 @@ def notification_body(notification: Notification, read_at: datetime.datetime | N
     """Return a notification as its owner sees it."""
     return frames.NotificationBody(
         id=notification.id,
-        kind=cast(frames.Kind, notification.kind),
+        kind=cast(frames.NotificationKind, notification.kind),
         conversation_id=notification.conversation_id,
         message_id=notification.message_id,
         sequence=notification.sequence,
@@ -52,19 +52,19 @@ def notification_body(notification: Notification, read_at: datetime.datetime | N
     )
 
 
-def _with_place(notifications: QuerySet[Notification]) -> QuerySet[Notification]:
-    """Leave out what belongs to conversations that the person is not in, and add how far they have read the rest."""
-    place = Participant.objects.filter(
+def _with_read_position(notifications: QuerySet[Notification]) -> QuerySet[Notification]:
+    """Leave out notifications of conversations that the person is not in; add their read position in the others."""
+    participant = Participant.objects.filter(
         conversation_id=OuterRef("conversation_id"), user_id=OuterRef("user_id"), left_at=None
     )
     return notifications.annotate(
-        last_read=Subquery(place.values("last_read_sequence")[:1]),
-        place_read_at=Subquery(place.values("last_read_at")[:1]),
+        last_read=Subquery(participant.values("last_read_sequence")[:1]),
+        last_read_at=Subquery(participant.values("last_read_at")[:1]),
     ).filter(last_read__isnull=False)
 
 
 def _read_at(row: Notification) -> datetime.datetime | None:
-    """Return when a notification was read, either way."""
+    """Return when a notification was read, in the list or with the conversation."""
     if row.read_at is None and row.sequence <= row.last_read:  # type: ignore[attr-defined]
-        return cast(datetime.datetime, row.place_read_at)  # type: ignore[attr-defined]
+        return cast(datetime.datetime, row.last_read_at)  # type: ignore[attr-defined]
     return row.read_at

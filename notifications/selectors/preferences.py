@@ -1,4 +1,4 @@
-"""What somebody wants to be notified of, as they see it."""
+"""A person's preferences, as they see them."""
 
 from typing import cast
 from uuid import UUID
@@ -9,12 +9,12 @@ from notifications.models import Preferences
 
 
 def preferences_of(user_id: UUID) -> frames.PreferencesBody:
-    """Return a person's preferences; the defaults of who never said anything."""
+    """Return a person's preferences; the defaults if they never changed anything."""
     return preferences_body(Preferences.objects.filter(user_id=user_id).first() or Preferences())
 
 
 def preferences_body(preferences: Preferences) -> frames.PreferencesBody:
-    """Return preferences as their owner sees them."""
+    """Return preferences as the body that their owner sees."""
     quiet = None
     if preferences.quiet_from is not None and preferences.quiet_until is not None:
         quiet = frames.Quiet(

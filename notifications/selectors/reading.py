@@ -1,4 +1,4 @@
-"""The statement that reads what the decision about a push must know, of one message and a device or of thousands.
+"""The statement that reads the facts for decisions: of one message, for one device or thousands.
 
 Each row costs a handful of look-ups by index, whatever the sizes of groups and tables.
 """
@@ -17,18 +17,18 @@ from accounts.models import DeviceSession, User
 from accounts.selectors import NOT_ENDED, are_apart_in, oldest_cookie
 from conversations.models import Conversation, Participant
 from messaging.models import Message
-from notifications.decision import Outcome
+from notifications.decision import PushOutcome
 from notifications.models import Delivery, Preferences, PushDevice
 from realtime.database.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
 
-# So many newer messages of a conversation are asked whether one goes to a device in the place of an older one.
+# Of a conversation, at most so many newer messages are searched for one that supersedes an older one on a device.
 LOOKED_AT = 200
 
 
-class Row(msgspec.Struct):
-    """A device with its token and session, a message, and the person's place and preferences; None where there is none.
+class DeviceRow(msgspec.Struct):
+    """A device with its token and session, a message, and the person's participant row and preferences.
 
-    Ids and times are as the database gives them.
+    Columns of a row that does not exist are None. Ids and times are as the database driver gives them.
     """
 
     device_id: Any
@@ -47,12 +47,12 @@ class Row(msgspec.Struct):
     is_deleted: bool
     mentions: Any
     conversation_notifies: bool
-    place_id: int | None
+    participant_id: int | None
     history_from: int
     last_read_sequence: int
     muted_until: datetime | None
     notification_level: str
-    is_apart: bool
+    is_blocked: bool
     preferences_of: Any
     push: bool
     preview: bool
@@ -64,8 +64,8 @@ class Row(msgspec.Struct):
     paused_until: datetime | None
 
 
-class DeliveryRow(Row):
-    """And what it takes to push now: what would take its place, the badge, what is shown to who wants a preview."""
+class DeliveryRow(DeviceRow):
+    """A `DeviceRow` with what an attempt needs: other deliveries to the device, the badge, and the preview."""
 
     other_under_way: bool
     newer_id: Any
@@ -77,7 +77,7 @@ class DeliveryRow(Row):
 
 
 def unread_of(user: str) -> str:
-    """Return the expression for how many unread messages a person, given as SQL, has in all their conversations."""
+    """Return the SQL for the number of unread messages of a person (an SQL expression) in all their conversations."""
     unread = "c.message_count - p.read_message_count - (p.sent_count - p.read_sent_count)"
     return (
         f"(SELECT CAST(COALESCE(SUM({unread}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
@@ -107,12 +107,12 @@ _READ = {
     "is_deleted": "m.deleted_at IS NOT NULL",
     "mentions": "m.mentions",
     "conversation_notifies": "c.notifications_enabled",
-    "place_id": "p.id",
+    "participant_id": "p.id",
     "history_from": "p.history_from",
     "last_read_sequence": "p.last_read_sequence",
     "muted_until": "p.muted_until",
     "notification_level": "p.notification_level",
-    "is_apart": are_apart_in("v.user_id", "m.sender_id"),
+    "is_blocked": are_apart_in("v.user_id", "m.sender_id"),
     "preferences_of": "f.user_id",
     "push": "f.push",
     "preview": "f.preview",
@@ -122,7 +122,7 @@ _READ = {
     "quiet_days": "f.quiet_days",
     "time_zone": "f.time_zone",
     "paused_until": "f.paused_until",
-    # A worker has another push of the conversation for this device.
+    # Whether a worker is working on another push of the conversation to this device.
     "other_under_way": (
         f"EXISTS (SELECT 1 FROM {_table(Delivery)} AS o WHERE o.device_id = v.id AND o.is_under_way"  # noqa: S608
         " AND o.next_at > %s AND o.conversation_id = m.conversation_id AND o.id <> r.id)"
@@ -132,7 +132,7 @@ _READ = {
         " WHERE conversation_id = m.conversation_id AND sequence > m.sequence AND deleted_at IS NULL"
         f" ORDER BY sequence DESC LIMIT {LOOKED_AT}) AS nm"
         f" JOIN {_table(Delivery)} AS nd ON nd.message_id = nm.id AND nd.device_id = v.id"
-        f" AND nd.kind = '{Delivery.Kind.MESSAGE}' AND (nd.next_at IS NOT NULL OR nd.outcome = '{Outcome.SENT}')"
+        f" AND nd.kind = '{Delivery.Kind.MESSAGE}' AND (nd.next_at IS NOT NULL OR nd.outcome = '{PushOutcome.SENT}')"
         " ORDER BY nm.sequence DESC LIMIT 1)"
     ),
     "unread": unread_of("v.user_id"),
@@ -144,23 +144,23 @@ _READ = {
 _PAIRS = Columns(Delivery, "message_id", "device_id")
 
 
-def rows_of(message_id: UUID, device_ids: Sequence[UUID]) -> list[Row]:
-    """Return a row for each of the devices that is still there, with the message."""
+def device_rows(message_id: UUID, device_ids: Sequence[UUID]) -> list[DeviceRow]:
+    """Return a row for each of the devices that still exists, with the message."""
     if not device_ids:
         return []
     pairs = [(message_id, device_id) for device_id in device_ids]
     with connection.cursor() as cursor:
         cursor.execute(_of_pairs(), [oldest_cookie(), *_PAIRS.parameters(pairs)])
-        return [Row(*values) for values in cursor if values[0] is not None]
+        return [DeviceRow(*values) for values in cursor if values[0] is not None]
 
 
-def finding(delivery_id: UUID, lease: datetime, now: datetime) -> Statement:
-    """Return the statement that reads the `DeliveryRow` of a delivery that is taken under this lease."""
+def delivery_statement(delivery_id: UUID, lease: datetime, now: datetime) -> Statement:
+    """Return the statement that reads the `DeliveryRow` of a delivery that was claimed with this end of the lease."""
     return Statement(_of_delivery(), [oldest_cookie(), one_moment(now), one_id(delivery_id), one_moment(lease)])
 
 
-def who_read_all(user_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of these people who have no unread message in any conversation."""
+def users_without_unread(user_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these people have no unread message in any conversation."""
     text = f"SELECT u.id FROM {_table(User)} AS u WHERE {ids_in('u.id')} AND {unread_of('u.id')} = 0"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(text, [ids(user_ids)])
@@ -169,7 +169,7 @@ def who_read_all(user_ids: Collection[UUID]) -> set[UUID]:
 
 @cache
 def _of_pairs() -> str:
-    return _select(Row, _PAIRS.source)
+    return _select(DeviceRow, _PAIRS.source)
 
 
 @cache
@@ -178,10 +178,10 @@ def _of_delivery() -> str:
     return _select(DeliveryRow, taken, matching(User, "x", "x.id = m.sender_id"))
 
 
-def _select(wanted: type[Row], source: str, *more: str) -> str:
-    """Return the SELECT of the fields of a kind of row, given where messages and devices r come from.
+def _select(wanted: type[DeviceRow], source: str, *more: str) -> str:
+    """Return the SELECT of the fields of a kind of row; `source`, called r, has `message_id` and `device_id`.
 
-    Its first parameter is `oldest_cookie`, that of a `DeliveryRow`'s second the time.
+    Its first parameter is `oldest_cookie`; the second, for a `DeliveryRow`, is the time.
     """
     joins = (
         matching(PushDevice, "v", "v.id = r.device_id"),

@@ -1,4 +1,4 @@
-"""The token in a mail by which its reader unsubscribes without signing in; it is good for nothing else."""
+"""The token in a mail that lets its reader unsubscribe without signing in; it allows nothing else."""
 
 from uuid import UUID
 
@@ -8,12 +8,12 @@ _signer = Signer(salt="notifications.unsubscribe")
 
 
 def unsubscribe_token(user_id: UUID) -> str:
-    """Return the token of a person. It does not run out: old mail must unsubscribe, too."""
+    """Return a person's token. It does not expire, so that the link in an old mail works, too."""
     return _signer.sign(str(user_id))
 
 
 def user_of_token(token: str) -> UUID | None:
-    """Return whose token this is; None when it is none."""
+    """Return the id of the person whose token this is; None if it is not a valid token."""
     try:
         return UUID(_signer.unsign(token))
     except (BadSignature, ValueError):

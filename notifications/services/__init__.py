@@ -1,1 +1,1 @@
-"""What changes notifications: `devices` and `preferences` by people; `collect`, `fan_out` and `deliver` by workers."""
+"""Writes: `devices`, `preferences` and `in_app` for people; `collect`, `fan_out`, `deliver`, `digests` for workers."""

@@ -1,6 +1,6 @@
-"""The sweep: finds in the log what somebody is to be notified of.
+"""The sweep: finds in the event log what people are to be notified of.
 
-It is the one way in which notifications begin. The path of a message does nothing for them.
+All notifications begin here. Sending a message does nothing for them.
 """
 
 import datetime
@@ -15,18 +15,18 @@ from conversations.event_kinds import CONVERSATION_CREATED, PARTICIPANT_ADDED, P
 from conversations.models import Event
 from messaging.event_kinds import MESSAGE_DELETED, NEW_MESSAGE
 from messaging.models import Message, ReceiptMove
-from notifications.decision import Outcome
+from notifications.decision import PushOutcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import breaker_of
-from notifications.selectors.reading import who_read_all
+from notifications.selectors.reading import users_without_unread
 from notifications.services import in_app
-from notifications.services.progress import looking_through
+from notifications.services.progress import new_ids
 from realtime.database import clock
 
 
 def collect_messages() -> None:
-    """Note new messages that somebody is to be notified of, and devices that show what was deleted or left."""
-    with looking_through("events", Event) as span:
+    """Queue fan-outs for new messages, and silent pushes for devices that show a deleted message or an old number."""
+    with new_ids("events", Event) as span:
         if span is None:
             return
         events = Event.objects.filter(id__gt=span[0], id__lte=span[1])
@@ -35,11 +35,11 @@ def collect_messages() -> None:
             user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
         ).exclude(user_id=OuterRef("actor_id"))
         by_people = Message.objects.filter(id=OuterRef("message_id"), sender__isnull=False)
-        concerning = by_people.filter(in_app.CONCERNS_SOMEBODY)
+        concerning = by_people.filter(in_app.MENTIONS_OR_REPLIES)
         written = new.filter(Exists(by_people), Exists(reachable) | Exists(concerning)).exclude(
             message_id__in=FanOut.objects.filter(message_id__in=new.values("message_id")).values("message_id")
         )
-        delay = datetime.timedelta(seconds=settings.NOTIFICATION_PACE.push_delay)
+        delay = datetime.timedelta(seconds=settings.NOTIFICATION_TIMINGS.push_delay)
         FanOut.objects.bulk_create(
             [
                 FanOut(
@@ -59,44 +59,44 @@ def collect_messages() -> None:
         brought = (PARTICIPANT_ADDED.name, CONVERSATION_CREATED.name)
         in_app.note_added(events.filter(kind__in=brought))
         deleted = events.filter(kind=MESSAGE_DELETED.name)
-        _tell_devices_of_deleted([id for id in deleted.values_list("message_id", flat=True) if id is not None])
-        _tell_devices_of_nothing(events.filter(kind=PARTICIPANT_REMOVED.name).values("user_id"))
+        _sync_devices([id for id in deleted.values_list("message_id", flat=True) if id is not None])
+        _clear_badges(events.filter(kind=PARTICIPANT_REMOVED.name).values("user_id"))
 
 
 def collect_readers() -> None:
-    """Note devices whose badge is to go, because everything was read elsewhere."""
-    with looking_through("receipts", ReceiptMove) as span:
+    """Queue badge pushes for devices that show a number although everything was read elsewhere."""
+    with new_ids("receipts", ReceiptMove) as span:
         if span is None:
             return
-        moves = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ)
-        _tell_devices_of_nothing(moves.values("user_id"))
+        read = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ)
+        _clear_badges(read.values("user_id"))
 
 
-def _tell_devices_of_nothing(user_ids: QuerySet[Any, Any]) -> None:
-    """Note devices of these people that show a number although nothing is unread any more."""
-    # Browsers show no number of their own, and must show something for each push.
+def _clear_badges(user_ids: QuerySet[Any, Any]) -> None:
+    """Queue badge pushes for devices of these people that show a number although nothing is unread any more."""
+    # Not for browsers: they show no number, and each push must show something.
     stale = (
         PushDevice.objects.select_related("apns", "fcm", "web_push")
         .filter(user_id__in=user_ids, badge__gt=0)
         .exclude(provider=PushDevice.Provider.WEB_PUSH)
     )
     now = clock.now()
-    done = who_read_all({device.user_id for device in stale})
+    done = users_without_unread({device.user_id for device in stale})
     Delivery.objects.bulk_create(
         [delivery_to(device, Delivery.Kind.BADGE, now) for device in stale if device.user_id in done],
         ignore_conflicts=True,
     )
 
 
-def _tell_devices_of_deleted(message_ids: Sequence[UUID]) -> None:
-    """Let devices that were shown a message fetch that it is gone."""
-    shown = Delivery.objects.filter(message_id__in=message_ids, kind=Delivery.Kind.MESSAGE, outcome=Outcome.SENT)
+def _sync_devices(message_ids: Sequence[UUID]) -> None:
+    """Queue silent pushes for devices that show these messages, so that the apps fetch that they were deleted."""
+    shown = Delivery.objects.filter(message_id__in=message_ids, kind=Delivery.Kind.MESSAGE, outcome=PushOutcome.SENT)
     now = clock.now()
     Delivery.objects.bulk_create([sync_of(delivery, now) for delivery in shown], ignore_conflicts=True)
 
 
 def sync_of(delivery: Delivery, now: datetime.datetime) -> Delivery:
-    """Return the silent push that follows one whose message was deleted."""
+    """Return the silent push that follows a push whose message was deleted."""
     return Delivery(
         kind=Delivery.Kind.SYNC,
         message_id=delivery.message_id,
@@ -112,7 +112,7 @@ def sync_of(delivery: Delivery, now: datetime.datetime) -> Delivery:
 
 
 def delivery_to(device: PushDevice, kind: str, now: datetime.datetime) -> Delivery:
-    """Return a push to a device, with its token, that is about no message."""
+    """Return a push to a device that is about no message. The device has its provider's row loaded."""
     return Delivery(
         kind=kind,
         user_id=device.user_id,

@@ -1,4 +1,4 @@
-"""Push addresses: registered by a device session, moved with it, and gone when it ends."""
+"""Push addresses: registered by a device session, and deleted with it."""
 
 import datetime
 from collections.abc import Iterable
@@ -23,12 +23,13 @@ TABLE_OF: dict[str, Any] = {Provider.APNS: APNSDevice, Provider.FCM: GCMDevice, 
 
 
 def register_device(session: DeviceSession, wanted: frames.RegisterDevice) -> tuple[PushDevice, bool]:
-    """Make an address the one that this session is pushed to; return it, and whether it is new here.
+    """Register a push address for this session; return it, and whether it is new to the session.
 
-    Whoever had it before loses it: the device is this person's now. It takes the place of the session's former one.
+    It replaces the session's former address. If another session had it, that one loses it: the device is now this
+    person's.
 
     :raises Invalid: the token, the endpoint or its keys cannot be right.
-    :raises DomainError: not_supported, when this server has no keys for the provider.
+    :raises DomainError: not_supported, if this server has no keys for the provider.
     """
     provider = PROVIDER_OF[wanted.platform]
     if not is_set_up(provider):
@@ -41,32 +42,33 @@ def register_device(session: DeviceSession, wanted: frames.RegisterDevice) -> tu
 
 
 def unregister_device(*, user_id: UUID, token: str) -> None:
-    """Forget an address of this person; nothing happens where there is none."""
+    """Delete an address of this person; nothing happens if there is none."""
     with transaction.atomic():
         rows = [row for table in TABLE_OF.values() for row in table.objects.filter(registration_id=token)]
-        _forget(rows, address__user_id=user_id)
+        _delete(rows, address__user_id=user_id)
 
 
 def forget_dead_device(*, device_id: UUID, token: str, since: datetime.datetime | None = None) -> None:
-    """Forget an address whose token its provider says is no longer valid; not one that has got another meanwhile.
+    """Delete an address whose provider says that the token is no longer valid, unless it has another token by now.
 
-    Nor one that was registered after `since`, when the provider found the token dead: it lives again.
+    An address that was registered after `since`, when the provider found the token dead, is kept: the token is in use
+    again.
     """
     with transaction.atomic():
         row = _token_of(PushDevice.objects.filter(id=device_id).select_related(*TABLE_OF).first())
         if row is not None and row.registration_id == token:
             not_since = {"address__registered_at__lte": since} if since is not None else {}
-            _forget([row], address__id=device_id, **not_since)
+            _delete([row], address__id=device_id, **not_since)
 
 
 def forget_orphans() -> int:
-    """Forget the tokens of sessions that were purged; return how many."""
+    """Delete the tokens of sessions that were purged; return how many."""
     count = 0
     for table in TABLE_OF.values():
         with transaction.atomic():
             orphans = table.objects.filter(address=None)
             locked = list(orphans.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
-            # Looked at again: until it was locked somebody may have registered it.
+            # Filtered again: until it was locked, a session may have registered it.
             count += orphans.filter(pk__in=locked).delete()[0]
     return count
 
@@ -74,9 +76,9 @@ def forget_orphans() -> int:
 def _registered(
     session: DeviceSession, provider: Provider, own: dict[str, Any], wanted: frames.RegisterDevice
 ) -> tuple[PushDevice, bool] | None:
-    """Do what `register_device` says; None when the token was forgotten by somebody just now."""
+    """Do what `register_device` says; None, for the caller to try again, if the token was deleted just now."""
     with transaction.atomic():
-        # One after the other for one session, whatever its devices ask at the same time.
+        # Registrations of one session run one after the other.
         DeviceSession.objects.select_for_update(no_key=True).get(id=session.id)
         table = TABLE_OF[provider]
         table.objects.bulk_create([table(registration_id=wanted.device_token, **own)], ignore_conflicts=True)
@@ -88,12 +90,12 @@ def _registered(
         token = locked[locked.index(token)]
         _update(token, own)
         PushDevice.objects.filter(**{provider: token}).exclude(session=session).delete()
-        # Until its token was locked it may have moved away, or died.
+        # Read only now: until its token was locked, the address may have moved to another session or been deleted.
         device = devices.first() or PushDevice(
             user_id=session.user_id, session=session, provider=provider, created_at=clock.now()
         )
         before = _token_of(device)
-        # What is on its way to the session's device goes to its new address.
+        # The row is kept: deliveries that wait for the session's device go to its new address.
         device.provider, device.sandbox = provider, wanted.environment == "sandbox"
         device.registered_at = clock.now()
         for each in TABLE_OF:
@@ -105,7 +107,7 @@ def _registered(
 
 
 def _checked(provider: Provider, wanted: frames.RegisterDevice) -> dict[str, Any]:
-    """Return the columns of the provider's table beside the token.
+    """Return the values of the provider's table besides the token.
 
     :raises Invalid: as `register_device`.
     """
@@ -144,9 +146,9 @@ def _token_of(device: PushDevice | None) -> Any:
 
 
 def _locked(tokens: Iterable[Any]) -> list[Any]:
-    """Lock tokens, in the one order that everybody keeps, and return those that are still there.
+    """Lock tokens in the one order that all code uses, and return those that still exist.
 
-    A session is locked before tokens, and no address changes or goes while its token is not locked.
+    A session is locked before tokens. No address is changed or deleted without the lock of its token.
     """
     found: list[Any] = []
     for table in TABLE_OF.values():
@@ -155,7 +157,7 @@ def _locked(tokens: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _forget(tokens: Iterable[Any], **which: Any) -> None:
-    """Delete tokens whose addresses are such once they are locked, and with them the addresses."""
+def _delete(tokens: Iterable[Any], **matching: Any) -> None:
+    """Delete the tokens that match once they are locked, and with them their addresses."""
     for token in _locked(tokens):
-        type(token).objects.filter(pk=token.pk, **which).delete()
+        type(token).objects.filter(pk=token.pk, **matching).delete()

@@ -1,4 +1,4 @@
-"""Mail about messages that stay unread: one to a person and period, whatever dies in between."""
+"""Mail about messages that stay unread: at most one to a person in each period, also after a process died."""
 
 import datetime
 from collections.abc import Iterable
@@ -24,25 +24,30 @@ from accounts.models import User
 from conversations.models import Event, Participant
 from messaging.event_kinds import NEW_MESSAGE
 from notifications.models import Digest, Preferences, Progress
-from notifications.selectors.digests import Part, digest_of
+from notifications.selectors.digests import DigestPart, digest_of
 from notifications.selectors.unsubscribing import unsubscribe_token
 from notifications.services import breakers
+from notifications.services.queue import BackOff, Leases, Result, lock
 from realtime.database import clock
 
-Outcome = Digest.Outcome
-# People noted in one statement.
+# People in one statement.
 CHUNK = 5_000
 LEASE_SECONDS = 60
+BACK_OFF = BackOff(first=30, most=3600)
 MAIL = "mail"
+
+_leases = Leases(
+    Digest, "attempts", "sent_at", "covered_until", seconds=LEASE_SECONDS, on_claim="attempts = attempts + 1"
+)
 
 
 def collect_digests() -> None:
-    """Note who has messages that stayed unread for the time that the settings say.
+    """Queue digests for people with messages that stayed unread for `DIGEST_AFTER_MINUTES`.
 
-    By then every transaction that wrote one has long ended: nothing below the newest one that is old enough is missing.
+    Every transaction that wrote such a message has long ended: no message below the newest old enough is missing.
     """
     with transaction.atomic():
-        progress = Progress.objects.select_for_update(skip_locked=True).filter(name=MAIL).first()
+        progress = lock(Progress.objects.filter(name=MAIL))
         if progress is None:
             return
         old_enough = Event.objects.filter(id__gt=progress.floor, created_at__lte=_unread_since())
@@ -50,52 +55,70 @@ def collect_digests() -> None:
         if newest is None:
             return
         if settings.MAIL_ENABLED:
-            _note(_with_unread(progress.floor, newest))
+            _queue(_with_unread(progress.floor, newest))
         progress.floor = newest
         progress.save()
 
 
-def send_digest(user_id: UUID) -> None:
-    """Send somebody's digest, if it is due and anything is still unread; nothing happens when somebody else does."""
-    digest = _claimed(user_id)
+def send_digest(user_id: UUID) -> Digest.Outcome | None:
+    """Send a person's digest if it is due and anything is still unread; return its outcome, None if it is not due.
+
+    Also None if another worker has it.
+    """
+    digest = _leases.claim(user_id)
     if digest is None:
-        return
-    preferences = Preferences.objects.filter(user_id=user_id).first() or Preferences(user_id=user_id)
+        return None
+    _leases.write(digest, _work_on(digest))
+    return Digest.Outcome(digest.outcome)
+
+
+def _work_on(digest: Digest) -> Result:
+    """Send a digest, unless nothing is left to be sent or the person wants none."""
     user = digest.user
+    preferences = Preferences.objects.filter(user=user).first() or Preferences(user=user)
     if not (user.is_active and user.email and preferences.email):
-        _finish(digest, Outcome.OFF)
-        return
+        return Result(Digest.Outcome.OFF)
     until = _unread_since()
     parts = digest_of(user, preferences=preferences, older_than=until, since=digest.covered_until)
     if not parts:
-        _finish(digest, Outcome.READ)
-        return
+        return Result(Digest.Outcome.READ)
     if not breakers.may_pass(MAIL):
-        _put_off(digest, breakers.PROBE_SECONDS, "the mail server did not answer lately")
-        return
+        return _again(breakers.PROBE_SECONDS, "the mail server did not answer lately")
     try:
         digest_mail(user, parts, digest.sent_at).send()
     except (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError, SMTPSenderRefused) as error:
-        # Our own mistake, which the operator can mend.
+        # Our own mistake, which the operator can correct.
         breakers.note_failure(MAIL)
-        _put_off(digest, _backoff(digest.attempts), f"{error.smtp_code} {type(error).__name__}")
+        return _again(BACK_OFF.pause(digest.attempts), f"{error.smtp_code} {type(error).__name__}")
     except SMTPRecipientsRefused as refusal:
-        code, said = next(iter(refusal.recipients.values()))
-        _take(digest, code, said)
+        code, text = next(iter(refusal.recipients.values()))
+        return _refused(digest, code, text)
     except SMTPResponseException as refusal:
-        _take(digest, refusal.smtp_code, refusal.smtp_error)
+        return _refused(digest, refusal.smtp_code, refusal.smtp_error)
     except (OSError, SMTPException) as error:
         breakers.note_failure(MAIL)
-        _put_off(digest, _backoff(digest.attempts), type(error).__name__)
-    else:
-        breakers.note_success(MAIL)
-        _finish(digest, Outcome.SENT, covered_until=until)
+        return _again(BACK_OFF.pause(digest.attempts), type(error).__name__)
+    breakers.note_success(MAIL)
+    digest.sent_at, digest.covered_until = clock.now(), until
+    return Result(Digest.Outcome.SENT)
 
 
-def digest_mail(user: User, parts: list[Part], last_at: datetime.datetime | None) -> EmailMultiAlternatives:
-    """Return the mail to a person: as text and as HTML, with a way to unsubscribe by one click (RFC 8058).
+def _refused(digest: Digest, code: int, text: bytes | str) -> Result:
+    """Return the result of a mail server's refusal: final from code 500 on, else for now."""
+    reason = f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    if code >= 500:
+        return Result(Digest.Outcome.REFUSED, reason=reason)
+    return _again(BACK_OFF.pause(digest.attempts), reason)
 
-    `last_at` is when they got the one before.
+
+def _again(seconds: float, reason: str) -> Result:
+    return Result.again(Digest.Outcome.WAITING, seconds=seconds, reason=reason)
+
+
+def digest_mail(user: User, parts: list[DigestPart], last_at: datetime.datetime | None) -> EmailMultiAlternatives:
+    """Return the mail to a person, as text and HTML, with one-click unsubscribing (RFC 8058).
+
+    `last_at` is when the digest before was sent.
     """
     address = f"{settings.PUBLIC_URL}/unsubscribe/{unsubscribe_token(user.pk)}"
     count = sum(part.unread_count for part in parts)
@@ -107,7 +130,7 @@ def digest_mail(user: User, parts: list[Part], last_at: datetime.datetime | None
         headers={
             "List-Unsubscribe": f"<{address}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            # The same when it is sent again after a death: a mail program shows it once.
+            # The same if the mail is sent again after a process died: a mail program shows it once.
             "Message-ID": f"<digest.{user.pk}.{int(last_at.timestamp()) if last_at else 0}@{settings.PUBLIC_URL.split('://')[-1]}>",
             "Auto-Submitted": "auto-generated",
         },
@@ -121,7 +144,7 @@ def _unread_since() -> datetime.datetime:
 
 
 def _with_unread(above: int, up_to: int) -> Iterable[UUID]:
-    """Return who has an address and has not read a message of others in this part of the log."""
+    """Return people with a mail address who have not read a message of others in this span of the log."""
     written = Event.objects.filter(
         id__gt=above,
         id__lte=up_to,
@@ -131,62 +154,23 @@ def _with_unread(above: int, up_to: int) -> Iterable[UUID]:
         sequence__gte=OuterRef("history_from"),
     ).exclude(actor_id=OuterRef("user_id"))
     active = Event.objects.filter(id__gt=above, id__lte=up_to, kind=NEW_MESSAGE.name).values("conversation_id")
-    places = Participant.objects.filter(conversation_id__in=active, left_at=None, user__is_active=True)
-    places = places.filter(Exists(written)).exclude(user__email="").exclude(user__notification_preferences__email=False)
-    return places.order_by().values_list("user_id", flat=True).distinct().iterator(chunk_size=CHUNK)
+    readers = Participant.objects.filter(conversation_id__in=active, left_at=None, user__is_active=True)
+    readers = readers.filter(Exists(written)).exclude(user__email="")
+    readers = readers.exclude(user__notification_preferences__email=False)
+    return readers.order_by().values_list("user_id", flat=True).distinct().iterator(chunk_size=CHUNK)
 
 
-def _note(user_ids: Iterable[UUID]) -> None:
-    """Note digests that are due now, or when the period since the last one is over."""
+def _queue(user_ids: Iterable[UUID]) -> None:
+    """Queue digests: due now, or when the period since the person's last one is over."""
     now, period = clock.now(), datetime.timedelta(minutes=settings.DIGEST_PERIOD_MINUTES)
     ids = list(user_ids)
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         again_at = Greatest(Coalesce(F("sent_at") + period, now), now)
         Digest.objects.filter(user_id__in=some, next_at=None).update(
-            outcome=Outcome.WAITING,
+            outcome=Digest.Outcome.WAITING,
             attempts=0,
             next_at=again_at,
-            hinted_at=None,
+            queued_at=None,
         )
         Digest.objects.bulk_create([Digest(user_id=id, next_at=now) for id in some], ignore_conflicts=True)
-
-
-def _claimed(user_id: UUID) -> Digest | None:
-    now = clock.now()
-    lease = now + datetime.timedelta(seconds=LEASE_SECONDS)
-    due = Digest.objects.filter(user_id=user_id, next_at__lte=now)
-    if not due.update(next_at=lease, hinted_at=None, attempts=F("attempts") + 1):
-        return None
-    return Digest.objects.select_related("user").get(user_id=user_id)
-
-
-def _take(digest: Digest, code: int, said: bytes | str) -> None:
-    """Take a mail server's refusal: for good, or for now."""
-    reason = f"{code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"
-    if code >= 500:
-        _finish(digest, Outcome.REFUSED, reason=reason)
-    else:
-        _put_off(digest, _backoff(digest.attempts), reason)
-
-
-def _backoff(attempts: int) -> float:
-    """Return how many seconds a mail waits after so many attempts: half a minute, then twice as long, up to an hour."""
-    return float(min(3600, 30 * 2 ** (attempts - 1)))
-
-
-def _put_off(digest: Digest, seconds: float, reason: str) -> None:
-    next_at = clock.now() + datetime.timedelta(seconds=seconds)
-    Digest.objects.filter(pk=digest.pk).update(reason=reason[:200], next_at=next_at)
-
-
-def _finish(
-    digest: Digest, outcome: Digest.Outcome, *, reason: str = "", covered_until: datetime.datetime | None = None
-) -> None:
-    Digest.objects.filter(pk=digest.pk).update(
-        outcome=outcome,
-        reason=reason[:200],
-        next_at=None,
-        sent_at=clock.now() if covered_until else digest.sent_at,
-        covered_until=covered_until or digest.covered_until,
-    )

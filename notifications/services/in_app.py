@@ -1,4 +1,4 @@
-"""The list in the app: entries for whom something concerns in particular, and their reading."""
+"""The list in the app: adds mentions, replies and being added to a group, and marks entries as read."""
 
 import datetime
 from collections.abc import Collection, Iterable, Sequence
@@ -20,26 +20,26 @@ from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import encode
 from realtime.wire.errors import NotFound
 
-Kind = Notification.Kind
-# Messages that concern somebody in particular.
-CONCERNS_SOMEBODY = Q(reply_to_id__isnull=False) | ~Q(mentions=[])
+# Messages that mention a person or reply to one.
+MENTIONS_OR_REPLIES = Q(reply_to_id__isnull=False) | ~Q(mentions=[])
 
 
 def note_message(message: Message, members: Collection[UUID]) -> None:
-    """Note for those of the members whom a message mentions or answers that it does, and tell their devices.
+    """Add a notification for each of the members whom a message mentions or replies to, and announce it.
 
-    The caller has a transaction. Who is kept apart from the sender learns nothing; a mention counts before a reply.
+    The caller has a transaction. A person in a blocked pair with the sender gets none; a mention counts before a reply.
     """
     if message.deleted_at is not None or message.sender_id is None or not message.conversation.notifications_enabled:
         return
-    concerned = dict.fromkeys(_answered(message), Kind.REPLY) | dict.fromkeys(_mentioned(message), Kind.MENTION)
+    replies = dict.fromkeys(_replied_to(message), Notification.Kind.REPLY)
+    concerned = replies | dict.fromkeys(_mentioned(message), Notification.Kind.MENTION)
     concerned = {user_id: kind for user_id, kind in concerned.items() if user_id in set(members)}
     if not concerned:
         return
-    apart = kept_apart([message.sender_id])[message.sender_id]
+    blocked = kept_apart([message.sender_id])[message.sender_id]
     visible = Participant.objects.filter(
         conversation_id=message.conversation_id,
-        user_id__in=concerned.keys() - apart,
+        user_id__in=concerned.keys() - blocked,
         left_at=None,
         history_from__lte=message.sequence,
     )
@@ -58,8 +58,8 @@ def note_message(message: Message, members: Collection[UUID]) -> None:
 
 
 def note_added(events: QuerySet[Event]) -> None:
-    """Note for those whom somebody else brought into a group that they were; the caller has a transaction."""
-    came = [
+    """Add a notification for each person whom another one added to a group; the caller has a transaction."""
+    added = [
         (event, user_id)
         for event in events
         for user_id in ([event.user_id] if event.kind == PARTICIPANT_ADDED.name else _founders(event))
@@ -67,27 +67,27 @@ def note_added(events: QuerySet[Event]) -> None:
     _note(
         Notification(
             user_id=user_id,
-            kind=Kind.ADDED,
+            kind=Notification.Kind.ADDED,
             conversation_id=event.conversation_id,
             sequence=event.sequence,
             actor_id=event.actor_id,
             created_at=event.created_at,
         )
-        for event, user_id in came
+        for event, user_id in added
         if user_id is not None and user_id != event.actor_id
     )
 
 
 def _founders(event: Event) -> list[UUID]:
-    """Return who was in a group when it began; nobody for a direct conversation."""
-    places = Participant.objects.filter(
+    """Return the first participants of a group; none for a direct conversation."""
+    founders = Participant.objects.filter(
         conversation_id=event.conversation_id, conversation__type=Conversation.Type.GROUP, joined_at=event.created_at
     )
-    return list(places.values_list("user_id", flat=True))
+    return list(founders.values_list("user_id", flat=True))
 
 
 def read_notifications(*, user_id: UUID, up_to: UUID) -> None:
-    """Mark one's notifications up to one as read, and tell all one's devices.
+    """Mark a person's notifications up to one of them as read, and announce that to all their devices.
 
     :raises NotFound: no such notification of this person.
     """
@@ -101,13 +101,13 @@ def read_notifications(*, user_id: UUID, up_to: UUID) -> None:
 
 
 def purge_notifications(*, before: datetime.datetime) -> int:
-    """Delete notifications from before then; return how many."""
+    """Delete the notifications from before this time; return how many."""
     count, _ = Notification.objects.filter(created_at__lt=before).delete()
     return count
 
 
 def _note(notifications: Iterable[Notification]) -> None:
-    """Write those that are new, and announce them after the commit."""
+    """Write the notifications that are new, and announce them after the commit."""
     wanted = list(notifications)
     known = set(
         Notification.objects.filter(
@@ -120,7 +120,7 @@ def _note(notifications: Iterable[Notification]) -> None:
 
 
 def ephemeral_events_of(notifications: Sequence[Notification]) -> list[EphemeralEvent]:
-    """Return the frames that tell people's devices of their new notifications."""
+    """Return the announcements of new notifications, each for its person's devices."""
     unread = unread_notifications({each.user_id for each in notifications})
     return [
         EphemeralEvent(
@@ -134,8 +134,8 @@ def ephemeral_events_of(notifications: Sequence[Notification]) -> list[Ephemeral
     ]
 
 
-def _answered(message: Message) -> list[UUID]:
-    """Return who wrote the message that this one answers."""
+def _replied_to(message: Message) -> list[UUID]:
+    """Return the sender of the message that this one replies to, or nobody."""
     if message.reply_to_id is None:
         return []
     senders = Message.objects.filter(id=message.reply_to_id, sender__isnull=False).values_list("sender_id", flat=True)

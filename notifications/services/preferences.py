@@ -13,7 +13,7 @@ from realtime.database import clock
 
 
 def update_preferences(*, user_id: UUID, wanted: frames.UpdatePreferences) -> Preferences:
-    """Change one's own preferences; return them. A pause that is over already is none."""
+    """Change a person's own preferences; return them. A pause that is already over is stored as none."""
     given: Mapping[str, Any] = {
         name: value for name in wanted.__struct_fields__ if (value := getattr(wanted, name)) is not msgspec.UNSET
     }
@@ -27,7 +27,7 @@ def update_preferences(*, user_id: UUID, wanted: frames.UpdatePreferences) -> Pr
 
 
 def stop_mail(*, user_id: UUID) -> None:
-    """Send somebody no more mail about unread messages; nothing happens when there is no such person."""
+    """Turn off a person's mail about unread messages; nothing happens if there is no such person."""
     if User.objects.filter(id=user_id).exists():
         Preferences.objects.update_or_create(user_id=user_id, defaults={"email": False})
 

@@ -1,8 +1,7 @@
-"""How a table is looked through once, and nothing in it is overlooked.
+"""Reads the new rows of a table, each at least once, and knows how far it has got.
 
-A row has its id before its transaction commits, so rows become visible out of order. What lies below an id is
-complete only when every transaction has ended that was under way when the id was seen: PostgreSQL can tell. SQLite has
-one writer.
+A row has its id before its transaction commits, so rows become visible out of order. The rows below an id are complete
+only when every transaction that was running when the id was seen has ended: PostgreSQL can tell. SQLite has one writer.
 """
 
 from collections.abc import Iterator
@@ -12,29 +11,31 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Min
 
 from notifications.models import Progress
+from notifications.services.queue import lock
 from realtime.database.rows import on_postgresql
 
-# So many ids are looked at in one go: after a long outage the rest follows, look by look.
+# At most about so many ids are read at once: after a long outage the rest follows, slice by slice.
 SLICE = 20_000
 
 
 @contextmanager
-def looking_through(name: str, table: type[models.Model]) -> Iterator[tuple[int, int] | None]:
-    """Look at the rows of a table with ids above one number, up to another, in one transaction with what follows.
+def new_ids(name: str, table: type[models.Model]) -> Iterator[tuple[int, int] | None]:
+    """Yield the span of ids to read, above the first number and up to the second; None if another worker is reading.
 
-    Rows that were seen already are among them for a while. None: somebody else is looking.
+    The body runs in the transaction that writes the progress. A row is in the spans of several calls until all rows
+    below it are certain to be visible.
     """
-    # Before this transaction has an id: all that wrote up to here has a lower one.
+    # Before this transaction has an id: every transaction that wrote up to here has a lower one.
     newest = table._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
     with transaction.atomic():
-        row = Progress.objects.select_for_update(skip_locked=True).filter(name=name).first()
+        row = lock(Progress.objects.filter(name=name))
         if row is None:
             yield None
             return
-        # Before the rows are read: what began before `oldest` is over, so they are complete.
+        # Before the rows are read: every transaction before `oldest` has ended, so their rows are visible.
         oldest, own = _transactions()
         ahead = table._default_manager.filter(pk__gt=row.floor).aggregate(first=Min("pk"))["first"] or row.floor
-        # Ids of nobody are skipped; a row that appears late, below the others, takes nothing from what was a candidate.
+        # Gaps are skipped. The span never ends below the candidate, even if a row appears late below the others.
         upto = max(row.candidate, ahead + SLICE)
         yield row.floor, upto
         newest = min(newest, upto)
@@ -44,13 +45,13 @@ def looking_through(name: str, table: type[models.Model]) -> Iterator[tuple[int,
 
 
 def begin_now(name: str, table: type[models.Model]) -> None:
-    """Take everything that is in a table as seen, for instance invented data that nobody is to be told of."""
+    """Treat all rows of a table as read: for instance generated data that nobody is to be notified of."""
     newest = table._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
     Progress.objects.update_or_create(name=name, defaults={"floor": newest, "candidate": newest})
 
 
 def _transactions() -> tuple[int, int]:
-    """Return the oldest transaction that is under way, and this one."""
+    """Return the id of the oldest running transaction, and of this one."""
     if not on_postgresql():
         return 1, 0
     with connection.cursor() as cursor:

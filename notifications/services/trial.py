@@ -1,4 +1,4 @@
-"""Pushes that staff ask for, to see whether a person's devices can be reached."""
+"""Test pushes, with which staff find out whether a person's devices can be reached."""
 
 import datetime
 from uuid import UUID
@@ -9,11 +9,11 @@ from realtime.database import clock
 
 
 def trial_pushes(*, user_id: UUID) -> list[Delivery]:
-    """Note one test push for each device of a person; return them."""
+    """Add one test push for each device of a person; return them for the caller to deliver."""
     now = clock.now()
     devices = PushDevice.objects.filter(user_id=user_id).select_related("apns", "fcm", "web_push")
     pushes = [delivery_to(device, Delivery.Kind.TEST, now) for device in devices]
     for push in pushes:
-        # The caller sends them: no sweep is to hand them out meanwhile.
-        push.hinted_at = now + datetime.timedelta(hours=1)
+        # The caller delivers them: no sweep is to enqueue them meanwhile.
+        push.queued_at = now + datetime.timedelta(hours=1)
     return Delivery.objects.bulk_create(pushes)

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chatsite.configuration.notifying import Apns, Fcm, Pace, Providers, WebPush
+from chatsite.configuration.notifying import Apns, Fcm, NotificationTimings, Providers, WebPush
 from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 
@@ -60,7 +60,7 @@ def progress(db: None) -> None:
 @pytest.fixture
 def without_delay(settings: Any) -> None:
     """Decide about each message at once."""
-    settings.NOTIFICATION_PACE = Pace(push_delay=0)
+    settings.NOTIFICATION_TIMINGS = NotificationTimings(push_delay=0)
 
 
 @pytest.fixture

@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
-from notifications.decision import Decision, Device, Level, Message, Outcome, Patience, Recipient, decide
+from conversations.models import Participant
+from notifications.decision import (
+    DecisionTimings,
+    DeviceFacts,
+    MessageFacts,
+    PushDecision,
+    PushOutcome,
+    RecipientFacts,
+    decide,
+)
 from notifications.do_not_disturb import DoNotDisturb
 
 NOW = datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.UTC)
-PATIENCE = Patience(seconds_to_live=3600, active_seconds=60, active_patience_seconds=900)
+TIMINGS = DecisionTimings(seconds_to_live=3600, active_seconds=60, active_wait_seconds=900)
 
 
 def before(**span: float) -> datetime.datetime:
@@ -23,37 +32,37 @@ def after(**span: float) -> datetime.datetime:
 
 def decided(
     message: dict[str, Any] | None = None, recipient: dict[str, Any] | None = None, device: dict[str, Any] | None = None
-) -> Decision:
+) -> PushDecision:
     return decide(
-        dataclasses.replace(Message(sequence=7, created_at=before(seconds=2)), **message or {}),
-        dataclasses.replace(Recipient(), **recipient or {}),
-        dataclasses.replace(Device(), **device or {}),
+        dataclasses.replace(MessageFacts(sequence=7, created_at=before(seconds=2)), **message or {}),
+        dataclasses.replace(RecipientFacts(), **recipient or {}),
+        dataclasses.replace(DeviceFacts(), **device or {}),
         NOW,
-        PATIENCE,
+        TIMINGS,
     )
 
 
 ALL_DAY = DoNotDisturb(datetime.time(0), datetime.time(0))
 # A case for each outcome, in order of precedence.
-REASONS: dict[Outcome, dict[str, dict[str, Any]]] = {
-    Outcome.NO_PERMISSION: {"recipient": {"is_member": False}},
-    Outcome.DELETED: {"message": {"is_deleted": True}},
-    Outcome.EXPIRED: {"message": {"created_at": before(seconds=3601)}},
-    Outcome.TOKEN_DEAD: {"device": {"is_signed_in": False}},
-    Outcome.READ: {"recipient": {"last_read_sequence": 7}},
-    Outcome.BLOCKED: {"recipient": {"is_apart": True}},
-    Outcome.CONVERSATION_OFF: {"message": {"conversation_notifies": False}},
-    Outcome.PREFERENCE_OFF: {"recipient": {"wants_push": False}},
-    Outcome.MUTED: {"recipient": {"muted_until": after(seconds=1)}},
-    Outcome.MENTION_ONLY: {"recipient": {"levels": (Level.ALL, Level.MENTIONS)}},
-    Outcome.DO_NOT_DISTURB: {"recipient": {"do_not_disturb": ALL_DAY}},
-    Outcome.SUPERSEDED: {"device": {"has_newer": True}},
-    Outcome.ACTIVE: {"recipient": {"active_at": before(seconds=59)}},
-    Outcome.LATER: {"device": {"open_until": after(seconds=30)}},
-    Outcome.SEND: {},
+REASONS: dict[PushOutcome, dict[str, dict[str, Any]]] = {
+    PushOutcome.NO_PERMISSION: {"recipient": {"is_member": False}},
+    PushOutcome.DELETED: {"message": {"is_deleted": True}},
+    PushOutcome.EXPIRED: {"message": {"created_at": before(seconds=3601)}},
+    PushOutcome.TOKEN_DEAD: {"device": {"is_signed_in": False}},
+    PushOutcome.READ: {"recipient": {"last_read_sequence": 7}},
+    PushOutcome.BLOCKED: {"recipient": {"is_blocked": True}},
+    PushOutcome.CONVERSATION_OFF: {"message": {"conversation_notifies": False}},
+    PushOutcome.PREFERENCE_OFF: {"recipient": {"wants_push": False}},
+    PushOutcome.MUTED: {"recipient": {"muted_until": after(seconds=1)}},
+    PushOutcome.MENTION_ONLY: {"recipient": {"levels": (Participant.Level.ALL, Participant.Level.MENTIONS)}},
+    PushOutcome.DO_NOT_DISTURB: {"recipient": {"do_not_disturb": ALL_DAY}},
+    PushOutcome.SUPERSEDED: {"device": {"has_newer": True}},
+    PushOutcome.ACTIVE: {"recipient": {"active_at": before(seconds=59)}},
+    PushOutcome.LATER: {"device": {"open_until": after(seconds=30)}},
+    PushOutcome.SEND: {},
 }
 # The other outcomes come from answers of providers.
-DECIDED = set(Outcome) - {Outcome.SENT, Outcome.REFUSED}
+DECIDED = set(PushOutcome) - {PushOutcome.SENT, PushOutcome.REFUSED}
 
 
 def test_every_decided_outcome_has_a_case() -> None:
@@ -61,7 +70,7 @@ def test_every_decided_outcome_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("outcome", REASONS, ids=str)
-def test_a_single_reason_gives_its_outcome(outcome: Outcome) -> None:
+def test_a_single_reason_gives_its_outcome(outcome: PushOutcome) -> None:
     assert decided(**REASONS[outcome]).outcome is outcome
 
 
@@ -73,47 +82,50 @@ def test_the_earlier_of_two_reasons_decides() -> None:
             for reasons in (REASONS[second], REASONS[first]):
                 for part, fields in reasons.items():
                     both[part] = both.get(part, {}) | fields
-            if first is Outcome.NO_PERMISSION or second is not Outcome.NO_PERMISSION:
+            if first is PushOutcome.NO_PERMISSION or second is not PushOutcome.NO_PERMISSION:
                 assert decided(**both).outcome is first, (first, second)
 
 
 @pytest.mark.parametrize(
     ("recipient", "outcome"),
     [
-        ({"history_from": 8}, Outcome.NO_PERMISSION),
-        ({"history_from": 7}, Outcome.SEND),
-        ({"last_read_sequence": 6}, Outcome.SEND),
-        ({"muted_until": NOW}, Outcome.SEND),
-        ({"paused_until": after(seconds=1)}, Outcome.DO_NOT_DISTURB),
-        ({"paused_until": NOW}, Outcome.SEND),
-        ({"is_busy": True}, Outcome.DO_NOT_DISTURB),
-        ({"active_at": before(seconds=60)}, Outcome.SEND),
-        ({"levels": (Level.MENTIONS,), "is_mentioned": True}, Outcome.SEND),
-        ({"levels": (Level.NONE, Level.ALL), "is_mentioned": True}, Outcome.PREFERENCE_OFF),
-        ({"levels": (Level.MENTIONS, Level.NONE), "is_mentioned": True}, Outcome.PREFERENCE_OFF),
-        ({"levels": (Level.ALL, Level.ALL)}, Outcome.SEND),
+        ({"history_from": 8}, PushOutcome.NO_PERMISSION),
+        ({"history_from": 7}, PushOutcome.SEND),
+        ({"last_read_sequence": 6}, PushOutcome.SEND),
+        ({"muted_until": NOW}, PushOutcome.SEND),
+        ({"paused_until": after(seconds=1)}, PushOutcome.DO_NOT_DISTURB),
+        ({"paused_until": NOW}, PushOutcome.SEND),
+        ({"is_busy": True}, PushOutcome.DO_NOT_DISTURB),
+        ({"active_at": before(seconds=60)}, PushOutcome.SEND),
+        ({"levels": (Participant.Level.MENTIONS,), "is_mentioned": True}, PushOutcome.SEND),
+        ({"levels": (Participant.Level.NONE, Participant.Level.ALL), "is_mentioned": True}, PushOutcome.PREFERENCE_OFF),
+        (
+            {"levels": (Participant.Level.MENTIONS, Participant.Level.NONE), "is_mentioned": True},
+            PushOutcome.PREFERENCE_OFF,
+        ),
+        ({"levels": (Participant.Level.ALL, Participant.Level.ALL)}, PushOutcome.SEND),
         # A mention does not override do-not-disturb or mute.
-        ({"is_busy": True, "is_mentioned": True}, Outcome.DO_NOT_DISTURB),
-        ({"muted_until": after(days=1), "is_mentioned": True}, Outcome.MUTED),
+        ({"is_busy": True, "is_mentioned": True}, PushOutcome.DO_NOT_DISTURB),
+        ({"muted_until": after(days=1), "is_mentioned": True}, PushOutcome.MUTED),
     ],
 )
-def test_each_reason_starts_and_ends_at_its_limit(recipient: dict[str, Any], outcome: Outcome) -> None:
+def test_each_reason_starts_and_ends_at_its_limit(recipient: dict[str, Any], outcome: PushOutcome) -> None:
     assert decided(recipient=recipient).outcome is outcome
 
 
 def test_a_push_is_sent_when_the_breakers_time_is_over() -> None:
-    assert decided(device={"open_until": NOW}).outcome is Outcome.SEND
+    assert decided(device={"open_until": NOW}).outcome is PushOutcome.SEND
 
 
 def test_a_postponed_push_has_the_time_of_its_next_try() -> None:
-    assert decided(device={"open_until": after(seconds=30)}) == Decision(Outcome.LATER, after(seconds=30))
-    assert decided(recipient={"active_at": before(seconds=20)}) == Decision(Outcome.ACTIVE, after(seconds=40))
+    assert decided(device={"open_until": after(seconds=30)}) == PushDecision(PushOutcome.LATER, after(seconds=30))
+    assert decided(recipient={"active_at": before(seconds=20)}) == PushDecision(PushOutcome.ACTIVE, after(seconds=40))
 
 
 def test_active_users_delay_a_push_only_while_it_is_recent() -> None:
     active = {"active_at": before(seconds=1)}
     assert decided(message={"created_at": before(seconds=840)}, recipient=active).again_at == after(seconds=59)
-    assert decided(message={"created_at": before(seconds=841)}, recipient=active) == Decision(Outcome.ACTIVE, None)
+    assert decided(message={"created_at": before(seconds=841)}, recipient=active) == PushDecision(PushOutcome.ACTIVE)
 
 
 # --- Do not disturb -----------------------------------------------------------------------

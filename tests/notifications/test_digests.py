@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.services import block_user
-from chatsite.configuration.notifying import Pace
+from chatsite.configuration.notifying import NotificationTimings
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Digest, Preferences
@@ -53,7 +53,7 @@ def office(settings: Any) -> Iterator[PostOffice]:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
     settings.PUBLIC_URL = "https://chat.example.org"
     settings.DIGEST_AFTER_MINUTES, settings.DIGEST_PERIOD_MINUTES = 15, 240
-    settings.NOTIFICATION_PACE = Pace()
+    settings.NOTIFICATION_TIMINGS = NotificationTimings()
     forget()
     yield office
     controller.stop()

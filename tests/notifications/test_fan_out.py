@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from accounts.services import block_user, revoke_session
-from chatsite.configuration.notifying import Pace
+from chatsite.configuration.notifying import NotificationTimings
 from conversations.models import Conversation
 from conversations.services import remove_participant, update_my_place
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Delivery, FanOut, Notification, Preferences, PushDevice
-from notifications.services import collect, due, fan_out
+from notifications.services import collect, fan_out, queue
 from notifications.services.due import due_deliveries, due_fan_outs
 from realtime.database import clock
 from tests.making import direct, group, people, read, say
@@ -60,7 +60,7 @@ def test_without_devices_no_fan_out_is_recorded() -> None:
 
 
 def test_a_message_is_decided_about_after_the_delay(settings: Any) -> None:
-    settings.NOTIFICATION_PACE = Pace(push_delay=30)
+    settings.NOTIFICATION_TIMINGS = NotificationTimings(push_delay=30)
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)
@@ -168,7 +168,7 @@ def test_an_interrupted_fan_out_continues_without_duplicates(monkeypatch: pytest
 
 def test_deliveries_over_the_limit_are_queued_by_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "CHUNK", 3)
-    monkeypatch.setattr(fan_out, "HINTS", 4)
+    monkeypatch.setattr(fan_out, "MOST_QUEUED", 4)
     users = people(*(f"user{number}" for number in range(9)))
     for user in users:
         device_of(user)
@@ -186,7 +186,7 @@ def test_a_lost_task_is_queued_again(monkeypatch: pytest.MonkeyPatch) -> None:
     collect.collect_messages()
     assert len(due_fan_outs()) == 1
     assert due_fan_outs() == []
-    monkeypatch.setattr(due, "HINT_SECONDS", 0)
+    monkeypatch.setattr(queue, "REQUEUE_SECONDS", 0)
     (message_id,) = due_fan_outs()
     list(fan_out.fan_out(message_id))
     assert due_fan_outs() == []

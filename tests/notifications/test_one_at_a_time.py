@@ -10,7 +10,7 @@ from django.db import connection
 
 from notifications.models import Delivery
 from notifications.providers.push import Answer, Push
-from notifications.selectors.reading import finding
+from notifications.selectors.reading import delivery_statement
 from notifications.services import deliver as delivering
 from realtime.database import clock
 from realtime.database.rows import Statement
@@ -97,11 +97,11 @@ def test_a_push_is_marked_under_way_before_it_is_decided(provider: Provider, mon
     (delivery,) = decided()
 
     def when_the_lock_is_free(*arguments: Any) -> Statement:
-        found = finding(*arguments)
+        found = delivery_statement(*arguments)
         text = f"SELECT * FROM ({found.text}) AS found WHERE pg_advisory_xact_lock(1) IS NOT NULL"  # noqa: S608 - ours
         return Statement(text, found.parameters)
 
-    monkeypatch.setattr(delivering, "finding", when_the_lock_is_free)
+    monkeypatch.setattr(delivering, "delivery_statement", when_the_lock_is_free)
 
     def work() -> None:
         delivering.deliver(delivery.pk)

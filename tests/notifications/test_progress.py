@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from messaging.models import ReceiptMove
-from notifications.services.progress import looking_through
+from notifications.services.progress import new_ids
 from realtime.database import clock
 from tests.making import direct, people
 from tests.waiting import DEADLINE
@@ -31,7 +31,7 @@ def write_row() -> Iterator[Callable[[], int]]:
 
 
 def seen_rows() -> list[int]:
-    with looking_through("receipts", ReceiptMove) as span:
+    with new_ids("receipts", ReceiptMove) as span:
         assert span is not None
         return list(
             ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
@@ -85,12 +85,12 @@ def test_one_process_at_a_time_reads_a_table(write_row: Callable[[], int]) -> No
     tried, others = threading.Event(), []
 
     def look() -> None:
-        with looking_through("receipts", ReceiptMove) as span:
+        with new_ids("receipts", ReceiptMove) as span:
             others.append(span)
         connection.close()
         tried.set()
 
-    with looking_through("receipts", ReceiptMove):
+    with new_ids("receipts", ReceiptMove):
         threading.Thread(target=look).start()
         assert tried.wait(DEADLINE)
     assert others == [None]

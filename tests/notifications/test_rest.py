@@ -192,7 +192,7 @@ def test_staff_see_devices_with_and_without_push(client: Client) -> None:
         (phone.session, SocketReach(Written.NO_CONNECTION), False, [phone.pk]),
         (laptop, SocketReach(Written.NO_CONNECTION), True, []),
     ]
-    assert (about_ben.was_there, about_cyd.was_there) == (True, False)
+    assert (about_ben.was_member, about_cyd.was_member) == (True, False)
     assert [(each.socket, each.acknowledged) for each in about_cyd.devices] == [(None, None)]
     client.force_login(person("staff", is_staff=True, is_superuser=True))
     shown = client.get(reverse("admin:notifications_delivery_trace", args=[sent.message_id])).content.decode()
@@ -220,7 +220,7 @@ def test_a_member_who_left_later_counts_as_present() -> None:
     leave(user_id=ben.pk, conversation_id=team.pk)
     trace = trace_for_staff(sent.message_id)
     assert trace is not None
-    assert [(person.user, person.was_there) for person in trace.people] == [(ben, True)]
+    assert [(person.user, person.was_member) for person in trace.people] == [(ben, True)]
 
 
 def test_a_push_to_a_deleted_device_is_still_shown() -> None:

@@ -12,15 +12,15 @@ from tests.pushing.fragile import dies, each_once, heal, no_task_failed, on, on_
 from tests.pushing.stage import Stage, has_android, has_iphone, writes
 from tests.waiting import DEADLINE
 
-# The first ones leave a lease behind, the next a hint that nobody has, the last nothing that waits: so what one leaves
-# does not come up again under the next.
+# The first ones leave a lease behind, the next a task that was never made, the last nothing that waits: so what one
+# leaves does not come up again under the next.
 POINTS = (
     "after_record",  # the provider has it, the record says so; the broker was not told
     "after_push",  # the provider has it, the record says nothing
     "before_push",  # nobody has it, but it is the dead one's for 25 s
-    "after_fan_out",  # decided and committed, no hint given
+    "after_fan_out",  # decided and committed, no task made
     "in_fan_out",  # decided, not committed
-    "before_hints",  # noted as told to the broker, which was not
+    "before_tasks",  # noted as enqueued, but no task was made
     "after_collect",
 )
 

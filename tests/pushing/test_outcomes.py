@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifications.decision import Outcome
+from notifications.decision import PushOutcome
 from tests.harness.device import Device
 from tests.harness.people import People
 from tests.pushing.stage import Stage, has_iphone, writes
@@ -78,24 +78,24 @@ async def signs_out(ana: Device, ben: Device, team: Any, message: Any) -> None:
 @pytest.mark.parametrize(
     ("does", "outcome"),
     [
-        (reads, Outcome.READ),
-        (mutes, Outcome.MUTED),
-        (wants_mentions_only, Outcome.MENTION_ONLY),
-        (wants_nothing, Outcome.PREFERENCE_OFF),
-        (wants_no_push, Outcome.PREFERENCE_OFF),
-        (sleeps, Outcome.DO_NOT_DISTURB),
-        (pauses, Outcome.DO_NOT_DISTURB),
-        (is_busy, Outcome.DO_NOT_DISTURB),
-        (blocks, Outcome.BLOCKED),
-        (is_blocked, Outcome.BLOCKED),
-        (switches_off, Outcome.CONVERSATION_OFF),
-        (deletes, Outcome.DELETED),
-        (signs_out, Outcome.TOKEN_DEAD),
+        (reads, PushOutcome.READ),
+        (mutes, PushOutcome.MUTED),
+        (wants_mentions_only, PushOutcome.MENTION_ONLY),
+        (wants_nothing, PushOutcome.PREFERENCE_OFF),
+        (wants_no_push, PushOutcome.PREFERENCE_OFF),
+        (sleeps, PushOutcome.DO_NOT_DISTURB),
+        (pauses, PushOutcome.DO_NOT_DISTURB),
+        (is_busy, PushOutcome.DO_NOT_DISTURB),
+        (blocks, PushOutcome.BLOCKED),
+        (is_blocked, PushOutcome.BLOCKED),
+        (switches_off, PushOutcome.CONVERSATION_OFF),
+        (deletes, PushOutcome.DELETED),
+        (signs_out, PushOutcome.TOKEN_DEAD),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 async def test_a_change_between_message_and_decision_counts(
-    stage: Stage, people: People, does: Doing, outcome: Outcome
+    stage: Stage, people: People, does: Doing, outcome: PushOutcome
 ) -> None:
     async with people("ana", "ben", "cyd", connected=False) as (ana, ben, cyd):
         phone = await has_iphone(ben, stage.providers.apns)
@@ -104,7 +104,7 @@ async def test_a_change_between_message_and_decision_counts(
         with stage.paused():
             message = await writes(ana, team)
             await does(ana, ben, team, message)
-        if outcome not in (Outcome.CONVERSATION_OFF, Outcome.DELETED):
+        if outcome not in (PushOutcome.CONVERSATION_OFF, PushOutcome.DELETED):
             stage.providers.apns.arrives(token=other)
         await stage.comes_to(ben, outcome)
         assert stage.providers.apns.delivered(phone) == []
@@ -246,5 +246,5 @@ async def test_an_old_message_is_not_pushed(stage: Stage, people: People) -> Non
 def test_every_outcome_has_a_test_here() -> None:
     told = Path(__file__).read_text()
     # A delivery is to be sent from its decision to its attempt: nobody can tell the two moments apart from outside.
-    seen = [outcome for outcome in Outcome if outcome != "send"]
+    seen = [outcome for outcome in PushOutcome if outcome != "send"]
     assert not [outcome for outcome in seen if f'"{outcome}"' not in told and f"Outcome.{outcome.name}" not in told]

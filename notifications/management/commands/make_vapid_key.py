@@ -8,7 +8,7 @@ from notifications.providers.vapid import new_vapid_private_key, vapid_public_ke
 
 
 class Command(BaseCommand):
-    """Prints a new key and keeps nothing."""
+    """Prints a new key and stores nothing."""
 
     help = "Print a new private key for Web Push, for VAPID_PRIVATE_KEY."
     requires_system_checks = ()

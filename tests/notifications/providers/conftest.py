@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.push import Push
 from notifications.providers.transport import Transport
 from tests.notifications.providers.certificates import client_tls, make_certificate, server_tls
@@ -18,7 +18,7 @@ from tests.notifications.providers.server import Server
 
 Serve = Callable[..., Server]
 # Short, because some tests wait until these times are over.
-LIMITS = Limits(connect=10, answer=1, wait=0.2)
+LIMITS = TransportLimits(connect=10, answer=1, wait=0.2)
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:

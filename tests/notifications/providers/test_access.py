@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.providers import access
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.fcm import FcmSender
 from notifications.providers.push import Accepted, Answer, Busy
 from tests.clocks import Clock
@@ -42,7 +42,9 @@ def google(server: Server) -> Google:
 
 @pytest.fixture
 def sender(google: Google, tls: SSLContext) -> Iterator[FcmSender]:
-    sender = FcmSender(service_account=service_account(google.url), url=google.url, tls=tls, limits=Limits(answer=20))
+    sender = FcmSender(
+        service_account=service_account(google.url), url=google.url, tls=tls, limits=TransportLimits(answer=20)
+    )
     yield sender
     sender.close()
 
@@ -151,9 +153,9 @@ def test_concurrent_refusals_renew_the_token_once(google: Google, sender: FcmSen
         (Say(307, {"location": "https://169.254.169.254/"}), Busy("access token: status 307")),
         (Say(429, {"retry-after": "60"}), Busy("access token: status 429", 60)),
         (Say(503), Busy("access token: status 503")),
-        (Say(200, body=b"{}"), Busy("access token: nonsense")),
-        (Say(200, body=b"nonsense"), Busy("access token: nonsense")),
-        (Close(), Busy("access token: broken off, or nonsense")),
+        (Say(200, body=b"{}"), Busy("access token: invalid answer")),
+        (Say(200, body=b"nonsense"), Busy("access token: invalid answer")),
+        (Close(), Busy("access token: broken off, or an invalid answer")),
     ],
 )
 def test_without_a_token_the_answer_is_busy(

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.providers.apns import ApnsSender
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.push import Accepted, Busy, Dead
 from tests.notifications.providers.conftest import Serve, a_push, pem
 from tests.notifications.providers.server import Asked, Behaviour, Close, GoAway, Reset, Say, Server
@@ -22,7 +22,7 @@ THREADS, PUSHES = 64, 1_280
 
 def a_sender(server: Server, tls: SSLContext, *, connections: int = 64) -> ApnsSender:
     key = pem(ec.generate_private_key(ec.SECP256R1()))
-    limits = Limits(answer=20, wait=20, connections=connections)
+    limits = TransportLimits(answer=20, wait=20, connections=connections)
     return ApnsSender(key=key, key_id="K", team_id="T", topic="x", production_url=server.url, tls=tls, limits=limits)
 
 
@@ -87,5 +87,5 @@ def test_every_push_gets_its_own_answer_while_connections_fail(server: Server, t
         if number % 10 or kind in (0, 1):
             assert result == expected_answer(number)
         else:
-            assert result == Busy("broken off, or nonsense" if kind == 2 else "Shutdown")
+            assert result == Busy("broken off, or an invalid answer" if kind == 2 else "Shutdown")
         assert done[number] == (2 if number % 10 == 0 and kind in (0, 1) else 1)

@@ -11,7 +11,7 @@ import pytest
 
 from notifications.providers import network
 from notifications.providers.addresses import UnsafeAddress, Url, service_url
-from notifications.providers.connection import Limits
+from notifications.providers.connection import TransportLimits
 from notifications.providers.network import Network, PublicNetwork
 from notifications.providers.transport import Transport, Unreachable
 from tests.notifications.providers.server import Say, Server
@@ -186,7 +186,7 @@ def test_a_silent_address_leaves_time_for_the_next_one(server: Server, monkeypat
 def test_the_time_limit_applies_to_the_tls_handshake(tls: SSLContext) -> None:
     # A listener that accepts nothing, so the TLS handshake never starts.
     listener = socket.create_server(("127.0.0.1", 0))
-    transport = Transport(tls=tls, limits=Limits(connect=0.2))
+    transport = Transport(tls=tls, limits=TransportLimits(connect=0.2))
     began = time.monotonic()
     with pytest.raises(Unreachable, match="no connection in time"):
         transport.post(service_url(f"https://localhost:{listener.getsockname()[1]}/"), {}, b"")

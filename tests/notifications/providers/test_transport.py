@@ -13,7 +13,7 @@ from ssl import SSLContext, create_default_context
 import pytest
 
 from notifications.providers.addresses import Url, service_url
-from notifications.providers.connection import MOST_BODY, Limits, Reply
+from notifications.providers.connection import MOST_BODY, Reply, TransportLimits
 from notifications.providers.transport import Transport, Unreachable
 from tests.notifications.providers.conftest import LIMITS, Serve
 from tests.notifications.providers.server import Asked, Behaviour, Close, Drip, GoAway, Hang, Reset, Say, Server
@@ -137,7 +137,7 @@ def test_a_connection_closed_while_idle_is_replaced(serve: Serve, transport: Tra
 
 async def test_an_idle_connection_is_closed_after_its_keepalive(serve: Serve, tls: SSLContext) -> None:
     server, other = serve(), serve()
-    transport = Transport(tls=tls, limits=Limits(keepalive=0.4, connections=2))
+    transport = Transport(tls=tls, limits=TransportLimits(keepalive=0.4, connections=2))
     transport.post(the_url(server), {}, b"")
     await asyncio.sleep(0.5)
     transport.post(the_url(server), {}, b"")
@@ -167,7 +167,7 @@ def test_an_answer_has_a_deadline_despite_other_frames(
 
 
 def test_a_flood_of_other_frames_ends_the_connection(server: Server, tls: SSLContext) -> None:
-    transport = Transport(tls=tls, limits=Limits(answer=20))
+    transport = Transport(tls=tls, limits=TransportLimits(answer=20))
     unknown = b"\x00\x40\x00\x42" + bytes(5) + bytes(16_384)
     server.answer = lambda asked: Drip(0, unknown)
     with pytest.raises(Unreachable, match="reset"):
@@ -197,7 +197,7 @@ def test_an_untrusted_certificate_is_refused(server: Server) -> None:
 
 
 def test_connections_are_limited_in_number(server: Server, tls: SSLContext) -> None:
-    transport = Transport(tls=tls, limits=Limits(answer=20, wait=0.2, connections=1))
+    transport = Transport(tls=tls, limits=TransportLimits(answer=20, wait=0.2, connections=1))
     entered, go = threading.Event(), threading.Event()
 
     def answer(asked: Asked) -> Say:
@@ -221,7 +221,7 @@ def test_connections_are_limited_in_number(server: Server, tls: SSLContext) -> N
 
 def test_an_idle_connection_makes_room_for_another_origin(serve: Serve, tls: SSLContext) -> None:
     one, other = serve(), serve()
-    transport = Transport(tls=tls, limits=Limits(wait=0.2, connections=1))
+    transport = Transport(tls=tls, limits=TransportLimits(wait=0.2, connections=1))
     for server in (one, other, one):
         assert transport.post(the_url(server), {}, b"").status == 200
     assert (one.connections, other.connections) == (2, 1)
@@ -229,7 +229,7 @@ def test_an_idle_connection_makes_room_for_another_origin(serve: Serve, tls: SSL
 
 
 def test_failed_requests_free_their_connection_slot(server: Server, tls: SSLContext) -> None:
-    transport = Transport(tls=tls, limits=Limits(wait=0.2, connections=1))
+    transport = Transport(tls=tls, limits=TransportLimits(wait=0.2, connections=1))
     server.answer = lambda asked: Close()
     for _ in range(3):
         with pytest.raises(Unreachable, match="broken off"):

@@ -134,7 +134,7 @@ def test_the_token_is_for_the_origin_of_the_endpoint(server: Server, sender: Web
         (Say(403), Busy("status 403", counts=False)),
         (Say(413), Refused("status 413")),
         (Say(301, {"location": "https://169.254.169.254/"}), Refused("status 301")),
-        (Close(), Busy("broken off, or nonsense")),
+        (Close(), Busy("broken off, or an invalid answer")),
         (Hang(), Busy("no answer in time")),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_name_with_a_private_address_is_refused(server: Server, tls: SSLContex
     guard = PublicNetwork(resolve=lambda host, port: ["127.0.0.1"])
     sender = WebPushSender(vapid_private_key=VAPID, subject="https://example.net", network=guard, tls=tls)
     answer = sender.send(to(server, token="https://push.example.net/x"))
-    assert answer == Refused("unsafe address: a name that stands for a private address")
+    assert answer == Refused("unsafe address: a name with a private address")
 
 
 @pytest.mark.parametrize("keys", [None, ("", ""), (KEYS[1], KEYS[0])])

@@ -9,6 +9,7 @@ from django.db.models import BigIntegerField, Count, Exists, F, Max, Min, OuterR
 from django.db.models.functions import Coalesce
 
 from conversations.models import Conversation, Event, Participant
+from conversations.selectors import mentions_in_orm, unread_in_orm
 from messaging.models import Mention, Message
 
 SYSTEM = Message.Type.SYSTEM
@@ -109,10 +110,7 @@ def _read_counts() -> Iterator[str]:
         .exclude(message_type=SYSTEM)
         .exclude(sender=OuterRef("user_id"))
     )
-    places = Participant.objects.filter(left_at=None).annotate(
-        unread=unread,
-        counted=F("conversation__message_count") - F("read_message_count") - F("sent_count") + F("read_sent_count"),
-    )
+    places = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=unread_in_orm())
     for place in places.exclude(unread=F("counted")):
         yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"
 
@@ -142,9 +140,7 @@ def _read_mentioned_counts() -> Iterator[str]:
             sequence__gt=OuterRef("last_read_sequence"),
         )
     )
-    places = Participant.objects.filter(left_at=None).annotate(
-        unread=unread, counted=F("mentioned_count") - F("read_mentioned_count")
-    )
+    places = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=mentions_in_orm())
     for place in places.exclude(unread=F("counted")):
         yield f"participant {place}: {place.counted} unread mentions, but {place.unread} lie after the mark"
 

@@ -19,23 +19,22 @@ from conversations.selectors.peers import (
     peers_of,
     shares_conversation,
 )
+from conversations.selectors.permissions import may_write, permissions
 from conversations.selectors.places import (
     Held,
     heads_of,
     heads_of_each,
     history_start,
-    mention_count,
-    permissions,
     place_in,
     place_of,
     places_now,
-    unread_count,
 )
 from conversations.selectors.rendering import (
     render_events,
     render_for_members,
     render_own_settings,
 )
+from conversations.selectors.unread import mention_count, mentions_in_orm, unread_count, unread_in_orm, unread_in_sql
 
 __all__ = [
     "LISTED_PARTICIPANTS",
@@ -47,8 +46,10 @@ __all__ = [
     "heads_of",
     "heads_of_each",
     "history_start",
+    "may_write",
     "members_among",
     "mention_count",
+    "mentions_in_orm",
     "my_place",
     "participant_body",
     "participant_page",
@@ -62,4 +63,6 @@ __all__ = [
     "render_own_settings",
     "shares_conversation",
     "unread_count",
+    "unread_in_orm",
+    "unread_in_sql",
 ]

@@ -10,7 +10,9 @@ from django.db import connection
 from accounts.models import User
 from conversations import event_log, frames
 from conversations.models import Conversation, Participant
-from conversations.selectors.places import Place, mention_count, permissions, place_of, unread_count
+from conversations.selectors.permissions import permissions
+from conversations.selectors.places import Place, place_of
+from conversations.selectors.unread import mention_count, unread_count
 from realtime.database.rows import as_moment, as_uuid, ids, ids_in
 
 LISTED_PARTICIPANTS = 50

@@ -13,6 +13,7 @@ from conversations import frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
 from conversations.selectors.places import ConversationRow, PlaceRow, place_of, places_now
+from conversations.selectors.unread import unread_in_sql
 from realtime.database.rows import Columns, ids, ids_in, one_id, one_moment
 from realtime.wire.errors import Invalid
 
@@ -31,7 +32,7 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     if query.archived is not None:
         conditions.append("p.archived" if query.archived else "NOT p.archived")
     if query.unread:
-        conditions.append("c.message_count > p.read_message_count + p.sent_count - p.read_sent_count")
+        conditions.append(f"{unread_in_sql('p', 'c')} > 0")
     if q := query.q.strip():
         conditions.append(ids_in("c.id"))
         parameters.append(ids(_named(user_id, q)))

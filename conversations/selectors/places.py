@@ -127,28 +127,6 @@ def place_in(conversation_id: UUID, user_id: UUID) -> Participant:
     return place
 
 
-def unread_count(place: Place, message_count: int) -> int:
-    """Return how many messages of others lie after a place's read mark, given its conversation's count."""
-    return (message_count - place.read_message_count) - (place.sent_count - place.read_sent_count)
-
-
-def mention_count(place: Place) -> int:
-    """Return how many messages of others after a place's read mark mention its holder."""
-    return place.mentioned_count - place.read_mentioned_count
-
-
-def permissions(place: Place) -> list[str]:
-    """Return what the holder of a place may do."""
-    may = ["send_messages"] if place.can_send_messages else []
-    if place.conversation.type == Conversation.Type.DIRECT:
-        return may if not place.conversation.blocked else []
-    if place.role in (Participant.Role.OWNER, Participant.Role.ADMIN):
-        may += ["add_participants", "remove_participants", "update_conversation"]
-    if place.role == Participant.Role.OWNER:
-        may.append("change_roles")
-    return [*may, "leave"]
-
-
 def heads_of(user_id: UUID) -> tuple[str, dict[UUID, Held]]:
     """Return the epoch of the log, and how far the logs of all conversations of a user reach in it now."""
     now, [heads] = heads_of_each([user_id])

@@ -17,6 +17,7 @@ from django.db import IntegrityError, OperationalError, connection
 from accounts.models import new_id
 from conversations import event_log
 from conversations.models import Event, Participant
+from conversations.selectors import may_write
 from messaging import frames
 from messaging.errors import IdempotencyConflict
 from messaging.models import Message
@@ -178,7 +179,7 @@ def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
 
 
 def _refusal(send: Send, head: event_log.Head, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
-    if head.blocked or not place.can_send_messages:
+    if not may_write(can_send_messages=place.can_send_messages, blocked=head.blocked):
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
         conversation_id, sequence = quoted or (None, 0)

@@ -16,6 +16,7 @@ from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
 from accounts.models import DeviceSession, User
 from accounts.selectors import NOT_ENDED, are_apart_in, oldest_cookie
 from conversations.models import Conversation, Participant
+from conversations.selectors import unread_in_sql
 from messaging.models import Message
 from notifications.decision import Outcome
 from notifications.models import Delivery, Preferences, PushDevice
@@ -78,9 +79,8 @@ class DeliveryRow(Row):
 
 def unread_of(user: str) -> str:
     """Return the expression for how many unread messages a person, given as SQL, has in all their conversations."""
-    unread = "c.message_count - p.read_message_count - (p.sent_count - p.read_sent_count)"
     return (
-        f"(SELECT CAST(COALESCE(SUM({unread}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
+        f"(SELECT CAST(COALESCE(SUM({unread_in_sql('p', 'c')}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
         f"FROM {_table(Participant)} AS p JOIN {_table(Conversation)} AS c ON c.id = p.conversation_id "
         f"WHERE p.user_id = {user} AND p.left_at IS NULL)"
     )

@@ -1,11 +1,12 @@
 """Bodies and frames of conversations, participants and catch-up."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
+from conversations.models import Conversation, Participant
 from realtime.wire.bodies import Body, Id, IdText, Request, Time, in_utc
 from realtime.wire.frames import Command, Frame
 
@@ -14,9 +15,15 @@ Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 PageSize = Annotated[int, Meta(ge=1, le=settings.LIMITS.page_size_max)]
-Role = Literal["owner", "admin", "member"]
-Type = Literal["direct", "group"]
-Level = Literal["all", "mentions", "none"]
+if TYPE_CHECKING:
+    Type = str
+    Role = str
+    Level = str
+else:
+    # The choices of the models are the only list of these values; a body with any other value is refused.
+    Type = Literal[*Conversation.Type.values]
+    Role = Literal[*Participant.Role.values]
+    Level = Literal[*Participant.Level.values]
 # A message body, which the messaging app defines.
 MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/MessageBody"})]
 

@@ -1,16 +1,21 @@
 """Bodies and frames of messages and receipts."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from django.conf import settings
 from msgspec import Meta
 
 from conversations.frames import PageSize
+from messaging.models import Message
 from realtime.wire.bodies import Body, Id, Request, Time
 from realtime.wire.frames import CommandId, Frame
 
-Type = Literal["text", "location", "system"]
+if TYPE_CHECKING:
+    Type = str
+else:
+    # The choices of the model are the only list of these values; a body with any other value is refused.
+    Type = Literal[*Message.Type.values]
 Status = Literal["sent", "delivered", "read"]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]

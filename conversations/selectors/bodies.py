@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import cast
 from uuid import UUID
 
 from django.db import connection
@@ -25,7 +24,7 @@ def participant_body(place: Participant) -> frames.ParticipantBody:
         username=place.user.username,
         display_name=place.user.shown_name,
         avatar_url=place.user.avatar_url,
-        role=cast(frames.Role, place.role),
+        role=place.role,
         can_send_messages=place.can_send_messages,
         joined_at=place.joined_at,
         last_read_sequence=place.last_read_sequence,
@@ -70,7 +69,7 @@ def _conversation_body(
     others = [other for other in listed if other.user_id != place.user_id]
     return frames.ConversationBody(
         id=conversation.id,
-        type=cast(frames.Type, conversation.type),
+        type=conversation.type,
         name=conversation.name,
         display_name=conversation.name or ", ".join(other.display_name for other in others[:5]) or "Empty group",
         description=conversation.description,
@@ -94,13 +93,13 @@ def _conversation_body(
 def my_place(place: Place) -> frames.MyPlace:
     """Return a place as its holder sees it."""
     return frames.MyPlace(
-        role=cast(frames.Role, place.role),
+        role=place.role,
         joined_at=place.joined_at,
         last_read_sequence=place.last_read_sequence,
         muted_until=place.muted_until,
         pinned=place.pinned,
         archived=place.archived,
-        notification_level=cast(frames.Level, place.notification_level),
+        notification_level=place.notification_level,
     )
 
 

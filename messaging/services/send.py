@@ -127,19 +127,19 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             decision.answers.append(refusal)
             continue
         senders.setdefault(facts.place.id, facts.place).sent_count += 1
-        sent = Sent(new_id(), send.conversation_id, head.last_sequence + 1, now, duplicate=False)
+        message_id = new_id()
         entry = event_log.take(
             head,
             Event.Kind.NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
-            message_id=sent.message_id,
+            message_id=message_id,
             counts_as_unread=True,
         )
         message = Row(
-            id=sent.message_id,
+            id=message_id,
             conversation_id=send.conversation_id,
-            sequence=sent.sequence,
+            sequence=entry.sequence,
             sender_id=send.sender_id,
             client_message_id=send.client_message_id,
             message_type=send.message_type,
@@ -151,12 +151,12 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             created_at=now,
         )
         body = message_body(message)
-        entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=sent.sequence, message=body)
+        entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=entry.sequence, message=body)
         originals[key] = Original(message.id, message.conversation_id, message.sequence, now, message.payload_digest)
-        tally.note(send, sent.message_id, sent.sequence)
+        tally.note(send, message_id, entry.sequence)
         messages.append(_values(message))
         entries.append(entry)
-        decision.answers.append(sent)
+        decision.answers.append(Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False))
     if messages:
         counts = [(place.id, place.sent_count) for place in senders.values()]
         decision.writes = [

@@ -16,7 +16,7 @@ from messaging.rates import message_wait
 from messaging.selectors import Unread, unread_counts, with_newest_message
 from messaging.services import device_marks
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import Mark, notices_of, set_marks
+from messaging.services.receipts import Mark, notices_of, receipt_key, set_marks
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
 from realtime.database.crash import crash_point
@@ -26,7 +26,7 @@ from realtime.database.rows import on_postgresql
 from realtime.fanout.sockets import Socket
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
-from realtime.wire.items import Notice
+from realtime.wire.items import Notice, RowKey
 from realtime.writes.pipelined_lane import PipelinedLane
 
 # To parse an id takes microseconds, and who writes writes again.
@@ -98,11 +98,11 @@ class RecentReceipts:
     def __init__(self) -> None:
         self._look_back = LookBack(first=0)
 
-    def __call__(self, seen: Callable[[int], bool]) -> list[Notice]:
+    def __call__(self, seen: Callable[[RowKey], bool]) -> list[Notice]:
         """Return the notices of moves committed lately that were not seen."""
         floor = self._look_back.floor(ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0)
         ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
-        unseen = [id for id in ids if not seen(id * 2)]
+        unseen = [id for id in ids if not seen(receipt_key(id))]
         moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))
         conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
         notices = []

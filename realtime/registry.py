@@ -12,7 +12,7 @@ import msgspec
 
 from realtime.wire.bodies import Request
 from realtime.wire.frames import Frame
-from realtime.wire.items import Notice
+from realtime.wire.items import Notice, RowKey
 
 if TYPE_CHECKING:
     from realtime.fanout.sockets import Socket
@@ -108,8 +108,8 @@ ticks: list[Callable[[], Awaitable[None] | None]] = []
 # What a server process writes down when its last connection and request have ended.
 last_words: list[Callable[[], Awaitable[None]]] = []
 # Durable changes that take no sequence (receipts): each returns what was committed lately, except for
-# the row ids that it is told were seen.
-recent_notices: list[Callable[[Callable[[int], bool]], list[Notice]]] = []
+# the row keys that it is told were seen.
+recent_notices: list[Callable[[Callable[[RowKey], bool]], list[Notice]]] = []
 # Whether work is under way that a drain must let finish.
 busy_checks: list[Callable[[], bool]] = []
 

@@ -20,7 +20,7 @@ from realtime.database import clock
 from realtime.fanout.door import announce
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from realtime.wire.items import Notice
+from realtime.wire.items import Notice, RowKey
 
 Kind = ReceiptMove.Kind
 # Conversation and person.
@@ -225,6 +225,11 @@ def _notices(steps: Sequence[_Step]) -> list[Notice]:
     return notices
 
 
+def receipt_key(move_id: int) -> RowKey:
+    """Return the key under which the receipt frame of a move is announced."""
+    return RowKey(f"receipt:{move_id}")
+
+
 def notices_of(
     move: ReceiptMove, conversation: Conversation, unread: Unread, *, except_session: str | None = None
 ) -> list[Notice]:
@@ -238,7 +243,7 @@ def notices_of(
             encode(receipt_frame(move)).decode(),
             conversation_id=conversation_id,
             user_ids=audience,
-            row_id=move.pk * 2,
+            row_key=receipt_key(move.pk),
             subject_sequence=move.up_to_sequence,
         )
     ]
@@ -255,7 +260,7 @@ def notices_of(
                 conversation_id=conversation_id,
                 user_ids=[str(move.user_id)],
                 except_session=except_session,
-                row_id=move.pk * 2 + 1,
+                row_key=RowKey(f"conversation_read:{move.pk}"),
             )
         )
     return notices

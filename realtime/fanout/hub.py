@@ -21,7 +21,7 @@ from realtime.fanout.topic import Topic
 from realtime.registry import Attachment, Attachments, LogEvent
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Heads
-from realtime.wire.items import Ended, Event, Item, Notice
+from realtime.wire.items import Ended, Event, Item, Notice, RowKey
 from realtime.wire.wire_frame import WireFrame
 
 log = logging.getLogger("chatsite.hub")
@@ -49,8 +49,8 @@ class Hub:
         self._look_ups: Lanes[str, Attachments] = Lanes(
             lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
         )
-        self._seen_rows: set[int] = set()
-        self._seen_order: deque[int] = deque()
+        self._seen_rows: set[RowKey] = set()
+        self._seen_order: deque[RowKey] = deque()
 
     # --- Sockets come and go --------------------------------------------------------------
 
@@ -103,9 +103,9 @@ class Hub:
         topics = socket.topics.values()
         return Heads(count=len(topics), checksum=sum(topic.checksum for topic in topics) % 2**32)
 
-    def has_seen(self, row_id: int) -> bool:
+    def has_seen(self, row_key: RowKey) -> bool:
         """Return whether the notice of this row was passed on already; may be asked from any thread."""
-        return row_id in self._seen_rows
+        return row_key in self._seen_rows
 
     def _follows(self, epoch: str) -> bool:
         """Return whether the log is followed in this epoch, in which something was just read of it.
@@ -191,7 +191,7 @@ class Hub:
         topic.offer(event)
 
     def _notify(self, notice: Notice) -> None:
-        if notice.row_id is not None and not self._first_time(notice.row_id):
+        if notice.row_key is not None and not self._first_time(notice.row_key):
             return
         frame = WireFrame(notice.text.encode())
         for socket in self._audience(notice):
@@ -217,11 +217,11 @@ class Hub:
             if ended.session_id == socket.session_id and socket.connection_id != ended.except_connection:
                 socket.close(ended.code)
 
-    def _first_time(self, row_id: int) -> bool:
-        if row_id in self._seen_rows:
+    def _first_time(self, row_key: RowKey) -> bool:
+        if row_key in self._seen_rows:
             return False
-        self._seen_rows.add(row_id)
-        self._seen_order.append(row_id)
+        self._seen_rows.add(row_key)
+        self._seen_order.append(row_key)
         if len(self._seen_order) > SEEN_ROWS:
             self._seen_rows.discard(self._seen_order.popleft())
         return True

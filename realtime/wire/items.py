@@ -1,8 +1,11 @@
 """What a process announces after a commit: to its own hub directly, to the other processes over the channel layer."""
 
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
+
+# The row behind an announcement, as "source:id": `receipt:17`. Text, so that each source has ids of its own.
+RowKey = NewType("RowKey", str)
 
 
 class Event(msgspec.Struct, tag="event", array_like=True):
@@ -24,7 +27,7 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
 
     It goes to the members of `conversation_id`, or to all devices of `user_ids`, or, with both, to
     those of the users who are members; never to `except_session` or `except_users`, nor to a member whose history
-    starts after `subject_sequence`. `row_id` names the durable row behind it, so that what the sweep finds again
+    starts after `subject_sequence`. `row_key` names the durable row behind it, so that what the sweep finds again
     is not sent twice.
     """
 
@@ -33,7 +36,7 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     user_ids: list[str] | None = None
     except_session: str | None = None
     droppable: bool = True
-    row_id: int | None = None
+    row_key: RowKey | None = None
     subject_sequence: int | None = None
     except_users: list[str] = []
 

@@ -220,7 +220,7 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
-    assert len({notice.row_id for notice in told}) == 3, "each is told once, by its row"
+    assert len({notice.row_key for notice in told}) == 3, "each is told once, by its row"
 
 
 def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not(
@@ -232,7 +232,7 @@ def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not
     told.clear()
     read(talk, ben, 4)
     assert looks(lambda row: False) == told
-    assert looks({notice.row_id for notice in told}.__contains__) == []
+    assert looks({notice.row_key for notice in told}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])

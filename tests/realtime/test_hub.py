@@ -9,7 +9,7 @@ from django.db import OperationalError
 from realtime.fanout import hub as hub_module
 from realtime.fanout import sockets, topic
 from realtime.fanout.hub import Hub
-from realtime.wire.items import Ended, Notice
+from realtime.wire.items import Ended, Notice, RowKey
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -245,13 +245,13 @@ async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana:
         (Notice('{"n":3}', conversation_id="c", user_ids=["ben", "stranger"]), [ben]),
         (Notice('{"n":4}', user_ids=["ana"], except_session="tablet"), [ana]),
         (Notice('{"n":5}', conversation_id="unknown"), []),
-        (Notice('{"n":6}', conversation_id="c", row_id=7), [ana, tablet, ben]),
+        (Notice('{"n":6}', conversation_id="c", row_key=RowKey("receipt:7")), [ana, tablet, ben]),
         (Notice('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
     ]
     for number, (notice, expected) in enumerate(notices, start=1):
         hub.offer([notice])
-        if notice.row_id is not None:
-            assert hub.has_seen(notice.row_id)
+        if notice.row_key is not None:
+            assert hub.has_seen(notice.row_key)
             hub.offer([notice])
         for peer in (ana, tablet, ben, stranger):
             assert peer.texts.count(f'{{"n":{number}}}') == (peer in expected)
@@ -262,9 +262,9 @@ async def test_of_the_rows_that_were_told_the_oldest_are_forgotten_first(
 ) -> None:
     monkeypatch.setattr(hub_module, "SEEN_ROWS", 2)
     for row in (1, 2, 1, 3):
-        hub.offer([Notice(f'{{"n":{row}}}', conversation_id="c", row_id=row)])
+        hub.offer([Notice(f'{{"n":{row}}}', conversation_id="c", row_key=RowKey(f"receipt:{row}"))])
     assert [frame["n"] for frame in ana.frames] == [1, 2, 3]
-    assert [hub.has_seen(row) for row in (1, 2, 3)] == [False, True, True]
+    assert [hub.has_seen(RowKey(f"receipt:{row}")) for row in (1, 2, 3)] == [False, True, True]
 
 
 async def test_an_end_closes_the_sockets_it_means(hub: Hub, log: FakeLog) -> None:

@@ -226,9 +226,9 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     return _receipts_since[0](viewer, conversation_ids, since) if conversation_ids else []
 
 
-def messages_at(places: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, Any]:
+def messages_at(sequences: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, Any]:
     """Return the message bodies at (conversation, sequence), by conversation."""
-    wanted = list(dict.fromkeys(places))
+    wanted = list(dict.fromkeys(sequences))
     return _messages_at[0](wanted, viewer) if wanted else {}
 
 

@@ -110,14 +110,14 @@ def _listed_participants(conversation_ids: Collection[UUID]) -> dict[UUID, list[
     """
     listed: dict[UUID, list[frames.ParticipantBody]] = defaultdict(list)
     # Nothing in the text comes from outside: names of tables and columns, and a number.
-    placed = (
+    numbered = (
         "SELECT *, row_number() OVER (PARTITION BY conversation_id ORDER BY joined_at, id) AS position "  # noqa: S608
         f"FROM {Participant._meta.db_table} WHERE {ids_in('conversation_id')} AND left_at IS NULL"
     )
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.conversation_id, u.id, u.username, u.display_name, u.avatar_url, p.role, p.can_send_messages, "  # noqa: S608
-            f"p.joined_at, p.last_read_sequence, p.last_delivered_sequence FROM ({placed}) AS p "
+            f"p.joined_at, p.last_read_sequence, p.last_delivered_sequence FROM ({numbered}) AS p "
             f"JOIN {User._meta.db_table} AS u ON u.id = p.user_id "
             f"WHERE p.position <= {LISTED_PARTICIPANTS} ORDER BY p.conversation_id, p.position",
             [ids(conversation_ids)],

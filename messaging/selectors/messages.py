@@ -18,7 +18,7 @@ from realtime.database.rows import Columns, as_uuid, ids, ids_in, matching, one_
 from realtime.wire.errors import Invalid, NotFound
 from realtime.wire.frames import Frame
 
-_PLACES = Columns(Message, "conversation", "sequence")
+_SEQUENCES = Columns(Message, "conversation", "sequence")
 # Beyond what any message has.
 _HIGHEST = 2**63 - 1
 
@@ -131,7 +131,7 @@ def _marks(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Marks]:
     if not own:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_find_marks(), [*_PLACES.parameters(own.items()), one_id(viewer)])
+        cursor.execute(_find_marks(), [*_SEQUENCES.parameters(own.items()), one_id(viewer)])
         return {
             as_uuid(id): Marks(
                 mine=None if delivered is None else (delivered, read),
@@ -156,7 +156,7 @@ def _find_marks() -> str:
     mine = matching(Participant, "m", "m.conversation_id = r.conversation_id AND m.user_id = %s AND m.left_at IS NULL")
     return (
         f"SELECT r.conversation_id, m.last_delivered_sequence, m.last_read_sequence, {lowest} "  # noqa: S608
-        f"FROM {_PLACES.source} {mine}"
+        f"FROM {_SEQUENCES.source} {mine}"
     )
 
 
@@ -224,12 +224,12 @@ def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> l
     return [Row(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
 
 
-def messages_at(places: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
+def messages_at(sequences: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
     """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
     message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
-    found = f"SELECT {_ROWS.of('t')} FROM {_PLACES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
-    messages = [Row(*values) for values in _ROWS.fetch(found, _PLACES.parameters(places))]
+    found = f"SELECT {_ROWS.of('t')} FROM {_SEQUENCES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
+    messages = [Row(*values) for values in _ROWS.fetch(found, _SEQUENCES.parameters(sequences))]
     shown = _shown(messages, viewer)
     return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
 

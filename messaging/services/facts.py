@@ -17,7 +17,7 @@ from realtime.database.rows import Columns, Statement, as_moment, as_uuid, match
 _KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_to_id", numbered=True)
 
 
-class Place(msgspec.Struct):
+class Sender(msgspec.Struct):
     """What sending needs of a participant."""
 
     id: int
@@ -39,7 +39,7 @@ class Original(msgspec.Struct):
 class Facts(msgspec.Struct):
     """What is known of one send: the sender's place, what it wrote before, where the quoted message is."""
 
-    place: Place | None
+    sender: Sender | None
     original: Original | None = None
     quoted: tuple[UUID, int] | None = None
 
@@ -55,7 +55,7 @@ def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[Facts]:
     for row in sorted(rows, key=itemgetter(0)):
         _, place_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
         yield Facts(
-            place=Place(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
+            sender=Sender(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
             original=_original(*original) if original[0] is not None else None,
             quoted=(as_uuid(quoted_in), quoted_sequence) if quoted_in is not None else None,
         )

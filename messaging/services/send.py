@@ -23,7 +23,7 @@ from messaging.errors import IdempotencyConflict
 from messaging.models import Message
 from messaging.selectors.messages import Row, message_body
 from messaging.services.drafts import Send
-from messaging.services.facts import Original, Place, facts_in, finding
+from messaging.services.facts import Original, Sender, facts_in, finding
 from messaging.services.mentions import Tally, finding_mentioned
 from realtime.database import clock
 from realtime.database.crash import crash_point
@@ -106,7 +106,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     decision: Decision[Sent] = Decision([])
     messages: list[tuple[Any, ...]] = []
     entries: list[event_log.Entry] = []
-    senders: dict[int, Place] = {}
+    senders: dict[int, Sender] = {}
     # A batch may hold a send twice: the second is a repetition of the first.
     originals: dict[tuple[UUID, UUID], Original] = {}
     for send, facts in zip(sends, facts_in(known), strict=True):
@@ -115,18 +115,18 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         if original is not None:
             decision.answers.append(_repeated(send, original))
             continue
-        if facts.place is None:
+        if facts.sender is None:
             decision.answers.append(NotFound("conversation"))
             continue
         head = heads.get(send.conversation_id)
         if head is None:  # somebody else has locked it
             decision.answers.append(None)
             continue
-        refusal = _refusal(send, head, facts.place, facts.quoted) or tally.refusal(send)
+        refusal = _refusal(send, head, facts.sender, facts.quoted) or tally.refusal(send)
         if refusal is not None:
             decision.answers.append(refusal)
             continue
-        senders.setdefault(facts.place.id, facts.place).sent_count += 1
+        senders.setdefault(facts.sender.id, facts.sender).sent_count += 1
         message_id = new_id()
         entry = event_log.take(
             head,
@@ -158,7 +158,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         entries.append(entry)
         decision.answers.append(Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False))
     if messages:
-        counts = [(place.id, place.sent_count) for place in senders.values()]
+        counts = [(sender.id, sender.sent_count) for sender in senders.values()]
         decision.writes = [
             _MESSAGES.insert(messages),
             *event_log.appending(entries),
@@ -178,11 +178,11 @@ def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
     return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
 
 
-def _refusal(send: Send, head: event_log.Head, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
-    if not may_write(can_send_messages=place.can_send_messages, blocked=head.blocked):
+def _refusal(send: Send, head: event_log.Head, sender: Sender, quoted: tuple[UUID, int] | None) -> DomainError | None:
+    if not may_write(can_send_messages=sender.can_send_messages, blocked=head.blocked):
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
         conversation_id, sequence = quoted or (None, 0)
-        if conversation_id != send.conversation_id or sequence < place.history_from:
+        if conversation_id != send.conversation_id or sequence < sender.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None

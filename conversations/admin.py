@@ -145,8 +145,8 @@ class ParticipantAdmin(ReadOnlyAdmin):
         return ("unread",)
 
     @admin.display(description="unread")
-    def unread(self, place: Participant) -> int | None:
-        return None if place.left_at else unread_count(place, place.conversation.message_count)
+    def unread(self, participant: Participant) -> int | None:
+        return None if participant.left_at else unread_count(participant, participant.conversation.message_count)
 
 
 @admin.register(Event)

@@ -40,9 +40,9 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     :raises NotFound: no such conversation for this user.
     :raises ResyncRequired: `after` lies beyond the head, before the viewer's history start or in another epoch.
     """
-    place = selectors.place_of(user_id, conversation_id)
-    head = place.conversation.last_sequence
-    held = selectors.Held(place.history_from, head)
+    participant = selectors.participant_of(user_id, conversation_id)
+    head = participant.conversation.last_sequence
+    held = selectors.Held(participant.history_from, head)
     if not held.can_continue(query.after):
         raise ResyncRequired
     last = min(head, query.after + query.limit)

@@ -126,11 +126,11 @@ class ConversationLog:
                 id__gt=floor, kind__in=[Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED]
             ).values_list("conversation_id", "sequence")
         )
-        places = Participant.objects.filter(
+        participants = Participant.objects.filter(
             conversation_id__in={conversation_id for conversation_id, _ in came}, left_at=None
         ).values_list("conversation_id", "user_id", "history_from")
         joins: dict[str, dict[str, int]] = defaultdict(dict)
-        for conversation_id, user_id, history_from in places:
+        for conversation_id, user_id, history_from in participants:
             if (conversation_id, history_from) in came:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
@@ -148,10 +148,12 @@ class ConversationLog:
             shown = selectors.render_for_members(event, viewers)
             rendered.texts = {user_id: encode(frame).decode() for user_id, frame in shown.items()}
         if event.kind in (Event.Kind.CONVERSATION_CREATED, Event.Kind.PARTICIPANT_ADDED):
-            places = Participant.objects.filter(
+            participants = Participant.objects.filter(
                 conversation_id=event.conversation_id, history_from=event.sequence, left_at=None
             )
-            rendered.joins = {str(user_id): event.sequence for user_id in places.values_list("user_id", flat=True)}
+            rendered.joins = {
+                str(user_id): event.sequence for user_id in participants.values_list("user_id", flat=True)
+            }
         elif event.kind == Event.Kind.PARTICIPANT_REMOVED:
             rendered.leaves = [str(event.user_id)]
         return rendered

@@ -104,11 +104,13 @@ class ParticipantsView(APIView):
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Add people; the answer lists those who are new."""
         body = body_of(request, frames.AddParticipants)
-        places = services.add_participants(
+        participants = services.add_participants(
             user_id=request.user.id, conversation_id=conversation_id, user_ids=body.user_ids
         )
         return answer(
-            frames.ParticipantPage(results=[selectors.participant_body(place) for place in places], next=None)
+            frames.ParticipantPage(
+                results=[selectors.participant_body(participant) for participant in participants], next=None
+            )
         )
 
 
@@ -119,14 +121,14 @@ class ParticipantView(APIView):
     def patch(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
         """Change somebody's role or right to write."""
         body = body_of(request, frames.UpdateParticipant)
-        place = services.update_participant(
+        participant = services.update_participant(
             user_id=request.user.id,
             conversation_id=conversation_id,
             other_id=user_id,
             role=body.role if isinstance(body.role, str) else None,
             can_send_messages=body.can_send_messages if isinstance(body.can_send_messages, bool) else None,
         )
-        return answer(selectors.participant_body(place))
+        return answer(selectors.participant_body(participant))
 
     @extend_schema(responses={204: None}, tags=TAGS)
     def delete(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
@@ -144,8 +146,10 @@ class MyPlaceView(APIView):
         body = body_of(request, frames.UpdateMyPlace)
         changes = given(body)
         take_own_change(request.user.id)
-        place = services.update_my_place(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
-        return answer(selectors.my_place(place))
+        participant = services.update_own_settings(
+            user_id=request.user.id, conversation_id=conversation_id, changes=changes
+        )
+        return answer(selectors.own_participant_body(participant))
 
 
 class EventsView(APIView):

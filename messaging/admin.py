@@ -62,5 +62,5 @@ class ReceiptMoveAdmin(ReadOnlyAdmin):
         user = User.objects.named(search_term.strip())
         if user is None:
             return super().get_search_results(request, queryset, search_term)
-        places = Participant.objects.filter(user=user)
-        return queryset.filter(user=user, conversation_id__in=places.values("conversation_id")), False
+        participants = Participant.objects.filter(user=user)
+        return queryset.filter(user=user, conversation_id__in=participants.values("conversation_id")), False

@@ -42,8 +42,8 @@ def _nothing_without_its_owner() -> Iterator[str]:
         yield f"event {event.pk}: no conversation {event.conversation_id}"
     for message in Message.objects.filter(~Exists(conversation)):
         yield f"message {message.pk}: no conversation {message.conversation_id}"
-    place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=OuterRef("sender_id"))
-    for message in Message.objects.filter(~Exists(place), sender_id__isnull=False):
+    participant = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=OuterRef("sender_id"))
+    for message in Message.objects.filter(~Exists(participant), sender_id__isnull=False):
         yield f"message {message.pk}: sender {message.sender_id} was never in its conversation"
 
 
@@ -100,8 +100,8 @@ def _participant_counts() -> Iterator[str]:
 
 def _sent_counts() -> Iterator[str]:
     sent = _counted(Message.objects.filter(conversation=OuterRef("conversation_id"), sender=OuterRef("user_id")))
-    for place in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
-        yield f"participant {place}: counts {place.sent_count} messages sent, has {place.sent}"
+    for participant in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
+        yield f"participant {participant}: counts {participant.sent_count} messages sent, has {participant.sent}"
 
 
 def _read_counts() -> Iterator[str]:
@@ -110,9 +110,12 @@ def _read_counts() -> Iterator[str]:
         .exclude(message_type=SYSTEM)
         .exclude(sender=OuterRef("user_id"))
     )
-    places = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=unread_in_orm())
-    for place in places.exclude(unread=F("counted")):
-        yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"
+    participants = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=unread_in_orm())
+    for participant in participants.exclude(unread=F("counted")):
+        yield (
+            f"participant {participant}: unread {participant.counted}, "
+            f"but {participant.unread} messages lie after the read position"
+        )
 
 
 def _mentions_and_their_messages() -> Iterator[str]:
@@ -128,8 +131,8 @@ def _mentions_and_their_messages() -> Iterator[str]:
 
 def _mentioned_counts() -> Iterator[str]:
     mentioned = _counted(Mention.objects.filter(conversation=OuterRef("conversation_id"), user=OuterRef("user_id")))
-    for place in Participant.objects.annotate(mentioned=mentioned).exclude(mentioned_count=F("mentioned")):
-        yield f"participant {place}: counts {place.mentioned_count} mentions, has {place.mentioned}"
+    for participant in Participant.objects.annotate(mentioned=mentioned).exclude(mentioned_count=F("mentioned")):
+        yield f"participant {participant}: counts {participant.mentioned_count} mentions, has {participant.mentioned}"
 
 
 def _read_mentioned_counts() -> Iterator[str]:
@@ -140,15 +143,18 @@ def _read_mentioned_counts() -> Iterator[str]:
             sequence__gt=OuterRef("last_read_sequence"),
         )
     )
-    places = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=mentions_in_orm())
-    for place in places.exclude(unread=F("counted")):
-        yield f"participant {place}: {place.counted} unread mentions, but {place.unread} lie after the mark"
+    participants = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=mentions_in_orm())
+    for participant in participants.exclude(unread=F("counted")):
+        yield (
+            f"participant {participant}: {participant.counted} unread mentions, "
+            f"but {participant.unread} lie after the read position"
+        )
 
 
 def _marks_below_heads() -> Iterator[str]:
     beyond = Q(last_delivered_sequence__gt=F("conversation__last_sequence"))
-    for place in Participant.objects.filter(beyond):
-        yield f"participant {place}: mark {place.last_delivered_sequence} beyond the head"
+    for participant in Participant.objects.filter(beyond):
+        yield f"participant {participant}: mark {participant.last_delivered_sequence} beyond the head"
 
 
 def _counted(rows: object) -> Coalesce:

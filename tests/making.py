@@ -65,18 +65,18 @@ def read(
     set_mark(Mark(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
 
 
-def place(conversation: Conversation, user: User) -> Participant:
+def participant(conversation: Conversation, user: User) -> Participant:
     """Somebody's place as the database has it."""
     return Participant.objects.select_related("conversation").get(conversation=conversation, user=user)
 
 
 def unread(conversation: Conversation, user: User) -> int:
-    found = place(conversation, user)
+    found = participant(conversation, user)
     return unread_count(found, found.conversation.message_count)
 
 
 def mentions(conversation: Conversation, user: User) -> int:
-    return mention_count(place(conversation, user))
+    return mention_count(participant(conversation, user))
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -4,7 +4,7 @@ from conversations.selectors.bodies import (
     LISTED_PARTICIPANTS,
     conversation_bodies,
     conversation_body,
-    my_place,
+    own_participant_body,
     participant_body,
 )
 from conversations.selectors.events import (
@@ -14,21 +14,21 @@ from conversations.selectors.lists import (
     conversation_page,
     participant_page,
 )
+from conversations.selectors.participants import (
+    Held,
+    current_participants,
+    heads_of,
+    heads_of_each,
+    history_start,
+    participant_in,
+    participant_of,
+)
 from conversations.selectors.peers import (
     members_among,
     peers_of,
     shares_conversation,
 )
 from conversations.selectors.permissions import may_write, permissions
-from conversations.selectors.places import (
-    Held,
-    heads_of,
-    heads_of_each,
-    history_start,
-    place_in,
-    place_of,
-    places_now,
-)
 from conversations.selectors.rendering import (
     render_events,
     render_for_members,
@@ -42,6 +42,7 @@ __all__ = [
     "conversation_bodies",
     "conversation_body",
     "conversation_page",
+    "current_participants",
     "events_between",
     "heads_of",
     "heads_of_each",
@@ -50,14 +51,13 @@ __all__ = [
     "members_among",
     "mention_count",
     "mentions_in_orm",
-    "my_place",
+    "own_participant_body",
     "participant_body",
+    "participant_in",
+    "participant_of",
     "participant_page",
     "peers_of",
     "permissions",
-    "place_in",
-    "place_of",
-    "places_now",
     "render_events",
     "render_for_members",
     "render_own_settings",

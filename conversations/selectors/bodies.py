@@ -9,64 +9,65 @@ from django.db import connection
 from accounts.models import User
 from conversations import event_log, frames
 from conversations.models import Conversation, Participant
+from conversations.selectors.participants import ParticipantOrRow, participant_of
 from conversations.selectors.permissions import permissions
-from conversations.selectors.places import Place, place_of
 from conversations.selectors.unread import mention_count, unread_count
 from realtime.database.rows import as_moment, as_uuid, ids, ids_in
 
 LISTED_PARTICIPANTS = 50
 
 
-def participant_body(place: Participant) -> frames.ParticipantBody:
+def participant_body(participant: Participant) -> frames.ParticipantBody:
     """Return a place as the other members see it."""
     return frames.ParticipantBody(
-        user_id=place.user_id,
-        username=place.user.username,
-        display_name=place.user.shown_name,
-        avatar_url=place.user.avatar_url,
-        role=place.role,
-        can_send_messages=place.can_send_messages,
-        joined_at=place.joined_at,
-        last_read_sequence=place.last_read_sequence,
-        last_delivered_sequence=place.last_delivered_sequence,
+        user_id=participant.user_id,
+        username=participant.user.username,
+        display_name=participant.user.shown_name,
+        avatar_url=participant.user.avatar_url,
+        role=participant.role,
+        can_send_messages=participant.can_send_messages,
+        joined_at=participant.joined_at,
+        last_read_sequence=participant.last_read_sequence,
+        last_delivered_sequence=participant.last_delivered_sequence,
     )
 
 
-def conversation_bodies(places: Sequence[Place], viewer: UUID | None) -> list[frames.ConversationBody]:
+def conversation_bodies(participants: Sequence[ParticipantOrRow], viewer: UUID | None) -> list[frames.ConversationBody]:
     """Return the conversations of places as their holders see them, in their order; few queries, however many.
 
     `viewer` is the holder of all the places; None when they are several people's: then the last message has
     the status that it has for everybody when it is new.
     """
-    if not places:
+    if not participants:
         return []
-    listed = _listed_participants([place.conversation_id for place in places])
+    listed = _listed_participants([participant.conversation_id for participant in participants])
     tops = event_log.messages_at(
         [
-            (place.conversation_id, place.conversation.last_message_sequence)
-            for place in places
-            if place.conversation.last_message_sequence >= place.history_from
+            (participant.conversation_id, participant.conversation.last_message_sequence)
+            for participant in participants
+            if participant.conversation.last_message_sequence >= participant.history_from
         ],
         viewer,
     )
     return [
-        _conversation_body(place, listed[place.conversation_id], tops.get(place.conversation_id)) for place in places
+        _conversation_body(participant, listed[participant.conversation_id], tops.get(participant.conversation_id))
+        for participant in participants
     ]
 
 
 def conversation_body(user_id: UUID, conversation_id: UUID) -> frames.ConversationBody:
     """Return one conversation as a member sees it.
 
-    :raises NotFound: as `place_of`.
+    :raises NotFound: as `participant_of`.
     """
-    return conversation_bodies([place_of(user_id, conversation_id)], user_id)[0]
+    return conversation_bodies([participant_of(user_id, conversation_id)], user_id)[0]
 
 
 def _conversation_body(
-    place: Place, listed: list[frames.ParticipantBody], top: object | None
+    participant: ParticipantOrRow, listed: list[frames.ParticipantBody], top: object | None
 ) -> frames.ConversationBody:
-    conversation = place.conversation
-    others = [other for other in listed if other.user_id != place.user_id]
+    conversation = participant.conversation
+    others = [other for other in listed if other.user_id != participant.user_id]
     return frames.ConversationBody(
         id=conversation.id,
         type=conversation.type,
@@ -82,24 +83,24 @@ def _conversation_body(
         last_message=top,
         participant_count=conversation.participant_count,
         participants=listed,
-        unread_count=unread_count(place, conversation.message_count),
-        mention_count=mention_count(place),
-        me=my_place(place),
-        my_permissions=permissions(place),
+        unread_count=unread_count(participant, conversation.message_count),
+        mention_count=mention_count(participant),
+        me=own_participant_body(participant),
+        my_permissions=permissions(participant),
         settings=frames.ConversationSettings(notifications_enabled=conversation.notifications_enabled),
     )
 
 
-def my_place(place: Place) -> frames.MyPlace:
+def own_participant_body(participant: ParticipantOrRow) -> frames.MyPlace:
     """Return a place as its holder sees it."""
     return frames.MyPlace(
-        role=place.role,
-        joined_at=place.joined_at,
-        last_read_sequence=place.last_read_sequence,
-        muted_until=place.muted_until,
-        pinned=place.pinned,
-        archived=place.archived,
-        notification_level=place.notification_level,
+        role=participant.role,
+        joined_at=participant.joined_at,
+        last_read_sequence=participant.last_read_sequence,
+        muted_until=participant.muted_until,
+        pinned=participant.pinned,
+        archived=participant.archived,
+        notification_level=participant.notification_level,
     )
 
 

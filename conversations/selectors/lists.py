@@ -12,12 +12,12 @@ from django.utils import timezone
 from conversations import frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
-from conversations.selectors.places import ConversationRow, PlaceRow, place_of, places_now
+from conversations.selectors.participants import ConversationRow, ParticipantRow, current_participants, participant_of
 from conversations.selectors.unread import unread_in_sql
 from realtime.database.rows import Columns, ids, ids_in, one_id, one_moment
 from realtime.wire.errors import Invalid
 
-_PLACES = Columns(Participant, *PlaceRow.__struct_fields__[1:])
+_PARTICIPANTS = Columns(Participant, *ParticipantRow.__struct_fields__[1:])
 _CONVERSATIONS = Columns(Conversation, *ConversationRow.__struct_fields__)
 
 
@@ -41,13 +41,13 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
         parameters += [one_moment(after[0]), one_id(after[1])]
     # Nothing in the text comes from outside: names of tables and columns only.
     text = (
-        f"SELECT {_PLACES.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
+        f"SELECT {_PARTICIPANTS.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
         f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
         f"WHERE {' AND '.join(conditions)} ORDER BY c.last_activity_at DESC, c.id DESC LIMIT %s"
     )
     found = [
-        PlaceRow(ConversationRow(*conversation), *place)
-        for place, conversation in _PLACES.fetch_with(_CONVERSATIONS, text, [*parameters, query.limit + 1])
+        ParticipantRow(ConversationRow(*conversation), *participant)
+        for participant, conversation in _PARTICIPANTS.fetch_with(_CONVERSATIONS, text, [*parameters, query.limit + 1])
     ]
     shown = found[: query.limit]
     more = len(found) > query.limit
@@ -72,11 +72,11 @@ def _named(user_id: UUID, q: str) -> QuerySet[Conversation, UUID]:
 def participant_page(user_id: UUID, conversation_id: UUID, query: frames.PageQuery) -> frames.ParticipantPage:
     """Return a page of a conversation's participants, in the order in which they came.
 
-    :raises NotFound: as `place_of`.
+    :raises NotFound: as `participant_of`.
     :raises Invalid: the cursor is not one of ours.
     """
-    place_of(user_id, conversation_id)
-    rows = places_now(conversation_id)
+    participant_of(user_id, conversation_id)
+    rows = current_participants(conversation_id)
     if query.cursor is not None:
         at, after_user = _read_cursor(query.cursor)
         after = Participant.objects.filter(conversation_id=conversation_id, user_id=after_user).first()

@@ -7,7 +7,7 @@ from django.db import connection
 
 from accounts.selectors import kept_apart
 from conversations.models import Conversation, Participant
-from conversations.selectors.places import USERS
+from conversations.selectors.participants import USERS
 from realtime.database.rows import as_uuid, matching
 
 
@@ -15,8 +15,8 @@ def members_among(conversation_id: UUID, user_ids: Collection[UUID]) -> list[UUI
     """Return those of the people who are in a conversation now."""
     if not user_ids:
         return []
-    places = Participant.objects.filter(conversation_id=conversation_id, user_id__in=user_ids, left_at=None)
-    return list(places.order_by("id").values_list("user_id", flat=True))
+    participants = Participant.objects.filter(conversation_id=conversation_id, user_id__in=user_ids, left_at=None)
+    return list(participants.order_by("id").values_list("user_id", flat=True))
 
 
 def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID, set[UUID]]:
@@ -25,12 +25,12 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
     if not peers:
         return peers
     # Looked up person by person: PostgreSQL would join whole tables, as it cannot guess how few people are asked for.
-    places = matching(Participant, "p", "p.user_id = r.user_id AND p.left_at IS NULL", many=True)
+    participants = matching(Participant, "p", "p.user_id = r.user_id AND p.left_at IS NULL", many=True)
     small = matching(Conversation, "c", "c.id = p.conversation_id AND c.participant_count <= %s")
     others = matching(Participant, "o", "o.conversation_id = c.id AND o.left_at IS NULL", many=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT DISTINCT r.user_id, o.user_id FROM {USERS.source} {places} {small} {others} "  # noqa: S608
+            f"SELECT DISTINCT r.user_id, o.user_id FROM {USERS.source} {participants} {small} {others} "  # noqa: S608
             "WHERE o.user_id <> r.user_id",
             [*USERS.parameters((user_id,) for user_id in peers), most_participants],
         )

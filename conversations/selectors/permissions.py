@@ -1,7 +1,7 @@
 """What the members of a conversation may do in it."""
 
 from conversations.models import Conversation, Participant
-from conversations.selectors.places import Place
+from conversations.selectors.participants import ParticipantOrRow
 
 
 def may_write(*, can_send_messages: bool, blocked: bool) -> bool:
@@ -12,15 +12,15 @@ def may_write(*, can_send_messages: bool, blocked: bool) -> bool:
     return can_send_messages and not blocked
 
 
-def permissions(place: Place) -> list[str]:
+def permissions(participant: ParticipantOrRow) -> list[str]:
     """Return the names of everything that a member may do."""
-    conversation = place.conversation
-    writes = may_write(can_send_messages=place.can_send_messages, blocked=conversation.blocked)
+    conversation = participant.conversation
+    writes = may_write(can_send_messages=participant.can_send_messages, blocked=conversation.blocked)
     may = ["send_messages"] if writes else []
     if conversation.type == Conversation.Type.DIRECT:
         return may
-    if place.role in (Participant.Role.OWNER, Participant.Role.ADMIN):
+    if participant.role in (Participant.Role.OWNER, Participant.Role.ADMIN):
         may += ["add_participants", "remove_participants", "update_conversation"]
-    if place.role == Participant.Role.OWNER:
+    if participant.role == Participant.Role.OWNER:
         may.append("change_roles")
     return [*may, "leave"]

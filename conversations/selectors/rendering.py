@@ -9,7 +9,7 @@ from django.db.models import Q
 from conversations import frames
 from conversations.event_log import Logged
 from conversations.models import Event, Participant
-from conversations.selectors.bodies import conversation_bodies, my_place, participant_body
+from conversations.selectors.bodies import conversation_bodies, own_participant_body, participant_body
 from realtime.wire.frames import EventHidden, Frame
 
 _CONVERSATION_KINDS = (Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED)
@@ -24,25 +24,25 @@ def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Fr
     if own:
         if viewer is None:
             raise RuntimeError("a conversation looks different to each viewer")
-        places = Participant.objects.select_related("conversation").filter(
+        participants = Participant.objects.select_related("conversation").filter(
             conversation_id__in=own, user_id=viewer, left_at=None
         )
-        shown = conversation_bodies(list(places), viewer)
+        shown = conversation_bodies(list(participants), viewer)
         bodies = {body.id: body for body in shown}
     return {event.id: _rendered(event, bodies, people) for event in events}
 
 
 def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
     """Render a conversation event for those of the users who are in the conversation; three queries for all."""
-    places = list(
+    participants = list(
         Participant.objects.select_related("conversation").filter(
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
         )
     )
-    bodies = conversation_bodies(places, None)
+    bodies = conversation_bodies(participants, None)
     return {
-        str(place.user_id): _rendered(event, {event.conversation_id: body}, {})
-        for place, body in zip(places, bodies, strict=True)
+        str(participant.user_id): _rendered(event, {event.conversation_id: body}, {})
+        for participant, body in zip(participants, bodies, strict=True)
     }
 
 
@@ -50,14 +50,16 @@ def render_own_settings(events: Sequence[Logged], viewer: UUID | None) -> dict[i
     """Render changes of somebody's own settings: only they see them; registered with the event log."""
     mine = {event.conversation_id for event in events if event.user_id == viewer}
     rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
-    places = {place.conversation_id: place for place in rows}
-    return {event.id: _own_settings(event, places.get(event.conversation_id), viewer) for event in events}
+    participants = {participant.conversation_id: participant for participant in rows}
+    return {event.id: _own_settings(event, participants.get(event.conversation_id), viewer) for event in events}
 
 
-def _own_settings(event: Logged, place: Participant | None, viewer: UUID | None) -> Frame:
-    if place is None or event.user_id != viewer:
+def _own_settings(event: Logged, participant: Participant | None, viewer: UUID | None) -> Frame:
+    if participant is None or event.user_id != viewer:
         return EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
-    return frames.MyPlaceUpdated(conversation_id=event.conversation_id, sequence=event.sequence, me=my_place(place))
+    return frames.MyPlaceUpdated(
+        conversation_id=event.conversation_id, sequence=event.sequence, me=own_participant_body(participant)
+    )
 
 
 def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
@@ -69,8 +71,11 @@ def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.Partic
     wanted = Q(pk__in=[])
     for conversation_id, user_ids in users.items():
         wanted |= Q(conversation_id=conversation_id, user_id__in=user_ids)
-    places = Participant.objects.select_related("user").filter(wanted) if users else []
-    return {(place.conversation_id, place.user_id): participant_body(place) for place in places}
+    participants = Participant.objects.select_related("user").filter(wanted) if users else []
+    return {
+        (participant.conversation_id, participant.user_id): participant_body(participant)
+        for participant in participants
+    }
 
 
 def _rendered(

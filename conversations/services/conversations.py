@@ -12,7 +12,15 @@ from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Event, Participant
-from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
+from conversations.services.steps import (
+    Role,
+    check_people,
+    check_welcome,
+    locked_participant,
+    require,
+    start_membership,
+    tell,
+)
 from realtime.database import clock
 from realtime.wire.errors import Forbidden, Invalid
 
@@ -83,9 +91,9 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
     :raises Forbidden: the user may not change it.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "update_conversation")
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "update_conversation")
+        conversation = participant.conversation
         wanted = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
         changed = {name: value for name, value in wanted.items() if getattr(conversation, name) != value}
         if not changed:
@@ -114,13 +122,13 @@ def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) ->
         participant_count=len(member_ids),
         **fields,
     )
-    places = []
+    participants = []
     for member_id in member_ids:
         role = Role.OWNER if type == Conversation.Type.GROUP and member_id == user.id else Role.MEMBER
-        place = Participant(conversation=conversation, user_id=member_id)
-        take_place(place, role, now, history_from=1)
-        places.append(place)
-    Participant.objects.bulk_create(places)
+        participant = Participant(conversation=conversation, user_id=member_id)
+        start_membership(participant, role, now, history_from=1)
+        participants.append(participant)
+    Participant.objects.bulk_create(participants)
     entry = event_log.take(conversation, Event.Kind.CONVERSATION_CREATED, at=now, actor_id=user.id)
     entry.joins = dict.fromkeys(member_ids, 1)
     event_log.append([entry])

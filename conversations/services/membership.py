@@ -11,8 +11,16 @@ from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
 from conversations.models import Conversation, Event, Participant
-from conversations.selectors import participant_body, place_in
-from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
+from conversations.selectors import participant_body, participant_in
+from conversations.services.steps import (
+    Role,
+    check_people,
+    check_welcome,
+    locked_participant,
+    require,
+    start_membership,
+    tell,
+)
 from realtime.database import clock
 from realtime.wire.errors import Forbidden
 
@@ -30,9 +38,9 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
     wanted = list(dict.fromkeys(user_ids))
     people = check_people(wanted, "user_ids")
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "add_participants")
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "add_participants")
+        conversation = participant.conversation
         known = {
             each.user_id: each
             for each in Participant.objects.filter(conversation_id=conversation_id, user_id__in=wanted)
@@ -44,27 +52,27 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         if not coming:
             return []
         now = clock.now()
-        entries, places = [], []
+        entries, participants = [], []
         for each in coming:
             entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
             sequence = entry.sequence
             new = known.get(each) or Participant(conversation=conversation)
             new.user = people[each]
-            take_place(new, Role.MEMBER, now, history_from=sequence)
+            start_membership(new, Role.MEMBER, now, history_from=sequence)
             entry.frame = ParticipantAdded(
                 conversation_id=conversation.id, sequence=sequence, participant=participant_body(new)
             )
             entry.joins = {each: sequence}
             entries.append(entry)
-            places.append(new)
-        Participant.objects.bulk_create([each for each in places if each.pk is None])
-        for place_again in places:
-            if place_again.user_id in known:
-                place_again.save()
+            participants.append(new)
+        Participant.objects.bulk_create([each for each in participants if each.pk is None])
+        for returning in participants:
+            if returning.user_id in known:
+                returning.save()
         conversation.participant_count += len(coming)
         event_log.append(entries)
         tell(conversation, "participants_added", user_id, now, user_ids=coming)
-    return places
+    return participants
 
 
 def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) -> None:
@@ -78,14 +86,14 @@ def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) 
         leave(user_id=user_id, conversation_id=conversation_id)
         return
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "remove_participants")
-        other = place_in(conversation_id, other_id)
-        if other.role == Role.OWNER or (other.role == Role.ADMIN and place.role != Role.OWNER):
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "remove_participants")
+        other = participant_in(conversation_id, other_id)
+        if other.role == Role.OWNER or (other.role == Role.ADMIN and participant.role != Role.OWNER):
             raise Forbidden("You may not remove this person.")
         now = clock.now()
-        _part(place.conversation, other, actor_id=user_id, at=now)
-        tell(place.conversation, "participant_removed", user_id, now, user_ids=[other_id])
+        _part(participant.conversation, other, actor_id=user_id, at=now)
+        tell(participant.conversation, "participant_removed", user_id, now, user_ids=[other_id])
 
 
 def leave(*, user_id: UUID, conversation_id: UUID) -> None:
@@ -95,13 +103,13 @@ def leave(*, user_id: UUID, conversation_id: UUID) -> None:
     :raises Forbidden: it is a direct conversation.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "leave")
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "leave")
         now = clock.now()
-        _part(place.conversation, place, actor_id=user_id, at=now)
-        if place.role == Role.OWNER:
-            _appoint_heir(place.conversation, actor_id=user_id, at=now)
-        tell(place.conversation, "participant_left", user_id, now, user_ids=[user_id])
+        _part(participant.conversation, participant, actor_id=user_id, at=now)
+        if participant.role == Role.OWNER:
+            _appoint_heir(participant.conversation, actor_id=user_id, at=now)
+        tell(participant.conversation, "participant_left", user_id, now, user_ids=[user_id])
 
 
 def update_participant(
@@ -121,26 +129,26 @@ def update_participant(
     :raises Forbidden: the user may not do this.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        conversation = participant.conversation
         if conversation.type == Conversation.Type.DIRECT:
             raise Forbidden("A direct conversation has no roles.")
-        other = place_in(conversation_id, other_id)
+        other = participant_in(conversation_id, other_id)
         changed: list[Participant] = []
         if role == other.role:
             role = None
         if role is not None:
-            require(place, "change_roles")
+            require(participant, "change_roles")
             if other_id == user_id:
                 raise Forbidden("The owner hands the group over by making somebody else its owner.")
             other.role = role
             if role == Role.OWNER:
-                place.role = Role.ADMIN
-                changed.append(place)
+                participant.role = Role.ADMIN
+                changed.append(participant)
                 other.can_send_messages = True  # nobody could give it back to an owner
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
-            require(place, "remove_participants")
-            if other.role == Role.OWNER or (place.role != Role.OWNER and other.role != Role.MEMBER):
+            require(participant, "remove_participants")
+            if other.role == Role.OWNER or (participant.role != Role.OWNER and other.role != Role.MEMBER):
                 raise Forbidden("You may not change this person's right to write.")
             other.can_send_messages = can_send_messages
             changed.append(other)
@@ -154,41 +162,43 @@ def update_participant(
     return other
 
 
-def _part(conversation: Conversation, place: Participant, *, actor_id: UUID, at: datetime.datetime) -> None:
-    place.left_at = at
-    place.save(update_fields=["left_at"])
+def _part(conversation: Conversation, participant: Participant, *, actor_id: UUID, at: datetime.datetime) -> None:
+    participant.left_at = at
+    participant.save(update_fields=["left_at"])
     conversation.participant_count -= 1
     entry = event_log.take(
-        conversation, Event.Kind.PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=place.user_id
+        conversation, Event.Kind.PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=participant.user_id
     )
-    entry.frame = ParticipantRemoved(conversation_id=conversation.id, sequence=entry.sequence, user_id=place.user_id)
-    entry.leaves = [place.user_id]
+    entry.frame = ParticipantRemoved(
+        conversation_id=conversation.id, sequence=entry.sequence, user_id=participant.user_id
+    )
+    entry.leaves = [participant.user_id]
     event_log.append([entry])
 
 
 def _appoint_heir(conversation: Conversation, *, actor_id: UUID, at: datetime.datetime) -> None:
-    places = list(
+    participants = list(
         Participant.objects.select_related("user")
         .filter(conversation=conversation, left_at=None)
         .order_by("joined_at", "id")
     )
-    admins = [place for place in places if place.role == Role.ADMIN]
-    if not places:
+    admins = [participant for participant in participants if participant.role == Role.ADMIN]
+    if not participants:
         return
-    heir = (admins or places)[0]
+    heir = (admins or participants)[0]
     heir.role = Role.OWNER
     heir.can_send_messages = True  # nobody could give it back to an owner
     event_log.append([_updated(conversation, heir, actor_id=actor_id, at=at)])
 
 
 def _updated(
-    conversation: Conversation, place: Participant, *, actor_id: UUID, at: datetime.datetime
+    conversation: Conversation, participant: Participant, *, actor_id: UUID, at: datetime.datetime
 ) -> event_log.Entry:
-    place.save(update_fields=["role", "can_send_messages"])
+    participant.save(update_fields=["role", "can_send_messages"])
     entry = event_log.take(
-        conversation, Event.Kind.PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=place.user_id
+        conversation, Event.Kind.PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=participant.user_id
     )
     entry.frame = ParticipantUpdated(
-        conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(place)
+        conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(participant)
     )
     return entry

@@ -7,28 +7,28 @@ from uuid import UUID
 from accounts.models import User
 from accounts.selectors import active_users, kept_apart
 from conversations.models import Conversation, Participant
-from conversations.selectors import permissions, place_of
+from conversations.selectors import participant_of, permissions
 from conversations.signals import MembershipChanged, membership_changed
 from realtime.wire.errors import Forbidden, Invalid
 
 Role = Participant.Role
 
 
-def locked_place(user_id: UUID, conversation_id: UUID) -> Participant:
+def locked_participant(user_id: UUID, conversation_id: UUID) -> Participant:
     """Lock the conversation, then return the member's place, and the conversation, as they are under the lock.
 
-    :raises NotFound: as `place_of`.
+    :raises NotFound: as `participant_of`.
     """
     Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
-    return place_of(user_id, conversation_id)
+    return participant_of(user_id, conversation_id)
 
 
-def require(place: Participant, permission: str) -> None:
+def require(participant: Participant, permission: str) -> None:
     """Check that the holder of a place may do something.
 
     :raises Forbidden: they may not.
     """
-    if permission not in permissions(place):
+    if permission not in permissions(participant):
         raise Forbidden(f"Your role does not include {permission}.")
 
 
@@ -53,20 +53,20 @@ def check_welcome(user_id: UUID, other_ids: Sequence[UUID]) -> None:
         raise Forbidden("You cannot add one of these people.")
 
 
-def take_place(place: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:
+def start_membership(participant: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:
     """Make a place current: nothing before it counts as unread, delivered or read late."""
-    conversation = place.conversation
-    place.role = role
-    place.can_send_messages = True
-    place.joined_at = at
-    place.left_at = None
-    place.muted_until, place.notification_level = None, Participant.Level.ALL
-    place.pinned = place.archived = False
-    place.history_from = history_from
-    place.last_read_sequence = place.last_delivered_sequence = history_from - 1
-    place.read_message_count = conversation.message_count
-    place.read_sent_count = place.sent_count
-    place.read_mentioned_count = place.mentioned_count
+    conversation = participant.conversation
+    participant.role = role
+    participant.can_send_messages = True
+    participant.joined_at = at
+    participant.left_at = None
+    participant.muted_until, participant.notification_level = None, Participant.Level.ALL
+    participant.pinned = participant.archived = False
+    participant.history_from = history_from
+    participant.last_read_sequence = participant.last_delivered_sequence = history_from - 1
+    participant.read_message_count = conversation.message_count
+    participant.read_sent_count = participant.sent_count
+    participant.read_mentioned_count = participant.mentioned_count
 
 
 def tell(

@@ -11,7 +11,7 @@ from django.db import connection
 
 from conversations.event_log import Logged
 from conversations.models import Event, Participant
-from conversations.selectors import history_start, place_of
+from conversations.selectors import history_start, participant_of
 from messaging import frames
 from messaging.models import Message
 from realtime.database.rows import Columns, as_uuid, ids, ids_in, matching, one_id
@@ -169,12 +169,12 @@ def visible_message(user_id: UUID, message_id: UUID) -> tuple[Message, Participa
     if message is None:
         raise NotFound("message")
     try:
-        place = place_of(user_id, message.conversation_id)
+        participant = participant_of(user_id, message.conversation_id)
     except NotFound as error:
         raise NotFound("message") from error
-    if message.sequence < place.history_from:
+    if message.sequence < participant.history_from:
         raise NotFound("message")
-    return message, place
+    return message, participant
 
 
 def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) -> frames.MessagePage:

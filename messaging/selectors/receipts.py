@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Min, OuterRef, QuerySet, Subquery
 
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_now, unread_count
+from conversations.selectors import LISTED_PARTICIPANTS, current_participants, mention_count, unread_count
 from messaging import frames
 from messaging.models import DeviceMark, Message, ReceiptMove
 from messaging.selectors.messages import visible_message
@@ -32,7 +32,7 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
     :raises NotFound: as `visible_message`.
     """
     message, _ = visible_message(user_id, message_id)
-    members = places_now(message.conversation_id).filter(history_from__lte=message.sequence)
+    members = current_participants(message.conversation_id).filter(history_from__lte=message.sequence)
     moves = ReceiptMove.objects.filter(
         conversation_id=message.conversation_id,
         from_sequence__lt=message.sequence,
@@ -119,7 +119,7 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     Each names the newest message that it covers and the viewer may see: a mark may lie before their history start.
     In conversations larger than a body lists, only for those who got or read a message of the viewer.
     """
-    me, messages, places = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
+    me, messages, participants = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
     # Who left is nobody's business: the viewer may never have been told that they were there.
     # Nothing in the text comes from outside: names of tables and columns, and a number.
     moves = ReceiptMove.objects.raw(
@@ -130,8 +130,8 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         ) AS newest_message_id
         FROM {ReceiptMove._meta.db_table} AS m
         JOIN {Conversation._meta.db_table} AS c ON c.id = m.conversation_id
-        JOIN {places} AS p ON p.conversation_id = m.conversation_id
-        JOIN {places} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
+        JOIN {participants} AS p ON p.conversation_id = m.conversation_id
+        JOIN {participants} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
         WHERE {ids_in("m.conversation_id")} AND m.moved_at > %s AND p.user_id = %s AND p.left_at IS NULL
         AND here.left_at IS NULL AND (
             c.participant_count <= {LISTED_PARTICIPANTS} OR m.user_id = %s OR EXISTS (
@@ -163,15 +163,17 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
 
 def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID, Unread]:
     """Return the user's unread messages and mentions by conversation."""
-    places = Participant.objects.select_related("conversation").filter(
+    participants = Participant.objects.select_related("conversation").filter(
         user_id=user_id, conversation_id__in=list(conversation_ids), left_at=None
     )
-    return {place.conversation_id: unread_of(place, place.conversation) for place in places}
+    return {
+        participant.conversation_id: unread_of(participant, participant.conversation) for participant in participants
+    }
 
 
-def unread_of(place: Participant, conversation: Conversation) -> Unread:
+def unread_of(participant: Participant, conversation: Conversation) -> Unread:
     """Return what is unread at a place, given its conversation."""
-    return Unread(unread_count(place, conversation.message_count), mention_count(place))
+    return Unread(unread_count(participant, conversation.message_count), mention_count(participant))
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:

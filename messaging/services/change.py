@@ -34,10 +34,10 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
     check_text(content)
     mentions = checked_mentions(mentions, content)
     with transaction.atomic():
-        message, place = _locked_message(user_id, message_id)
+        message, participant = _locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
             raise Forbidden("You can edit your own text messages.")
-        if "send_messages" not in permissions(place):
+        if "send_messages" not in permissions(participant):
             raise Forbidden("You may not write in this conversation.")
         window = settings.LIMITS.edit_window_seconds
         now = clock.now()
@@ -49,7 +49,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
         replace_mentions(message, mentions)
         message.edited_at = now
         message.save(update_fields=["content", "mentions", "edited_at"])
-        _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, place, now)
+        _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, participant, now)
     return message
 
 
@@ -60,8 +60,8 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
     :raises Forbidden: the user may not.
     """
     with transaction.atomic():
-        message, place = _locked_message(user_id, message_id, deleted_too=True)
-        moderates = place.role != Participant.Role.MEMBER  # in a direct conversation both are members
+        message, participant = _locked_message(user_id, message_id, deleted_too=True)
+        moderates = participant.role != Participant.Role.MEMBER  # in a direct conversation both are members
         if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
             raise Forbidden("You may not delete this message for everyone.")
         if message.deleted_at is not None:
@@ -73,7 +73,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         message.payload_digest = None
         message.deleted_at = now
         message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
-        _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, place, now)
+        _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, participant, now)
 
 
 def write_system_message(change: MembershipChanged) -> None:
@@ -113,24 +113,24 @@ def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = Fals
     """
     message, _ = visible_message(user_id, message_id)
     Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
-    message, place = visible_message(user_id, message_id)
+    message, participant = visible_message(user_id, message_id)
     if message.deleted_at is not None and not deleted_too:
         raise NotFound("message")
-    return message, place
+    return message, participant
 
 
 def _log_change(
     kind: str,
     frame: type[frames.MessageUpdated] | type[frames.MessageDeleted],
     message: Message,
-    place: Participant,
+    participant: Participant,
     at: datetime.datetime,
 ) -> None:
     entry = event_log.take(
-        place.conversation,
+        participant.conversation,
         kind,
         at=at,
-        actor_id=place.user_id,
+        actor_id=participant.user_id,
         message_id=message.id,
         subject_sequence=message.sequence,
     )

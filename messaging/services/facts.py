@@ -53,9 +53,11 @@ def finding(sends: Sequence[Send]) -> Statement:
 def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[Facts]:
     """Return what `finding` found, in the order of the sends."""
     for row in sorted(rows, key=itemgetter(0)):
-        _, place_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
+        _, participant_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
         yield Facts(
-            sender=Sender(place_id, can_send_messages, history_from, sent_count) if place_id is not None else None,
+            sender=Sender(participant_id, can_send_messages, history_from, sent_count)
+            if participant_id is not None
+            else None,
             original=_original(*original) if original[0] is not None else None,
             quoted=(as_uuid(quoted_in), quoted_sequence) if quoted_in is not None else None,
         )
@@ -68,7 +70,7 @@ def _original(id: Any, conversation_id: Any, sequence: int, created_at: Any, dig
 
 @cache
 def _find_facts() -> str:
-    place = matching(
+    participant = matching(
         Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.sender_id AND p.left_at IS NULL"
     )
     original = matching(Message, "m", "m.sender_id = r.sender_id AND m.client_message_id = r.client_message_id")
@@ -76,5 +78,5 @@ def _find_facts() -> str:
     return (
         "SELECT r.n, p.id, p.can_send_messages, p.history_from, p.sent_count, "  # noqa: S608 - names only
         "m.id, m.conversation_id, m.sequence, m.created_at, m.payload_digest, q.conversation_id, q.sequence "
-        f"FROM {_KEYS.source} {place} {original} {quoted}"
+        f"FROM {_KEYS.source} {participant} {original} {quoted}"
     )

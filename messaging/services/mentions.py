@@ -36,49 +36,49 @@ class Tally:
     """The mentions of a batch of new messages, from what `finding_mentioned` found of the people."""
 
     def __init__(self, rows: Iterable[Sequence[Any]] = ()) -> None:
-        self._places = {
-            (as_uuid(conversation_id), as_uuid(user_id)): Mentioned(place_id, bool(is_member), count)
-            for conversation_id, user_id, place_id, is_member, count in rows
-            if place_id is not None
+        self._participants = {
+            (as_uuid(conversation_id), as_uuid(user_id)): Mentioned(participant_id, bool(is_member), count)
+            for conversation_id, user_id, participant_id, is_member, count in rows
+            if participant_id is not None
         }
         self._written: list[tuple[UUID, UUID, UUID, int]] = []
         self._raised: dict[int, Mentioned] = {}
 
     def refusal(self, send: Send) -> Invalid | None:
         """Return why a send may not mention whom it mentions."""
-        if all((send.conversation_id, mention.user_id) in self._places for mention in send.mentions):
+        if all((send.conversation_id, mention.user_id) in self._participants for mention in send.mentions):
             return None
         return _strangers()
 
     def note(self, send: Send, message_id: UUID, sequence: int) -> None:
         """Count the mentions of a message that will be written."""
         for user_id in {mention.user_id for mention in send.mentions} - {send.sender_id}:
-            place = self._places[send.conversation_id, user_id]
-            if place.is_member:
-                place.mentioned_count += 1
-                self._raised[place.id] = place
+            participant = self._participants[send.conversation_id, user_id]
+            if participant.is_member:
+                participant.mentioned_count += 1
+                self._raised[participant.id] = participant
                 self._written.append((send.conversation_id, user_id, message_id, sequence))
 
     def writes(self) -> list[Statement]:
         """Return what writes that down; nothing when nobody was mentioned."""
         if not self._written:
             return []
-        counts = [(place.id, place.mentioned_count) for place in self._raised.values()]
+        counts = [(participant.id, participant.mentioned_count) for participant in self._raised.values()]
         return [_MENTIONS.insert(self._written), _COUNTS.update(counts)]
 
 
 def finding_mentioned(sends: Sequence[Send]) -> list[Statement]:
     """Return the statement that reads, under the locks, the places of all whom sends mention; none if they do not."""
     keys = {(send.conversation_id, mention.user_id) for send in sends for mention in send.mentions}
-    return [Statement(_find_places(), _KEYS.parameters(sorted(keys)))] if keys else []
+    return [Statement(_find_participants(), _KEYS.parameters(sorted(keys)))] if keys else []
 
 
 @cache
-def _find_places() -> str:
-    place = matching(Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.user_id")
+def _find_participants() -> str:
+    participant = matching(Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.user_id")
     return (
         "SELECT r.conversation_id, r.user_id, p.id, p.left_at IS NULL, p.mentioned_count "  # noqa: S608 - names only
-        f"FROM {_KEYS.source} {place}"
+        f"FROM {_KEYS.source} {participant}"
     )
 
 
@@ -113,13 +113,15 @@ def replace_mentions(message: Message, mentions: Sequence[Shown]) -> None:
 def _counted(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
     """Return those for whom a message counts as a mention, of those whom it names."""
     rows = Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).order_by()
-    places = list(rows.only("user_id", "left_at", "history_from"))
-    if len(places) < len(user_ids):
+    participants = list(rows.only("user_id", "left_at", "history_from"))
+    if len(participants) < len(user_ids):
         raise _strangers()
     return {
-        place.user_id
-        for place in places
-        if place.left_at is None and place.history_from <= message.sequence and place.user_id != message.sender_id
+        participant.user_id
+        for participant in participants
+        if participant.left_at is None
+        and participant.history_from <= message.sequence
+        and participant.user_id != message.sender_id
     }
 
 

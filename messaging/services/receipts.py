@@ -24,7 +24,7 @@ from realtime.wire.items import Notice, RowKey
 
 Kind = ReceiptMove.Kind
 # Conversation and person.
-PlaceKey = tuple[UUID, UUID]
+ParticipantKey = tuple[UUID, UUID]
 
 
 @dataclass(slots=True)
@@ -69,52 +69,54 @@ def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
     """
     targets = _targets(marks)
     results: list[DomainError | None] = [NotFound("message" if mark.message_id else "conversation") for mark in marks]
-    wanted: dict[PlaceKey, list[tuple[int, Mark, int]]] = {}
+    wanted: dict[ParticipantKey, list[tuple[int, Mark, int]]] = {}
     for position, (mark, target) in enumerate(zip(marks, targets, strict=True)):
         if target is not None:
             conversation_id, up_to = target
             wanted.setdefault((conversation_id, mark.user_id), []).append((position, mark, up_to))
     if wanted:
-        for place in _set(wanted, results, wait=len(wanted) == 1):
-            _set({place: wanted[place]}, results, wait=True)
+        for key in _set(wanted, results, wait=len(wanted) == 1):
+            _set({key: wanted[key]}, results, wait=True)
     return results
 
 
 def _set(
-    wanted: Mapping[PlaceKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
-) -> set[PlaceKey]:
+    wanted: Mapping[ParticipantKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
+) -> set[ParticipantKey]:
     """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
     unmoved: list[device_marks.Acknowledged] = []
     with transaction.atomic():
-        places = _locked_places(wanted.keys(), wait=wait)
+        participants = _locked_participants(wanted.keys(), wait=wait)
         # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
         # counters disagree.
-        conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in places})
+        conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in participants})
         steps: list[_Step] = []
         touched: list[Participant] = []
-        for key, place in places.items():
-            conversation, before = conversations[place.conversation_id], len(steps)
+        for key, participant in participants.items():
+            conversation, before = conversations[participant.conversation_id], len(steps)
             for position, mark, up_to in wanted[key]:
                 session_id = UUID(mark.session_id) if mark.session_id else None
-                if mark.message_id and up_to < place.history_from:
+                if mark.message_id and up_to < participant.history_from:
                     continue
                 if up_to > conversation.last_sequence:
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
-                moved = _advance(place, conversation, mark.kind, up_to, session_id)
+                moved = _advance(participant, conversation, mark.kind, up_to, session_id)
                 if session_id is not None and not moved:
-                    unmoved.append(device_marks.Acknowledged(session_id, place.conversation_id, up_to, clock.now()))
-                unread = unread_of(place, conversation)
+                    unmoved.append(
+                        device_marks.Acknowledged(session_id, participant.conversation_id, up_to, clock.now())
+                    )
+                unread = unread_of(participant, conversation)
                 steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
                 results[position] = None
             if len(steps) > before:
-                touched.append(place)
+                touched.append(participant)
         if steps:
             ReceiptMove.objects.bulk_create([step.move for step in steps])
             _save_marks(touched)
             announce(_notices(steps))
     device_marks.note(unmoved)
-    missing = wanted.keys() - places.keys()
+    missing = wanted.keys() - participants.keys()
     return set() if wait or not missing else set(_members_among(missing))
 
 
@@ -134,19 +136,22 @@ def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
     return targets
 
 
-def _locked_places(keys: Iterable[PlaceKey], *, wait: bool) -> dict[PlaceKey, Participant]:
+def _locked_participants(keys: Iterable[ParticipantKey], *, wait: bool) -> dict[ParticipantKey, Participant]:
     """Lock the places of those who are members; without waiting only those that nobody has locked."""
     rows = Participant.objects.select_for_update(skip_locked=not wait).filter(_any_of(keys), left_at=None)
-    return {(place.conversation_id, place.user_id): place for place in rows.order_by("conversation_id", "id")}
+    return {
+        (participant.conversation_id, participant.user_id): participant
+        for participant in rows.order_by("conversation_id", "id")
+    }
 
 
-def _members_among(keys: Iterable[PlaceKey]) -> Iterable[PlaceKey]:
+def _members_among(keys: Iterable[ParticipantKey]) -> Iterable[ParticipantKey]:
     """Return those of the places whose holders are members."""
     rows = Participant.objects.filter(_any_of(keys), left_at=None).order_by()
     return rows.values_list("conversation_id", "user_id")
 
 
-def _any_of(keys: Iterable[PlaceKey]) -> Q:
+def _any_of(keys: Iterable[ParticipantKey]) -> Q:
     wanted = Q(pk__in=[])
     for conversation_id, user_id in keys:
         wanted |= Q(conversation_id=conversation_id, user_id=user_id)
@@ -154,54 +159,54 @@ def _any_of(keys: Iterable[PlaceKey]) -> Q:
 
 
 def _advance(
-    place: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
+    participant: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
 ) -> list[ReceiptMove]:
     """Move the marks of a place in memory, on the word of a device; return the moves."""
     now = clock.now()
     moves = []
-    if up_to > place.last_delivered_sequence:
-        moves.append(_move(place, Kind.DELIVERED, place.last_delivered_sequence, up_to))
-        place.last_delivered_sequence = up_to
-        place.last_delivered_at = now
-    if kind == Kind.READ and up_to > place.last_read_sequence:
-        moves.append(_move(place, Kind.READ, place.last_read_sequence, up_to))
+    if up_to > participant.last_delivered_sequence:
+        moves.append(_move(participant, Kind.DELIVERED, participant.last_delivered_sequence, up_to))
+        participant.last_delivered_sequence = up_to
+        participant.last_delivered_at = now
+    if kind == Kind.READ and up_to > participant.last_read_sequence:
+        moves.append(_move(participant, Kind.READ, participant.last_read_sequence, up_to))
         if up_to >= conversation.last_message_sequence:
-            place.read_message_count = conversation.message_count
-            place.read_sent_count = place.sent_count
-            place.read_mentioned_count = place.mentioned_count
+            participant.read_message_count = conversation.message_count
+            participant.read_sent_count = participant.sent_count
+            participant.read_mentioned_count = participant.mentioned_count
         else:
             passed = Message.objects.filter(
-                conversation=conversation, sequence__gt=place.last_read_sequence, sequence__lte=up_to
+                conversation=conversation, sequence__gt=participant.last_read_sequence, sequence__lte=up_to
             ).exclude(message_type=Message.Type.SYSTEM)
-            place.read_message_count += passed.count()
-            place.read_sent_count += passed.filter(sender_id=place.user_id).count()
-            if place.mentioned_count > place.read_mentioned_count:
-                place.read_mentioned_count += Mention.objects.filter(
-                    user_id=place.user_id,
+            participant.read_message_count += passed.count()
+            participant.read_sent_count += passed.filter(sender_id=participant.user_id).count()
+            if participant.mentioned_count > participant.read_mentioned_count:
+                participant.read_mentioned_count += Mention.objects.filter(
+                    user_id=participant.user_id,
                     conversation=conversation,
-                    sequence__gt=place.last_read_sequence,
+                    sequence__gt=participant.last_read_sequence,
                     sequence__lte=up_to,
                 ).count()
-        place.last_read_sequence = up_to
-        place.last_read_at = now
+        participant.last_read_sequence = up_to
+        participant.last_read_at = now
     for move in moves:
         move.moved_at, move.session_id = now, session_id
     return moves
 
 
-def _move(place: Participant, kind: str, above: int, up_to: int) -> ReceiptMove:
+def _move(participant: Participant, kind: str, above: int, up_to: int) -> ReceiptMove:
     return ReceiptMove(
-        conversation_id=place.conversation_id,
-        user_id=place.user_id,
+        conversation_id=participant.conversation_id,
+        user_id=participant.user_id,
         kind=kind,
         from_sequence=above,
         up_to_sequence=up_to,
     )
 
 
-def _save_marks(places: list[Participant]) -> None:
+def _save_marks(participants: list[Participant]) -> None:
     Participant.objects.bulk_update(
-        places,
+        participants,
         [
             "last_read_sequence",
             "last_read_at",

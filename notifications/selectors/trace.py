@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from accounts.models import DeviceSession, User
 from conversations.models import Conversation, Participant
-from conversations.selectors import places_now
+from conversations.selectors import current_participants
 from messaging.models import Message, ReceiptMove
 from messaging.selectors import Acknowledgement, acknowledgements, receipts_of
 from messaging.selectors.messages import visible_message
@@ -100,7 +100,7 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
     pushes: dict[UUID, list[Delivery]] = defaultdict(list)
     for delivery in Delivery.objects.filter(message_id=message_id).select_related("user").order_by("id"):
         pushes[delivery.user_id].append(delivery)
-    members = places_now(message.conversation_id)[:SHOWN_PEOPLE]
+    members = current_participants(message.conversation_id)[:SHOWN_PEOPLE]
     users = {place.user_id: place.user for place in members if place.user_id != message.sender_id}
     users |= {user_id: of_user[0].user for user_id, of_user in list(pushes.items())[:SHOWN_PEOPLE]}
     return Trace(

@@ -143,7 +143,7 @@ def test_participants_are_filtered_by_whether_they_are_there(staff: Client, host
 
     def listed(**query: str) -> list[str]:
         shown = staff.get(address(Participant, "changelist"), {"conversation__id__exact": str(team.id), **query})
-        return sorted(place.user.username for place in shown.context["cl"].result_list)
+        return sorted(participant.user.username for participant in shown.context["cl"].result_list)
 
     assert (listed(), listed(there="now"), listed(there="left")) == (["ana", "ben"], ["ana"], ["ben"])
 

@@ -69,10 +69,13 @@ def test_every_mark_is_where_its_moves_end() -> None:
     for kind, mark in kinds.items():
         marks = dict(Participant.objects.exclude(**{mark: 0}).values_list("pk", mark))
         moves: dict[int, list[ReceiptMove]] = {}
-        places = {(place.conversation_id, place.user_id): place.pk for place in Participant.objects.all()}
+        participants = {
+            (participant.conversation_id, participant.user_id): participant.pk
+            for participant in Participant.objects.all()
+        }
         for move in ReceiptMove.objects.filter(kind=kind).order_by("id"):
-            moves.setdefault(places[move.conversation_id, move.user_id], []).append(move)
-        assert {place: chain[-1].up_to_sequence for place, chain in moves.items()} == marks
+            moves.setdefault(participants[move.conversation_id, move.user_id], []).append(move)
+        assert {participant: chain[-1].up_to_sequence for participant, chain in moves.items()} == marks
         for chain in moves.values():
             assert [0, *(move.up_to_sequence for move in chain[:-1])] == [move.from_sequence for move in chain]
             assert [move.moved_at for move in chain] == sorted(move.moved_at for move in chain)
@@ -89,16 +92,21 @@ def test_the_moments_of_a_log_rise_with_its_sequence() -> None:
 
 def test_somebody_reads_and_writes_on_in_it() -> None:
     generate()
-    place = Participant.objects.filter(last_read_sequence__lt=F("last_delivered_sequence"), last_read_sequence__gt=0)[0]
-    reader = place.user_id
+    participant = Participant.objects.filter(
+        last_read_sequence__lt=F("last_delivered_sequence"), last_read_sequence__gt=0
+    )[0]
+    reader = participant.user_id
     page = conversation_page(reader, ConversationListQuery(limit=200))
-    shown = next(each for each in page.results if each.id == place.conversation_id)
+    shown = next(each for each in page.results if each.id == participant.conversation_id)
     assert shown.unread_count > 0
     assert shown.last_message is not None
-    messages = history(reader, place.conversation_id, HistoryQuery(limit=200)).results
-    head = Conversation.objects.get(id=place.conversation_id).last_sequence
+    messages = history(reader, participant.conversation_id, HistoryQuery(limit=200)).results
+    head = Conversation.objects.get(id=participant.conversation_id).last_sequence
     assert messages[0].sequence == head
-    assert send_message(Send(place.conversation_id, reader, uuid.uuid4(), content="still there?")).sequence == head + 1
+    assert (
+        send_message(Send(participant.conversation_id, reader, uuid.uuid4(), content="still there?")).sequence
+        == head + 1
+    )
     assert list(faults()) == []
 
 

@@ -14,7 +14,7 @@ from conversations.models import Conversation, Event, Participant
 from messaging.integrity import faults
 from messaging.models import Message, ReceiptMove
 from messaging.services.change import delete_message_for_everyone, edit_message
-from tests.making import place, say, unread
+from tests.making import participant, say, unread
 
 pytestmark = pytest.mark.django_db
 TABLES = (User, Conversation, Participant, Event, Message, ReceiptMove)
@@ -53,7 +53,7 @@ def test_a_second_run_does_not_read_somebody_s_new_messages_for_them() -> None:
     say(talk, ben, "are you there?")
     seed()
     assert unread(talk, ana) == 1
-    assert place(talk, ana).last_read_sequence < Conversation.objects.get(id=talk.id).last_sequence
+    assert participant(talk, ana).last_read_sequence < Conversation.objects.get(id=talk.id).last_sequence
 
 
 def test_messages_that_were_edited_and_deleted_stay_so() -> None:

@@ -283,5 +283,5 @@ def test_a_body_where_none_belongs_changes_nothing(world: World, path: str) -> N
     assert response.status_code == 204
     world.sessions["owner"].refresh_from_db()
     assert world.sessions["owner"].revoked_at is None
-    place = world.group.participants.get(user=world.users["owner"])
-    assert place.last_delivered_sequence == 0
+    participant = world.group.participants.get(user=world.users["owner"])
+    assert participant.last_delivered_sequence == 0

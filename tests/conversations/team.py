@@ -6,7 +6,7 @@ from typing import Any
 from conversations import services
 from conversations.models import Event, Participant
 from messaging.models import Message
-from tests.making import group, people, place, say
+from tests.making import group, participant, people, say
 
 
 class Team:
@@ -44,7 +44,7 @@ class Team:
         services.update_conversation(**self.here(actor), changes=changes or {"name": "New"})
 
     def role(self, name: str) -> str | None:
-        there = place(self.group, self.people[name])
+        there = participant(self.group, self.people[name])
         return None if there.left_at else there.role
 
     def log(self) -> list[tuple[str, str | None, str | None]]:

@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from conversations import services
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Participant
-from conversations.selectors import conversation_body, permissions, place_of
+from conversations.selectors import conversation_body, participant_of, permissions
 from messaging.integrity import faults
 from messaging.models import Message
 from realtime.wire.errors import Forbidden, Invalid
 from tests.conversations.team import Team
-from tests.making import at_once, group, people, person, place, read, say, unread
+from tests.making import at_once, group, participant, people, person, read, say, unread
 
 pytestmark = pytest.mark.django_db
 Role = Participant.Role
@@ -34,8 +34,8 @@ def test_the_maker_owns_it_and_everybody_named_is_in_once() -> None:
     ana, ben = people("ana", "ben")
     made = services.create_group(user=ana, participant_ids=[ben.id, ben.id, ana.id], name="  Us ")
     assert (made.name, made.participant_count, made.created_by) == ("Us", 2, ana)
-    assert place(made, ana).role == Role.OWNER
-    assert place(made, ben).role == Role.MEMBER
+    assert participant(made, ana).role == Role.OWNER
+    assert participant(made, ben).role == Role.MEMBER
     assert list(faults()) == []
 
 
@@ -114,7 +114,7 @@ def test_an_owner_can_always_write(way: str, team: Team) -> None:
         team.leave("owner")
     else:
         team.update("owner", "admin", role="owner")
-    assert "send_messages" in permissions(place_of(team.id("admin"), team.group.id))
+    assert "send_messages" in permissions(participant_of(team.id("admin"), team.group.id))
 
 
 def test_who_comes_sees_the_history_from_then_on_and_has_nothing_unread(team: Team) -> None:
@@ -249,7 +249,7 @@ def test_what_somebody_reads_meanwhile_stays_read(act: Callable[[Team], Any], te
         act(team)
     finally:
         pre_save.disconnect(meanwhile, sender=Participant)
-    assert place(team.group, team.people["member"]).last_read_sequence == 2
+    assert participant(team.group, team.people["member"]).last_read_sequence == 2
 
 
 # --- At once ------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_what_somebody_reads_meanwhile_stays_read(act: Callable[[Team], Any], te
 def test_who_is_added_by_several_at_once_comes_once(team: Team) -> None:
     before = team.log()
     results = at_once([lambda: team.add("owner", "stranger"), lambda: team.add("admin", "stranger")] * 2)
-    assert sorted(len(places) for places in results) == [0, 0, 0, 1]
+    assert sorted(len(participants) for participants in results) == [0, 0, 0, 1]
     assert [kind for kind, *_ in team.log()[len(before) :]] == ["participant_added", "new_message"]
 
 

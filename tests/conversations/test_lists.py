@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import selectors
 from conversations.frames import ConversationListQuery, PageQuery
 from conversations.models import Conversation
-from conversations.services import add_participants, remove_participant, update_my_place
+from conversations.services import add_participants, remove_participant, update_own_settings
 from realtime.wire.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, read, say
 
@@ -55,7 +55,7 @@ def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
 def test_filters_hold_on_every_page(ana: User) -> None:
     talks = [direct(ana, other) for other in people("ben1", "ben2", "ben3", "ben4", "cleo")]
     for talk in talks[:2]:
-        update_my_place(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
+        update_own_settings(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
 
     def all_pages(**query: Any) -> list[str]:
         found, cursor = [], None
@@ -77,7 +77,7 @@ def test_archived_ones_and_others_can_be_asked_for(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     direct(ana, ben)
     put_away = direct(ana, cleo)
-    update_my_place(user_id=ana.id, conversation_id=put_away.id, changes={"archived": True})
+    update_own_settings(user_id=ana.id, conversation_id=put_away.id, changes={"archived": True})
     assert names(ana) == ["cleo", "ben"]
     assert names(ana, archived=True) == ["cleo"]
     assert names(ana, archived=False) == ["ben"]

@@ -20,7 +20,7 @@ from messaging.services.change import edit_message
 from messaging.services.receipts import Mark, set_marks
 from realtime.database.rows import execute
 from realtime.wire.errors import DomainError
-from tests.making import group, people, person, place, say
+from tests.making import group, participant, people, person, say
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -67,14 +67,14 @@ def test_a_batch_of_receipts_never_waits_for_one_place_while_it_holds_another(or
     users = people("ana", "ben")
     team = group(*users)
     say(team, users[0])
-    first, second = (place(team, users[number]) for number in order)
+    first, second = (participant(team, users[number]) for number in order)
     other = Other(first, second)
     other.start()
     assert other.has_the_first.wait(10)
     assert set_marks(reading(team, *users)) == [None, None]
     other.join()
     assert other.error is None
-    assert [place(team, user).last_read_sequence for user in users] == [3, 3]
+    assert [participant(team, user).last_read_sequence for user in users] == [3, 3]
 
 
 def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
@@ -82,7 +82,7 @@ def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
     stranger = person("stranger")
     team = group(ana, ben)
     say(team, ana)
-    other = Other(place(team, ben), place(team, ana))
+    other = Other(participant(team, ben), participant(team, ana))
     other.start()
     assert other.has_the_first.wait(10)
     results = set_marks(reading(team, stranger, ana, ben))

@@ -216,8 +216,8 @@ def test_a_database_that_does_not_answer_is_given_up(
     talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(pipeline, "WRITE_SECONDS", 0.3)
-    place = Participant.objects.get(conversation=talk, user=team[0])
-    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    participant = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=participant.pk))))
     send = draft(talk, team[0], "patient")
 
     async def scenario(desk: Desk) -> None:
@@ -248,8 +248,8 @@ def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation
 def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
     talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:
-    place = Participant.objects.get(conversation=talk, user=team[0])
-    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=place.pk))))
+    participant = Participant.objects.get(conversation=talk, user=team[0])
+    holders.append(started(Holder(lambda: Participant.objects.select_for_update().get(pk=participant.pk))))
     send = draft(talk, team[0], "cut off")
 
     def cut(backend: int) -> None:

@@ -19,7 +19,7 @@ from messaging.services.receipts import Mark, set_mark, set_marks
 from messaging.socket import RecentReceipts
 from realtime.wire.errors import DomainError, Invalid, NotFound
 from realtime.wire.items import Notice
-from tests.making import direct, group, person, place, read, say, unread
+from tests.making import direct, group, participant, person, read, say, unread
 from tests.realtime.peers import frame_of
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def talk(ana: User, ben: User) -> Iterator[Conversation]:
 
 
 def marks(conversation: Conversation, user: User) -> tuple[int, int]:
-    there = place(conversation, user)
+    there = participant(conversation, user)
     return there.last_delivered_sequence, there.last_read_sequence
 
 
@@ -64,12 +64,12 @@ def test_reading_implies_delivery_and_not_the_other_way(talk: Conversation, ben:
 
 def test_marks_never_go_back_and_standing_still_writes_nothing(talk: Conversation, ben: User) -> None:
     read(talk, ben, 5)
-    before = ReceiptMove.objects.count(), place(talk, ben).last_read_at
+    before = ReceiptMove.objects.count(), participant(talk, ben).last_read_at
     for sequence in (5, 4, 0):
         read(talk, ben, sequence)
         read(talk, ben, sequence, DELIVERED)
     assert marks(talk, ben) == (5, 5)
-    assert (ReceiptMove.objects.count(), place(talk, ben).last_read_at) == before
+    assert (ReceiptMove.objects.count(), participant(talk, ben).last_read_at) == before
 
 
 def test_beyond_the_end_is_refused(talk: Conversation, ben: User) -> None:

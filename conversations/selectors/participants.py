@@ -37,7 +37,7 @@ class ConversationRow(msgspec.Struct):
     notifications_enabled: bool
 
 
-class PlaceRow(msgspec.Struct):
+class ParticipantRow(msgspec.Struct):
     """What it takes to show a conversation to one member."""
 
     conversation: ConversationRow
@@ -60,7 +60,7 @@ class PlaceRow(msgspec.Struct):
 
 
 # Somebody's place with its conversation, as an instance of the model or as a row.
-Place = Participant | PlaceRow
+ParticipantOrRow = Participant | ParticipantRow
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -74,25 +74,25 @@ class Held(msgspec.Struct, frozen=True):
         return self.history_from - 1 <= cursor <= self.last_sequence
 
 
-def place_of(user_id: UUID, conversation_id: UUID) -> Participant:
+def participant_of(user_id: UUID, conversation_id: UUID) -> Participant:
     """Return a member's place, with its conversation.
 
     :raises NotFound: no such conversation, or the user is not in it: the answer does not say which.
     """
-    place = (
+    participant = (
         Participant.objects.select_related("conversation")
         .filter(conversation_id=conversation_id, user_id=user_id, left_at=None)
         .first()
     )
-    if place is None:
+    if participant is None:
         raise NotFound("conversation")
-    return place
+    return participant
 
 
 def history_start(user_id: UUID, conversation_id: UUID) -> int:
     """Return from which event on a member may see a conversation.
 
-    :raises NotFound: as `place_of`.
+    :raises NotFound: as `participant_of`.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -107,7 +107,7 @@ def history_start(user_id: UUID, conversation_id: UUID) -> int:
     return start
 
 
-def places_now(conversation_id: UUID) -> QuerySet[Participant]:
+def current_participants(conversation_id: UUID) -> QuerySet[Participant]:
     """Return the places of those who are in the conversation, with their people, in the order in which they came."""
     return (
         Participant.objects.select_related("user")
@@ -116,15 +116,15 @@ def places_now(conversation_id: UUID) -> QuerySet[Participant]:
     )
 
 
-def place_in(conversation_id: UUID, user_id: UUID) -> Participant:
+def participant_in(conversation_id: UUID, user_id: UUID) -> Participant:
     """Return the place of a named user.
 
     :raises NotAParticipant: they are not in the conversation.
     """
-    place = places_now(conversation_id).filter(user_id=user_id).first()
-    if place is None:
+    participant = current_participants(conversation_id).filter(user_id=user_id).first()
+    if participant is None:
         raise NotAParticipant
-    return place
+    return participant
 
 
 def heads_of(user_id: UUID) -> tuple[str, dict[UUID, Held]]:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from conversations.models import Participant
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 
 
 @admin.register(Message)
@@ -47,8 +47,8 @@ class MessageAdmin(ReadOnlyAdmin):
         return messages.defer("content", "mentions", "metadata") if listing else messages
 
 
-@admin.register(ReceiptMove)
-class ReceiptMoveAdmin(ReadOnlyAdmin):
+@admin.register(ReceiptChange)
+class ReceiptChangeAdmin(ReadOnlyAdmin):
     """When whose devices got, and who read, everything up to where."""
 
     list_display = ("user", "kind", "conversation", "from_sequence", "up_to_sequence", "moved_at", "session_id")

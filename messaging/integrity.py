@@ -29,7 +29,7 @@ def faults() -> Iterator[str]:
         _mentions_and_their_messages,
         _mentioned_counts,
         _read_mentioned_counts,
-        _marks_below_heads,
+        _positions_below_heads,
     ]
     for check in checks:
         yield from check()
@@ -151,7 +151,7 @@ def _read_mentioned_counts() -> Iterator[str]:
         )
 
 
-def _marks_below_heads() -> Iterator[str]:
+def _positions_below_heads() -> Iterator[str]:
     beyond = Q(last_delivered_sequence__gt=F("conversation__last_sequence"))
     for participant in Participant.objects.filter(beyond):
         yield f"participant {participant}: mark {participant.last_delivered_sequence} beyond the head"

@@ -88,7 +88,7 @@ class Mention(models.Model):
         return f"{self.user_id} in {self.message_id}"
 
 
-class ReceiptMove(models.Model):
+class ReceiptChange(models.Model):
     """A receipt mark moved: everything up to `up_to_sequence` was delivered to, or read by, this person then."""
 
     class Kind(models.TextChoices):
@@ -104,6 +104,7 @@ class ReceiptMove(models.Model):
     session_id = models.UUIDField(null=True, help_text="The device session that moved it, as far as known.")
 
     class Meta:
+        db_table = "messaging_receiptmove"  # its name before the model was renamed
         ordering = ("conversation_id", "id")
         indexes = (
             models.Index(fields=["conversation", "user", "kind", "up_to_sequence"], name="receipt_of_message"),
@@ -114,10 +115,10 @@ class ReceiptMove(models.Model):
         return f"{self.user_id} {self.kind} up to {self.up_to_sequence}"
 
 
-class DeviceMark(models.Model):
+class DevicePosition(models.Model):
     """How far a device acknowledged what another device of its person had acknowledged before: the furthest, and when.
 
-    A device that moves a mark of its person has that in `ReceiptMove.session_id`.
+    A device that moves a mark of its person has that in `ReceiptChange.session_id`.
     """
 
     # Written some seconds late, when either may be gone; whoever deletes them takes these rows along (decision 0014).
@@ -131,6 +132,7 @@ class DeviceMark(models.Model):
     marked_at = models.DateTimeField()
 
     class Meta:
+        db_table = "messaging_devicemark"  # its name before the model was renamed
         ordering = ("id",)
         constraints = (models.UniqueConstraint(fields=["session", "conversation"], name="one_mark_per_device"),)
 

@@ -11,12 +11,12 @@ from django.db.models import Max
 from conversations import event_log
 from conversations.models import Conversation, Event
 from messaging import frames, selectors
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.rates import message_wait
 from messaging.selectors import Unread, unread_counts, with_newest_message
-from messaging.services import device_marks
+from messaging.services import device_positions
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import Mark, notices_of, receipt_key, set_marks
+from messaging.services.receipts import ReceiptUpdate, notices_of, receipt_key, record_receipts
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
 from realtime.database.crash import crash_point
@@ -34,7 +34,7 @@ _id_of = lru_cache(maxsize=10_000)(UUID)
 
 _by_threads: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
 _sends = PipelinedLane(SENDING, _by_threads) if on_postgresql() else _by_threads
-_marks: Lanes[Mark, None] = Lanes(set_marks, count=1)
+_receipts: Lanes[ReceiptUpdate, None] = Lanes(record_receipts, count=1)
 
 
 def send_message(socket: Socket, command: frames.SendMessage) -> None:
@@ -66,17 +66,17 @@ def send_message(socket: Socket, command: frames.SendMessage) -> None:
 
 def delivery_receipt(socket: Socket, command: frames.DeliveryReceipt) -> None:
     """Queue the mark; a refusal is answered, a success is seen by its frames."""
-    _set_mark(socket, command, ReceiptMove.Kind.DELIVERED)
+    _record_receipt(socket, command, ReceiptChange.Kind.DELIVERED)
 
 
 def read_receipt(socket: Socket, command: frames.ReadReceipt) -> None:
     """Queue the mark; a refusal is answered, a success is seen by its frames."""
     socket.active_at = time.monotonic()
-    _set_mark(socket, command, ReceiptMove.Kind.READ)
+    _record_receipt(socket, command, ReceiptChange.Kind.READ)
 
 
-def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadReceipt, kind: str) -> None:
-    mark = Mark(
+def _record_receipt(socket: Socket, command: frames.DeliveryReceipt | frames.ReadReceipt, kind: str) -> None:
+    update = ReceiptUpdate(
         user_id=_id_of(socket.user_id),
         kind=kind,
         message_id=command.message_id,
@@ -89,7 +89,7 @@ def _set_mark(socket: Socket, command: frames.DeliveryReceipt | frames.ReadRecei
         if isinstance(result, DomainError):
             socket.send(error_frame(result.body(), id=command.id))
 
-    _marks.submit(socket.user_id, mark, answer)
+    _receipts.submit(socket.user_id, update, answer)
 
 
 class RecentReceipts:
@@ -100,15 +100,15 @@ class RecentReceipts:
 
     def __call__(self, seen: Callable[[RowKey], bool]) -> list[Notice]:
         """Return the notices of moves committed lately that were not seen."""
-        floor = self._look_back.floor(ReceiptMove.objects.aggregate(newest=Max("id"))["newest"] or 0)
-        ids = ReceiptMove.objects.filter(id__gt=floor).values_list("id", flat=True)
+        floor = self._look_back.floor(ReceiptChange.objects.aggregate(newest=Max("id"))["newest"] or 0)
+        ids = ReceiptChange.objects.filter(id__gt=floor).values_list("id", flat=True)
         unseen = [id for id in ids if not seen(receipt_key(id))]
-        moves = list(with_newest_message(ReceiptMove.objects.filter(id__in=unseen)).order_by("id"))
-        conversations = Conversation.objects.in_bulk({move.conversation_id for move in moves})
+        changes = list(with_newest_message(ReceiptChange.objects.filter(id__in=unseen)).order_by("id"))
+        conversations = Conversation.objects.in_bulk({change.conversation_id for change in changes})
         notices = []
-        for move in moves:
-            unread = unread_counts(move.user_id, [move.conversation_id]).get(move.conversation_id, Unread(0, 0))
-            notices += notices_of(move, conversations[move.conversation_id], unread)
+        for change in changes:
+            unread = unread_counts(change.user_id, [change.conversation_id]).get(change.conversation_id, Unread(0, 0))
+            notices += notices_of(change, conversations[change.conversation_id], unread)
         return notices
 
 
@@ -127,9 +127,9 @@ def register() -> None:
         frames.ConversationRead,
     )
     registry.recent_notices.append(RecentReceipts())
-    registry.ticks.append(device_marks.notes.tick)
-    registry.last_words.append(device_marks.notes.flush)
-    registry.busy_checks.append(lambda: not (_sends.idle and _marks.idle))
+    registry.ticks.append(device_positions.notes.tick)
+    registry.last_words.append(device_positions.notes.flush)
+    registry.busy_checks.append(lambda: not (_sends.idle and _receipts.idle))
     event_log.register_renderer(
         [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events
     )

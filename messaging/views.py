@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
 from messaging import frames, selectors
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.rates import message_wait
 from messaging.services import change, drafts, receipts, send
 from realtime.wire.errors import DomainError
@@ -98,7 +98,7 @@ class ReadView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that I have read everything up to this message."""
-        return _mark(request, message_id, ReceiptMove.Kind.READ)
+        return _record(request, message_id, ReceiptChange.Kind.READ)
 
 
 class DeliveredView(APIView):
@@ -107,12 +107,14 @@ class DeliveredView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that my device has got everything up to this message."""
-        return _mark(request, message_id, ReceiptMove.Kind.DELIVERED)
+        return _record(request, message_id, ReceiptChange.Kind.DELIVERED)
 
 
-def _mark(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
-    receipts.set_mark(
-        receipts.Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
+def _record(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
+    receipts.record_receipt(
+        receipts.ReceiptUpdate(
+            user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)
+        )
     )
     return no_content()
 

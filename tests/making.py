@@ -13,9 +13,9 @@ from conversations import services
 from conversations.models import Conversation, Participant
 from conversations.selectors import mention_count, unread_count
 from messaging.frames import Mention
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.services.drafts import Send
-from messaging.services.receipts import Mark, set_mark
+from messaging.services.receipts import ReceiptUpdate, record_receipt
 from messaging.services.send import Sent, send_message
 from realtime.wire.errors import DomainError
 
@@ -57,12 +57,12 @@ def say(conversation: Conversation, sender: User, content: str = "hi", **fields:
 
 
 def read(
-    conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptMove.Kind.READ
+    conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptChange.Kind.READ
 ) -> None:
     """Let somebody read up to a sequence, or everything."""
     if sequence is None:
         sequence = Conversation.objects.get(id=conversation.id).last_sequence
-    set_mark(Mark(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
+    record_receipt(ReceiptUpdate(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
 
 
 def participant(conversation: Conversation, user: User) -> Participant:

@@ -1,7 +1,7 @@
 """What is read of messages and receipts, and how messages look to a viewer."""
 
 from messaging.selectors.messages import (
-    Marks,
+    Positions,
     bodies_for,
     history,
     message_body,
@@ -25,7 +25,7 @@ from messaging.selectors.receipts import (
 
 __all__ = [
     "Acknowledgement",
-    "Marks",
+    "Positions",
     "Unread",
     "acknowledgements",
     "bodies_for",

@@ -23,7 +23,7 @@ _SEQUENCES = Columns(Message, "conversation", "sequence")
 _HIGHEST = 2**63 - 1
 
 
-class Marks(msgspec.Struct):
+class Positions(msgspec.Struct):
     """How far a conversation was delivered and read: by the viewer, and by all others.
 
     None: the viewer is not in it, or there are no others.
@@ -73,7 +73,7 @@ class Row(msgspec.Struct):
 _ROWS = Columns(Message, *(field.name for field in msgspec.structs.fields(Row)))
 
 
-def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None = None) -> frames.MessageBody:
+def message_body(message: Shown, positions: Positions | None = None, viewer: UUID | None = None) -> frames.MessageBody:
     """Return a message as a viewer sees it; without marks as everybody sees a new one."""
     gone = message.deleted_at is not None
     return frames.MessageBody(
@@ -87,19 +87,19 @@ def message_body(message: Shown, marks: Marks | None = None, viewer: UUID | None
         metadata={} if gone else message.metadata,
         mentions=[] if gone else message.mentions,
         reply_to_id=message.reply_to_id,
-        status=_status(message, marks, viewer) if marks is not None else "sent",
+        status=_status(message, positions, viewer) if positions is not None else "sent",
         created_at=message.created_at,
         edited_at=message.edited_at,
         deleted_at=message.deleted_at,
     )
 
 
-def _status(message: Shown, marks: Marks, viewer: UUID | None) -> frames.Status:
-    watermarks = marks.others if message.sender_id is not None and message.sender_id == viewer else marks.mine
+def _status(message: Shown, positions: Positions, viewer: UUID | None) -> frames.Status:
+    reached = positions.others if message.sender_id is not None and message.sender_id == viewer else positions.mine
     # Who left does not learn any more how far the others are.
-    if watermarks is None or marks.mine is None:
+    if reached is None or positions.mine is None:
         return "sent"
-    delivered, read = watermarks
+    delivered, read = reached
     if read >= message.sequence:
         return "read"
     return "delivered" if delivered >= message.sequence else "sent"
@@ -107,8 +107,8 @@ def _status(message: Shown, marks: Marks, viewer: UUID | None) -> frames.Status:
 
 def bodies_for(viewer: UUID, messages: Sequence[Shown]) -> list[frames.MessageBody]:
     """Return messages as the viewer sees them; the watermarks of all their conversations in one query."""
-    marks = _marks(viewer, messages)
-    return [message_body(message, marks[message.conversation_id], viewer) for message in messages]
+    positions = _positions_of(viewer, messages)
+    return [message_body(message, positions[message.conversation_id], viewer) for message in messages]
 
 
 def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
@@ -117,7 +117,7 @@ def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
     return body
 
 
-def _marks(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Marks]:
+def _positions_of(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Positions]:
     """Return the watermarks of the conversations of these messages, those of others as far as these need them.
 
     Of the others the lowest counts. In a large group somebody is always behind, and is found at once: then theirs
@@ -131,9 +131,9 @@ def _marks(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Marks]:
     if not own:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_find_marks(), [*_SEQUENCES.parameters(own.items()), one_id(viewer)])
+        cursor.execute(_find_positions(), [*_SEQUENCES.parameters(own.items()), one_id(viewer)])
         return {
-            as_uuid(id): Marks(
+            as_uuid(id): Positions(
                 mine=None if delivered is None else (delivered, read),
                 others=None if others_delivered is None else (others_delivered, others_read),
             )
@@ -142,16 +142,16 @@ def _marks(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Marks]:
 
 
 @cache
-def _find_marks() -> str:
+def _find_positions() -> str:
     # Nothing in the text comes from outside: names of tables and columns only.
     others = (
         f"FROM {Participant._meta.db_table} AS p WHERE p.conversation_id = r.conversation_id "
         "AND p.left_at IS NULL AND p.user_id <> m.user_id"
     )
     lowest = ", ".join(
-        f"CASE WHEN r.sequence = 0 THEN NULL WHEN EXISTS (SELECT 1 {others} AND p.{mark} < r.sequence) THEN 0 "
-        f"ELSE (SELECT min(p.{mark}) {others}) END"
-        for mark in ("last_delivered_sequence", "last_read_sequence")
+        f"CASE WHEN r.sequence = 0 THEN NULL WHEN EXISTS (SELECT 1 {others} AND p.{column} < r.sequence) THEN 0 "
+        f"ELSE (SELECT min(p.{column}) {others}) END"
+        for column in ("last_delivered_sequence", "last_read_sequence")
     )
     mine = matching(Participant, "m", "m.conversation_id = r.conversation_id AND m.user_id = %s AND m.left_at IS NULL")
     return (

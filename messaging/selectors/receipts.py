@@ -11,12 +11,12 @@ from django.db.models import Min, OuterRef, QuerySet, Subquery
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, current_participants, mention_count, unread_count
 from messaging import frames
-from messaging.models import DeviceMark, Message, ReceiptMove
+from messaging.models import DevicePosition, Message, ReceiptChange
 from messaging.selectors.messages import visible_message
 from realtime.database.rows import as_uuid, ids, ids_in, one_id, one_moment
 from realtime.wire.frames import Frame
 
-Kind = ReceiptMove.Kind
+Kind = ReceiptChange.Kind
 
 
 class Unread(NamedTuple):
@@ -33,12 +33,12 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
     """
     message, _ = visible_message(user_id, message_id)
     members = current_participants(message.conversation_id).filter(history_from__lte=message.sequence)
-    moves = ReceiptMove.objects.filter(
+    changes = ReceiptChange.objects.filter(
         conversation_id=message.conversation_id,
         from_sequence__lt=message.sequence,
         up_to_sequence__gte=message.sequence,
     )
-    at = {(move.user_id, move.kind): move.moved_at for move in moves.order_by("-id")}
+    at = {(change.user_id, change.kind): change.moved_at for change in changes.order_by("-id")}
     return [
         frames.ReceiptBody(
             user_id=member.user_id,
@@ -65,51 +65,52 @@ def acknowledgements(
     The time is exact where the device was the first of its person; otherwise it is that of a word of this device which
     covered the message, and there may have been one before.
     """
-    moves = ReceiptMove.objects.filter(
+    changes = ReceiptChange.objects.filter(
         conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
     ).order_by()
-    marks = DeviceMark.objects.filter(
+    positions = DevicePosition.objects.filter(
         conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
     )
     found: dict[UUID, Acknowledgement] = {}
     for session_id, at in chain(
-        moves.values_list("session_id").annotate(first=Min("moved_at")), marks.values_list("session_id", "marked_at")
+        changes.values_list("session_id").annotate(first=Min("moved_at")),
+        positions.values_list("session_id", "marked_at"),
     ):
         if session_id not in found or at < found[session_id].at:
             found[session_id] = Acknowledgement(at, exact=False)
-    first = moves.filter(kind=Kind.DELIVERED, from_sequence__lt=sequence).values_list("session_id", "moved_at")
+    first = changes.filter(kind=Kind.DELIVERED, from_sequence__lt=sequence).values_list("session_id", "moved_at")
     for session_id, at in first:
         assert session_id is not None
         found[session_id] = Acknowledgement(at, exact=True)
     return found
 
 
-def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:
+def with_newest_message(changes: QuerySet[ReceiptChange]) -> QuerySet[ReceiptChange]:
     """Add to each move `newest_message_id`, the newest message that it covers."""
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
-    return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
+    return changes.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
 
 
-def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.MessageRead:
+def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.MessageRead:
     """Return the frame of a move that has its `newest_message_id`."""
-    newest = move.newest_message_id  # type: ignore[attr-defined]
+    newest = change.newest_message_id  # type: ignore[attr-defined]
     message_id = as_uuid(newest) if newest else None
-    if move.kind == Kind.READ:
+    if change.kind == Kind.READ:
         return frames.MessageRead(
-            conversation_id=move.conversation_id,
-            up_to_sequence=move.up_to_sequence,
+            conversation_id=change.conversation_id,
+            up_to_sequence=change.up_to_sequence,
             message_id=message_id,
-            reader_id=move.user_id,
-            read_at=move.moved_at,
+            reader_id=change.user_id,
+            read_at=change.moved_at,
         )
     return frames.MessageDelivered(
-        conversation_id=move.conversation_id,
-        up_to_sequence=move.up_to_sequence,
+        conversation_id=change.conversation_id,
+        up_to_sequence=change.up_to_sequence,
         message_id=message_id,
-        user_id=move.user_id,
-        delivered_at=move.moved_at,
+        user_id=change.user_id,
+        delivered_at=change.moved_at,
     )
 
 
@@ -122,13 +123,13 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
     me, messages, participants = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
     # Who left is nobody's business: the viewer may never have been told that they were there.
     # Nothing in the text comes from outside: names of tables and columns, and a number.
-    moves = ReceiptMove.objects.raw(
+    changes = ReceiptChange.objects.raw(
         f"""
         SELECT m.*, (
             SELECT x.id FROM {messages} AS x WHERE x.conversation_id = m.conversation_id
             AND x.sequence BETWEEN p.history_from AND m.up_to_sequence ORDER BY x.sequence DESC LIMIT 1
         ) AS newest_message_id
-        FROM {ReceiptMove._meta.db_table} AS m
+        FROM {ReceiptChange._meta.db_table} AS m
         JOIN {Conversation._meta.db_table} AS c ON c.id = m.conversation_id
         JOIN {participants} AS p ON p.conversation_id = m.conversation_id
         JOIN {participants} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
@@ -143,20 +144,20 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         """,  # noqa: S608
         [ids(conversation_ids), one_moment(since), me, me, me],
     )
-    newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves}
-    found: list[Frame] = [receipt_frame(move) for move in newest.values()]
-    mine = [move for move in newest.values() if move.user_id == viewer and move.kind == Kind.READ]
+    newest = {(change.conversation_id, change.user_id, change.kind): change for change in changes}
+    found: list[Frame] = [receipt_frame(change) for change in newest.values()]
+    mine = [change for change in newest.values() if change.user_id == viewer and change.kind == Kind.READ]
     if mine:
-        unread = unread_counts(viewer, [move.conversation_id for move in mine])
+        unread = unread_counts(viewer, [change.conversation_id for change in mine])
         found += [
             frames.ConversationRead(
-                conversation_id=move.conversation_id,
-                up_to_sequence=move.up_to_sequence,
-                unread_count=unread[move.conversation_id].messages,
-                mention_count=unread[move.conversation_id].mentions,
+                conversation_id=change.conversation_id,
+                up_to_sequence=change.up_to_sequence,
+                unread_count=unread[change.conversation_id].messages,
+                mention_count=unread[change.conversation_id].mentions,
             )
-            for move in mine
-            if move.conversation_id in unread
+            for change in mine
+            if change.conversation_id in unread
         ]
     return found
 

@@ -13,22 +13,22 @@ from django.db.models import Q
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS
 from messaging.frames import ConversationRead
-from messaging.models import Mention, Message, ReceiptMove
+from messaging.models import Mention, Message, ReceiptChange
 from messaging.selectors import Unread, receipt_frame, senders_between, unread_of, with_newest_message
-from messaging.services import device_marks
+from messaging.services import device_positions
 from realtime.database import clock
 from realtime.fanout.door import announce
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError, Invalid, NotFound
 from realtime.wire.items import Notice, RowKey
 
-Kind = ReceiptMove.Kind
+Kind = ReceiptChange.Kind
 # Conversation and person.
 ParticipantKey = tuple[UUID, UUID]
 
 
 @dataclass(slots=True)
-class Mark:
+class ReceiptUpdate:
     """Somebody's word that they got or read everything up to a message, or up to a sequence."""
 
     user_id: UUID
@@ -40,26 +40,26 @@ class Mark:
 
 
 @dataclass(slots=True)
-class _Step:
+class _Recorded:
     """A move that was written, with what its announcement needs."""
 
-    move: ReceiptMove
+    change: ReceiptChange
     conversation: Conversation
     unread: Unread
     session_id: str | None
 
 
-def set_mark(mark: Mark) -> None:
+def record_receipt(update: ReceiptUpdate) -> None:
     """Move one mark; nothing happens when it has been there.
 
     :raises DomainError: its refusal.
     """
-    (result,) = set_marks([mark])
+    (result,) = record_receipts([update])
     if isinstance(result, DomainError):
         raise result
 
 
-def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
+def record_receipts(updates: Sequence[ReceiptUpdate]) -> list[DomainError | None]:
     """Move marks and answer each: None, or why it was refused. Reading implies delivery.
 
     All in one transaction, but for places that somebody else has locked: a send locks the places of its
@@ -67,13 +67,15 @@ def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
     follow, each in a transaction of its own.
     Refused: a message or conversation that the user may not see (not_found), a sequence beyond the head (invalid).
     """
-    targets = _targets(marks)
-    results: list[DomainError | None] = [NotFound("message" if mark.message_id else "conversation") for mark in marks]
-    wanted: dict[ParticipantKey, list[tuple[int, Mark, int]]] = {}
-    for position, (mark, target) in enumerate(zip(marks, targets, strict=True)):
+    targets = _targets(updates)
+    results: list[DomainError | None] = [
+        NotFound("message" if update.message_id else "conversation") for update in updates
+    ]
+    wanted: dict[ParticipantKey, list[tuple[int, ReceiptUpdate, int]]] = {}
+    for position, (update, target) in enumerate(zip(updates, targets, strict=True)):
         if target is not None:
             conversation_id, up_to = target
-            wanted.setdefault((conversation_id, mark.user_id), []).append((position, mark, up_to))
+            wanted.setdefault((conversation_id, update.user_id), []).append((position, update, up_to))
     if wanted:
         for key in _set(wanted, results, wait=len(wanted) == 1):
             _set({key: wanted[key]}, results, wait=True)
@@ -81,58 +83,61 @@ def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
 
 
 def _set(
-    wanted: Mapping[ParticipantKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
+    wanted: Mapping[ParticipantKey, Sequence[tuple[int, ReceiptUpdate, int]]],
+    results: list[DomainError | None],
+    *,
+    wait: bool,
 ) -> set[ParticipantKey]:
     """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
-    unmoved: list[device_marks.Acknowledged] = []
+    repeated: list[device_positions.DeviceReceipt] = []
     with transaction.atomic():
         participants = _locked_participants(wanted.keys(), wait=wait)
         # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
         # counters disagree.
         conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in participants})
-        steps: list[_Step] = []
+        recorded: list[_Recorded] = []
         touched: list[Participant] = []
         for key, participant in participants.items():
-            conversation, before = conversations[participant.conversation_id], len(steps)
-            for position, mark, up_to in wanted[key]:
-                session_id = UUID(mark.session_id) if mark.session_id else None
-                if mark.message_id and up_to < participant.history_from:
+            conversation, before = conversations[participant.conversation_id], len(recorded)
+            for position, update, up_to in wanted[key]:
+                session_id = UUID(update.session_id) if update.session_id else None
+                if update.message_id and up_to < participant.history_from:
                     continue
                 if up_to > conversation.last_sequence:
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
-                moved = _advance(participant, conversation, mark.kind, up_to, session_id)
-                if session_id is not None and not moved:
-                    unmoved.append(
-                        device_marks.Acknowledged(session_id, participant.conversation_id, up_to, clock.now())
+                changes = _advance(participant, conversation, update.kind, up_to, session_id)
+                if session_id is not None and not changes:
+                    repeated.append(
+                        device_positions.DeviceReceipt(session_id, participant.conversation_id, up_to, clock.now())
                     )
                 unread = unread_of(participant, conversation)
-                steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
+                recorded += [_Recorded(change, conversation, unread, update.session_id) for change in changes]
                 results[position] = None
-            if len(steps) > before:
+            if len(recorded) > before:
                 touched.append(participant)
-        if steps:
-            ReceiptMove.objects.bulk_create([step.move for step in steps])
-            _save_marks(touched)
-            announce(_notices(steps))
-    device_marks.note(unmoved)
+        if recorded:
+            ReceiptChange.objects.bulk_create([each.change for each in recorded])
+            _save_positions(touched)
+            announce(_notices(recorded))
+    device_positions.note(repeated)
     missing = wanted.keys() - participants.keys()
     return set() if wait or not missing else set(_members_among(missing))
 
 
-def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
+def _targets(updates: Sequence[ReceiptUpdate]) -> list[tuple[UUID, int] | None]:
     """Return conversation and sequence that each mark means; None for an unknown message."""
-    ids = [mark.message_id for mark in marks if mark.message_id is not None]
+    ids = [update.message_id for update in updates if update.message_id is not None]
     rows = Message.objects.filter(id__in=ids).values_list("id", "conversation_id", "sequence") if ids else []
     found = {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
     targets: list[tuple[UUID, int] | None] = []
-    for mark in marks:
-        if mark.message_id is not None:
-            targets.append(found.get(mark.message_id))
+    for update in updates:
+        if update.message_id is not None:
+            targets.append(found.get(update.message_id))
         else:
-            assert mark.conversation_id is not None
-            assert mark.sequence is not None
-            targets.append((mark.conversation_id, mark.sequence))
+            assert update.conversation_id is not None
+            assert update.sequence is not None
+            targets.append((update.conversation_id, update.sequence))
     return targets
 
 
@@ -160,16 +165,16 @@ def _any_of(keys: Iterable[ParticipantKey]) -> Q:
 
 def _advance(
     participant: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
-) -> list[ReceiptMove]:
+) -> list[ReceiptChange]:
     """Move the marks of a place in memory, on the word of a device; return the moves."""
     now = clock.now()
-    moves = []
+    changes = []
     if up_to > participant.last_delivered_sequence:
-        moves.append(_move(participant, Kind.DELIVERED, participant.last_delivered_sequence, up_to))
+        changes.append(_change(participant, Kind.DELIVERED, participant.last_delivered_sequence, up_to))
         participant.last_delivered_sequence = up_to
         participant.last_delivered_at = now
     if kind == Kind.READ and up_to > participant.last_read_sequence:
-        moves.append(_move(participant, Kind.READ, participant.last_read_sequence, up_to))
+        changes.append(_change(participant, Kind.READ, participant.last_read_sequence, up_to))
         if up_to >= conversation.last_message_sequence:
             participant.read_message_count = conversation.message_count
             participant.read_sent_count = participant.sent_count
@@ -189,13 +194,13 @@ def _advance(
                 ).count()
         participant.last_read_sequence = up_to
         participant.last_read_at = now
-    for move in moves:
-        move.moved_at, move.session_id = now, session_id
-    return moves
+    for change in changes:
+        change.moved_at, change.session_id = now, session_id
+    return changes
 
 
-def _move(participant: Participant, kind: str, above: int, up_to: int) -> ReceiptMove:
-    return ReceiptMove(
+def _change(participant: Participant, kind: str, above: int, up_to: int) -> ReceiptChange:
+    return ReceiptChange(
         conversation_id=participant.conversation_id,
         user_id=participant.user_id,
         kind=kind,
@@ -204,7 +209,7 @@ def _move(participant: Participant, kind: str, above: int, up_to: int) -> Receip
     )
 
 
-def _save_marks(participants: list[Participant]) -> None:
+def _save_positions(participants: list[Participant]) -> None:
     Participant.objects.bulk_update(
         participants,
         [
@@ -219,43 +224,43 @@ def _save_marks(participants: list[Participant]) -> None:
     )
 
 
-def _notices(steps: Sequence[_Step]) -> list[Notice]:
-    moves = with_newest_message(ReceiptMove.objects.filter(id__in=[step.move.pk for step in steps])).select_related(
-        None
-    )
-    shown = {move.pk: move for move in moves}
+def _notices(recorded: Sequence[_Recorded]) -> list[Notice]:
+    changes = with_newest_message(
+        ReceiptChange.objects.filter(id__in=[each.change.pk for each in recorded])
+    ).select_related(None)
+    shown = {change.pk: change for change in changes}
     notices = []
-    for step in steps:
-        notices += notices_of(shown[step.move.pk], step.conversation, step.unread, except_session=step.session_id)
+    for each in recorded:
+        notices += notices_of(shown[each.change.pk], each.conversation, each.unread, except_session=each.session_id)
     return notices
 
 
-def receipt_key(move_id: int) -> RowKey:
+def receipt_key(change_id: int) -> RowKey:
     """Return the key under which the receipt frame of a move is announced."""
-    return RowKey(f"receipt:{move_id}")
+    return RowKey(f"receipt:{change_id}")
 
 
 def notices_of(
-    move: ReceiptMove, conversation: Conversation, unread: Unread, *, except_session: str | None = None
+    change: ReceiptChange, conversation: Conversation, unread: Unread, *, except_session: str | None = None
 ) -> list[Notice]:
     """Return who is told what about a move: the members (of a large group the senders), and the reader's devices."""
     audience = None
     if conversation.participant_count > LISTED_PARTICIPANTS:
-        audience = senders_between(conversation, move.from_sequence, move.up_to_sequence)
+        audience = senders_between(conversation, change.from_sequence, change.up_to_sequence)
     conversation_id = str(conversation.id)
     notices = [
         Notice(
-            encode(receipt_frame(move)).decode(),
+            encode(receipt_frame(change)).decode(),
             conversation_id=conversation_id,
             user_ids=audience,
-            row_key=receipt_key(move.pk),
-            subject_sequence=move.up_to_sequence,
+            row_key=receipt_key(change.pk),
+            subject_sequence=change.up_to_sequence,
         )
     ]
-    if move.kind == Kind.READ:
+    if change.kind == Kind.READ:
         frame = ConversationRead(
             conversation_id=conversation.id,
-            up_to_sequence=move.up_to_sequence,
+            up_to_sequence=change.up_to_sequence,
             unread_count=unread.messages,
             mention_count=unread.mentions,
         )
@@ -263,9 +268,9 @@ def notices_of(
             Notice(
                 encode(frame).decode(),
                 conversation_id=conversation_id,
-                user_ids=[str(move.user_id)],
+                user_ids=[str(change.user_id)],
                 except_session=except_session,
-                row_key=RowKey(f"conversation_read:{move.pk}"),
+                row_key=RowKey(f"conversation_read:{change.pk}"),
             )
         )
     return notices

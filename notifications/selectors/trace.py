@@ -12,7 +12,7 @@ from django.db.models import Q
 from accounts.models import DeviceSession, User
 from conversations.models import Conversation, Participant
 from conversations.selectors import current_participants
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.selectors import Acknowledgement, acknowledgements, receipts_of
 from messaging.selectors.messages import visible_message
 from notifications import frames
@@ -114,7 +114,7 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
 def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[Delivery]]) -> list[Person]:
     """Return what is known of each person, in the order of `users`, and of their devices."""
     were_there = _were_there(message, users)
-    moves = ReceiptMove.objects.filter(
+    moves = ReceiptChange.objects.filter(
         conversation_id=message.conversation_id,
         user_id__in=were_there,
         from_sequence__lt=message.sequence,
@@ -126,8 +126,8 @@ def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[D
         Person(
             user=user,
             was_there=user_id in were_there,
-            delivered_at=moved.get((user_id, ReceiptMove.Kind.DELIVERED)),
-            read_at=moved.get((user_id, ReceiptMove.Kind.READ)),
+            delivered_at=moved.get((user_id, ReceiptChange.Kind.DELIVERED)),
+            read_at=moved.get((user_id, ReceiptChange.Kind.READ)),
             devices=devices[user_id],
         )
         for user_id, user in users.items()

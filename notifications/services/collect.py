@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from conversations.models import Event
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import breaker_of
@@ -63,10 +63,10 @@ def collect_messages() -> None:
 
 def collect_readers() -> None:
     """Note devices whose badge is to go, because everything was read elsewhere."""
-    with looking_through("receipts", ReceiptMove) as span:
+    with looking_through("receipts", ReceiptChange) as span:
         if span is None:
             return
-        moves = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ)
+        moves = ReceiptChange.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptChange.Kind.READ)
         _tell_devices_of_nothing(moves.values("user_id"))
 
 

@@ -16,7 +16,7 @@ from conversations.models import Conversation, Event, Participant
 from conversations.selectors import conversation_page
 from messaging.frames import HistoryQuery
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.selectors import history
 from messaging.services.drafts import Send
 from messaging.services.send import send_message
@@ -25,7 +25,7 @@ from tests.making import person
 
 # VACUUM runs in no transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
-TABLES = (User, Conversation, Participant, Event, Message, ReceiptMove)
+TABLES = (User, Conversation, Participant, Event, Message, ReceiptChange)
 
 
 def generate(**options: Any) -> str:
@@ -37,7 +37,7 @@ def generate(**options: Any) -> str:
 
 def rows() -> list[list[dict[str, Any]]]:
     """Return everything but the numbers that the database gives out."""
-    numbered = {Participant, Event, ReceiptMove}
+    numbered = {Participant, Event, ReceiptChange}
     found = []
     for model in TABLES:
         names = [field.attname for field in model._meta.fields if not (model in numbered and field.name == "id")]
@@ -68,12 +68,12 @@ def test_every_mark_is_where_its_moves_end() -> None:
     kinds = {"delivered": "last_delivered_sequence", "read": "last_read_sequence"}
     for kind, mark in kinds.items():
         marks = dict(Participant.objects.exclude(**{mark: 0}).values_list("pk", mark))
-        moves: dict[int, list[ReceiptMove]] = {}
+        moves: dict[int, list[ReceiptChange]] = {}
         participants = {
             (participant.conversation_id, participant.user_id): participant.pk
             for participant in Participant.objects.all()
         }
-        for move in ReceiptMove.objects.filter(kind=kind).order_by("id"):
+        for move in ReceiptChange.objects.filter(kind=kind).order_by("id"):
             moves.setdefault(participants[move.conversation_id, move.user_id], []).append(move)
         assert {participant: chain[-1].up_to_sequence for participant, chain in moves.items()} == marks
         for chain in moves.values():

@@ -12,12 +12,12 @@ from chatsite.management.commands.seed_demo import GROUP_NAME, PASSWORD, PEOPLE
 from conversations import services
 from conversations.models import Conversation, Event, Participant
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.change import delete_message_for_everyone, edit_message
 from tests.making import participant, say, unread
 
 pytestmark = pytest.mark.django_db
-TABLES = (User, Conversation, Participant, Event, Message, ReceiptMove)
+TABLES = (User, Conversation, Participant, Event, Message, ReceiptChange)
 
 
 def seed() -> str:

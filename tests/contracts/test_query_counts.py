@@ -18,8 +18,8 @@ from conversations.frames import ConversationListQuery, EventsQuery
 from conversations.models import Conversation
 from messaging import selectors as message_selectors
 from messaging.frames import HistoryQuery
-from messaging.models import ReceiptMove
-from messaging.services.receipts import Mark, set_marks
+from messaging.models import ReceiptChange
+from messaging.services.receipts import ReceiptUpdate, record_receipts
 from messaging.services.send import send_messages
 from realtime import registry
 from tests.making import draft, group, naming, people, read, say
@@ -172,10 +172,10 @@ def test_a_sync_of_somebody_who_missed_nothing(ana: User, ben: User) -> None:
 # --- Receipts -------------------------------------------------------------------------------
 
 
-def marks(conversation: Conversation, readers: list[User]) -> list[Mark]:
+def marks(conversation: Conversation, readers: list[User]) -> list[ReceiptUpdate]:
     head = Conversation.objects.get(id=conversation.id).last_sequence
     return [
-        Mark(user_id=reader.id, kind=ReceiptMove.Kind.READ, conversation_id=conversation.id, sequence=head)
+        ReceiptUpdate(user_id=reader.id, kind=ReceiptChange.Kind.READ, conversation_id=conversation.id, sequence=head)
         for reader in readers
     ]
 
@@ -188,16 +188,16 @@ def test_receipts(ana: User, number: int) -> None:
     say(trip, ana)
     batch = marks(trip, readers)
     with statements(5):  # lock the places, the conversation, the moves, the marks, what they cover
-        assert set_marks(batch) == [None] * number
+        assert record_receipts(batch) == [None] * number
 
 
 def test_reading_a_part_counts_what_was_passed(ana: User, ben: User, trip: Conversation) -> None:
     """Two statements for each mark that stays below the newest message."""
     first = say(trip, ana)
     say(trip, ana)
-    mark = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=first.sequence)
+    mark = ReceiptUpdate(user_id=ben.id, kind=ReceiptChange.Kind.READ, conversation_id=trip.id, sequence=first.sequence)
     with statements(7):
-        assert set_marks([mark]) == [None]
+        assert record_receipts([mark]) == [None]
 
 
 def test_reading_a_part_counts_mentions_only_where_some_are_unread(ana: User, ben: User, trip: Conversation) -> None:
@@ -205,16 +205,18 @@ def test_reading_a_part_counts_mentions_only_where_some_are_unread(ana: User, be
     second = say(trip, ana)
     say(trip, ana)
     for sent, number in ((first, 8), (second, 7)):
-        mark = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=sent.sequence)
+        mark = ReceiptUpdate(
+            user_id=ben.id, kind=ReceiptChange.Kind.READ, conversation_id=trip.id, sequence=sent.sequence
+        )
         with statements(number):
-            assert set_marks([mark]) == [None]
+            assert record_receipts([mark]) == [None]
 
 
 def test_a_receipt_that_moves_nothing_writes_nothing(ana: User, ben: User, trip: Conversation) -> None:
     batch = marks(trip, [ben])
-    set_marks(batch)
+    record_receipts(batch)
     with statements(2):
-        set_marks(batch)
+        record_receipts(batch)
 
 
 # --- A process with sockets -------------------------------------------------------------------

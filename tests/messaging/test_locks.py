@@ -15,9 +15,9 @@ from conversations import event_log
 from conversations.models import Conversation, Participant
 from conversations.services import update_conversation
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.change import edit_message
-from messaging.services.receipts import Mark, set_marks
+from messaging.services.receipts import ReceiptUpdate, record_receipts
 from realtime.database.rows import execute
 from realtime.wire.errors import DomainError
 from tests.making import group, participant, people, person, say
@@ -26,8 +26,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def reading(team: Conversation, *users: User) -> list[Mark]:
-    return [Mark(user_id=user.id, kind=ReceiptMove.Kind.READ, conversation_id=team.id, sequence=3) for user in users]
+def reading(team: Conversation, *users: User) -> list[ReceiptUpdate]:
+    return [
+        ReceiptUpdate(user_id=user.id, kind=ReceiptChange.Kind.READ, conversation_id=team.id, sequence=3)
+        for user in users
+    ]
 
 
 class Other(threading.Thread):
@@ -71,7 +74,7 @@ def test_a_batch_of_receipts_never_waits_for_one_place_while_it_holds_another(or
     other = Other(first, second)
     other.start()
     assert other.has_the_first.wait(10)
-    assert set_marks(reading(team, *users)) == [None, None]
+    assert record_receipts(reading(team, *users)) == [None, None]
     other.join()
     assert other.error is None
     assert [participant(team, user).last_read_sequence for user in users] == [3, 3]
@@ -85,10 +88,10 @@ def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
     other = Other(participant(team, ben), participant(team, ana))
     other.start()
     assert other.has_the_first.wait(10)
-    results = set_marks(reading(team, stranger, ana, ben))
+    results = record_receipts(reading(team, stranger, ana, ben))
     other.join()
     assert [isinstance(result, DomainError) for result in results] == [True, False, False]
-    assert ReceiptMove.objects.count() == 4
+    assert ReceiptChange.objects.count() == 4
 
 
 @contextmanager
@@ -132,7 +135,7 @@ def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
         "a change of the group": lambda: rename(users[0], team),
     }
     with under_way(acts[what]):
-        assert set_marks(reading(team, *users)) == [None, None]
+        assert record_receipts(reading(team, *users)) == [None, None]
 
 
 def test_a_change_of_one_group_does_not_wait_for_that_of_another() -> None:

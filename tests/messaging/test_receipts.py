@@ -13,9 +13,9 @@ from conversations.models import Conversation
 from conversations.selectors import LISTED_PARTICIPANTS
 from messaging import frames, selectors
 from messaging.integrity import faults
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.services import receipts
-from messaging.services.receipts import Mark, set_mark, set_marks
+from messaging.services.receipts import ReceiptUpdate, record_receipt, record_receipts
 from messaging.socket import RecentReceipts
 from realtime.wire.errors import DomainError, Invalid, NotFound
 from realtime.wire.items import Notice
@@ -23,7 +23,7 @@ from tests.making import direct, group, participant, person, read, say, unread
 from tests.realtime.peers import frame_of
 
 pytestmark = pytest.mark.django_db
-DELIVERED, READ = ReceiptMove.Kind.DELIVERED, ReceiptMove.Kind.READ
+DELIVERED, READ = ReceiptChange.Kind.DELIVERED, ReceiptChange.Kind.READ
 
 
 @pytest.fixture
@@ -58,18 +58,18 @@ def test_reading_implies_delivery_and_not_the_other_way(talk: Conversation, ben:
     read(talk, ben, 5)
     assert marks(talk, ben) == (5, 5)
     assert unread(talk, ben) == 1
-    kinds = list(ReceiptMove.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
+    kinds = list(ReceiptChange.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
     assert kinds == [(DELIVERED, 0, 3), (DELIVERED, 3, 5), (READ, 0, 5)]
 
 
 def test_marks_never_go_back_and_standing_still_writes_nothing(talk: Conversation, ben: User) -> None:
     read(talk, ben, 5)
-    before = ReceiptMove.objects.count(), participant(talk, ben).last_read_at
+    before = ReceiptChange.objects.count(), participant(talk, ben).last_read_at
     for sequence in (5, 4, 0):
         read(talk, ben, sequence)
         read(talk, ben, sequence, DELIVERED)
     assert marks(talk, ben) == (5, 5)
-    assert (ReceiptMove.objects.count(), participant(talk, ben).last_read_at) == before
+    assert (ReceiptChange.objects.count(), participant(talk, ben).last_read_at) == before
 
 
 def test_beyond_the_end_is_refused(talk: Conversation, ben: User) -> None:
@@ -82,14 +82,14 @@ def test_only_members_say_that_they_read(talk: Conversation, ana: User, ben: Use
     cleo = person("cleo")
     message_id = selectors.history(ana.id, talk.id, frames.HistoryQuery()).results[0].id
     for mark in (
-        Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
-        Mark(cleo.id, READ, message_id=message_id),
-        Mark(ben.id, READ, conversation_id=uuid.uuid4(), sequence=1),
-        Mark(ben.id, READ, message_id=uuid.uuid4()),
+        ReceiptUpdate(cleo.id, READ, conversation_id=talk.id, sequence=3),
+        ReceiptUpdate(cleo.id, READ, message_id=message_id),
+        ReceiptUpdate(ben.id, READ, conversation_id=uuid.uuid4(), sequence=1),
+        ReceiptUpdate(ben.id, READ, message_id=uuid.uuid4()),
     ):
         with pytest.raises(NotFound):
-            set_mark(mark)
-    assert not ReceiptMove.objects.exists()
+            record_receipt(mark)
+    assert not ReceiptChange.objects.exists()
 
 
 def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: User, ben: User) -> None:
@@ -97,33 +97,33 @@ def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: Us
     sent = say(team, ana)
     services.leave(user_id=ben.id, conversation_id=team.id)
     for mark in (
-        Mark(ben.id, READ, conversation_id=team.id, sequence=2),
-        Mark(ben.id, READ, message_id=sent.message_id),
+        ReceiptUpdate(ben.id, READ, conversation_id=team.id, sequence=2),
+        ReceiptUpdate(ben.id, READ, message_id=sent.message_id),
     ):
         with pytest.raises(NotFound):
-            set_mark(mark)
+            record_receipt(mark)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
     with pytest.raises(NotFound):
-        set_mark(Mark(ben.id, READ, message_id=sent.message_id))
+        record_receipt(ReceiptUpdate(ben.id, READ, message_id=sent.message_id))
     assert list(faults()) == []
 
 
 def test_a_message_stands_for_everything_up_to_it(talk: Conversation, ana: User, ben: User) -> None:
     third = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
-    set_mark(Mark(ben.id, READ, message_id=third.id))
+    record_receipt(ReceiptUpdate(ben.id, READ, message_id=third.id))
     assert marks(talk, ben) == (4, 4)
     assert unread(talk, ben) == 2
 
 
 def test_in_a_batch_each_mark_stands_for_itself(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
-    results = set_marks(
+    results = record_receipts(
         [
-            Mark(ben.id, DELIVERED, conversation_id=talk.id, sequence=3),
-            Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
-            Mark(ben.id, READ, conversation_id=talk.id, sequence=99),
-            Mark(ben.id, READ, conversation_id=talk.id, sequence=4),
-            Mark(ana.id, READ, conversation_id=talk.id, sequence=6),
+            ReceiptUpdate(ben.id, DELIVERED, conversation_id=talk.id, sequence=3),
+            ReceiptUpdate(cleo.id, READ, conversation_id=talk.id, sequence=3),
+            ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=99),
+            ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4),
+            ReceiptUpdate(ana.id, READ, conversation_id=talk.id, sequence=6),
         ]
     )
     assert [result.code if isinstance(result, DomainError) else None for result in results] == [
@@ -150,7 +150,7 @@ def test_each_person_s_times_are_those_at_which_their_marks_passed_the_message(a
         found = selectors.receipts_of(ana.id, sent.message_id)
         return {receipt.user_id: (receipt.delivered_at, receipt.read_at) for receipt in found}
 
-    moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptMove.objects.all()}
+    moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptChange.objects.all()}
     assert of(one) == {
         ben.id: (moved[DELIVERED, one.sequence], moved[READ, two.sequence]),
         cleo.id: (None, None),
@@ -205,7 +205,7 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     phone = str(uuid.uuid4())
-    set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
+    record_receipt(ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
     delivered, seen, own = told
     assert [frame_of(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
     assert delivered.user_ids is None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection, transaction
 
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from notifications.services.progress import looking_through
 from realtime.database import clock
 from tests.making import direct, people
@@ -21,7 +21,7 @@ def writes() -> Iterator[Callable[[], int]]:
     talk = direct(ana, ben)
 
     def write() -> int:
-        move = ReceiptMove.objects.create(
+        move = ReceiptChange.objects.create(
             conversation=talk, user=ana, kind="read", from_sequence=0, up_to_sequence=1, moved_at=clock.now()
         )
         return move.pk
@@ -30,10 +30,10 @@ def writes() -> Iterator[Callable[[], int]]:
 
 
 def looked_at() -> list[int]:
-    with looking_through("receipts", ReceiptMove) as span:
+    with looking_through("receipts", ReceiptChange) as span:
         assert span is not None
         return list(
-            ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
+            ReceiptChange.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
         )
 
 
@@ -84,12 +84,12 @@ def test_somebody_at_a_time(writes: Callable[[], int]) -> None:
     looked, others = threading.Event(), []
 
     def look() -> None:
-        with looking_through("receipts", ReceiptMove) as span:
+        with looking_through("receipts", ReceiptChange) as span:
             others.append(span)
         connection.close()
         looked.set()
 
-    with looking_through("receipts", ReceiptMove):
+    with looking_through("receipts", ReceiptChange):
         threading.Thread(target=look).start()
         assert looked.wait(10)
     assert others == [None]
@@ -107,7 +107,7 @@ def test_after_an_outage_it_goes_on_slice_by_slice(writes: Callable[[], int], mo
 def test_ids_that_nobody_has_hold_nothing_up(writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
     for _ in range(10):
-        ReceiptMove.objects.filter(pk=writes()).delete()
+        ReceiptChange.objects.filter(pk=writes()).delete()
     written = writes()
     assert looked_at() == [written]
 
@@ -118,7 +118,7 @@ def test_what_commits_late_below_a_gap_takes_nothing_from_others(
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
     with uncommitted(writes) as late:
         for _ in range(10):
-            ReceiptMove.objects.filter(pk=writes()).delete()
+            ReceiptChange.objects.filter(pk=writes()).delete()
         with uncommitted(writes) as later:
             newer = writes()
             assert looked_at() == [newer]

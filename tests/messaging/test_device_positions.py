@@ -13,16 +13,16 @@ from accounts.models import User
 from accounts.services import open_session
 from accounts.tasks import purge_sessions
 from conversations.models import Conversation
-from messaging.models import DeviceMark, ReceiptMove
+from messaging.models import DevicePosition, ReceiptChange
 from messaging.selectors import acknowledgements
-from messaging.services import device_marks
-from messaging.services.device_marks import Acknowledged, write_device_marks
-from messaging.services.receipts import Mark, set_marks
+from messaging.services import device_positions
+from messaging.services.device_positions import DeviceReceipt, write_device_positions
+from messaging.services.receipts import ReceiptUpdate, record_receipts
 from realtime.database.notes import Notes
 from tests.making import direct, group, people, say
 
 pytestmark = pytest.mark.django_db
-DELIVERED = ReceiptMove.Kind.DELIVERED
+DELIVERED = ReceiptChange.Kind.DELIVERED
 NOW = timezone.now()
 
 
@@ -31,10 +31,12 @@ def later(seconds: float) -> datetime.datetime:
 
 
 @pytest.fixture(autouse=True)
-def notes(monkeypatch: pytest.MonkeyPatch) -> Notes[Any, Acknowledged]:
+def notes(monkeypatch: pytest.MonkeyPatch) -> Notes[Any, DeviceReceipt]:
     """Notes of the test's own."""
-    notes: Notes[Any, Acknowledged] = Notes(write_device_marks, merge=device_marks._further, most=100, seconds=0)
-    monkeypatch.setattr(device_marks, "notes", notes)
+    notes: Notes[Any, DeviceReceipt] = Notes(
+        write_device_positions, merge=device_positions._further, most=100, seconds=0
+    )
+    monkeypatch.setattr(device_positions, "notes", notes)
     return notes
 
 
@@ -64,21 +66,21 @@ def laptop(ben: User) -> UUID:
 
 
 def acknowledges(talk: Conversation, ben: User, session: UUID, sequence: int, kind: str = DELIVERED) -> None:
-    mark = Mark(ben.id, kind, conversation_id=talk.id, sequence=sequence, session_id=str(session))
-    assert set_marks([mark]) == [None]
+    mark = ReceiptUpdate(ben.id, kind, conversation_id=talk.id, sequence=sequence, session_id=str(session))
+    assert record_receipts([mark]) == [None]
 
 
 def marks() -> dict[UUID, int]:
-    return dict(DeviceMark.objects.values_list("session_id", "up_to_sequence"))
+    return dict(DevicePosition.objects.values_list("session_id", "up_to_sequence"))
 
 
 def test_the_device_that_moves_the_mark_has_that_in_the_move_and_no_note(
     talk: Conversation, ben: User, phone: UUID
 ) -> None:
     acknowledges(talk, ben, phone, 3)
-    (move,) = ReceiptMove.objects.filter(kind=DELIVERED)
+    (move,) = ReceiptChange.objects.filter(kind=DELIVERED)
     assert move.session_id == phone
-    assert len(device_marks.notes) == 0
+    assert len(device_positions.notes) == 0
     assert acknowledgements(talk.id, 2, [phone]) == {phone: (move.moved_at, True)}
     assert acknowledgements(talk.id, 4, [phone]) == {}
 
@@ -90,13 +92,13 @@ def test_a_second_device_is_noted_in_memory_and_written_together(
     with CaptureQueriesContext(connection) as made:
         for sequence in (1, 2, 4, 3):
             acknowledges(talk, ben, laptop, sequence)
-    assert not [query for query in made if "devicemark" in query["sql"].lower()]
+    assert not [query for query in made if "deviceposition" in query["sql"].lower()]
     assert marks() == {}
     with CaptureQueriesContext(connection) as made:
-        device_marks.notes.write()
+        device_positions.notes.write()
     assert len(made) == 1
     assert marks() == {laptop: 4}
-    (mark,) = DeviceMark.objects.all()
+    (mark,) = DevicePosition.objects.all()
     assert acknowledgements(talk.id, 4, [phone, laptop])[laptop] == (mark.marked_at, False)
     assert laptop not in acknowledgements(talk.id, 5, [phone, laptop])
 
@@ -106,8 +108,8 @@ def test_a_later_move_says_at_the_latest_and_the_earliest_word_counts(
 ) -> None:
     acknowledges(talk, ben, phone, 3)
     acknowledges(talk, ben, laptop, 5)
-    move = ReceiptMove.objects.get(kind=DELIVERED, session_id=laptop)
-    write_device_marks([Acknowledged(laptop, talk.id, 5, move.moved_at + datetime.timedelta(seconds=9))])
+    move = ReceiptChange.objects.get(kind=DELIVERED, session_id=laptop)
+    write_device_positions([DeviceReceipt(laptop, talk.id, 5, move.moved_at + datetime.timedelta(seconds=9))])
     found = acknowledgements(talk.id, 3, [phone, laptop])
     assert found[phone].exact
     assert found[laptop] == (move.moved_at, False)
@@ -115,26 +117,26 @@ def test_a_later_move_says_at_the_latest_and_the_earliest_word_counts(
 
 def test_refused_marks_are_not_noted(talk: Conversation, ben: User, phone: UUID, laptop: UUID) -> None:
     acknowledges(talk, ben, phone, 5)
-    beyond = Mark(ben.id, DELIVERED, conversation_id=talk.id, sequence=99, session_id=str(laptop))
-    unknown = Mark(ben.id, DELIVERED, conversation_id=uuid4(), sequence=1, session_id=str(laptop))
-    assert None not in set_marks([beyond, unknown])
-    assert len(device_marks.notes) == 0
+    beyond = ReceiptUpdate(ben.id, DELIVERED, conversation_id=talk.id, sequence=99, session_id=str(laptop))
+    unknown = ReceiptUpdate(ben.id, DELIVERED, conversation_id=uuid4(), sequence=1, session_id=str(laptop))
+    assert None not in record_receipts([beyond, unknown])
+    assert len(device_positions.notes) == 0
 
 
 def test_marks_of_devices_only_go_forward_and_keep_the_time_of_then(talk: Conversation, phone: UUID) -> None:
     for sequence, seconds in ((2, 0), (4, 1), (3, 2), (4, 3)):
-        write_device_marks([Acknowledged(phone, talk.id, sequence, later(seconds))])
-    (mark,) = DeviceMark.objects.all()
+        write_device_positions([DeviceReceipt(phone, talk.id, sequence, later(seconds))])
+    (mark,) = DevicePosition.objects.all()
     assert (mark.up_to_sequence, mark.marked_at) == (4, later(1))
 
 
 def test_thousands_are_a_few_statements(talk: Conversation) -> None:
-    many = [Acknowledged(uuid4(), talk.id, 1, NOW) for _ in range(2_500)]
+    many = [DeviceReceipt(uuid4(), talk.id, 1, NOW) for _ in range(2_500)]
     with CaptureQueriesContext(connection) as made:
-        write_device_marks(many)
+        write_device_positions(many)
     assert len(made) == 3
-    assert DeviceMark.objects.count() == 2_500
-    DeviceMark.objects.all().delete()  # of sessions that nobody has
+    assert DevicePosition.objects.count() == 2_500
+    DevicePosition.objects.all().delete()  # of sessions that nobody has
 
 
 def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
@@ -145,19 +147,19 @@ def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
         trip = group(ana, *members)
         head = say(trip, ana).sequence
 
-        def batch() -> list[Mark]:
+        def batch() -> list[ReceiptUpdate]:
             return [
-                Mark(each.id, DELIVERED, conversation_id=trip.id, sequence=head, session_id=str(uuid4()))  # noqa: B023
+                ReceiptUpdate(each.id, DELIVERED, conversation_id=trip.id, sequence=head, session_id=str(uuid4()))  # noqa: B023
                 for each in members  # noqa: B023
             ]
 
         with CaptureQueriesContext(connection) as first:
-            set_marks(batch())
+            record_receipts(batch())
         with CaptureQueriesContext(connection) as second:
-            set_marks(batch())
+            record_receipts(batch())
         counts.append((len(first), len(second)))
-        assert len(device_marks.notes) == number
-        device_marks.notes.write()
+        assert len(device_positions.notes) == number
+        device_positions.notes.write()
     assert counts[0] == counts[1]
 
 
@@ -171,16 +173,16 @@ def test_notes_wait_while_the_database_is_away(
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(device_marks, "execute", away)
+        patch.setattr(device_positions, "execute", away)
         with pytest.raises(OperationalError):
-            device_marks.notes.write()
+            device_positions.notes.write()
     acknowledges(talk, ben, laptop, 3)
-    device_marks.notes.write()
+    device_positions.notes.write()
     assert marks() == {laptop: 3}
 
 
 def test_marks_go_with_their_session(talk: Conversation, phone: UUID, ben: User) -> None:
-    write_device_marks([Acknowledged(phone, talk.id, 1, NOW)])
+    write_device_positions([DeviceReceipt(phone, talk.id, 1, NOW)])
     ben.device_sessions.update(revoked_at=timezone.now() - datetime.timedelta(days=31))
     purge_sessions()
     assert marks() == {}

@@ -1,6 +1,6 @@
 """How far each device acknowledged, where that moved no mark of its person: noted in memory, written in bulk.
 
-A device that moves a mark has that in the row of the move (`ReceiptMove.session_id`). What is left are devices that
+A device that moves a mark has that in the row of the move (`ReceiptChange.session_id`). What is left are devices that
 acknowledge what another device of the person had acknowledged before. Nobody waits for these notes; a process that
 dies loses those of the last seconds.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging.models import DeviceMark
+from messaging.models import DevicePosition
 from realtime.database.notes import Notes
 from realtime.database.rows import Columns, Statement, execute
 
@@ -18,8 +18,8 @@ WRITE_SECONDS = 3.0
 MOST_NOTES = 50_000
 ROWS_PER_STATEMENT = 1_000
 
-_COLUMNS = Columns(DeviceMark, "session", "conversation", "up_to_sequence", "marked_at")
-_TABLE = DeviceMark._meta.db_table
+_COLUMNS = Columns(DevicePosition, "session", "conversation", "up_to_sequence", "marked_at")
+_TABLE = DevicePosition._meta.db_table
 # Without WHERE, SQLite would take ON for a part of the SELECT. Nothing in the text comes from outside.
 _ONLY_FORWARD = f"""
     WHERE TRUE ON CONFLICT (session_id, conversation_id)
@@ -29,7 +29,7 @@ _ONLY_FORWARD = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
+class DeviceReceipt:
     """A device's word that it had everything up to a sequence, and when it came."""
 
     session_id: UUID
@@ -38,25 +38,27 @@ class Acknowledged:
     marked_at: datetime
 
 
-def note(marks: Sequence[Acknowledged]) -> None:
+def note(receipts: Sequence[DeviceReceipt]) -> None:
     """Note what devices acknowledged; it is written within some seconds."""
-    for mark in marks:
-        notes.add((mark.session_id, mark.conversation_id), mark)
+    for receipt in receipts:
+        notes.add((receipt.session_id, receipt.conversation_id), receipt)
 
 
-def write_device_marks(marks: Sequence[Acknowledged]) -> None:
+def write_device_positions(receipts: Sequence[DeviceReceipt]) -> None:
     """Move the marks of devices; those that have been there stay as they are, with the time of then."""
     # In one order, so that two processes do not wait for each other.
-    rows = sorted((mark.session_id, mark.conversation_id, mark.up_to_sequence, mark.marked_at) for mark in marks)
+    rows = sorted(
+        (receipt.session_id, receipt.conversation_id, receipt.up_to_sequence, receipt.marked_at) for receipt in receipts
+    )
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         insert = _COLUMNS.insert(rows[start : start + ROWS_PER_STATEMENT])
         execute([Statement(insert.text + _ONLY_FORWARD, insert.parameters)])
 
 
-def _further(older: Acknowledged, newer: Acknowledged) -> Acknowledged:
+def _further(older: DeviceReceipt, newer: DeviceReceipt) -> DeviceReceipt:
     return newer if newer.up_to_sequence > older.up_to_sequence else older
 
 
-notes: Notes[tuple[UUID, UUID], Acknowledged] = Notes(
-    write_device_marks, merge=_further, most=MOST_NOTES, seconds=WRITE_SECONDS
+notes: Notes[tuple[UUID, UUID], DeviceReceipt] = Notes(
+    write_device_positions, merge=_further, most=MOST_NOTES, seconds=WRITE_SECONDS
 )

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
-from accounts.selectors import are_apart, user_body, user_by_id
+from accounts.selectors import is_blocked_pair, user_body, user_by_id
 from conversations.selectors import shares_conversation
 from presence import frames
 from presence.services import choose_status
@@ -40,7 +40,7 @@ class ProfileView(APIView):
         presence = None
         me = request.user.id
         if user_id == me or shares_conversation(me, user_id):
-            presence = NOTHING_KNOWN if are_apart(me, user_id) else _presence(str(user_id))
+            presence = NOTHING_KNOWN if is_blocked_pair(me, user_id) else _presence(str(user_id))
         return answer(
             frames.ProfileBody(**{name: getattr(person, name) for name in person.__struct_fields__}, presence=presence)
         )

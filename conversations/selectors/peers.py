@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from accounts.selectors import kept_apart
+from accounts.selectors import blocked_pairs
 from conversations.models import Conversation, Participant
 from conversations.selectors.participants import USERS
 from realtime.database.rows import as_uuid, matching
@@ -36,8 +36,8 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
         )
         for user_id, other_id in cursor.fetchall():
             peers[as_uuid(user_id)].add(as_uuid(other_id))
-    for user_id, apart in kept_apart(peers).items():
-        peers[user_id] -= apart
+    for user_id, blocked in blocked_pairs(peers).items():
+        peers[user_id] -= blocked
     return peers
 
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.selectors import are_apart
+from accounts.selectors import is_blocked_pair
 from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
@@ -41,7 +41,7 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
     try:
         with transaction.atomic():
             lock_people([user.id, other_id])
-            if are_apart(user.id, other_id):
+            if is_blocked_pair(user.id, other_id):
                 raise Forbidden("You cannot write to this person.")
             return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
     except IntegrityError:
@@ -76,7 +76,7 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
     """
     direct = Conversation.objects.select_for_update(no_key=True).filter(direct_key=_direct_key(user_id, other_id))
     conversation = direct.first()
-    if conversation is None or conversation.blocked == are_apart(user_id, other_id):
+    if conversation is None or conversation.blocked == is_blocked_pair(user_id, other_id):
         return
     conversation.blocked = not conversation.blocked
     conversation.save(update_fields=["blocked"])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts.models import User
-from accounts.selectors import active_users, kept_apart
+from accounts.selectors import active_users, blocked_pairs
 from conversations.models import Conversation, Participant
 from conversations.selectors import participant_of, permissions
 from conversations.signals import MembershipChanged, membership_changed
@@ -49,7 +49,7 @@ def check_welcome(user_id: UUID, other_ids: Sequence[UUID]) -> None:
 
     :raises Forbidden: one of them is.
     """
-    if kept_apart([user_id])[user_id].intersection(other_ids):
+    if blocked_pairs([user_id])[user_id].intersection(other_ids):
         raise Forbidden("You cannot add one of these people.")
 
 

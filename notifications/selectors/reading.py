@@ -14,7 +14,7 @@ from django.db import connection, models
 from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
 
 from accounts.models import DeviceSession, User
-from accounts.selectors import NOT_ENDED, are_apart_in, oldest_cookie
+from accounts.selectors import NOT_ENDED, is_blocked_pair_in, oldest_cookie
 from conversations.models import Conversation, Participant
 from conversations.selectors import unread_in_sql
 from messaging.models import Message
@@ -112,7 +112,7 @@ _READ = {
     "last_read_sequence": "p.last_read_sequence",
     "muted_until": "p.muted_until",
     "notification_level": "p.notification_level",
-    "is_apart": are_apart_in("v.user_id", "m.sender_id"),
+    "is_apart": is_blocked_pair_in("v.user_id", "m.sender_id"),
     "preferences_of": "f.user_id",
     "push": "f.push",
     "preview": "f.preview",

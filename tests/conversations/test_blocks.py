@@ -117,10 +117,10 @@ def test_they_are_no_peers_while_it_lasts(pair: tuple[User, User]) -> None:
 
     blocks(ana, ben)
     assert peers() == {"ana": {"cleo"}, "ben": {"cleo"}, "cleo": {"ana", "ben"}}
-    assert people_selectors.are_apart(ben.id, ana.id)
+    assert people_selectors.is_blocked_pair(ben.id, ana.id)
     unblocks(ana, ben)
     assert peers()["ana"] == {"ben", "cleo"}
-    assert not people_selectors.are_apart(ben.id, ana.id)
+    assert not people_selectors.is_blocked_pair(ben.id, ana.id)
 
 
 def test_whom_one_blocks_is_one_s_own_list(pair: tuple[User, User]) -> None:

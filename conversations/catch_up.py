@@ -42,12 +42,12 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     """
     participant = selectors.participant_of(user_id, conversation_id)
     head = participant.conversation.last_sequence
-    held = selectors.Held(participant.history_from, head)
-    if not held.can_continue(query.after):
+    log = selectors.VisibleLog(participant.history_from, head)
+    if not log.can_continue(query.after):
         raise ResyncRequired
     last = min(head, query.after + query.limit)
     events = selectors.events_between({conversation_id: (query.after, last)})
-    shown = _seen_by(user_id, {conversation_id: held}, events)
+    shown = _seen_by(user_id, {conversation_id: log}, events)
     # Asked when all was read: as an ended epoch does not come back, all of it was read in this one.
     if query.epoch is not None and str(query.epoch) != epoch.current():
         raise ResyncRequired
@@ -69,41 +69,41 @@ def missed(
     epoch say nothing: all their conversations are to be loaded anew.
     """
     server_time = clock.now()
-    now, all_held = selectors.heads_of(user_id)
-    found = Missed(server_time, now, heads={str(id): held.last_sequence for id, held in all_held.items()})
+    now, logs = selectors.heads_of(user_id)
+    found = Missed(server_time, now, heads={str(id): log.last_sequence for id, log in logs.items()})
     if in_epoch is not None and str(in_epoch) != now:
-        found.resync = [str(id) for id in cursors if id in all_held]
+        found.resync = [str(id) for id in cursors if id in logs]
         return found
     behind: dict[UUID, tuple[int, int]] = {}
     room = settings.LIMITS.catch_up_events_total if most is None else most
     for conversation_id, cursor in cursors.items():
-        held = all_held.get(conversation_id)
-        if held is None or cursor == held.last_sequence:
+        log = logs.get(conversation_id)
+        if log is None or cursor == log.last_sequence:
             continue
-        distance = held.last_sequence - cursor
-        if not held.can_continue(cursor) or distance > settings.LIMITS.catch_up_events:
+        distance = log.last_sequence - cursor
+        if not log.can_continue(cursor) or distance > settings.LIMITS.catch_up_events:
             found.resync.append(str(conversation_id))
             continue
         reached = cursor + min(distance, room)
         if reached > cursor:
             behind[conversation_id] = (cursor, reached)
             room -= reached - cursor
-        if reached < held.last_sequence:
+        if reached < log.last_sequence:
             found.remaining[conversation_id] = reached
     above = selectors.events_between(behind)
-    for event, frame in zip(above, _seen_by(user_id, all_held, above), strict=True):
+    for event, frame in zip(above, _seen_by(user_id, logs, above), strict=True):
         found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
-        asked_for = [conversation_id for conversation_id in cursors if conversation_id in all_held]
+        asked_for = [conversation_id for conversation_id in cursors if conversation_id in logs]
         # A client's clock may say anything; moments at the ends of the calendar cannot be computed with.
         moment = min(max(since, LONG_AGO), found.server_time)
         found.receipts = event_log.receipts_since(user_id, asked_for, moment - RECEIPTS_OVERLAP)
     return found
 
 
-def _seen_by(user_id: UUID, held: Mapping[UUID, selectors.Held], events: list[event_log.Logged]) -> list[Frame]:
+def _seen_by(user_id: UUID, logs: Mapping[UUID, selectors.VisibleLog], events: list[event_log.EventRow]) -> list[Frame]:
     """Render events of any conversations for a user; what lies before their history start is hidden."""
-    visible = [event for event in events if event.subject_sequence >= held[event.conversation_id].history_from]
+    visible = [event for event in events if event.subject_sequence >= logs[event.conversation_id].history_from]
     shown = dict(zip((event.id for event in visible), event_log.rendered(visible, user_id), strict=True))
     return [
         shown.get(event.id) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)

@@ -20,7 +20,7 @@ from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Frame
 
 # (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
-Renderer = Callable[[Sequence["Logged"], UUID | None], dict[int, Frame]]
+Renderer = Callable[[Sequence["EventRow"], UUID | None], dict[int, Frame]]
 MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
 ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 
@@ -88,7 +88,7 @@ class Entry(msgspec.Struct):
     leaves: list[UUID] = []
 
 
-class Logged(msgspec.Struct):
+class EventRow(msgspec.Struct):
     """An event as it stands in the log; `user_id` is whom it is about."""
 
     id: int
@@ -232,16 +232,16 @@ def messages_at(sequences: Iterable[tuple[UUID, int]], viewer: UUID | None) -> d
     return _messages_at[0](wanted, viewer) if wanted else {}
 
 
-def _hidden(events: Sequence[Logged], _: UUID | None) -> dict[int, Frame]:
+def _hidden(events: Sequence[EventRow], _: UUID | None) -> dict[int, Frame]:
     """Show that events happened: of a kind that only a later release knows, whose processes write already."""
     return {
         event.id: EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence) for event in events
     }
 
 
-def rendered(events: Sequence[Logged], viewer: UUID | None) -> list[Frame]:
+def rendered(events: Sequence[EventRow], viewer: UUID | None) -> list[Frame]:
     """Render events for a viewer, in the given order; one set of queries per renderer, however many events."""
-    by_renderer: dict[Renderer, list[Logged]] = {}
+    by_renderer: dict[Renderer, list[EventRow]] = {}
     for event in events:
         by_renderer.setdefault(_renderers.get(event.kind, _hidden), []).append(event)
     frames: dict[int, Frame] = {}

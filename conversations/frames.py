@@ -13,7 +13,7 @@ from realtime.wire.frames import Command, Frame
 NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
-Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+SequenceNumber = Annotated[int, Meta(ge=0, le=2**53)]
 PageSize = Annotated[int, Meta(ge=1, le=settings.LIMITS.page_size_max)]
 if TYPE_CHECKING:
     Type = str
@@ -170,7 +170,7 @@ class PageQuery(Request, kw_only=True):
 class EventsQuery(Request, kw_only=True):
     """The part of a log above `after`."""
 
-    after: Sequence = 0
+    after: SequenceNumber = 0
     epoch: UUID | None = None
     limit: Annotated[int, Meta(ge=1, le=settings.LIMITS.catch_up_events)] = settings.LIMITS.page_size_max
 
@@ -184,7 +184,7 @@ class LeaveQuery(Request, kw_only=True):
 # --- Catch-up -----------------------------------------------------------------------------
 
 
-Cursors = Annotated[dict[UUID, Sequence], Meta(max_length=10_000)]
+Cursors = Annotated[dict[UUID, SequenceNumber], Meta(max_length=10_000)]
 
 
 class EventPage(Body, kw_only=True):

@@ -97,7 +97,7 @@ class ConversationLog:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
         now, heads = selectors.heads_of_each([UUID(user_id) for user_id in user_ids])
         return [
-            (now, [Attachment(str(id), held.last_sequence, held.history_from) for id, held in mine.items()])
+            (now, [Attachment(str(id), log.last_sequence, log.history_from) for id, log in mine.items()])
             for mine in heads
         ]
 
@@ -135,7 +135,7 @@ class ConversationLog:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: event_log.Logged, text: str | None, viewers: Collection[str]) -> LogEvent:
+    def _log_event(self, event: event_log.EventRow, text: str | None, viewers: Collection[str]) -> LogEvent:
         """Render one event; who joins by it counts only as far as it is still so."""
         rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind == Event.Kind.MY_PLACE_UPDATED:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from msgspec import Meta
 
-from conversations.frames import PageSize
+from conversations.frames import PageSize, SequenceNumber
 from messaging.models import Message
 from realtime.wire.bodies import Body, Id, Request, Time
 from realtime.wire.frames import CommandId, Frame
@@ -17,7 +17,6 @@ else:
     # The choices of the model are the only list of these values; a body with any other value is refused.
     Type = Literal[*Message.Type.values]
 Status = Literal["sent", "delivered", "read"]
-Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -135,9 +134,9 @@ class DeleteQuery(Request, rename={"for_": "for"}, kw_only=True):
 class HistoryQuery(Request, kw_only=True):
     """A part of the history: the newest, those before or after a sequence, or those around one."""
 
-    before: Sequence | None = None
-    after: Sequence | None = None
-    around: Sequence | None = None
+    before: SequenceNumber | None = None
+    after: SequenceNumber | None = None
+    around: SequenceNumber | None = None
     limit: PageSize = settings.LIMITS.page_size
 
 
@@ -149,7 +148,7 @@ class _Receipt(Request, kw_only=True):
 
     message_id: UUID | None = None
     conversation_id: UUID | None = None
-    sequence: Sequence | None = None
+    sequence: SequenceNumber | None = None
     read_at: Any = None
     id: CommandId | None = None
 

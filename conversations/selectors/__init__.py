@@ -15,7 +15,7 @@ from conversations.selectors.lists import (
     participant_page,
 )
 from conversations.selectors.participants import (
-    Held,
+    VisibleLog,
     current_participants,
     heads_of,
     heads_of_each,
@@ -38,7 +38,7 @@ from conversations.selectors.unread import mention_count, mentions_in_orm, unrea
 
 __all__ = [
     "LISTED_PARTICIPANTS",
-    "Held",
+    "VisibleLog",
     "conversation_bodies",
     "conversation_body",
     "conversation_page",

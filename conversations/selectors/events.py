@@ -5,16 +5,16 @@ from uuid import UUID
 
 from msgspec.structs import fields
 
-from conversations.event_log import Logged
+from conversations.event_log import EventRow
 from conversations.models import Event
 from realtime.database.rows import Columns, matching
 
-_EVENTS = Columns(Event, *(field.name for field in fields(Logged)))
+_EVENTS = Columns(Event, *(field.name for field in fields(EventRow)))
 # A span of a log: the number below it and its last one, in two columns of their type.
 _SPANS = Columns(Event, "conversation", "sequence", "subject_sequence")
 
 
-def events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[Logged]:
+def events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[EventRow]:
     """Return the events of many logs above one number and up to another, in one statement, log by log and in order."""
     if not spans:
         return []
@@ -25,4 +25,4 @@ def events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[Logged]:
         "WHERE e.id IS NOT NULL ORDER BY e.conversation_id, e.sequence",
         _SPANS.parameters((id, *span) for id, span in spans.items()),
     )
-    return [Logged(*values) for values in found]
+    return [EventRow(*values) for values in found]

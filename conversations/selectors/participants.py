@@ -63,7 +63,7 @@ class ParticipantRow(msgspec.Struct):
 ParticipantOrRow = Participant | ParticipantRow
 
 
-class Held(msgspec.Struct, frozen=True):
+class VisibleLog(msgspec.Struct, frozen=True):
     """The part of a log that a member may see: from their history start to its head."""
 
     history_from: int
@@ -127,13 +127,13 @@ def participant_in(conversation_id: UUID, user_id: UUID) -> Participant:
     return participant
 
 
-def heads_of(user_id: UUID) -> tuple[str, dict[UUID, Held]]:
+def heads_of(user_id: UUID) -> tuple[str, dict[UUID, VisibleLog]]:
     """Return the epoch of the log, and how far the logs of all conversations of a user reach in it now."""
     now, [heads] = heads_of_each([user_id])
     return now, heads
 
 
-def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, Held]]]:
+def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, VisibleLog]]]:
     """Return the epoch of the log, and for each user what `heads_of` returns, all in one snapshot."""
     now, rows = epoch.read_with(
         "p.user_id, p.conversation_id, p.history_from, c.last_sequence",
@@ -142,8 +142,8 @@ def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, Held]]
         f"{matching(Conversation, 'c', 'c.id = p.conversation_id')}",
         USERS.parameters((user_id,) for user_id in user_ids),
     )
-    heads: dict[UUID, dict[UUID, Held]] = {user_id: {} for user_id in user_ids}
+    heads: dict[UUID, dict[UUID, VisibleLog]] = {user_id: {} for user_id in user_ids}
     for user_id, conversation_id, history_from, head in rows:
         if user_id is not None:
-            heads[as_uuid(user_id)][as_uuid(conversation_id)] = Held(history_from, head)
+            heads[as_uuid(user_id)][as_uuid(conversation_id)] = VisibleLog(history_from, head)
     return now, [heads[user_id] for user_id in user_ids]

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from conversations import frames
-from conversations.event_log import Logged
+from conversations.event_log import EventRow
 from conversations.models import Event, Participant
 from conversations.selectors.bodies import conversation_bodies, own_participant_body, participant_body
 from realtime.wire.frames import EventHidden, Frame
@@ -16,7 +16,7 @@ _CONVERSATION_KINDS = (Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_
 _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
 
 
-def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
+def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
     """Render conversation and participant events as they stand now; registered with the event log."""
     people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
     own = {event.conversation_id for event in events if event.kind in _CONVERSATION_KINDS}
@@ -32,7 +32,7 @@ def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Fr
     return {event.id: _rendered(event, bodies, people) for event in events}
 
 
-def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
+def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, Frame]:
     """Render a conversation event for those of the users who are in the conversation; three queries for all."""
     participants = list(
         Participant.objects.select_related("conversation").filter(
@@ -46,7 +46,7 @@ def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Fr
     }
 
 
-def render_own_settings(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
+def render_own_settings(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
     """Render changes of somebody's own settings: only they see them; registered with the event log."""
     mine = {event.conversation_id for event in events if event.user_id == viewer}
     rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
@@ -54,7 +54,7 @@ def render_own_settings(events: Sequence[Logged], viewer: UUID | None) -> dict[i
     return {event.id: _own_settings(event, participants.get(event.conversation_id), viewer) for event in events}
 
 
-def _own_settings(event: Logged, participant: Participant | None, viewer: UUID | None) -> Frame:
+def _own_settings(event: EventRow, participant: Participant | None, viewer: UUID | None) -> Frame:
     if participant is None or event.user_id != viewer:
         return EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
     return frames.MyPlaceUpdated(
@@ -62,7 +62,7 @@ def _own_settings(event: Logged, participant: Participant | None, viewer: UUID |
     )
 
 
-def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
+def _named_in(events: Sequence[EventRow]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
     """Return the participants that events are about, as they are now."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
@@ -79,7 +79,7 @@ def _named_in(events: Sequence[Logged]) -> dict[tuple[UUID, UUID], frames.Partic
 
 
 def _rendered(
-    event: Logged,
+    event: EventRow,
     bodies: Mapping[UUID, frames.ConversationBody],
     people: Mapping[tuple[UUID, UUID], frames.ParticipantBody],
 ) -> Frame:

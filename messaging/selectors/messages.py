@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from conversations.event_log import Logged
+from conversations.event_log import EventRow
 from conversations.models import Event, Participant
 from conversations.selectors import history_start, participant_of
 from messaging import frames
@@ -33,7 +33,7 @@ class Positions(msgspec.Struct):
     others: tuple[int, int] | None = None
 
 
-class Shown(Protocol):
+class ShownMessage(Protocol):
     """What it takes to show a message: an instance of the model, or a row."""
 
     id: UUID
@@ -51,7 +51,7 @@ class Shown(Protocol):
     deleted_at: datetime | None
 
 
-class Row(msgspec.Struct):
+class MessageRow(msgspec.Struct):
     """A row of the table: as it was read, or as it will be written; a new one leaves the rest to the database."""
 
     id: UUID
@@ -70,10 +70,12 @@ class Row(msgspec.Struct):
     deleted_at: datetime | None = None
 
 
-_ROWS = Columns(Message, *(field.name for field in msgspec.structs.fields(Row)))
+_ROWS = Columns(Message, *(field.name for field in msgspec.structs.fields(MessageRow)))
 
 
-def message_body(message: Shown, positions: Positions | None = None, viewer: UUID | None = None) -> frames.MessageBody:
+def message_body(
+    message: ShownMessage, positions: Positions | None = None, viewer: UUID | None = None
+) -> frames.MessageBody:
     """Return a message as a viewer sees it; without marks as everybody sees a new one."""
     gone = message.deleted_at is not None
     return frames.MessageBody(
@@ -94,7 +96,7 @@ def message_body(message: Shown, positions: Positions | None = None, viewer: UUI
     )
 
 
-def _status(message: Shown, positions: Positions, viewer: UUID | None) -> frames.Status:
+def _status(message: ShownMessage, positions: Positions, viewer: UUID | None) -> frames.Status:
     reached = positions.others if message.sender_id is not None and message.sender_id == viewer else positions.mine
     # Who left does not learn any more how far the others are.
     if reached is None or positions.mine is None:
@@ -105,7 +107,7 @@ def _status(message: Shown, positions: Positions, viewer: UUID | None) -> frames
     return "delivered" if delivered >= message.sequence else "sent"
 
 
-def bodies_for(viewer: UUID, messages: Sequence[Shown]) -> list[frames.MessageBody]:
+def bodies_for(viewer: UUID, messages: Sequence[ShownMessage]) -> list[frames.MessageBody]:
     """Return messages as the viewer sees them; the watermarks of all their conversations in one query."""
     positions = _positions_of(viewer, messages)
     return [message_body(message, positions[message.conversation_id], viewer) for message in messages]
@@ -117,7 +119,7 @@ def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
     return body
 
 
-def _positions_of(viewer: UUID, messages: Sequence[Shown]) -> dict[UUID, Positions]:
+def _positions_of(viewer: UUID, messages: Sequence[ShownMessage]) -> dict[UUID, Positions]:
     """Return the watermarks of the conversations of these messages, those of others as far as these need them.
 
     Of the others the lowest counts. In a large group somebody is always behind, and is found at once: then theirs
@@ -204,24 +206,24 @@ def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) ->
     return frames.MessagePage(results=bodies_for(user_id, messages), has_more=has_more)
 
 
-def _oldest_above(sequence: int, conversation_id: UUID, most: int) -> list[Row]:
+def _oldest_above(sequence: int, conversation_id: UUID, most: int) -> list[MessageRow]:
     """Return messages above a sequence, in order."""
     return _part("t.sequence > %s ORDER BY t.sequence", conversation_id, [sequence, most])
 
 
-def _newest_between(above: int, up_to: int, conversation_id: UUID, most: int) -> list[Row]:
+def _newest_between(above: int, up_to: int, conversation_id: UUID, most: int) -> list[MessageRow]:
     """Return messages between two sequences, the newest first."""
     condition = "t.sequence > %s AND t.sequence <= %s ORDER BY t.sequence DESC"
     return _part(condition, conversation_id, [above, up_to, most])
 
 
-def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> list[Row]:
+def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> list[MessageRow]:
     # Nothing in the text comes from outside: names of tables and columns only.
     found = (
         f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t "  # noqa: S608
         f"WHERE t.conversation_id = %s AND {condition} LIMIT %s"
     )
-    return [Row(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
+    return [MessageRow(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
 
 
 def messages_at(sequences: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
@@ -229,21 +231,21 @@ def messages_at(sequences: Sequence[tuple[UUID, int]], viewer: UUID | None) -> d
     message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
     found = f"SELECT {_ROWS.of('t')} FROM {_SEQUENCES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
-    messages = [Row(*values) for values in _ROWS.fetch(found, _SEQUENCES.parameters(sequences))]
+    messages = [MessageRow(*values) for values in _ROWS.fetch(found, _SEQUENCES.parameters(sequences))]
     shown = _shown(messages, viewer)
     return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
 
 
-def _shown(messages: Sequence[Shown], viewer: UUID | None) -> list[frames.MessageBody]:
+def _shown(messages: Sequence[ShownMessage], viewer: UUID | None) -> list[frames.MessageBody]:
     """Return messages as a viewer sees them, or without one as everybody sees them when they are new."""
     return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
 
 
-def render_events(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Frame]:
+def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
     """Render message events as the messages are now; registered with the event log."""
     wanted = {event.message_id for event in events if event.message_id is not None}
     found = f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t WHERE {ids_in('t.id')}"  # noqa: S608
-    messages = [Row(*values) for values in _ROWS.fetch(found, [ids(wanted)])]
+    messages = [MessageRow(*values) for values in _ROWS.fetch(found, [ids(wanted)])]
     shown = _shown(messages, viewer)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
     frame_of: dict[str, type[frames.NewMessage | frames.MessageUpdated | frames.MessageDeleted]] = {

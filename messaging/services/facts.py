@@ -36,7 +36,7 @@ class Original(msgspec.Struct):
     digest: UUID | None
 
 
-class Facts(msgspec.Struct):
+class SendFacts(msgspec.Struct):
     """What is known of one send: the sender's place, what it wrote before, where the quoted message is."""
 
     sender: Sender | None
@@ -50,11 +50,11 @@ def finding(sends: Sequence[Send]) -> Statement:
     return Statement(_find_facts(), _KEYS.parameters(keys))
 
 
-def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[Facts]:
+def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[SendFacts]:
     """Return what `finding` found, in the order of the sends."""
     for row in sorted(rows, key=itemgetter(0)):
         _, participant_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
-        yield Facts(
+        yield SendFacts(
             sender=Sender(participant_id, can_send_messages, history_from, sent_count)
             if participant_id is not None
             else None,

@@ -13,7 +13,7 @@ import msgspec
 from django.db.models import Case, F, When
 
 from conversations.models import Participant
-from messaging.frames import Mention as Shown
+from messaging import frames
 from messaging.models import Mention, Message
 from messaging.services.drafts import Send
 from realtime.database.rows import Columns, Statement, as_uuid, matching
@@ -82,7 +82,7 @@ def _find_participants() -> str:
     )
 
 
-def replace_mentions(message: Message, mentions: Sequence[Shown]) -> None:
+def replace_mentions(message: Message, mentions: Sequence[frames.Mention]) -> None:
     """Let a message mention these people and no others, and count it so; the caller saves the message.
 
     The caller holds the conversation's row lock.

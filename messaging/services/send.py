@@ -21,7 +21,7 @@ from conversations.selectors import may_write
 from messaging import frames
 from messaging.errors import IdempotencyConflict
 from messaging.models import Message
-from messaging.selectors.messages import Row, message_body
+from messaging.selectors.messages import MessageRow, message_body
 from messaging.services.drafts import Send
 from messaging.services.facts import Original, Sender, facts_in, finding
 from messaging.services.mentions import Tally, finding_mentioned
@@ -46,7 +46,7 @@ class Sent(msgspec.Struct, frozen=True):
     duplicate: bool
 
 
-_COLUMNS = [field.name for field in msgspec.structs.fields(Row) if field.required]
+_COLUMNS = [field.name for field in msgspec.structs.fields(MessageRow) if field.required]
 _values = attrgetter(*_COLUMNS)
 _MESSAGES = Columns(Message, *_COLUMNS)
 
@@ -136,7 +136,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             message_id=message_id,
             counts_as_unread=True,
         )
-        message = Row(
+        message = MessageRow(
             id=message_id,
             conversation_id=send.conversation_id,
             sequence=entry.sequence,

@@ -127,8 +127,8 @@ def register() -> None:
         frames.ConversationRead,
     )
     registry.recent_notices.append(RecentReceipts())
-    registry.ticks.append(device_positions.notes.tick)
-    registry.last_words.append(device_positions.notes.flush)
+    registry.ticks.append(device_positions.buffer.tick)
+    registry.last_words.append(device_positions.buffer.flush)
     registry.busy_checks.append(lambda: not (_sends.idle and _receipts.idle))
     event_log.register_renderer(
         [Event.Kind.NEW_MESSAGE, Event.Kind.MESSAGE_UPDATED, Event.Kind.MESSAGE_DELETED], selectors.render_events

@@ -11,8 +11,8 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging.models import DevicePosition
-from realtime.database.notes import Notes
 from realtime.database.rows import Columns, Statement, execute
+from realtime.database.write_behind import WriteBehindBuffer
 
 WRITE_SECONDS = 3.0
 MOST_NOTES = 50_000
@@ -41,7 +41,7 @@ class DeviceReceipt:
 def note(receipts: Sequence[DeviceReceipt]) -> None:
     """Note what devices acknowledged; it is written within some seconds."""
     for receipt in receipts:
-        notes.add((receipt.session_id, receipt.conversation_id), receipt)
+        buffer.add((receipt.session_id, receipt.conversation_id), receipt)
 
 
 def write_device_positions(receipts: Sequence[DeviceReceipt]) -> None:
@@ -59,6 +59,6 @@ def _further(older: DeviceReceipt, newer: DeviceReceipt) -> DeviceReceipt:
     return newer if newer.up_to_sequence > older.up_to_sequence else older
 
 
-notes: Notes[tuple[UUID, UUID], DeviceReceipt] = Notes(
+buffer: WriteBehindBuffer[tuple[UUID, UUID], DeviceReceipt] = WriteBehindBuffer(
     write_device_positions, merge=_further, most=MOST_NOTES, seconds=WRITE_SECONDS
 )

@@ -18,7 +18,7 @@ from messaging.selectors import acknowledgements
 from messaging.services import device_positions
 from messaging.services.device_positions import DeviceReceipt, write_device_positions
 from messaging.services.receipts import ReceiptUpdate, record_receipts
-from realtime.database.notes import Notes
+from realtime.database.write_behind import WriteBehindBuffer
 from tests.making import direct, group, people, say
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +31,13 @@ def later(seconds: float) -> datetime.datetime:
 
 
 @pytest.fixture(autouse=True)
-def notes(monkeypatch: pytest.MonkeyPatch) -> Notes[Any, DeviceReceipt]:
-    """Notes of the test's own."""
-    notes: Notes[Any, DeviceReceipt] = Notes(
+def buffer(monkeypatch: pytest.MonkeyPatch) -> WriteBehindBuffer[Any, DeviceReceipt]:
+    """A buffer of the test's own."""
+    buffer: WriteBehindBuffer[Any, DeviceReceipt] = WriteBehindBuffer(
         write_device_positions, merge=device_positions._further, most=100, seconds=0
     )
-    monkeypatch.setattr(device_positions, "notes", notes)
-    return notes
+    monkeypatch.setattr(device_positions, "buffer", buffer)
+    return buffer
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_device_that_moves_the_mark_has_that_in_the_move_and_no_note(
     acknowledges(talk, ben, phone, 3)
     (move,) = ReceiptChange.objects.filter(kind=DELIVERED)
     assert move.session_id == phone
-    assert len(device_positions.notes) == 0
+    assert len(device_positions.buffer) == 0
     assert acknowledgements(talk.id, 2, [phone]) == {phone: (move.moved_at, True)}
     assert acknowledgements(talk.id, 4, [phone]) == {}
 
@@ -95,7 +95,7 @@ def test_a_second_device_is_noted_in_memory_and_written_together(
     assert not [query for query in made if "deviceposition" in query["sql"].lower()]
     assert marks() == {}
     with CaptureQueriesContext(connection) as made:
-        device_positions.notes.write()
+        device_positions.buffer.write()
     assert len(made) == 1
     assert marks() == {laptop: 4}
     (mark,) = DevicePosition.objects.all()
@@ -120,7 +120,7 @@ def test_refused_marks_are_not_noted(talk: Conversation, ben: User, phone: UUID,
     beyond = ReceiptUpdate(ben.id, DELIVERED, conversation_id=talk.id, sequence=99, session_id=str(laptop))
     unknown = ReceiptUpdate(ben.id, DELIVERED, conversation_id=uuid4(), sequence=1, session_id=str(laptop))
     assert None not in record_receipts([beyond, unknown])
-    assert len(device_positions.notes) == 0
+    assert len(device_positions.buffer) == 0
 
 
 def test_marks_of_devices_only_go_forward_and_keep_the_time_of_then(talk: Conversation, phone: UUID) -> None:
@@ -158,8 +158,8 @@ def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
         with CaptureQueriesContext(connection) as second:
             record_receipts(batch())
         counts.append((len(first), len(second)))
-        assert len(device_positions.notes) == number
-        device_positions.notes.write()
+        assert len(device_positions.buffer) == number
+        device_positions.buffer.write()
     assert counts[0] == counts[1]
 
 
@@ -175,9 +175,9 @@ def test_notes_wait_while_the_database_is_away(
     with monkeypatch.context() as patch:
         patch.setattr(device_positions, "execute", away)
         with pytest.raises(OperationalError):
-            device_positions.notes.write()
+            device_positions.buffer.write()
     acknowledges(talk, ben, laptop, 3)
-    device_positions.notes.write()
+    device_positions.buffer.write()
     assert marks() == {laptop: 3}
 
 

@@ -36,9 +36,11 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     user_ids: list[str] | None = None
     except_session: str | None = None
     droppable: bool = True
-    row_key: RowKey | None = None
+    # Was the key of the row as a number. It keeps its position, since processes of two releases exchange items.
+    reserved: int | None = None
     subject_sequence: int | None = None
     except_users: list[str] = []
+    row_key: RowKey | None = None
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True):

@@ -16,7 +16,8 @@ from realtime import registry
 from realtime.database.look_back import LookBack
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
-from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, Recent
+from realtime.wire import items
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden
 from realtime.wire.wire_frame import WireFrame
@@ -101,7 +102,7 @@ class ConversationLog:
             for mine in heads
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[items.Event]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
         events = selectors.events_between({UUID(conversation_id): (after, after + PAGE)})
         shared = [event for event in events if event.kind not in event_log.PER_VIEWER_KINDS]
@@ -135,9 +136,9 @@ class ConversationLog:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: event_log.EventRow, text: str | None, viewers: Collection[str]) -> LogEvent:
+    def _log_event(self, event: event_log.EventRow, text: str | None, viewers: Collection[str]) -> items.Event:
         """Render one event; who joins by it counts only as far as it is still so."""
-        rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
+        rendered = items.Event(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind == Event.Kind.MY_PLACE_UPDATED:
             # Hidden from all but one; that one may be connecting just now, so it is rendered whoever is here.
             hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)

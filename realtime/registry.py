@@ -5,14 +5,14 @@ without importing them.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from realtime.wire.bodies import Request
 from realtime.wire.frames import Frame
-from realtime.wire.items import Notice, RowKey
+from realtime.wire.items import Event, Notice, RowKey
 
 if TYPE_CHECKING:
     from realtime.fanout.sockets import Socket
@@ -41,25 +41,6 @@ Attachments = tuple[str, list[Attachment]]
 
 
 @dataclass(slots=True)
-class LogEvent:
-    """One event of a conversation's log, rendered for the sockets of this process.
-
-    `text` is the frame for every viewer but those of whom `texts` holds one of their own; None: for nobody else.
-    `subject_sequence` is the sequence of what the event is about: a viewer whose history starts later
-    must not see it. `joins` maps users that become members with this event to their history start;
-    `leaves` names those that cease to be members after it.
-    """
-
-    conversation_id: str
-    sequence: int
-    text: str | None
-    subject_sequence: int
-    joins: dict[str, int] = field(default_factory=dict)
-    leaves: list[str] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Recent:
     """What happened lately: heads of conversations with new events, and who joined which with what history start.
 
@@ -77,7 +58,7 @@ class Log(Protocol):
     def attachments(self, user_ids: Sequence[str]) -> Sequence[Attachments]:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[Event]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
 
     def recent(self) -> Recent:

@@ -18,7 +18,7 @@ from realtime.database.threads import submit_read
 from realtime.fanout import sockets
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
-from realtime.registry import Attachment, Attachments, LogEvent
+from realtime.registry import Attachment, Attachments
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Heads
 from realtime.wire.items import Ended, Event, Item, Notice, RowKey
@@ -242,18 +242,17 @@ class Hub:
                     for joined in registry.joined_listeners:
                         joined(socket)
 
-    def deliver(self, topic: Topic, event: Event | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: Topic, event: Event, text: str | None) -> None:
         """Pass an event on to every member, each according to what they may see; then part with those who left."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
-        texts = event.texts if isinstance(event, LogEvent) else {}
         for socket, history_from in list(topic.members.items()):
             if sequence < history_from:
                 continue  # a hub that lags behind tells nobody of the time before they came
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
                 socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))
-            elif texts and (own := texts.get(socket.user_id)) is not None:
+            elif event.texts and (own := event.texts.get(socket.user_id)) is not None:
                 socket.deliver_event(conversation_id, sequence, WireFrame(own.encode()))
             elif shared is not None:
                 socket.deliver_event(conversation_id, sequence, shared)

@@ -13,7 +13,6 @@ from typing import Protocol
 from realtime import registry
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
-from realtime.registry import LogEvent
 from realtime.wire.errors import TryAgain
 from realtime.wire.items import Event
 
@@ -32,7 +31,7 @@ class Audience(Protocol):
     def admit(self, topic: "Topic", joins: Mapping[str, int]) -> None:
         """Make the sockets of these users members, each from their history start on."""
 
-    def deliver(self, topic: "Topic", event: Event | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: "Topic", event: Event, text: str | None) -> None:
         """Pass an event on to every member, each according to what they may see."""
 
     def has(self, topic: "Topic") -> bool:
@@ -103,7 +102,7 @@ class Topic:
         """Begin to read the log; after a grace, within which the rest may still be announced."""
         self.filling = asyncio.ensure_future(self._read_log(sequence, grace))
 
-    def _pass_on(self, event: Event | LogEvent, text: str | None) -> None:
+    def _pass_on(self, event: Event, text: str | None) -> None:
         self._audience.admit(self, event.joins)
         self.head = event.sequence
         if event.joins or event.leaves:

@@ -9,9 +9,14 @@ RowKey = NewType("RowKey", str)
 
 
 class Event(msgspec.Struct, tag="event", array_like=True):
-    """An event of a conversation's log. `text` is the frame for every viewer; None: render it per viewer.
+    """An event of a conversation's log, as it is announced, and as it is read from the log and rendered.
 
-    `subject_sequence`, `joins` and `leaves` mean what they mean in `registry.LogEvent`.
+    `text` is the frame for all viewers except those in `texts`, which has frames by user. An announced event without
+    `text` has to be rendered per viewer; a rendered one without `text` is for nobody but those in `texts`.
+
+    `subject_sequence` is the sequence of the message that the event is about, else its own: viewers whose history
+    starts later get the event hidden. `joins` maps the users who become members with this event to their history
+    start; `leaves` has the users who cease to be members after it.
     """
 
     conversation_id: str
@@ -20,6 +25,7 @@ class Event(msgspec.Struct, tag="event", array_like=True):
     subject_sequence: int
     joins: dict[str, int] = {}
     leaves: list[str] = []
+    texts: dict[str, str] | None = None
 
 
 class Notice(msgspec.Struct, tag="notice", array_like=True):

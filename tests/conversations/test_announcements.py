@@ -11,7 +11,6 @@ from conversations.socket import ConversationLog
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import send_messages
 from realtime.fanout.door import door
-from realtime.registry import LogEvent
 from realtime.wire import items
 from tests.conversations.team import Team
 from tests.making import direct, draft, group, people, say
@@ -38,7 +37,7 @@ def head(conversation: Conversation) -> int:
     return Conversation.objects.get(id=conversation.id).last_sequence
 
 
-def told(events: Sequence[items.Event | LogEvent]) -> list[dict[str, Any]]:
+def told(events: Sequence[items.Event]) -> list[dict[str, Any]]:
     """What events say. PostgreSQL does not keep the order of the keys in metadata."""
     said = [{name: getattr(event, name) for name in items.Event.__struct_fields__} for event in events]
     for each in said:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 from realtime.fanout.hub import Hub
-from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, Recent
 from realtime.wire.items import Event
 from tests.waiting import until
 
@@ -14,7 +14,7 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.epoch = "first"
-        self.events: dict[str, list[LogEvent]] = {}
+        self.events: dict[str, list[Event]] = {}
         # (conversation, user) -> first sequence that they may see.
         self.places: dict[tuple[str, str], int] = {}
         self.reads: list[tuple[str, int]] = []
@@ -38,7 +38,7 @@ class FakeLog:
             self.places[conversation_id, user_id] = sequence
         for user_id in leaves:
             self.places.pop((conversation_id, user_id), None)
-        event = LogEvent(
+        event = Event(
             conversation_id,
             sequence,
             text if rendered else None,
@@ -65,7 +65,7 @@ class FakeLog:
             if user == user_id
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[Event]:
         self.reads.append((conversation_id, after))
         found = [event for event in self.events.get(conversation_id, []) if event.sequence > after][:200]
         self.before_answering()

@@ -26,18 +26,26 @@ class Sender(msgspec.Struct):
     sent_count: int
 
 
-class Original(msgspec.Struct):
-    """What the same send wrote before, and the digest of what it said; None once it was deleted."""
+class Sent(msgspec.Struct, frozen=True):
+    """A committed message; `duplicate` if an earlier request wrote it."""
 
     message_id: UUID
     conversation_id: UUID
     sequence: int
     created_at: datetime.datetime
-    digest: UUID | None
+    duplicate: bool
+
+
+# A message with the digest of its send, None once it was deleted.
+Original = tuple[Sent, UUID | None]
 
 
 class SendFacts(msgspec.Struct):
-    """What is known of one send: the sender's place, what it wrote before, where the quoted message is."""
+    """The facts about one send.
+
+    `sender` is None unless they are a member. `original` is the message that an earlier request with the same
+    `client_message_id` wrote. `quoted` is conversation and sequence of the message that the send replies to.
+    """
 
     sender: Sender | None
     original: Original | None = None
@@ -64,8 +72,8 @@ def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[SendFacts]:
 
 
 def _original(id: Any, conversation_id: Any, sequence: int, created_at: Any, digest: Any) -> Original:
-    digest = as_uuid(digest) if digest is not None else None
-    return Original(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), digest)
+    sent = Sent(as_uuid(id), as_uuid(conversation_id), sequence, as_moment(created_at), duplicate=True)
+    return sent, as_uuid(digest) if digest is not None else None
 
 
 @cache

@@ -5,10 +5,8 @@ A batch, however large, is two round trips to PostgreSQL: lock the conversations
 each send (`facts`), and of whom they mention (`mentions`); insert messages and events, update counters and commit.
 """
 
-import datetime
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -23,7 +21,7 @@ from messaging.errors import IdempotencyConflict
 from messaging.models import Message
 from messaging.selectors.messages import MessageRow, message_body
 from messaging.services.drafts import Send
-from messaging.services.facts import Original, Sender, facts_in, finding
+from messaging.services.facts import Original, Sender, Sent, facts_in, finding
 from messaging.services.mentions import Tally, finding_mentioned
 from realtime.database import clock
 from realtime.database.crash import crash_point
@@ -31,19 +29,11 @@ from realtime.database.rows import Columns, Statement
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
 from realtime.writes.batches import BatchWrite, Decision, Found, transacted
 
+__all__ = ["SENDING", "Sent", "send_message", "send_messages"]
+
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
 # A repetition that another process commits at the same moment shows on the second look.
 TRIES = 3
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A committed message; `duplicate` when it had been committed before."""
-
-    message_id: UUID
-    conversation_id: UUID
-    sequence: int
-    created_at: datetime.datetime
-    duplicate: bool
 
 
 _COLUMNS = [field.name for field in msgspec.structs.fields(MessageRow) if field.required]
@@ -104,7 +94,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     tally = Tally(*mentioned)
     now = clock.now()
     decision: Decision[Sent] = Decision([])
-    messages: list[tuple[Any, ...]] = []
+    messages: list[MessageRow] = []
     entries: list[event_log.Entry] = []
     senders: dict[int, Sender] = {}
     # A batch may hold a send twice: the second is a repetition of the first.
@@ -113,7 +103,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         key = (send.sender_id, send.client_message_id)
         original = facts.original or originals.get(key)
         if original is not None:
-            decision.answers.append(_repeated(send, original))
+            decision.answers.append(_repeated(send, *original))
             continue
         if facts.sender is None:
             decision.answers.append(NotFound("conversation"))
@@ -152,15 +142,16 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         )
         body = message_body(message)
         entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=entry.sequence, message=body)
-        originals[key] = Original(message.id, message.conversation_id, message.sequence, now, message.payload_digest)
+        sent = Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False)
+        originals[key] = sent, message.payload_digest
         tally.note(send, message_id, entry.sequence)
-        messages.append(_values(message))
+        messages.append(message)
         entries.append(entry)
-        decision.answers.append(Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False))
+        decision.answers.append(sent)
     if messages:
         counts = [(sender.id, sender.sent_count) for sender in senders.values()]
         decision.writes = [
-            _MESSAGES.insert(messages),
+            _MESSAGES.insert(map(_values, messages)),
             *event_log.appending(entries),
             _SENT_COUNTS.update(counts),
             *tally.writes(),
@@ -172,10 +163,10 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
 SENDING = BatchWrite(_reads, _decide)
 
 
-def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
-    if original.conversation_id != send.conversation_id or original.digest not in (None, send.digest):
+def _repeated(send: Send, original: Sent, digest: UUID | None) -> Sent | IdempotencyConflict:
+    if original.conversation_id != send.conversation_id or digest not in (None, send.digest):
         return IdempotencyConflict()
-    return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
+    return msgspec.structs.replace(original, duplicate=True)
 
 
 def _refusal(send: Send, head: event_log.Head, sender: Sender, quoted: tuple[UUID, int] | None) -> DomainError | None:

@@ -1,4 +1,4 @@
-"""Conversations, places and the event log in the admin: to look at. Only services write them."""
+"""Conversations, participants and the event log in the admin, read-only: only services write them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from conversations.selectors import unread_count
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    """Conversations with their counters, and the way to everything that belongs to one."""
+    """Conversations with their counters and links to the lists of everything that belongs to them."""
 
     list_display = (
         "__str__",
@@ -56,7 +56,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         return ("id", "belonging")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Find conversations as every list does, and by their names."""
+        """Find conversations as all lists do, and also by their names."""
         found, _ = super().get_search_results(request, queryset.order_by(), search_term)
         if search_term.strip():
             wanted = Q(pk__in=found.values("pk")) | Q(name__icontains=search_term.strip())
@@ -65,7 +65,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what belongs to it")
     def belonging(self, conversation: Conversation) -> str:
-        """Link to the lists of whatever belongs to a conversation, in all apps."""
+        """Link to the lists, in all apps, of the rows that belong to a conversation."""
         lists = [
             (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), model)
             for model in self.admin_site._registry
@@ -98,7 +98,7 @@ class ThereFilter(admin.SimpleListFilter):
 
 @admin.register(Participant)
 class ParticipantAdmin(ReadOnlyAdmin):
-    """Who is, or was, in which conversation, and how far their devices got and they read."""
+    """Current and former participants, with their delivery and read positions."""
 
     list_display = (
         "user",
@@ -151,7 +151,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    """The numbered log: what happened in which order. Events refer to what changed and hold no text."""
+    """The event log, in order. Events refer to what changed and hold no text."""
 
     list_display = (
         "sequence",

@@ -1,7 +1,7 @@
-"""How somebody who was away gets exactly what they missed. Reads only.
+"""Catch-up: a client that was away gets exactly what it missed. Reads only.
 
-`/events` gives a page of one log; `missed` (behind `sync`, frame and REST) looks at all conversations
-of a user at once, with a fixed number of statements.
+`events_page` is a page of one log (`/events`). `missed` covers all conversations of a user at once, with a fixed
+number of statements; the frame `sync` and its REST twin use it.
 """
 
 import datetime
@@ -16,14 +16,14 @@ from conversations.errors import ResyncRequired
 from realtime.database import clock
 from realtime.wire.frames import EventHidden, Frame
 
-# A receipt that was committed just before the client's last look may have become visible just after it.
+# A receipt that was stamped just before the client's last catch-up may have been committed just after it.
 RECEIPTS_OVERLAP = datetime.timedelta(seconds=10)
 LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(slots=True)
 class Missed:
-    """What a client missed. `remaining` are the cursors of logs whose end this does not reach: ask again with these."""
+    """What a client missed. `remaining` has the cursors to ask again with, for logs of which there is more."""
 
     server_time: datetime.datetime
     epoch: str
@@ -35,9 +35,9 @@ class Missed:
 
 
 def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery) -> frames.EventPage:
-    """Return the events above `after`, oldest first, as this viewer may see them now.
+    """Return the events above `after`, oldest first, with the viewer's current rights.
 
-    :raises NotFound: no such conversation for this user.
+    :raises NotFound: the user is not in the conversation.
     :raises ResyncRequired: `after` lies beyond the head, before the viewer's history start or in another epoch.
     """
     participant = selectors.participant_of(user_id, conversation_id)
@@ -48,7 +48,7 @@ def events_page(user_id: UUID, conversation_id: UUID, query: frames.EventsQuery)
     last = min(head, query.after + query.limit)
     events = selectors.events_between({conversation_id: (query.after, last)})
     shown = _seen_by(user_id, {conversation_id: log}, events)
-    # Asked when all was read: as an ended epoch does not come back, all of it was read in this one.
+    # Compared after reading: an epoch that has ended does not come back, so everything was read in this one.
     if query.epoch is not None and str(query.epoch) != epoch.current():
         raise ResyncRequired
     return frames.EventPage(events=shown, last_sequence=head, has_more=last < head)
@@ -62,11 +62,11 @@ def missed(
     *,
     most: int | None = None,
 ) -> Missed:
-    """Return what happened in the user's conversations above their cursors, and receipts moved since then.
+    """Return the events above the cursors of the user's conversations, and the receipts since `since`.
 
-    At most so many events, by default LIMITS.catch_up_events_total.
-    A conversation without a cursor gives no events: its client does not hold it and loads it. Cursors of another
-    epoch say nothing: all their conversations are to be loaded anew.
+    At most `most` events, by default LIMITS.catch_up_events_total. A conversation without a cursor gives no events:
+    the client does not have it yet and loads it. Cursors of another epoch are meaningless: all their conversations
+    are listed in `resync`.
     """
     server_time = clock.now()
     now, logs = selectors.heads_of(user_id)
@@ -95,14 +95,14 @@ def missed(
         found.events.setdefault(str(event.conversation_id), []).append(frame)
     if since is not None:
         asked_for = [conversation_id for conversation_id in cursors if conversation_id in logs]
-        # A client's clock may say anything; moments at the ends of the calendar cannot be computed with.
+        # A client may send any time; arithmetic fails at the ends of the calendar.
         moment = min(max(since, LONG_AGO), found.server_time)
         found.receipts = event_log.receipts_since(user_id, asked_for, moment - RECEIPTS_OVERLAP)
     return found
 
 
 def _seen_by(user_id: UUID, logs: Mapping[UUID, selectors.VisibleLog], events: list[event_log.EventRow]) -> list[Frame]:
-    """Render events of any conversations for a user; what lies before their history start is hidden."""
+    """Render events of any conversations for a user; events about anything before their history start are hidden."""
     visible = [event for event in events if event.subject_sequence >= logs[event.conversation_id].history_from]
     shown = dict(zip((event.id for event in visible), event_log.rendered(visible, user_id), strict=True))
     return [

@@ -1,6 +1,6 @@
-"""Checks that must hold at any moment: logs without gaps, heads and counters that agree with the rows.
+"""Invariants of the database: logs have no gaps, heads and counters agree with the rows.
 
-Reads only. Each check is one set-based query over the whole database.
+Reads only. Each check is one query over the whole database.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ SYSTEM = Message.Type.SYSTEM
 
 
 def faults() -> Iterator[str]:
-    """Yield a sentence for everything that is wrong; nothing when all is well."""
+    """Yield a sentence for each fault."""
     checks: list[Callable[[], Iterator[str]]] = [
         _nothing_without_its_owner,
         _logs_without_gaps,
@@ -36,7 +36,7 @@ def faults() -> Iterator[str]:
 
 
 def _nothing_without_its_owner() -> Iterator[str]:
-    """What the hot tables have no foreign-key constraints for."""
+    """Check what foreign-key constraints would check, which the hot tables do not have."""
     conversation = Conversation.objects.filter(id=OuterRef("conversation_id"))
     for event in Event.objects.filter(~Exists(conversation)):
         yield f"event {event.pk}: no conversation {event.conversation_id}"
@@ -154,7 +154,7 @@ def _read_mentioned_counts() -> Iterator[str]:
 def _positions_below_heads() -> Iterator[str]:
     beyond = Q(last_delivered_sequence__gt=F("conversation__last_sequence"))
     for participant in Participant.objects.filter(beyond):
-        yield f"participant {participant}: mark {participant.last_delivered_sequence} beyond the head"
+        yield f"participant {participant}: delivery position {participant.last_delivered_sequence} beyond the head"
 
 
 def _counted(rows: object) -> Coalesce:

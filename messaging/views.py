@@ -1,4 +1,4 @@
-"""REST of messages and receipts: translate, one service or selector call, translate back."""
+"""REST of messages and receipts: each view translates a request, calls one service or selector, translates back."""
 
 from uuid import UUID
 
@@ -27,11 +27,11 @@ def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id:
 
 
 class MessagesView(APIView):
-    """Messages, wherever they go."""
+    """Messages to any conversation."""
 
     @extend_schema(request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: SignedInRequest) -> Response:
-        """Send a message; 200 and the original when it had been sent before."""
+        """Send a message; 200 and the original if it was sent before."""
         body = body_of(request, frames.PostMessage)
         return _post(request, body, body.conversation_id)
 
@@ -56,7 +56,7 @@ class HistoryView(APIView):
 
     @extend_schema(request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Send a message here; 200 and the original when it had been sent before."""
+        """Send a message to this conversation; 200 and the original if it was sent before."""
         return _post(request, body_of(request, frames.MessageDraft), conversation_id)
 
 
@@ -86,7 +86,7 @@ class MessageView(APIView):
         tags=TAGS,
     )
     def delete(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Delete a message for everyone; a tombstone stays."""
+        """Delete a message for everyone; a tombstone remains."""
         query_of(request, frames.DeleteQuery)
         change.delete_message_for_everyone(user_id=request.user.id, message_id=message_id)
         return no_content()
@@ -97,7 +97,7 @@ class ReadView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Say that I have read everything up to this message."""
+        """Record that I have read everything up to this message."""
         return _record(request, message_id, ReceiptChange.Kind.READ)
 
 
@@ -106,7 +106,7 @@ class DeliveredView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Say that my device has got everything up to this message."""
+        """Record that my device has received everything up to this message."""
         return _record(request, message_id, ReceiptChange.Kind.DELIVERED)
 
 
@@ -120,7 +120,7 @@ def _record(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
 
 
 class ReceiptsView(APIView):
-    """Who got and read a message."""
+    """Receipts of a message."""
 
     @extend_schema(responses={200: frames.ReceiptList}, tags=["receipts"])
     def get(self, request: SignedInRequest, message_id: UUID) -> Response:

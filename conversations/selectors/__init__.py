@@ -1,4 +1,4 @@
-"""What is read of conversations, and the rules of who may see and do what in them."""
+"""Queries about conversations, and the rules of who may see and do what in them."""
 
 from conversations.selectors.bodies import (
     LISTED_PARTICIPANTS,

@@ -1,4 +1,4 @@
-"""How a conversation and its participants look to a viewer."""
+"""Bodies of conversations and participants, as a viewer sees them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ LISTED_PARTICIPANTS = 50
 
 
 def participant_body(participant: Participant) -> frames.ParticipantBody:
-    """Return a place as the other members see it."""
+    """Return a participant as other members see them."""
     return frames.ParticipantBody(
         user_id=participant.user_id,
         username=participant.user.username,
@@ -33,10 +33,10 @@ def participant_body(participant: Participant) -> frames.ParticipantBody:
 
 
 def conversation_bodies(participants: Sequence[ParticipantOrRow], viewer: UUID | None) -> list[frames.ConversationBody]:
-    """Return the conversations of places as their holders see them, in their order; few queries, however many.
+    """Return, for each participant, their conversation as they see it, in order; a fixed number of queries.
 
-    `viewer` is the holder of all the places; None when they are several people's: then the last message has
-    the status that it has for everybody when it is new.
+    `viewer` is the user of all the participants, or None if they are several people: the last message then has the
+    status "sent", which a new message has for everybody.
     """
     if not participants:
         return []
@@ -92,7 +92,7 @@ def _conversation_body(
 
 
 def own_participant_body(participant: ParticipantOrRow) -> frames.MyPlace:
-    """Return a place as its holder sees it."""
+    """Return a participant as they see themselves."""
     return frames.MyPlace(
         role=participant.role,
         joined_at=participant.joined_at,
@@ -105,9 +105,9 @@ def own_participant_body(participant: ParticipantOrRow) -> frames.MyPlace:
 
 
 def _listed_participants(conversation_ids: Collection[UUID]) -> dict[UUID, list[frames.ParticipantBody]]:
-    """Return the first participants of each conversation, as many as a body lists.
+    """Return the first participants of each conversation, at most `LISTED_PARTICIPANTS`.
 
-    A page of conversations may list thousands of people: their rows are read as what they are shown as.
+    A page of conversations may list thousands of people, so bodies are made from rows without model instances.
     """
     listed: dict[UUID, list[frames.ParticipantBody]] = defaultdict(list)
     # Nothing in the text comes from outside: names of tables and columns, and a number.

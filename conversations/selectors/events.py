@@ -1,4 +1,4 @@
-"""The log as it is read: always what lies above one number and goes up to another."""
+"""Reading the event log: always the events above one sequence and up to another."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -10,12 +10,15 @@ from conversations.models import Event
 from realtime.database.rows import Columns, matching
 
 _EVENTS = Columns(Event, *(field.name for field in fields(EventRow)))
-# A span of a log: the number below it and its last one, in two columns of their type.
+# A span of a log: the sequence below it and its last one, in two columns that have the right types.
 _SPANS = Columns(Event, "conversation", "sequence", "subject_sequence")
 
 
 def events_between(spans: Mapping[UUID, tuple[int, int]]) -> list[EventRow]:
-    """Return the events of many logs above one number and up to another, in one statement, log by log and in order."""
+    """Return events of many logs in one statement, log by log, in order.
+
+    `spans` maps a conversation to two sequences: events above the first and up to the second are returned.
+    """
     if not spans:
         return []
     within = "e.conversation_id = r.conversation_id AND e.sequence > r.sequence AND e.sequence <= r.subject_sequence"

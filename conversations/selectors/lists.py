@@ -24,7 +24,7 @@ _CONVERSATIONS = Columns(Conversation, *ConversationRow.__struct_fields__)
 def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> frames.ConversationPage:
     """Return a page of a user's conversations, the most active first.
 
-    :raises Invalid: the cursor is not one of ours.
+    :raises Invalid: the cursor is not valid for this list.
     """
     after = _read_cursor(query.cursor) if query.cursor is not None else None
     conditions = ["p.user_id = %s", "p.left_at IS NULL"]
@@ -58,7 +58,7 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
 
 
 def _named(user_id: UUID, q: str) -> QuerySet[Conversation, UUID]:
-    """Return the ids of a user's conversations that a text finds: by their name, or by somebody else in them."""
+    """Return the ids of a user's conversations whose name, or another participant's name, contains the text."""
     mine = Conversation.objects.filter(participants__in=Participant.objects.filter(user_id=user_id, left_at=None))
     with_person = (
         Participant.objects.filter(left_at=None, conversation__participants__user_id=user_id)
@@ -70,10 +70,10 @@ def _named(user_id: UUID, q: str) -> QuerySet[Conversation, UUID]:
 
 
 def participant_page(user_id: UUID, conversation_id: UUID, query: frames.PageQuery) -> frames.ParticipantPage:
-    """Return a page of a conversation's participants, in the order in which they came.
+    """Return a page of a conversation's participants, in the order in which they joined.
 
     :raises NotFound: as `participant_of`.
-    :raises Invalid: the cursor is not one of ours.
+    :raises Invalid: the cursor is not valid for this list.
     """
     participant_of(user_id, conversation_id)
     rows = current_participants(conversation_id)
@@ -102,7 +102,7 @@ def _read_cursor(cursor: str) -> tuple[datetime.datetime, UUID]:
         moment = datetime.datetime.fromisoformat(at)
         if timezone.is_naive(moment):
             raise ValueError(cursor)
-        # In UTC as the databases have it; a moment at an end of the calendar has none.
+        # In UTC, as databases store it. Moments at the ends of the calendar cannot be converted.
         return moment.astimezone(datetime.UTC), UUID(id)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise Invalid(cursor="not a cursor of this list") from error

@@ -1,4 +1,4 @@
-"""Who is in a conversation, and what they may do in it."""
+"""Participants of conversations, and the parts of the logs that they may see."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ USERS = Columns(Participant, "user")
 
 
 class ConversationRow(msgspec.Struct):
-    """What it takes to show a conversation."""
+    """The columns that a conversation body needs."""
 
     id: UUID
     type: str
@@ -38,7 +38,7 @@ class ConversationRow(msgspec.Struct):
 
 
 class ParticipantRow(msgspec.Struct):
-    """What it takes to show a conversation to one member."""
+    """The columns of a participant that a conversation body needs, with the conversation."""
 
     conversation: ConversationRow
     user_id: UUID
@@ -59,25 +59,25 @@ class ParticipantRow(msgspec.Struct):
     archived: bool
 
 
-# Somebody's place with its conversation, as an instance of the model or as a row.
+# A participant with the conversation, as an instance of the model or as a row.
 ParticipantOrRow = Participant | ParticipantRow
 
 
 class VisibleLog(msgspec.Struct, frozen=True):
-    """The part of a log that a member may see: from their history start to its head."""
+    """The part of a log that a member may see: from their history start to the head."""
 
     history_from: int
     last_sequence: int
 
     def can_continue(self, cursor: int) -> bool:
-        """Whether a client that has all up to a cursor can be given the rest."""
+        """Whether a client that has everything up to `cursor` can be given the rest."""
         return self.history_from - 1 <= cursor <= self.last_sequence
 
 
 def participant_of(user_id: UUID, conversation_id: UUID) -> Participant:
-    """Return a member's place, with its conversation.
+    """Return the participant that a member is in a conversation, with the conversation.
 
-    :raises NotFound: no such conversation, or the user is not in it: the answer does not say which.
+    :raises NotFound: there is no such conversation, or the user is not a member; the error does not say which.
     """
     participant = (
         Participant.objects.select_related("conversation")
@@ -90,7 +90,7 @@ def participant_of(user_id: UUID, conversation_id: UUID) -> Participant:
 
 
 def history_start(user_id: UUID, conversation_id: UUID) -> int:
-    """Return from which event on a member may see a conversation.
+    """Return the sequence of the first event that a member may see.
 
     :raises NotFound: as `participant_of`.
     """
@@ -108,7 +108,7 @@ def history_start(user_id: UUID, conversation_id: UUID) -> int:
 
 
 def current_participants(conversation_id: UUID) -> QuerySet[Participant]:
-    """Return the places of those who are in the conversation, with their people, in the order in which they came."""
+    """Return the current participants of a conversation with their users, in the order in which they joined."""
     return (
         Participant.objects.select_related("user")
         .filter(conversation_id=conversation_id, left_at=None)
@@ -117,9 +117,9 @@ def current_participants(conversation_id: UUID) -> QuerySet[Participant]:
 
 
 def participant_in(conversation_id: UUID, user_id: UUID) -> Participant:
-    """Return the place of a named user.
+    """Return a current participant, with the user.
 
-    :raises NotAParticipant: they are not in the conversation.
+    :raises NotAParticipant: the user is not in the conversation.
     """
     participant = current_participants(conversation_id).filter(user_id=user_id).first()
     if participant is None:
@@ -128,13 +128,13 @@ def participant_in(conversation_id: UUID, user_id: UUID) -> Participant:
 
 
 def heads_of(user_id: UUID) -> tuple[str, dict[UUID, VisibleLog]]:
-    """Return the epoch of the log, and how far the logs of all conversations of a user reach in it now."""
+    """Return the epoch, and the visible log of each conversation of a user."""
     now, [heads] = heads_of_each([user_id])
     return now, heads
 
 
 def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, VisibleLog]]]:
-    """Return the epoch of the log, and for each user what `heads_of` returns, all in one snapshot."""
+    """Return the epoch, and for each user what `heads_of` returns, all from one snapshot."""
     now, rows = epoch.read_with(
         "p.user_id, p.conversation_id, p.history_from, c.last_sequence",
         f"CROSS JOIN {USERS.source} "

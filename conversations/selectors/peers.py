@@ -1,4 +1,4 @@
-"""The people around somebody."""
+"""Who shares conversations with whom."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -12,7 +12,7 @@ from realtime.database.rows import as_uuid, matching
 
 
 def members_among(conversation_id: UUID, user_ids: Collection[UUID]) -> list[UUID]:
-    """Return those of the people who are in a conversation now."""
+    """Return those of the people who are members of a conversation."""
     if not user_ids:
         return []
     participants = Participant.objects.filter(conversation_id=conversation_id, user_id__in=user_ids, left_at=None)
@@ -20,11 +20,11 @@ def members_among(conversation_id: UUID, user_ids: Collection[UUID]) -> list[UUI
 
 
 def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID, set[UUID]]:
-    """Return for each user those who share a conversation of at most that size with them, and are not kept apart."""
+    """Return for each user who shares a conversation of at most that size with them, without blocked pairs."""
     peers: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
     if not peers:
         return peers
-    # Looked up person by person: PostgreSQL would join whole tables, as it cannot guess how few people are asked for.
+    # Looked up person by person: PostgreSQL cannot know how few people are asked for and would join whole tables.
     participants = matching(Participant, "p", "p.user_id = r.user_id AND p.left_at IS NULL", many=True)
     small = matching(Conversation, "c", "c.id = p.conversation_id AND c.participant_count <= %s")
     others = matching(Participant, "o", "o.conversation_id = c.id AND o.left_at IS NULL", many=True)
@@ -42,7 +42,7 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
 
 
 def shares_conversation(user_id: UUID, other_id: UUID, *, most_participants: int | None = None) -> bool:
-    """Return whether two people are in one conversation now, at most of that size if one is given."""
+    """Return whether two people are members of a common conversation, of at most that size if one is given."""
     mine = Participant.objects.filter(user_id=user_id, left_at=None)
     if most_participants is not None:
         mine = mine.filter(conversation__participant_count__lte=most_participants)

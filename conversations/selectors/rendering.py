@@ -1,4 +1,4 @@
-"""How this app's own events look, live and in catch-up."""
+"""Frames of this app's own events, live and in catch-up."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ _PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDAT
 
 
 def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render conversation and participant events as they stand now; registered with the event log."""
+    """Render conversation and participant events in their current state; registered with the event log."""
     people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
     own = {event.conversation_id for event in events if event.kind in _CONVERSATION_KINDS}
     bodies: dict[UUID, frames.ConversationBody] = {}
@@ -33,7 +33,7 @@ def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, 
 
 
 def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, Frame]:
-    """Render a conversation event for those of the users who are in the conversation; three queries for all."""
+    """Render a conversation event for those of the users who are members; three queries for all of them."""
     participants = list(
         Participant.objects.select_related("conversation").filter(
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
@@ -47,7 +47,7 @@ def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, 
 
 
 def render_own_settings(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render changes of somebody's own settings: only they see them; registered with the event log."""
+    """Render changes of a person's own settings, which only they see; registered with the event log."""
     mine = {event.conversation_id for event in events if event.user_id == viewer}
     rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
     participants = {participant.conversation_id: participant for participant in rows}
@@ -63,7 +63,7 @@ def _own_settings(event: EventRow, participant: Participant | None, viewer: UUID
 
 
 def _named_in(events: Sequence[EventRow]) -> dict[tuple[UUID, UUID], frames.ParticipantBody]:
-    """Return the participants that events are about, as they are now."""
+    """Return the participants that events are about, in their current state."""
     users: dict[UUID, set[UUID]] = defaultdict(set)
     for event in events:
         assert event.user_id is not None
@@ -87,7 +87,7 @@ def _rendered(
     match event.kind:
         case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
             body = bodies.get(event.conversation_id)
-            if body is None:  # they left a moment ago
+            if body is None:  # the viewer has just left
                 return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
             created = event.kind == Event.Kind.CONVERSATION_CREATED
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated

@@ -1,4 +1,4 @@
-"""What changes conversations and who is in them. Every function is one transaction under the row lock."""
+"""Changes of conversations and participants. Each function is one transaction that holds the row lock."""
 
 from conversations.services.conversations import (
     create_group,

@@ -1,4 +1,4 @@
-"""Beginning and changing conversations."""
+"""Creating and changing conversations."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -18,18 +18,18 @@ from conversations.services.steps import (
     check_welcome,
     locked_participant,
     require,
+    send_membership_changed,
     start_membership,
-    tell,
 )
 from realtime.database import clock
 from realtime.wire.errors import Forbidden, Invalid
 
 
 def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
-    """Find or create the one direct conversation of two people; return it and whether it is new.
+    """Find or create the only direct conversation of two people; return it and whether it is new.
 
-    :raises Invalid: the other is oneself or nobody active.
-    :raises Forbidden: one of the two blocks the other, and there is none yet.
+    :raises Invalid: the other person is the user, or not an active user.
+    :raises Forbidden: one of the two blocks the other, and they have no conversation yet.
     """
     if other_id == user.id:
         raise Invalid(participant_ids="a direct conversation needs another person")
@@ -45,16 +45,16 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
                 raise Forbidden("You cannot write to this person.")
             return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
     except IntegrityError:
-        # The other one was faster; the unique key left exactly one.
+        # The other person created it at the same moment; the unique key allows only one.
         return Conversation.objects.get(direct_key=key), False
 
 
 def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = "") -> Conversation:
-    """Create a group of the user, its owner, and others.
+    """Create a group with the user as owner and others as members.
 
-    :raises Invalid: somebody named is nobody active.
-    :raises Forbidden: somebody named blocks the user, or is blocked by them.
-    :raises ConversationFull: more people than a group may have.
+    :raises Invalid: one of the others is not an active user.
+    :raises Forbidden: one of the others blocks the user or is blocked by them.
+    :raises ConversationFull: the group would have more participants than the limit.
     """
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
     check_people(others, "participant_ids")
@@ -65,14 +65,14 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
         conversation = _create(
             Conversation.Type.GROUP, user, [user.id, *others], name=name.strip(), description=description.strip()
         )
-        tell(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
+        send_membership_changed(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
     return conversation
 
 
 def follow_block(*, user_id: UUID, other_id: UUID) -> None:
-    """Close the direct conversation of two people to both while one of them blocks the other, or open it again.
+    """Block the direct conversation of two people if one of them blocks the other, else unblock it.
 
-    Inside the transaction of the block. The members' devices learn it as a change of what they may do.
+    Runs inside the transaction of the block. The devices of both get a `conversation_updated` with new permissions.
     """
     direct = Conversation.objects.select_for_update(no_key=True).filter(direct_key=_direct_key(user_id, other_id))
     conversation = direct.first()
@@ -87,7 +87,7 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
 def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mapping[str, str | bool]) -> None:
     """Change a group's name, description, avatar or settings (`notifications_enabled`).
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     :raises Forbidden: the user may not change it.
     """
     with transaction.atomic():
@@ -104,7 +104,7 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
         now = clock.now()
         event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
-            tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
+            send_membership_changed(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
 
 def _direct_key(user_id: UUID, other_id: UUID) -> str:

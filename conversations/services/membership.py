@@ -1,4 +1,4 @@
-"""Coming into a group, leaving it, and roles in it."""
+"""Joining and leaving groups, and roles in them."""
 
 import datetime
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ from conversations.services.steps import (
     check_welcome,
     locked_participant,
     require,
+    send_membership_changed,
     start_membership,
-    tell,
 )
 from realtime.database import clock
 from realtime.wire.errors import Forbidden
 
 
 def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence[UUID]) -> list[Participant]:
-    """Add people to a group, or take them back in; who is in already stays as they are. Return the new places.
+    """Add people to a group; return the new participants. Nothing changes for people who are members already.
 
-    Those who come see the history from their coming on.
+    New members, also those who return, see the history from this moment on.
 
-    :raises NotFound: not a conversation of this user.
-    :raises Forbidden: the user may not add people, or not one of these, for one of the two blocks the other.
-    :raises Invalid: somebody named is nobody active.
-    :raises ConversationFull: it would have more people than it may.
+    :raises NotFound: the user is not in the conversation.
+    :raises Forbidden: the user may not add people, or is one of a blocked pair with one of these.
+    :raises Invalid: one of these is not an active user.
+    :raises ConversationFull: the group would have more participants than the limit.
     """
     wanted = list(dict.fromkeys(user_ids))
     people = check_people(wanted, "user_ids")
@@ -71,16 +71,16 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
                 returning.save()
         conversation.participant_count += len(coming)
         event_log.append(entries)
-        tell(conversation, "participants_added", user_id, now, user_ids=coming)
+        send_membership_changed(conversation, "participants_added", user_id, now, user_ids=coming)
     return participants
 
 
 def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) -> None:
-    """Remove somebody from a group. Nobody removes the owner, and only the owner removes an admin.
+    """Remove a person from a group. Nobody can remove the owner, and only the owner can remove an admin.
 
-    :raises NotFound: not a conversation of this user.
-    :raises NotAParticipant: the other is not in it.
-    :raises Forbidden: the user may not remove them.
+    :raises NotFound: the user is not in the conversation.
+    :raises NotAParticipant: the other person is not in it.
+    :raises Forbidden: the user may not remove this person.
     """
     if other_id == user_id:
         leave(user_id=user_id, conversation_id=conversation_id)
@@ -93,13 +93,13 @@ def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) 
             raise Forbidden("You may not remove this person.")
         now = clock.now()
         _part(participant.conversation, other, actor_id=user_id, at=now)
-        tell(participant.conversation, "participant_removed", user_id, now, user_ids=[other_id])
+        send_membership_changed(participant.conversation, "participant_removed", user_id, now, user_ids=[other_id])
 
 
 def leave(*, user_id: UUID, conversation_id: UUID) -> None:
-    """Leave a group. When the owner leaves, the longest-standing admin, else member, becomes the owner.
+    """Leave a group. If the owner leaves, the admin who joined first becomes owner, or the first member without admins.
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     :raises Forbidden: it is a direct conversation.
     """
     with transaction.atomic():
@@ -109,7 +109,7 @@ def leave(*, user_id: UUID, conversation_id: UUID) -> None:
         _part(participant.conversation, participant, actor_id=user_id, at=now)
         if participant.role == Role.OWNER:
             _appoint_heir(participant.conversation, actor_id=user_id, at=now)
-        tell(participant.conversation, "participant_left", user_id, now, user_ids=[user_id])
+        send_membership_changed(participant.conversation, "participant_left", user_id, now, user_ids=[user_id])
 
 
 def update_participant(
@@ -120,12 +120,13 @@ def update_participant(
     role: str | None = None,
     can_send_messages: bool | None = None,
 ) -> Participant:
-    """Change somebody's role (owner only) or their right to write (owner; admins for members); return the place.
+    """Change a participant's role or right to write; return the participant.
 
-    Giving the role of owner hands the group over: the former owner becomes an admin.
+    Only the owner changes roles. The owner changes anybody's right to write, an admin that of members.
+    A participant who is made owner replaces the former owner, who becomes an admin.
 
-    :raises NotFound: not a conversation of this user.
-    :raises NotAParticipant: the other is not in it.
+    :raises NotFound: the user is not in the conversation.
+    :raises NotAParticipant: the other person is not in it.
     :raises Forbidden: the user may not do this.
     """
     with transaction.atomic():
@@ -140,12 +141,12 @@ def update_participant(
         if role is not None:
             require(participant, "change_roles")
             if other_id == user_id:
-                raise Forbidden("The owner hands the group over by making somebody else its owner.")
+                raise Forbidden("The owner hands the group over by making another participant its owner.")
             other.role = role
             if role == Role.OWNER:
                 participant.role = Role.ADMIN
                 changed.append(participant)
-                other.can_send_messages = True  # nobody could give it back to an owner
+                other.can_send_messages = True  # nobody has the right to give it back to an owner
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
             require(participant, "remove_participants")
             if other.role == Role.OWNER or (participant.role != Role.OWNER and other.role != Role.MEMBER):
@@ -158,7 +159,7 @@ def update_participant(
             now = clock.now()
             event_log.append([_updated(conversation, each, actor_id=user_id, at=now) for each in changed])
             if role is not None:
-                tell(conversation, "role_changed", user_id, now, user_ids=[other_id])
+                send_membership_changed(conversation, "role_changed", user_id, now, user_ids=[other_id])
     return other
 
 
@@ -187,7 +188,7 @@ def _appoint_heir(conversation: Conversation, *, actor_id: UUID, at: datetime.da
         return
     heir = (admins or participants)[0]
     heir.role = Role.OWNER
-    heir.can_send_messages = True  # nobody could give it back to an owner
+    heir.can_send_messages = True  # nobody has the right to give it back to an owner
     event_log.append([_updated(conversation, heir, actor_id=actor_id, at=at)])
 
 

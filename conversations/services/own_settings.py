@@ -1,4 +1,4 @@
-"""What somebody sets for themselves in a conversation: nobody else sees it, and all their devices learn of it."""
+"""A participant's own settings in a conversation. Only their own devices see and get them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +13,12 @@ from realtime.database import clock
 
 
 def update_own_settings(*, user_id: UUID, conversation_id: UUID, changes: Mapping[str, Any]) -> Participant:
-    """Change `muted_until`, `notification_level`, `pinned` and `archived` of one's own place; return it.
+    """Change `muted_until`, `notification_level`, `pinned` or `archived` of a participant; return the participant.
 
-    It takes a number of the log, so that live delivery and catch-up bring it to all devices; others see that number
-    hidden. A time in the past means not muted.
+    The change is an event of the log, so that live delivery and catch-up bring it to all devices of the user. Other
+    members get this event hidden. A `muted_until` in the past means not muted.
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     """
     with transaction.atomic():
         participant = locked_participant(user_id, conversation_id)

@@ -15,7 +15,7 @@ Role = Participant.Role
 
 
 def locked_participant(user_id: UUID, conversation_id: UUID) -> Participant:
-    """Lock the conversation, then return the member's place, and the conversation, as they are under the lock.
+    """Lock the conversation; return the participant, with the conversation, as they are under the lock.
 
     :raises NotFound: as `participant_of`.
     """
@@ -24,18 +24,18 @@ def locked_participant(user_id: UUID, conversation_id: UUID) -> Participant:
 
 
 def require(participant: Participant, permission: str) -> None:
-    """Check that the holder of a place may do something.
+    """Check that a participant has a permission.
 
-    :raises Forbidden: they may not.
+    :raises Forbidden: they do not have it.
     """
     if permission not in permissions(participant):
         raise Forbidden(f"Your role does not include {permission}.")
 
 
 def check_people(user_ids: Sequence[UUID], field: str) -> dict[UUID, User]:
-    """Check that all of the ids are active people, and return these.
+    """Return the active users with these ids.
 
-    :raises Invalid: naming the request's field, when somebody is not.
+    :raises Invalid: one of them is not an active user; it names `field` of the request.
     """
     people = {person.id: person for person in active_users(user_ids)}
     missing = set(user_ids) - people.keys()
@@ -45,16 +45,16 @@ def check_people(user_ids: Sequence[UUID], field: str) -> dict[UUID, User]:
 
 
 def check_welcome(user_id: UUID, other_ids: Sequence[UUID]) -> None:
-    """Check that a person may bring others into a group: nobody who blocks them or whom they block.
+    """Check that none of the others forms a blocked pair with the user who adds them.
 
-    :raises Forbidden: one of them is.
+    :raises Forbidden: one of them does.
     """
     if blocked_pairs([user_id])[user_id].intersection(other_ids):
         raise Forbidden("You cannot add one of these people.")
 
 
 def start_membership(participant: Participant, role: str, at: datetime.datetime, *, history_from: int) -> None:
-    """Make a place current: nothing before it counts as unread, delivered or read late."""
+    """Make a participant a current member; all positions and counters begin at their history start."""
     conversation = participant.conversation
     participant.role = role
     participant.can_send_messages = True
@@ -69,7 +69,7 @@ def start_membership(participant: Participant, role: str, at: datetime.datetime,
     participant.read_mentioned_count = participant.mentioned_count
 
 
-def tell(
+def send_membership_changed(
     conversation: Conversation,
     event: str,
     actor_id: UUID,
@@ -78,6 +78,6 @@ def tell(
     user_ids: Sequence[UUID] = (),
     name: str | None = None,
 ) -> None:
-    """Tell the apps above what happened to a group, inside the transaction."""
+    """Notify the apps above of a change of a group, inside the transaction."""
     change = MembershipChanged(conversation, event, actor_id, at, user_ids=user_ids, name=name)
     membership_changed.send(sender=Conversation, change=change)

@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, models
 
 RENAMED = {"receiptmove": "receiptchange", "devicemark": "deviceposition"}
 SHOWN = {"receipt move": "receipt change", "device mark": "device position"}
@@ -28,5 +28,15 @@ class Migration(migrations.Migration):
         migrations.RenameModel(old_name='ReceiptMove', new_name='ReceiptChange'),
         migrations.AlterModelTable(name='devicemark', table='messaging_devicemark'),
         migrations.RenameModel(old_name='DeviceMark', new_name='DevicePosition'),
+        migrations.AlterField(
+            model_name='receiptchange',
+            name='from_sequence',
+            field=models.BigIntegerField(help_text='The position before; the change covers what lies above.'),
+        ),
+        migrations.AlterField(
+            model_name='receiptchange',
+            name='session_id',
+            field=models.UUIDField(help_text='The device session that reported it, if known.', null=True),
+        ),
         migrations.RunPython(rename_permissions, migrations.RunPython.noop),
     ]

@@ -1,4 +1,4 @@
-"""What is read of messages and receipts, and how messages look to a viewer."""
+"""Queries about messages and receipts, and bodies of messages as a viewer sees them."""
 
 from messaging.selectors.messages import (
     Positions,

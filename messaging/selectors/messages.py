@@ -1,4 +1,4 @@
-"""How messages look to a viewer, one by one, as history and as events."""
+"""Messages as a viewer sees them: single ones, history and events."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,14 +19,14 @@ from realtime.wire.errors import Invalid, NotFound
 from realtime.wire.frames import Frame
 
 _SEQUENCES = Columns(Message, "conversation", "sequence")
-# Beyond what any message has.
+# No message has a higher sequence.
 _HIGHEST = 2**63 - 1
 
 
 class Positions(msgspec.Struct):
-    """How far a conversation was delivered and read: by the viewer, and by all others.
+    """Delivery and read position in a conversation: `mine` of the viewer, `others` the lowest of all other members.
 
-    None: the viewer is not in it, or there are no others.
+    None: the viewer is not a member, or there are no others.
     """
 
     mine: tuple[int, int] | None = None
@@ -34,7 +34,7 @@ class Positions(msgspec.Struct):
 
 
 class ShownMessage(Protocol):
-    """What it takes to show a message: an instance of the model, or a row."""
+    """What a message body needs: an instance of the model, or a row."""
 
     id: UUID
     client_message_id: UUID | None
@@ -52,7 +52,7 @@ class ShownMessage(Protocol):
 
 
 class MessageRow(msgspec.Struct):
-    """A row of the table: as it was read, or as it will be written; a new one leaves the rest to the database."""
+    """A row of the table, read or to be written. The optional columns of a new row are left to the database."""
 
     id: UUID
     conversation_id: UUID
@@ -76,7 +76,7 @@ _ROWS = Columns(Message, *(field.name for field in msgspec.structs.fields(Messag
 def message_body(
     message: ShownMessage, positions: Positions | None = None, viewer: UUID | None = None
 ) -> frames.MessageBody:
-    """Return a message as a viewer sees it; without marks as everybody sees a new one."""
+    """Return a message as a viewer sees it; without `positions`, as everybody sees a new one."""
     gone = message.deleted_at is not None
     return frames.MessageBody(
         id=message.id,
@@ -98,7 +98,7 @@ def message_body(
 
 def _status(message: ShownMessage, positions: Positions, viewer: UUID | None) -> frames.Status:
     reached = positions.others if message.sender_id is not None and message.sender_id == viewer else positions.mine
-    # Who left does not learn any more how far the others are.
+    # Former members do not learn the positions of others.
     if reached is None or positions.mine is None:
         return "sent"
     delivered, read = reached
@@ -108,24 +108,25 @@ def _status(message: ShownMessage, positions: Positions, viewer: UUID | None) ->
 
 
 def bodies_for(viewer: UUID, messages: Sequence[ShownMessage]) -> list[frames.MessageBody]:
-    """Return messages as the viewer sees them; the watermarks of all their conversations in one query."""
+    """Return messages as the viewer sees them; one query for the positions in all their conversations."""
     positions = _positions_of(viewer, messages)
     return [message_body(message, positions[message.conversation_id], viewer) for message in messages]
 
 
 def own_message(sender_id: UUID, message_id: UUID) -> frames.MessageBody:
-    """Return a message to its sender, who may have left since: a repeated send is always answered."""
+    """Return a message as its sender sees it, even if they have left: a repeated send is always answered."""
     (body,) = bodies_for(sender_id, [Message.objects.get(id=message_id, sender_id=sender_id)])
     return body
 
 
 def _positions_of(viewer: UUID, messages: Sequence[ShownMessage]) -> dict[UUID, Positions]:
-    """Return the watermarks of the conversations of these messages, those of others as far as these need them.
+    """Return the positions in the conversations of these messages.
 
-    Of the others the lowest counts. In a large group somebody is always behind, and is found at once: then theirs
-    read 0, and the rest of the group is not looked at.
+    The others' positions are looked up only where the viewer has sent one of the messages. If anyone has not reached
+    the viewer's oldest message here, 0 is returned instead of the minimum: in a large group that person is found at
+    once, and the rest of the group is not read.
     """
-    # The oldest message of the viewer's own in each conversation; 0: there is none, and nobody asks how far others are.
+    # The viewer's own oldest message in each conversation; 0 if there is none: the others' positions are not needed.
     own = dict.fromkeys((message.conversation_id for message in messages), 0)
     for message in messages:
         if message.sender_id == viewer:
@@ -163,9 +164,9 @@ def _find_positions() -> str:
 
 
 def visible_message(user_id: UUID, message_id: UUID) -> tuple[Message, Participant]:
-    """Return a message that the user may see, and their place.
+    """Return a message that the user may see, and the participant that they are.
 
-    :raises NotFound: no such message, or not theirs to see.
+    :raises NotFound: there is no such message that the user may see.
     """
     message = Message.objects.filter(id=message_id).first()
     if message is None:
@@ -182,7 +183,7 @@ def visible_message(user_id: UUID, message_id: UUID) -> tuple[Message, Participa
 def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) -> frames.MessagePage:
     """Return a part of a conversation's history, newest first.
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     :raises Invalid: more than one of before, after and around.
     """
     if sum(part is not None for part in (query.before, query.after, query.around)) > 1:
@@ -207,12 +208,12 @@ def history(user_id: UUID, conversation_id: UUID, query: frames.HistoryQuery) ->
 
 
 def _oldest_above(sequence: int, conversation_id: UUID, most: int) -> list[MessageRow]:
-    """Return messages above a sequence, in order."""
+    """Return messages above a sequence, oldest first."""
     return _part("t.sequence > %s ORDER BY t.sequence", conversation_id, [sequence, most])
 
 
 def _newest_between(above: int, up_to: int, conversation_id: UUID, most: int) -> list[MessageRow]:
-    """Return messages between two sequences, the newest first."""
+    """Return messages above one sequence and up to another, newest first."""
     condition = "t.sequence > %s AND t.sequence <= %s ORDER BY t.sequence DESC"
     return _part(condition, conversation_id, [above, up_to, most])
 
@@ -237,12 +238,12 @@ def messages_at(sequences: Sequence[tuple[UUID, int]], viewer: UUID | None) -> d
 
 
 def _shown(messages: Sequence[ShownMessage], viewer: UUID | None) -> list[frames.MessageBody]:
-    """Return messages as a viewer sees them, or without one as everybody sees them when they are new."""
+    """Return messages as a viewer sees them; without a viewer, as everybody sees new messages."""
     return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
 
 
 def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render message events as the messages are now; registered with the event log."""
+    """Render message events with the messages in their current state; registered with the event log."""
     wanted = {event.message_id for event in events if event.message_id is not None}
     found = f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t WHERE {ids_in('t.id')}"  # noqa: S608
     messages = [MessageRow(*values) for values in _ROWS.fetch(found, [ids(wanted)])]

@@ -1,4 +1,4 @@
-"""How far messages got: receipts per person, frames of moves, unread counts."""
+"""Receipts per person and device, frames of receipt changes, unread counts."""
 
 import datetime
 from collections.abc import Collection, Iterable, Sequence
@@ -20,14 +20,14 @@ Kind = ReceiptChange.Kind
 
 
 class Unread(NamedTuple):
-    """How many messages of others lie after somebody's read mark, and how many of these mention them."""
+    """A person's unread messages, and how many of these mention them."""
 
     messages: int
     mentions: int
 
 
 def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
-    """Return for each other member who may see the message when it was delivered and read.
+    """Return when the message was delivered to, and read by, each other member who may see it.
 
     :raises NotFound: as `visible_message`.
     """
@@ -51,7 +51,7 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
 
 
 class Acknowledgement(NamedTuple):
-    """When a device acknowledged a message: then, or then at the latest."""
+    """When a device acknowledged a message: at this time, or, unless `exact`, at this time or before."""
 
     at: datetime.datetime
     exact: bool
@@ -60,10 +60,10 @@ class Acknowledgement(NamedTuple):
 def acknowledgements(
     conversation_id: UUID, sequence: int, session_ids: Collection[UUID]
 ) -> dict[UUID, Acknowledgement]:
-    """Return when each of these device sessions acknowledged a message, those that did as far as it was noted.
+    """Return when these device sessions acknowledged a message; without those that did not, as far as recorded.
 
-    The time is exact where the device was the first of its person; otherwise it is that of a word of this device which
-    covered the message, and there may have been one before.
+    The time is exact if the device was the first of its person. Otherwise it is the time of a recorded acknowledgement
+    that covers the message; an earlier one may not have been recorded.
     """
     changes = ReceiptChange.objects.filter(
         conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
@@ -86,7 +86,7 @@ def acknowledgements(
 
 
 def with_newest_message(changes: QuerySet[ReceiptChange]) -> QuerySet[ReceiptChange]:
-    """Add to each move `newest_message_id`, the newest message that it covers."""
+    """Annotate each change with `newest_message_id`, the newest message that it covers."""
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
@@ -94,7 +94,7 @@ def with_newest_message(changes: QuerySet[ReceiptChange]) -> QuerySet[ReceiptCha
 
 
 def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.MessageRead:
-    """Return the frame of a move that has its `newest_message_id`."""
+    """Return the frame of a change that has its `newest_message_id`."""
     newest = change.newest_message_id  # type: ignore[attr-defined]
     message_id = as_uuid(newest) if newest else None
     if change.kind == Kind.READ:
@@ -115,13 +115,14 @@ def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.Mes
 
 
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the marks that members moved since then, the newest of each; registered with the event log.
+    """Return the newest frame of each position that moved since then; registered with the event log.
 
-    Each names the newest message that it covers and the viewer may see: a mark may lie before their history start.
-    In conversations larger than a body lists, only for those who got or read a message of the viewer.
+    Each frame names the newest message that it covers and the viewer may see: a position may lie before their history
+    start. In conversations with more members than a body lists, only changes that cover a message of the viewer, and
+    the viewer's own.
     """
     me, messages, participants = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
-    # Who left is nobody's business: the viewer may never have been told that they were there.
+    # Without former members: the viewer may never have learned that they were there.
     # Nothing in the text comes from outside: names of tables and columns, and a number.
     changes = ReceiptChange.objects.raw(
         f"""
@@ -173,12 +174,12 @@ def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID,
 
 
 def unread_of(participant: Participant, conversation: Conversation) -> Unread:
-    """Return what is unread at a place, given its conversation."""
+    """Return what is unread for a participant, given the conversation."""
     return Unread(unread_count(participant, conversation.message_count), mention_count(participant))
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:
-    """Return who wrote the messages above one sequence and up to another."""
+    """Return the ids of the senders of the messages above one sequence and up to another."""
     senders = (
         Message.objects.filter(conversation=conversation, sequence__gt=above, sequence__lte=up_to)
         .exclude(sender=None)

@@ -1,4 +1,4 @@
-"""Changes of messages that exist: edit, delete for everyone; and messages that the server itself writes."""
+"""Editing and deleting messages, and system messages."""
 
 import datetime
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from realtime.wire.errors import Forbidden, NotFound
 
 
 def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Sequence[frames.Mention] = ()) -> Message:
-    """Change the text of one's own message, and whom it mentions, within the edit window.
+    """Change the text and mentions of a user's own message, within the edit window.
 
-    :raises NotFound: no such message, not theirs to see, or deleted.
-    :raises Forbidden: somebody else's, or nothing that has text.
+    :raises NotFound: there is no such message that the user may see, or it was deleted.
+    :raises Forbidden: it is somebody else's message, or has no text.
     :raises EditWindowClosed: it is too old.
-    :raises Invalid: as `check_text` and `checked_mentions`, or somebody mentioned was never in the conversation.
+    :raises Invalid: as `check_text` and `checked_mentions`, or a mentioned person was never in the conversation.
     """
     check_text(content)
     mentions = checked_mentions(mentions, content)
@@ -54,10 +54,12 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
 
 
 def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
-    """Empty a message for everybody: its sender may, and owner and admins of a group. Twice is once.
+    """Replace a message by an empty tombstone for everybody; nothing happens if it is one already.
 
-    :raises NotFound: no such message, or not theirs to see.
-    :raises Forbidden: the user may not.
+    The sender may do this, and the owner and admins of a group.
+
+    :raises NotFound: there is no such message that the user may see.
+    :raises Forbidden: the user may not delete it.
     """
     with transaction.atomic():
         message, participant = _locked_message(user_id, message_id, deleted_too=True)
@@ -77,10 +79,10 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
 
 
 def write_system_message(change: MembershipChanged) -> None:
-    """Note in a group's history what happened to it; the caller holds the row lock and the transaction."""
+    """Write a system message about a change of a group; the caller holds the row lock and the transaction."""
     metadata: dict[str, Any] = {"event": change.event, "actor_user_id": str(change.actor_id)}
     if change.user_ids:
-        # A history line names a few; the participant events name all.
+        # The system message names at most 50 people; the participant events name all.
         metadata["user_ids"] = [str(user_id) for user_id in change.user_ids[:50]]
         metadata["user_count"] = len(change.user_ids)
     if change.name is not None:

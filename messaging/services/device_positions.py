@@ -1,8 +1,8 @@
-"""How far each device acknowledged, where that moved no mark of its person: noted in memory, written in bulk.
+"""Delivery positions of single devices, buffered in memory and written in bulk.
 
-A device that moves a mark has that in the row of the move (`ReceiptChange.session_id`). What is left are devices that
-acknowledge what another device of the person had acknowledged before. Nobody waits for these notes; a process that
-dies loses those of the last seconds.
+A device that is the first of its person to acknowledge something is recorded in `ReceiptChange.session_id`. The rows
+here are for devices that acknowledge later than another device of the person. No request waits for them; a process
+that dies loses those of the last seconds.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from realtime.database.rows import Columns, Statement, execute
 from realtime.database.write_behind import WriteBehindBuffer
 
 WRITE_SECONDS = 3.0
-MOST_NOTES = 50_000
+MOST_RECORDS = 50_000
 ROWS_PER_STATEMENT = 1_000
 
 _COLUMNS = Columns(DevicePosition, "session", "conversation", "up_to_sequence", "marked_at")
 _TABLE = DevicePosition._meta.db_table
-# Without WHERE, SQLite would take ON for a part of the SELECT. Nothing in the text comes from outside.
+# Without WHERE, SQLite would parse ON as a part of the SELECT. Nothing in the text comes from outside.
 _ONLY_FORWARD = f"""
     WHERE TRUE ON CONFLICT (session_id, conversation_id)
     DO UPDATE SET up_to_sequence = EXCLUDED.up_to_sequence, marked_at = EXCLUDED.marked_at
@@ -30,7 +30,7 @@ _ONLY_FORWARD = f"""
 
 @dataclass(frozen=True, slots=True)
 class DeviceReceipt:
-    """A device's word that it had everything up to a sequence, and when it came."""
+    """A device acknowledged everything up to a sequence at `marked_at`."""
 
     session_id: UUID
     conversation_id: UUID
@@ -38,15 +38,15 @@ class DeviceReceipt:
     marked_at: datetime
 
 
-def note(receipts: Sequence[DeviceReceipt]) -> None:
-    """Note what devices acknowledged; it is written within some seconds."""
+def add(receipts: Sequence[DeviceReceipt]) -> None:
+    """Buffer receipts of devices; they are written within some seconds."""
     for receipt in receipts:
         buffer.add((receipt.session_id, receipt.conversation_id), receipt)
 
 
 def write_device_positions(receipts: Sequence[DeviceReceipt]) -> None:
-    """Move the marks of devices; those that have been there stay as they are, with the time of then."""
-    # In one order, so that two processes do not wait for each other.
+    """Move the positions of devices forward; a position that is as far already keeps its time."""
+    # In a fixed order, so that two processes do not wait for each other.
     rows = sorted(
         (receipt.session_id, receipt.conversation_id, receipt.up_to_sequence, receipt.marked_at) for receipt in receipts
     )
@@ -60,5 +60,5 @@ def _further(older: DeviceReceipt, newer: DeviceReceipt) -> DeviceReceipt:
 
 
 buffer: WriteBehindBuffer[tuple[UUID, UUID], DeviceReceipt] = WriteBehindBuffer(
-    write_device_positions, merge=_further, most=MOST_NOTES, seconds=WRITE_SECONDS
+    write_device_positions, merge=_further, most=MOST_RECORDS, seconds=WRITE_SECONDS
 )

@@ -1,4 +1,4 @@
-"""What must be known of sends before they are written, read by one statement under the locks."""
+"""The facts that decide about sends, read by one statement under the locks."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _KEYS = Columns(Message, "conversation", "sender", "client_message_id", "reply_t
 
 
 class Sender(msgspec.Struct):
-    """What sending needs of a participant."""
+    """The columns of a participant that a send needs."""
 
     id: int
     can_send_messages: bool
@@ -53,13 +53,13 @@ class SendFacts(msgspec.Struct):
 
 
 def finding(sends: Sequence[Send]) -> Statement:
-    """Return the statement that reads, under the locks, what is known of each send (`facts_in`)."""
+    """Return the statement that reads the facts about each send, under the locks; `facts_in` reads its rows."""
     keys = [(send.conversation_id, send.sender_id, send.client_message_id, send.reply_to_id) for send in sends]
     return Statement(_find_facts(), _KEYS.parameters(keys))
 
 
 def facts_in(rows: Sequence[Sequence[Any]]) -> Iterator[SendFacts]:
-    """Return what `finding` found, in the order of the sends."""
+    """Return the facts from the rows of `finding`, in the order of the sends."""
     for row in sorted(rows, key=itemgetter(0)):
         _, participant_id, can_send_messages, history_from, sent_count, *original, quoted_in, quoted_sequence = row
         yield SendFacts(

@@ -1,7 +1,8 @@
-"""Whom messages mention, and how that is counted: a mention counts for members who see the message, but its sender.
+"""Mentions and their counters. A mention counts for members who may see the message, except its sender.
 
-The counters stand in the places (`mentioned_count`), what they count in the table of mentions. Both are written under
-the conversation's row lock: with new messages as part of their batch, with a change of one message by itself.
+The counters are in the participants (`mentioned_count`), the rows that they count in the table of mentions. Both are
+written under the conversation's row lock: for new messages as a part of their batch, for an edited or deleted message
+one by one.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -25,7 +26,7 @@ _COUNTS = Columns(Participant, "id", "mentioned_count")
 
 
 class Mentioned(msgspec.Struct):
-    """What mentioning somebody needs of their place."""
+    """The columns of a participant that a mention needs."""
 
     id: int
     is_member: bool
@@ -33,7 +34,7 @@ class Mentioned(msgspec.Struct):
 
 
 class Tally:
-    """The mentions of a batch of new messages, from what `finding_mentioned` found of the people."""
+    """The mentions of a batch of new messages, given the rows of `finding_mentioned`."""
 
     def __init__(self, rows: Iterable[Sequence[Any]] = ()) -> None:
         self._participants = {
@@ -45,12 +46,12 @@ class Tally:
         self._raised: dict[int, Mentioned] = {}
 
     def refusal(self, send: Send) -> Invalid | None:
-        """Return why a send may not mention whom it mentions."""
+        """Return the refusal of a send that mentions a person who was never in the conversation, else None."""
         if all((send.conversation_id, mention.user_id) in self._participants for mention in send.mentions):
             return None
         return _strangers()
 
-    def note(self, send: Send, message_id: UUID, sequence: int) -> None:
+    def add(self, send: Send, message_id: UUID, sequence: int) -> None:
         """Count the mentions of a message that will be written."""
         for user_id in {mention.user_id for mention in send.mentions} - {send.sender_id}:
             participant = self._participants[send.conversation_id, user_id]
@@ -60,7 +61,7 @@ class Tally:
                 self._written.append((send.conversation_id, user_id, message_id, sequence))
 
     def writes(self) -> list[Statement]:
-        """Return what writes that down; nothing when nobody was mentioned."""
+        """Return the statements that write mentions and counters; none if nobody was mentioned."""
         if not self._written:
             return []
         counts = [(participant.id, participant.mentioned_count) for participant in self._raised.values()]
@@ -68,7 +69,7 @@ class Tally:
 
 
 def finding_mentioned(sends: Sequence[Send]) -> list[Statement]:
-    """Return the statement that reads, under the locks, the places of all whom sends mention; none if they do not."""
+    """Return the statement that reads, under the locks, all mentioned participants; none if there are no mentions."""
     keys = {(send.conversation_id, mention.user_id) for send in sends for mention in send.mentions}
     return [Statement(_find_participants(), _KEYS.parameters(sorted(keys)))] if keys else []
 
@@ -83,11 +84,11 @@ def _find_participants() -> str:
 
 
 def replace_mentions(message: Message, mentions: Sequence[frames.Mention]) -> None:
-    """Let a message mention these people and no others, and count it so; the caller saves the message.
+    """Replace the mentions of a message, and update the counters.
 
-    The caller holds the conversation's row lock.
+    The caller holds the conversation's row lock, and saves the message afterwards.
 
-    :raises Invalid: somebody was never in the conversation.
+    :raises Invalid: a mentioned person was never in the conversation.
     """
     before: set[UUID] = set()
     if message.mentions:
@@ -111,7 +112,7 @@ def replace_mentions(message: Message, mentions: Sequence[frames.Mention]) -> No
 
 
 def _counted(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
-    """Return those for whom a message counts as a mention, of those whom it names."""
+    """Return those of the named people for whom the message counts as a mention."""
     rows = Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).order_by()
     participants = list(rows.only("user_id", "left_at", "history_from"))
     if len(participants) < len(user_ids):
@@ -126,7 +127,7 @@ def _counted(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _count(message: Message, user_ids: Collection[UUID], by: int) -> None:
-    """Change the counters of some people by one mention; who has read the message has read it as it is now."""
+    """Change the counters of some people by one mention. If they have read the message, the mention counts as read."""
     passed = Case(When(last_read_sequence__gte=message.sequence, then=by), default=0)
     Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).update(
         mentioned_count=F("mentioned_count") + by, read_mentioned_count=F("read_mentioned_count") + passed

@@ -1,6 +1,6 @@
-"""Receipt marks: how far a person's devices got, and how far the person read. They only move forward.
+"""Receipts: the delivery position and the read position of each participant. Positions only move forward.
 
-Like sends, receipts come as a batch. Only places are locked.
+Like sends, receipts are written in batches. Only participants are locked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ ParticipantKey = tuple[UUID, UUID]
 
 @dataclass(slots=True)
 class ReceiptUpdate:
-    """Somebody's word that they got or read everything up to a message, or up to a sequence."""
+    """A person got or read everything up to a message, or up to a sequence."""
 
     user_id: UUID
     kind: str
@@ -41,7 +41,7 @@ class ReceiptUpdate:
 
 @dataclass(slots=True)
 class _Recorded:
-    """A move that was written, with what its announcement needs."""
+    """A written change, with everything that its announcement needs."""
 
     change: ReceiptChange
     conversation: Conversation
@@ -50,9 +50,9 @@ class _Recorded:
 
 
 def record_receipt(update: ReceiptUpdate) -> None:
-    """Move one mark; nothing happens when it has been there.
+    """Move one position; nothing happens if it is as far already.
 
-    :raises DomainError: its refusal.
+    :raises DomainError: the update was refused.
     """
     (result,) = record_receipts([update])
     if isinstance(result, DomainError):
@@ -60,12 +60,13 @@ def record_receipt(update: ReceiptUpdate) -> None:
 
 
 def record_receipts(updates: Sequence[ReceiptUpdate]) -> list[DomainError | None]:
-    """Move marks and answer each: None, or why it was refused. Reading implies delivery.
+    """Move positions; answer each update with None or its refusal. Reading implies delivery.
 
-    All in one transaction, but for places that somebody else has locked: a send locks the places of its
-    senders in an order of its own, so nothing here waits for one place while it holds another. Those places
-    follow, each in a transaction of its own.
-    Refused: a message or conversation that the user may not see (not_found), a sequence beyond the head (invalid).
+    All updates are written in one transaction, except those of participants whom another transaction has locked: each
+    of these follows in a transaction of its own. The reason: a send locks participants in another order, so this
+    function must never wait for one participant while it holds the lock of another.
+
+    Refusals: the user may not see the message or conversation (not_found), the sequence lies beyond the head (invalid).
     """
     targets = _targets(updates)
     results: list[DomainError | None] = [
@@ -88,12 +89,12 @@ def _set(
     *,
     wait: bool,
 ) -> set[ParticipantKey]:
-    """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
+    """Move the positions of participants in one transaction; without `wait`, return those that were locked."""
     repeated: list[device_positions.DeviceReceipt] = []
     with transaction.atomic():
         participants = _locked_participants(wanted.keys(), wait=wait)
-        # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
-        # counters disagree.
+        # Read after the lock: a message that the participant sends or is mentioned in cannot be written in between,
+        # which would make the counters disagree.
         conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in participants})
         recorded: list[_Recorded] = []
         touched: list[Participant] = []
@@ -120,13 +121,13 @@ def _set(
             ReceiptChange.objects.bulk_create([each.change for each in recorded])
             _save_positions(touched)
             announce(_notices(recorded))
-    device_positions.note(repeated)
+    device_positions.add(repeated)
     missing = wanted.keys() - participants.keys()
     return set() if wait or not missing else set(_members_among(missing))
 
 
 def _targets(updates: Sequence[ReceiptUpdate]) -> list[tuple[UUID, int] | None]:
-    """Return conversation and sequence that each mark means; None for an unknown message."""
+    """Return the conversation and sequence of each update; None for an unknown message."""
     ids = [update.message_id for update in updates if update.message_id is not None]
     rows = Message.objects.filter(id__in=ids).values_list("id", "conversation_id", "sequence") if ids else []
     found = {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
@@ -142,7 +143,7 @@ def _targets(updates: Sequence[ReceiptUpdate]) -> list[tuple[UUID, int] | None]:
 
 
 def _locked_participants(keys: Iterable[ParticipantKey], *, wait: bool) -> dict[ParticipantKey, Participant]:
-    """Lock the places of those who are members; without waiting only those that nobody has locked."""
+    """Lock participants who are members; without `wait`, only those that are not locked."""
     rows = Participant.objects.select_for_update(skip_locked=not wait).filter(_any_of(keys), left_at=None)
     return {
         (participant.conversation_id, participant.user_id): participant
@@ -151,7 +152,7 @@ def _locked_participants(keys: Iterable[ParticipantKey], *, wait: bool) -> dict[
 
 
 def _members_among(keys: Iterable[ParticipantKey]) -> Iterable[ParticipantKey]:
-    """Return those of the places whose holders are members."""
+    """Return those of the participants who are members."""
     rows = Participant.objects.filter(_any_of(keys), left_at=None).order_by()
     return rows.values_list("conversation_id", "user_id")
 
@@ -166,7 +167,7 @@ def _any_of(keys: Iterable[ParticipantKey]) -> Q:
 def _advance(
     participant: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
 ) -> list[ReceiptChange]:
-    """Move the marks of a place in memory, on the word of a device; return the moves."""
+    """Move the positions of a participant in memory; return the changes."""
     now = clock.now()
     changes = []
     if up_to > participant.last_delivered_sequence:
@@ -236,14 +237,18 @@ def _notices(recorded: Sequence[_Recorded]) -> list[Notice]:
 
 
 def receipt_key(change_id: int) -> RowKey:
-    """Return the key under which the receipt frame of a move is announced."""
+    """Return the key under which the receipt frame of a change is announced."""
     return RowKey(f"receipt:{change_id}")
 
 
 def notices_of(
     change: ReceiptChange, conversation: Conversation, unread: Unread, *, except_session: str | None = None
 ) -> list[Notice]:
-    """Return who is told what about a move: the members (of a large group the senders), and the reader's devices."""
+    """Return the announcements of a change.
+
+    Members get the receipt; in a large group, only the senders of the messages that it covers. The reader's other
+    devices get `conversation_read`.
+    """
     audience = None
     if conversation.participant_count > LISTED_PARTICIPANTS:
         audience = senders_between(conversation, change.from_sequence, change.up_to_sequence)

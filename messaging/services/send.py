@@ -1,8 +1,9 @@
-"""The one way in which messages are written: a batch, in one transaction.
+"""The only way to write messages: a batch, in one transaction.
 
-A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
-A batch, however large, is two round trips to PostgreSQL: lock the conversations and read all that is known of
-each send (`facts`), and of whom they mention (`mentions`); insert messages and events, update counters and commit.
+A single send is a batch of one; the socket's lanes, REST, commands and workers all call this module. A batch of any
+size takes two round trips to PostgreSQL. The first locks the conversations and reads the facts about each send
+(`facts`) and the mentioned participants (`mentions`). The second inserts messages and events, updates counters and
+commits.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from realtime.writes.batches import BatchWrite, Decision, Found, transacted
 __all__ = ["SENDING", "Sent", "send_message", "send_messages"]
 
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
-# A repetition that another process commits at the same moment shows on the second look.
+# If another process commits the same send at the same moment, the second try finds it.
 TRIES = 3
 
 
@@ -44,7 +45,7 @@ _MESSAGES = Columns(Message, *_COLUMNS)
 def send_message(send: Send) -> Sent:
     """Write one message.
 
-    :raises DomainError: its refusal.
+    :raises DomainError: it was refused.
     """
     (result,) = send_messages([send])
     if isinstance(result, DomainError):
@@ -55,8 +56,8 @@ def send_message(send: Send) -> Sent:
 def send_messages(sends: Sequence[Send]) -> list[Sent | DomainError]:
     """Write a batch in one transaction and answer each send, in order.
 
-    A send that is refused does not hinder the others. Repeating a send returns the original, for ever.
-    When a lock cannot be had in time, all that needs none that is held is written; the rest is to be tried again.
+    A refusal does not affect the other sends. A repeated send always returns the original.
+    If a lock times out, the sends to free conversations are written and the rest is answered with TryAgain.
     """
     try:
         return _written(sends)
@@ -76,18 +77,18 @@ def _written(sends: Sequence[Send], *, wait: bool = True) -> list[Sent | DomainE
 
 
 def _locked() -> TryAgain:
-    # It was waited for already, as long as PostgreSQL's lock_timeout.
+    # The write has waited already, as long as PostgreSQL's lock_timeout.
     return TryAgain(retry_after=0.2)
 
 
 def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
-    """Return how to lock the conversations, and how to read, under the locks, what is known of each send."""
+    """Return the statements that lock the conversations and read the facts under the locks."""
     locking = event_log.locking_heads({send.conversation_id for send in sends}, wait=wait)
     return [locking, finding(sends), *finding_mentioned(sends)]
 
 
 def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
-    """Take sequences for the sends that may be written, and refuse the others."""
+    """Take sequences for the sends that are allowed, and refuse the others."""
     crash_point("after_lock")
     locked, known, *mentioned = found
     heads = event_log.heads_in(locked)
@@ -97,7 +98,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
     messages: list[MessageRow] = []
     entries: list[event_log.Entry] = []
     senders: dict[int, Sender] = {}
-    # A batch may hold a send twice: the second is a repetition of the first.
+    # A batch may contain a send twice: the second is a repetition of the first.
     originals: dict[tuple[UUID, UUID], Original] = {}
     for send, facts in zip(sends, facts_in(known), strict=True):
         key = (send.sender_id, send.client_message_id)
@@ -109,7 +110,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
             decision.answers.append(NotFound("conversation"))
             continue
         head = heads.get(send.conversation_id)
-        if head is None:  # somebody else has locked it
+        if head is None:  # another transaction has locked it
             decision.answers.append(None)
             continue
         refusal = _refusal(send, head, facts.sender, facts.quoted) or tally.refusal(send)
@@ -144,7 +145,7 @@ def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
         entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=entry.sequence, message=body)
         sent = Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False)
         originals[key] = sent, message.payload_digest
-        tally.note(send, message_id, entry.sequence)
+        tally.add(send, message_id, entry.sequence)
         messages.append(message)
         entries.append(entry)
         decision.answers.append(sent)

@@ -41,6 +41,7 @@ def told(events: Sequence[items.Event]) -> list[dict[str, Any]]:
     """What events say. PostgreSQL does not keep the order of the keys in metadata."""
     said = [{name: getattr(event, name) for name in items.Event.__struct_fields__} for event in events]
     for each in said:
+        del each["texts"]  # the frames for single viewers, which only a rendered event has
         each["text"] = "another for each viewer" if each["text"] is None else json.loads(each["text"])
     return said
 

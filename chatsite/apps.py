@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class ChatsiteConfig(AppConfig):
-    """The composition root: commands that concern the whole."""
+    """The composition root; its commands concern the whole product."""
 
     name = "chatsite"

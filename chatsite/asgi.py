@@ -10,7 +10,7 @@ os.environ.setdefault("CHATSITE_ROLE", "server")
 from channels.routing import ProtocolTypeRouter
 from django import setup
 
-# WhiteNoise reads its files synchronously; they are small, and in the page cache.
+# WhiteNoise reads its files synchronously. They are small and in the page cache.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 setup(set_prefix=False)

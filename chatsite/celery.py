@@ -1,4 +1,4 @@
-"""The Celery application and its worker: a process of its own, or threads of the embedded profile's server."""
+"""The Celery application and its worker: a process of its own or, embedded, threads of the server."""
 
 import logging
 import os
@@ -18,12 +18,12 @@ from realtime.database import clock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
-# So that a worker that can never work does not take a processor for itself.
+# A pause before a failed worker starts again, so that one that always fails does not use up a processor.
 SECONDS_TO_START_AGAIN = 1.0
 
 CLOCK_SECONDS = 10.0
 
-# Of 19. A push may wait some milliseconds for a processor; those who talk shall not.
+# Of 19. A push may wait some milliseconds for a processor; a message must not.
 NICENESS = 10
 AUTOGROUP = Path("/proc/self/autogroup")
 
@@ -36,8 +36,8 @@ app.autodiscover_tasks()
 
 def start_embedded_worker() -> None:
     """Run a worker and its beat in threads of this process; they end with the process."""
-    # Made before there is a second thread: Celery reads its settings at the first use, and of two threads that come for
-    # them together one may go on with the defaults.
+    # Celery reads its settings at the first use. Two threads that do so at once may leave one with the defaults, so the
+    # beat is made before the second thread starts.
     beat = _beat()
     threading.Thread(target=_work, name="celery", daemon=True).start()
     beat.start()
@@ -46,38 +46,37 @@ def start_embedded_worker() -> None:
 def work() -> int:
     """Run a worker and a beat in this process until a signal ends them; return the exit code.
 
-    A beat in each worker: none is missed when one dies, and what several ask for is done once.
+    Each worker has a beat: none is missed when a worker dies, and a task that several beats ask for is done once.
     """
     _give_way()
     clock.look_at_database()
     threading.Thread(target=_keep_looking_at_the_clock, name="clock", daemon=True).start()
     beat = _beat()
     beat.start()
-    # Unlike the controller alone it ends with a signal, after the tasks that it has begun.
+    # Unlike the controller alone, it finishes its tasks and ends on a signal.
     worker = app.Worker(quiet=True, loglevel="WARNING", **_options())
     worker.start()
     if state.should_stop is None and state.should_terminate is None:
-        # Celery gave up, as it does when a Redis dies that it had taken tasks from. This one begins anew, as a program
-        # that has just been started.
-        log.error("the worker ended by itself, and starts again")
+        # Celery gave up, as it does when the Redis dies that it took tasks from. Start the program again.
+        log.error("the worker ended by itself and starts again")
         time.sleep(SECONDS_TO_START_AGAIN)
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - what this process was started with
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the command of this process
     beat.stop()
     return int(worker.exitcode or 0)
 
 
 def _give_way() -> None:
-    """Let a server on the same processors go first. Threads that are started later do the same."""
+    """Lower the priority, so that a server on the same processors runs first. Later threads inherit it."""
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-    # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service is one; from a
-    # terminal the session may be that of the server, too.
+    # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service has its own
+    # session; started from a terminal, the session may also be the server's.
     if os.getsid(0) != os.getpid():
         return
     for _ in range(10):
         try:
             AUTOGROUP.write_text(str(NICENESS))
         except BlockingIOError:
-            time.sleep(0.1)  # Linux takes one such wish in so long, and workers are started together
+            time.sleep(0.1)  # Linux takes one change in 0.1 s, and workers are started together
         except OSError:
             return  # not Linux, or not allowed
         else:
@@ -85,29 +84,29 @@ def _give_way() -> None:
 
 
 def _keep_looking_at_the_clock() -> None:
-    """Compare this process's clock with the database's, as servers do: leases are taken by it."""
+    """Compare this process's clock with the database's, as servers do: leases depend on it."""
     while True:
         time.sleep(CLOCK_SECONDS)
         try:
             clock.look_at_database()
             connection.close()
         except DatabaseError:
-            pass  # it is away; the next look asks again
+            pass  # the database is away; the next look asks again
 
 
 def _work() -> None:
-    # Made here and not on the event loop's thread, where Celery's fixup for Django may not close connections.
+    # Made in this thread: on that of the event loop Celery's fixup for Django may not close connections.
     app.WorkController(**_options()).start()
 
 
 def _beat() -> Any:
-    """Return a beat in a thread. It keeps nothing in a file: several may run, and in any folder."""
-    # A beat that is embedded does not look at the setting, and by itself would share a file with all others.
+    """Return a beat in a thread. It keeps no file, so several may run in any folder."""
+    # An embedded beat ignores the setting, and its default scheduler shares a file with all others.
     return EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
 
 def _options() -> dict[str, Any]:
-    """Return how a worker works: in threads, which share the connections to providers and the pool to the database."""
+    """Return the worker's options: threads, which share connections to providers and the database's pool."""
     return {
         "pool": "threads",
         "concurrency": settings.WORKER_CONCURRENCY,

@@ -26,7 +26,7 @@ if PROFILE not in ("embedded", "production"):
     raise ImproperlyConfigured(f"CHATSITE_PROFILE is {PROFILE!r}: it must be embedded or production")
 EMBEDDED = PROFILE == "embedded"
 TESTING = env.bool("CHATSITE_TESTING", False)
-# Server and worker processes bound every statement; commands such as migrate must not be bounded.
+# Servers and workers bound the time of every statement; commands such as migrate must not be bounded.
 ROLE = env.str("CHATSITE_ROLE", "command")
 SERVER_ROLE = ROLE == "server"
 CRASH_POINT = env.str("CHATSITE_CRASH_POINT", "")
@@ -42,7 +42,7 @@ CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
 TRUSTED_PROXIES = env.str("TRUSTED_PROXIES", "127.0.0.1")
 
 INSTALLED_APPS = [
-    # Brings `runserver`; a server process would only load it, a fifth of the time that it takes to start.
+    # Only for `runserver`: a server process would spend a fifth of its start on loading it.
     *([] if SERVER_ROLE else ["daphne"]),
     "unfold",
     "django.contrib.admin",
@@ -129,7 +129,7 @@ CACHES = {"default": stores.cache(REDIS_URL)}
 # --- People -----------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-# The username is unique in any case by a constraint on Lower("username"), which the check does not see.
+# A constraint on Lower("username") makes usernames unique; the check does not see it.
 SILENCED_SYSTEM_CHECKS = ["auth.E003"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -169,7 +169,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
     },
-    # The admin's theme and the page to try the API carry inline scripts and styles.
+    # The admin and the page to try the API have inline scripts and styles.
     "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/v1/schema/"],
 }
 
@@ -206,7 +206,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Notifications ----------------------------------------------------------------------
 
-# Where people find this server: for links in mail, and for push services that want to know whom to write to.
+# The public address of this server: for links in mail and as the contact for push services.
 PUBLIC_URL = env.str("PUBLIC_URL", ALLOWED_ORIGINS[0] if ALLOWED_ORIGINS else "http://localhost:8000").rstrip("/")
 NOTIFICATION_PACE = notifying.pace(env)
 PROVIDERS = notifying.providers(env, kept_vapid_key=kept_vapid_key(DATA_DIR) if EMBEDDED else "", public_url=PUBLIC_URL)
@@ -220,14 +220,14 @@ DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", "Chatsite <chatsite@localhost>")
 DIGEST_AFTER_MINUTES = env.float("DIGEST_AFTER_MINUTES", 15)
 DIGEST_SWEEP_SECONDS = max(1, min(30, DIGEST_AFTER_MINUTES * 60 / 4))
 DIGEST_PERIOD_MINUTES = env.float("DIGEST_PERIOD_MINUTES", 240)
-# Only the tables of this app are used; a token stands in each of them once.
+# Only the tables of this app are used; a token is unique in each.
 PUSH_NOTIFICATIONS_SETTINGS = {"UNIQUE_REG_ID": True}
 
 # --- The rest ---------------------------------------------------------------------------
 
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Nobody commands workers through the broker. For that each would have a queue of the host's name, so that a second
-# worker on a host could not begin with RabbitMQ.
+# Remote control is off: it needs a queue with the host's name for each worker, so that a second worker on a host could
+# not start with RabbitMQ.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -235,8 +235,8 @@ CELERY_TASK_IGNORE_RESULT = True
 # Threads of a worker; the embedded one shares its process with the server.
 WORKER_CONCURRENCY = 2 if EMBEDDED else env.int("WORKER_CONCURRENCY", 16)
 CELERY_TASK_DEFAULT_QUEUE = "chatsite"
-# Sweeps and decisions do not wait behind a thousand pushes or mails. With RabbitMQ both queues outlive the loss of a
-# node; other brokers do not look at that.
+# Sweeps have a queue of their own, so that they do not wait behind a thousand pushes or mails. Quorum queues survive
+# the loss of a RabbitMQ node; other brokers ignore the argument.
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name, queue_arguments={"x-queue-type": "quorum"})
     for name in (CELERY_TASK_DEFAULT_QUEUE, "chatsite.sweeps")
@@ -246,15 +246,15 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = stores.broker_options(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Who listens to a line that went silent notices it after two of these; Celery's default is two minutes.
+# Seconds. A silent connection is noticed after two of these; Celery's default is two minutes.
 CELERY_BROKER_HEARTBEAT = 10
-# However long it is away: Celery's default is to end after a hundred attempts.
+# Retry for ever: by default Celery ends after a hundred attempts.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# Keeps nothing in a file: every worker has a beat of its own, and what it asks for is right to be asked for twice.
+# Keeps no file: every worker has a beat, and every periodic task may be asked for twice.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "purge-sessions": {"task": "accounts.tasks.purge_sessions", "schedule": crontab(minute="7", hour="*/6")},
-    # One that nobody took within seconds is worth nothing: the next one does the same.
+    # A sweep that no worker took within seconds may expire: the next one does the same.
     "sweep-notifications": {"task": "notifications.tasks.sweep", "schedule": 1.0, "options": {"expires": 5}},
     "sweep-digests": {
         "task": "notifications.tasks.sweep_digests",
@@ -269,9 +269,9 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-# Without `collectstatic` the files are served from where they lie.
+# Serve static files from their folders, without `collectstatic`.
 WHITENOISE_USE_FINDERS = True
-# Names carry no hash: a browser asks whether a module is still the same, and never mixes old with new.
+# File names carry no hash. Browsers revalidate each module, so that they never mix old with new ones.
 WHITENOISE_MAX_AGE = 0
 
 LANGUAGE_CODE = "en"
@@ -290,9 +290,9 @@ LOGGING = {
     "loggers": {
         "chatsite": {"level": env.str("LOG_LEVEL", "INFO")},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        # A refused request is the client's business, not a warning to the operator.
+        # A refused request concerns the client, not the operator.
         "django.request": {"level": "ERROR"},
-        # It logs a traceback a second while Redis is away; `chatsite.door` says that in one line.
+        # It logs a traceback a second while Redis is away; `chatsite.door` logs that in one line.
         "channels_redis.pubsub": {"level": "CRITICAL", "handlers": ["console"], "propagate": False},
     },
 }

@@ -1,4 +1,4 @@
-"""Pages and answers that belong to no app: the web client, limits, unknown addresses."""
+"""Pages and responses that belong to no app: the web client, limits, unknown addresses."""
 
 import dataclasses
 
@@ -41,20 +41,20 @@ def web_client(request: HttpRequest) -> HttpResponse:
 def service_worker(request: HttpRequest) -> HttpResponse:
     """Serve the script of the web client's service worker.
 
-    A worker reaches only pages below its own address, so it cannot come from the folder of static files: from here
-    it loads what lies there. Browsers ask for it anew, and for what it loads, before they take a version for current.
+    A service worker controls only pages below its own address, so it is served from the root and imports its code from
+    the static files. Browsers revalidate it and its imports before they use them.
     """
     script = f'import "{static("js/worker/main.js")}";\n'
     return HttpResponse(script, content_type="text/javascript", headers={"Service-Worker-Allowed": "/"})
 
 
 def unknown_address(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Answer for an address that does not exist."""
+    """Answer a request for an address that does not exist."""
     return plain_error(request, NotFound("address"))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Answer for a request that cannot be understood."""
+    """Answer a request that cannot be understood."""
     return plain_error(request, DomainError("malformed", "The request cannot be understood."))
 
 

@@ -1,8 +1,7 @@
-"""Every limit and time-out that the server enforces, in one place.
+"""Every limit and time-out that the server enforces.
 
-`settings.LIMITS` holds the one instance; `GET /api/v1/limits` shows it; the variable
-CHATSITE_LIMITS (a JSON object) changes entries. What does not live here: how a limit is
-enforced, which is the business of the code that meets it.
+`settings.LIMITS` is the one instance, `GET /api/v1/limits` shows it, and the variable CHATSITE_LIMITS (a JSON object)
+changes entries. The code that meets a limit enforces it.
 """
 
 import dataclasses
@@ -15,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Counts, bytes and seconds. Names end in their unit where it is not a count."""
+    """Counts, bytes and seconds. A name ends in its unit unless it is a count."""
 
     text_code_points: int = 10_000
     stored_message_bytes: int = 64 * 1024
@@ -68,9 +67,9 @@ class Limits:
 
     @classmethod
     def from_json(cls, text: str) -> "Limits":
-        """Build the limits with the entries of a JSON object laid over the defaults.
+        """Build the limits from the defaults and the entries of a JSON object, which take precedence.
 
-        :raises ImproperlyConfigured: when the text is no object of known names and numbers.
+        :raises ImproperlyConfigured: the text is no object of known names and numbers.
         """
         try:
             overrides = json.loads(text)
@@ -89,7 +88,7 @@ class Limits:
                     raise ValueError(f"{name} must be a whole number")
             limits = cls(**overrides)
             if limits.catch_up_events_total < limits.catch_up_events:
-                # A catch-up of one conversation must fit in one answer, or it would never get there.
+                # The catch-up of one conversation must fit in one answer, or it would never complete.
                 raise ValueError("catch_up_events_total must not be below catch_up_events")
             return limits
         except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The embedded profile's secrets: made once, kept beside the database."""
+"""Secrets of the embedded profile: made once and kept beside the database."""
 
 import os
 import secrets
@@ -10,22 +10,22 @@ from notifications.providers.vapid import new_vapid_private_key
 
 
 def kept_secret(data_dir: Path) -> str:
-    """Return the secret key in `data_dir`/secret_key; make it when there is none."""
+    """Return the secret key in `data_dir`/secret_key; make it if there is none."""
     return _kept(data_dir, "secret_key", lambda: secrets.token_urlsafe(50))
 
 
 def kept_vapid_key(data_dir: Path) -> str:
-    """Return the private key for Web Push in `data_dir`/vapid_key; make it when there is none.
+    """Return the private key for Web Push in `data_dir`/vapid_key; make it if there is none.
 
-    Browsers know the server by it: with another one all would have to subscribe again.
+    Browsers know the server by it: with another key all would have to subscribe again.
     """
     return _kept(data_dir, "vapid_key", new_vapid_private_key)
 
 
 def _kept(data_dir: Path, name: str, make: Callable[[], str]) -> str:
-    """Return the text of a file, mode 0600, that is made when there is none.
+    """Return the text of a file with mode 0600; make it if there is none.
 
-    Written aside and linked into place, so that neither a second process nor a crash finds half a key.
+    It is written aside and linked into place, so that neither a second process nor a crash leaves half a key.
     """
     path = data_dir / name
     if not path.exists():

@@ -1,4 +1,4 @@
-"""How the stores are reached, and why so: the database, the channel layer, the cache."""
+"""Settings of the stores with their reasons: database, channel layer, cache, broker."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from django.core.exceptions import ImproperlyConfigured
 Options = dict[str, Any]
 
 SQLITE = {
-    # A reader that becomes a writer cannot wait in SQLite; starting as a writer can.
+    # In SQLite a reader that becomes a writer cannot wait for the lock; a transaction that begins as a writer can.
     "transaction_mode": "IMMEDIATE",
     "timeout": 10,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-    # What was deleted is overwritten in the file.
+    # Deleted content is overwritten in the file.
     "PRAGMA secure_delete=ON;",
 }
 
 
-# Milliseconds. A server answers people; a worker deletes old records, too. Neither may hold locks for long.
+# Milliseconds. A worker also deletes old records, so its statements may take longer. Neither may hold locks for long.
 TIMEOUTS = {
     "server": " -c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000",
     "worker": " -c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000",
@@ -25,9 +25,9 @@ TIMEOUTS = {
 
 
 def database(url: str, *, role: str, pool_size: int) -> Options:
-    """Return the entry of DATABASES; only servers and workers bound their statements and keep a pool.
+    """Return the entry of DATABASES. Only servers and workers bound their statements and keep a pool.
 
-    :raises ImproperlyConfigured: this is another kind of database.
+    :raises ImproperlyConfigured: the URL is neither PostgreSQL's nor SQLite's.
     """
     entry: Options = environ.Env.db_url_config(url)
     if "sqlite" in entry["ENGINE"]:
@@ -42,12 +42,12 @@ def database(url: str, *, role: str, pool_size: int) -> Options:
 
 
 def _postgresql(role: str, pool_size: int) -> Options:
-    # Every statement looks up a little by an index in tables of any size. PostgreSQL's defaults reckon with disks
-    # whose heads must move, prefer to read whole logs or tables, and compile what looks dear.
+    # Every statement looks up a few rows by an index, in tables of any size. PostgreSQL's defaults suit spinning disks:
+    # they prefer to read whole tables, and compile statements that look expensive.
     planner = " -c random_page_cost=1.1 -c jit=off"
     options: Options = {
         "options": f"-c synchronous_commit=on{planner}{TIMEOUTS.get(role, '')}",
-        # The statements of the hot paths have fixed texts: they are parsed once per connection.
+        # The hot statements have fixed texts, so they are parsed once per connection.
         "server_side_binding": True,
         "prepare_threshold": 5,
         "connect_timeout": 3,
@@ -65,9 +65,9 @@ def channel_layer(redis_url: str) -> Options:
         return {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     host = {
         "address": redis_url,
-        # With its default of 3, redis-py makes a text of every message, for a log that nobody keeps.
+        # With its default of 3, redis-py formats every message for a debug log that is off.
         "protocol": 2,
-        # redis-py's default of 5 s would cut an idle subscriber off.
+        # redis-py's default of 5 s would disconnect an idle subscriber.
         "socket_timeout": None,
         "socket_connect_timeout": 1,
     }
@@ -82,7 +82,7 @@ def cache(redis_url: str) -> Options:
     if not redis_url:
         return {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            # Beyond it entries are dropped at random, among them the counters of sign-in attempts.
+            # Above it entries are dropped at random, also the counters of sign-in attempts.
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     return {
@@ -94,12 +94,12 @@ def cache(redis_url: str) -> Options:
 
 
 def broker_options(url: str) -> Options:
-    """Return what Celery asks of its broker beyond the address."""
+    """Return the transport options of Celery for a broker's URL."""
     if url.startswith("memory:"):
         return {"polling_interval": 0.02}
     if url.startswith("redis"):
-        # What a worker took and never acknowledged is given to another one after so many seconds.
+        # A task that a worker took and never acknowledged goes to another worker after `visibility_timeout` seconds.
         return {"visibility_timeout": 300, "socket_connect_timeout": 2, "socket_timeout": 10}
-    # A message counts as given only once the broker says that it has it. Without a bound, who waits for that on a line
-    # that went silent would wait for ever.
+    # A task counts as published only once the broker confirms it. Without time-outs a publisher on a silent connection
+    # would wait for ever.
     return {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}

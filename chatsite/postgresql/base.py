@@ -1,7 +1,7 @@
-"""Django's backend for PostgreSQL, with times that are read by Python's own parser.
+"""Django's backend for PostgreSQL with a faster loader of times.
 
-psycopg has a loader for times in C, but Django's loader builds on the one in Python: to read a list of conversations, a
-third of the server's time went into it. Django finds a backend by the name of this module.
+psycopg has a loader in C, but Django's builds on the one in Python: a third of the server's time for a list of
+conversations went into it. This loader uses `datetime.fromisoformat`. Django finds a backend by this module's name.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from psycopg.types.datetime import TimestamptzLoader
 class TimeLoader(TimestamptzLoader):
     """Reads a `timestamptz` in the text of `DateStyle` ISO, as an aware time in UTC."""
 
-    # Django asks each loader for it, and would put its own in the place of one that has another.
+    # Django replaces a loader whose time zone differs from its own.
     timezone = datetime.UTC
 
     def load(self, data: Buffer) -> datetime.datetime:
@@ -34,7 +34,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection."""
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return what psycopg is told, with our loader."""
+        """Return psycopg's parameters, with our loader."""
         parameters: dict[str, Any] = super().get_connection_params()
         parameters["context"] = context = AdaptersMap(parameters["context"])
         context.register_loader("timestamptz", TimeLoader)

@@ -1,4 +1,4 @@
-"""Refuses a request body that is too large before it is read: Django would store it on disk first."""
+"""Refuses a request body that is too large before Django stores it on disk."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,7 +8,7 @@ from django.conf import settings
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError
 
-# Pieces, of at most 64 KiB each, that are read and dropped before the refusal.
+# Chunks of at most 64 KiB that are read and dropped before the refusal.
 READ_AFTERWARDS = 64
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -17,7 +17,7 @@ Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
 def with_body_limit(application: Application) -> Application:
-    """Return the ASGI application behind a limit of `body_bytes`, whether a length is announced or not."""
+    """Return the ASGI application behind the limit `body_bytes`, for bodies with and without a Content-Length."""
 
     async def limited(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         most = settings.LIMITS.body_bytes
@@ -34,7 +34,7 @@ def with_body_limit(application: Application) -> Application:
             message = await receive()
             received += len(message.get("body", b""))
             more_body = message.get("more_body", False)
-            # To the application it looks as if the client had left.
+            # The application sees a client that has left.
             return message if received <= most else {"type": "http.disconnect"}
 
         async def noted_send(message: dict[str, Any]) -> None:
@@ -50,7 +50,7 @@ def with_body_limit(application: Application) -> Application:
 
 
 async def _refuse(receive: Receive, send: Send, most: int, *, more_body: bool) -> None:
-    # A client that is cut off while it still writes does not get to read the answer; so some more is read.
+    # A client that is cut off while it still writes cannot read the answer. So some more is read.
     for _ in range(READ_AFTERWARDS):
         if not more_body:
             break

@@ -1,19 +1,16 @@
-"""uvicorn's HTTP protocol, with gaps closed that a hostile client could use, and a turnstile for those who come.
+"""uvicorn's HTTP protocol with bounds for hostile clients and a turnstile for upgrades.
 
-A client may send its next request before the last was answered, and hang up. uvicorn then tells only the newest
-of the requests that nobody listens; the one under way writes to a transport that is gone, which fails in a place
-where Django no longer gives its database connection back. Twenty such clients would take all connections.
-
-A head (request line and headers) that never ends would be kept as it comes, without a limit, and so would trailers
-after a body. They are refused with 431.
-
-An upgrade sent before earlier requests were answered would leave two protocols with one connection: 400. A device
-that connects too often, by a credential in its head, is refused before a WebSocket is made for it: hostile clients
-come again and again.
-
-When many come at once their upgrades are ready at once, and one turn of the event loop would make them all while
-those who chat wait. So they are made one by one, with a rest between, in which those who chat go on; of a herd, who
-would wait too long for that, a few in each turn.
+- **Pipelined requests.** A client may send its next request before the last was answered, and hang up. uvicorn notifies
+  only the newest request of the disconnect. The one under way then writes to a closed transport and fails where Django
+  no longer gives its database connection back; twenty such clients would take all connections. Here every request that
+  is not answered is notified.
+- **Endless heads.** uvicorn keeps a head (request line and headers), or trailers after a body, without a limit. They
+  are refused with 431.
+- **Early upgrades.** An upgrade before earlier requests were answered would give one connection two protocols: 400.
+- **Frequent connects.** A device that connects too often, by the credential in its head, is refused with 429 before a
+  WebSocket is made for it.
+- **Herds.** When thousands of clients reconnect, one turn of the event loop would accept them all while everybody else
+  waits. So upgrades are accepted one by one with a pause between; of more than `HERD`, a few in each turn.
 """
 
 import asyncio
@@ -24,16 +21,17 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from chatsite.server.garbage import release_upgrade
 from realtime.socket.connection import CLOSE_SECONDS
 from realtime.socket.handshake import seconds_until_allowed
 
 REST_SECONDS = 0.005
-# So many, whoever they are, keep the last of them waiting for a quarter of a second; more are a herd.
+# The last of so many waits for a quarter of a second. More are a herd.
 HERD = 50
 UPGRADES_IN_A_TURN = 4
-# The kernel would take megabytes for a client that reads nothing, and its outbox would never fill.
+# Bytes that the kernel keeps for a client that does not read. By default it is megabytes, and the outbox never fills.
 UNSENT_BYTES = 128 * 1024
-# More than any client needs for a head.
+# More than any client needs for its head.
 HEAD_BYTES = 32 * 1024
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 TOO_EARLY = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -41,14 +39,14 @@ TOO_OFTEN = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-lengt
 
 
 class Turnstile:
-    """Lets those who come through in order: one, then a rest; of a herd a few in each turn of the event loop."""
+    """Calls functions in order: one, then a pause; of a herd, a few in each turn of the event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
         self._rested_at = 0.0  # by the clock of the event loop
 
     def enter(self, go: Callable[[], None]) -> None:
-        """Call `go` when it is its turn."""
+        """Call `go` in its turn."""
         self._waiting.append(go)
         if len(self._waiting) == 1:
             self._go_on(asyncio.get_running_loop())
@@ -66,21 +64,21 @@ class Turnstile:
         if self._waiting:
             self._go_on(loop)
         for go in let_in:
-            loop.call_soon(go)  # on its own: one that fails is logged, and stops nobody else
+            loop.call_soon(go)  # each on its own: one that fails is logged and stops no other
 
 
 _turnstile = Turnstile()
 
 
 class GuardedHttpProtocol(HttpToolsProtocol):
-    """One connection with all requests that were not answered yet."""
+    """One connection and all its requests that were not answered yet."""
 
     _unanswered: tuple[RequestResponseCycle, ...] = ()
-    # How many bytes came since a head, a part of a body or a request was complete.
+    # Bytes since the last complete head, part of a body, or request.
     _unfinished = 0
 
     def data_received(self, data: bytes) -> None:
-        """Take some bytes, and refuse those that never come to an end."""
+        """Take bytes; refuse a head that does not end."""
         self._unfinished += len(data)
         super().data_received(data)
         if self._unfinished > HEAD_BYTES and not self.transport.is_closing():
@@ -97,7 +95,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        """Begin a request, or queue it behind those that are under way."""
+        """Begin a request, or queue it behind those under way."""
         self._unfinished = 0
         before = self.cycle
         super().on_headers_complete()
@@ -106,12 +104,12 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             self._unanswered = (*waiting, self.cycle)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, and let the kernel keep little of what its client does not read."""
+        """Take a connection and bound what the kernel keeps for it."""
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         super().connection_made(transport)
 
     def handle_websocket_upgrade(self) -> None:
-        """Upgrade when it is this connection's turn, unless it is refused."""
+        """Upgrade in this connection's turn, or refuse."""
         if any(not cycle.response_complete for cycle in self._unanswered):
             self._end(TOO_EARLY)
         elif not self._comes_too_often():
@@ -119,7 +117,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             _turnstile.enter(self._upgrade)
 
     def _upgrade(self) -> None:
-        # Many of one device may have come before the first was counted.
+        # Several upgrades of one device may have come before the first was counted.
         if self.transport.is_closing() or self._comes_too_often():
             return
         self.transport.resume_reading()
@@ -128,7 +126,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         except Exception:
             self.transport.abort()
             raise
-        self.parser = None  # type: ignore[assignment] # they refer to each other
+        release_upgrade(self)
 
     def _comes_too_often(self) -> bool:
         wait = seconds_until_allowed(dict(self.scope["headers"]))
@@ -137,13 +135,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         return bool(wait)
 
     def _end(self, answer: bytes) -> None:
-        """Answer instead of the application and hang up, soon also on who does not read."""
+        """Answer instead of the application and close; abort soon if the client does not read."""
         self.transport.write(answer)
         self.transport.close()
         self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every request that the client has left."""
+        """Notify every request that the client has left."""
         for cycle in self._unanswered:
             if not cycle.response_complete:
                 cycle.disconnected = True

@@ -1,7 +1,7 @@
-"""uvicorn's WebSocket protocol, without what an idle connection would hold for nothing.
+"""uvicorn's WebSocket protocol with less memory for an idle connection.
 
-Most connections of a chat server are idle. asyncio's queue and event keep five deques of 760 bytes, and the
-request of the handshake lives as long as the connection: together a third of what a connection costs.
+Most connections of a chat server are idle. asyncio's queue and event keep five deques of 760 bytes each, and the
+request of the handshake lives as long as the connection. Together that is a third of a connection's memory.
 """
 
 import asyncio
@@ -10,9 +10,11 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from chatsite.server.garbage import release_websocket
+
 
 class Inbox:
-    """What `asyncio.Queue` is for one reader: messages that came in and were not taken yet."""
+    """An `asyncio.Queue` for one reader: messages that came in and were not taken yet."""
 
     __slots__ = ("_messages", "_reader")
 
@@ -27,7 +29,7 @@ class Inbox:
             self._reader.set_result(None)
 
     async def get(self) -> Any:
-        """Take the oldest message, waiting for one."""
+        """Take the oldest message; wait for one if there is none."""
         while not self._messages:
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -42,7 +44,7 @@ class Inbox:
 
 
 class Gate:
-    """What `asyncio.Event` is; open at first, and only those who wait cost memory."""
+    """An `asyncio.Event` that is set at first and costs memory only while somebody waits."""
 
     __slots__ = ("_open", "_waiting")
 
@@ -55,7 +57,7 @@ class Gate:
         return self._open
 
     def set(self) -> None:
-        """Open it, and let everybody through who waits."""
+        """Open it and wake everybody who waits."""
         self._open = True
         for waiter in self._waiting:
             if not waiter.done():
@@ -78,7 +80,7 @@ class Gate:
 
 
 class LeanProtocol(WebSocketsSansIOProtocol):
-    """One connection; nothing of what it does differs from uvicorn's."""
+    """One connection. It behaves like uvicorn's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,15 +88,14 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         self.writable = Gate()  # type: ignore[assignment]
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the handshake; the application has its own copy of the headers in its scope."""
+        """Begin the handshake and drop the headers: the application has a copy in its scope."""
         super().handle_connect(event)
         event.headers.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and cut what refers to itself: it would stay, with all that it holds, until a look for garbage."""
+        """End, and leave no cycles behind."""
         super().connection_lost(exc)
-        self.conn.parser.close()
-        self.conn.parser_exc = self.conn.handshake_exc = None
+        release_websocket(self)
 
     async def send(self, message: Any) -> None:
         """Send a message of the application."""

@@ -1,7 +1,7 @@
-"""Start and end of a server process: checks, the embedded worker, and the drain before the server lets go.
+"""Start and end of a server process: checks, the embedded worker, the drain.
 
-uvicorn closes sockets at once when it gets SIGTERM. So its signal handler is wrapped: first the drain,
-then the signal goes on to uvicorn.
+uvicorn closes all sockets at once on SIGTERM. So its signal handler is wrapped: the drain runs first, then uvicorn's
+handler.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from realtime.wire.errors import TryAgain
 log = logging.getLogger("chatsite.lifespan")
 
 
-# The loop and the writing threads share one interpreter lock: with a shorter turn a transaction waits
-# less at each of its round trips beside a busy loop.
+# The event loop and the writing threads share the interpreter lock. With shorter turns a transaction waits less at each
+# round trip beside a busy loop. Python's default is 0.005.
 SWITCH_INTERVAL_SECONDS = 0.0005
 SAME_SIGNAL_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
@@ -38,10 +38,10 @@ LAST_WORDS_SECONDS = 2.0
 
 
 class WithoutHostileNoise(logging.Filter):
-    """Drops what uvicorn logs at the will of any client.
+    """Drops uvicorn's log lines that any client can cause.
 
-    A traceback for invalid UTF-8, which the close code 1007 says; and an error for every upgrade that was
-    refused with a status of its own, which uvicorn takes for a forgotten answer.
+    They are a traceback for invalid UTF-8 (the close code 1007 tells the client) and an error for every upgrade that
+    was refused with an HTTP status.
     """
 
     NOISE = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
@@ -81,8 +81,8 @@ async def lifespan(
 async def _look_at_database() -> None:
     """Refuse an unsafe database and read its clock.
 
-    One of several workers waits for a database that is away: if it failed, uvicorn would end the others, too. Meanwhile
-    a signal ends it at once, for there is nothing to drain, and uvicorn looks at signals only after the start.
+    One of several processes waits while the database is away: if it failed, uvicorn would end the others, too.
+    Meanwhile a signal ends it at once: there is nothing to drain, and uvicorn handles signals only after the start.
 
     :raises TryAgain: the database is away, and this is the only process.
     """
@@ -106,7 +106,7 @@ async def _look_at_database() -> None:
 
 
 async def _say_last_words() -> None:
-    """Let what was noted in memory be written, unless the database does not take it in time."""
+    """Write what is buffered in memory, unless the database does not take it in time."""
     for say in registry.last_words:
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
@@ -133,14 +133,14 @@ def refuse_unsafe_database() -> None:
 
 
 def _drain_before_signals() -> None:
-    """Let SIGTERM and SIGINT drain the sockets first; a second signal goes through at once."""
+    """Drain the sockets on SIGTERM and SIGINT before uvicorn's handler runs; a second signal skips the drain."""
     loop = asyncio.get_running_loop()
     draining: set[asyncio.Task[None]] = set()
 
     def wrap(signum: int, original: Callable[[int, FrameType | None], Any]) -> None:
         def handle(number: int, frame: FrameType | None) -> None:
             if drain.begun:
-                # Ctrl-C reaches a worker twice, from the terminal and from its supervisor: that is one signal.
+                # Ctrl-C reaches a process twice, from the terminal and from its supervisor. That is one signal.
                 if time.monotonic() - drain.begun_at > SAME_SIGNAL_SECONDS:
                     original(number, frame)
                 return

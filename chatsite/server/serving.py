@@ -1,4 +1,4 @@
-"""uvicorn with the options that the product relies on. Run by `manage.py serve`."""
+"""uvicorn with the options that Chatsite needs. `manage.py serve` runs it."""
 
 import resource
 import sys
@@ -11,7 +11,7 @@ from chatsite.server.websocket_protocol import ReadyFrameProtocol
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files, one per socket, to what the system allows; its default is often 1,024."""
+    """Raise the limit of open files to what the system allows. Each socket is one; the default is often 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

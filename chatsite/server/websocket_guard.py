@@ -1,8 +1,7 @@
-"""uvicorn's WebSocket protocol, with the gaps closed that a hostile client could use.
+"""uvicorn's WebSocket protocol with bounds for hostile clients.
 
-The rules of RFC 6455 are kept by `websockets`, which uvicorn steps. What they leave open is closed here, on
-this floor since the application never sees it: handshakes that nobody answers, answers that pile up before a
-client that does not read, control frames and parts of messages without number.
+`websockets` keeps the rules of RFC 6455. Missing are: an answer to every bad handshake, a bound on pongs for a client
+that does not read, and bounds on control frames and on parts of messages. The application never sees any of these.
 """
 
 from django.conf import settings
@@ -14,11 +13,11 @@ from chatsite.server.lean_protocol import LeanProtocol
 from realtime.fanout.sockets import TOO_FAST
 from realtime.socket.rate import Bucket
 
-# What is parsed before the frames in it are looked at: so much of a flood is parsed in vain.
+# Bytes that are parsed before their frames are looked at: so much of a flood is parsed in vain.
 SLICE_BYTES = 2 * 1024
-# What is read of a client after the close frame to it: enough for what was on its way.
+# Bytes that are read after the close frame to a client: enough for what was on its way.
 AFTERMATH_BYTES = 256 * 1024
-# Parts cost memory of their own, however small they are.
+# Parts of one message. Each costs memory, however small it is.
 MOST_PARTS = 128
 NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -32,7 +31,7 @@ class GuardedProtocol(LeanProtocol):
     _late_pong = b""
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came, a slice at a time, and answer what is no request at all."""
+        """Take bytes, a slice at a time; answer what is no request."""
         if self.close_sent:
             self._aftermath += len(data)
             if self._aftermath > AFTERMATH_BYTES:
@@ -45,13 +44,13 @@ class GuardedProtocol(LeanProtocol):
                 if not self.transport.is_closing():
                     super().data_received(data[start : start + SLICE_BYTES])
         if self.conn.handshake_exc is not None and not self.handshake_complete:
-            # Too long, or nothing that can be parsed: uvicorn would leave both sides waiting.
+            # Too long, or not a request: uvicorn would leave both sides waiting.
             self._end_handshake(b"".join(self.conn.data_to_send()) or NO_REQUEST)
 
     # --- The handshake ----------------------------------------------------------------------
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the handshake, unless it is that of another version of the protocol."""
+        """Begin the handshake; refuse another version of the protocol."""
         versions = event.headers.get_all("Sec-WebSocket-Version")
         if versions and versions != ["13"]:
             self.response = self.conn.reject(426, "Version 13 of the WebSocket protocol is spoken here.\n")
@@ -69,7 +68,7 @@ class GuardedProtocol(LeanProtocol):
     # --- Frames -----------------------------------------------------------------------------
 
     def handle_ping(self) -> None:
-        """Answer a ping; while the transport is full only the newest, which is all that the standard asks for."""
+        """Answer a ping; while the transport is full, only the newest. RFC 6455 asks for no more (section 5.5.3)."""
         pong = b"".join(self.conn.data_to_send())
         if self._is_flood():
             return
@@ -79,12 +78,12 @@ class GuardedProtocol(LeanProtocol):
             self._late_pong = pong
 
     def handle_pong(self, event: Frame) -> None:
-        """Take a pong, which nobody may send without end."""
+        """Take a pong, unless there are too many."""
         if not self._is_flood():
             super().handle_pong(event)
 
     def resume_writing(self) -> None:
-        """Go on writing, with the pong that is still owed."""
+        """Go on writing, first the pong that is still owed."""
         super().resume_writing()
         if self._late_pong and not self.transport.is_closing():
             self.transport.write(self._late_pong)
@@ -102,10 +101,10 @@ class GuardedProtocol(LeanProtocol):
         try:
             super().send_receive_event_to_app()
         except InvalidState:
-            pass  # it was not UTF-8, but the client's close came with it: that one counts
+            pass  # the text was not UTF-8, and the client's close came with it: the close counts
 
     def _is_flood(self) -> bool:
-        """Count a control frame; return whether it is too much, or too late, to be looked at."""
+        """Count a control frame; return whether to ignore it: there are too many, or the connection is closing."""
         if self.close_sent:
             return True
         if self._control_frames is None:

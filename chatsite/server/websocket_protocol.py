@@ -1,9 +1,9 @@
-"""The WebSocket protocol of the server: a guarded way in, and a short way out for frames that are ready.
+"""The WebSocket protocol of the server, with a short way out for frames that are encoded already.
 
-Everything that is a rule of the protocol stays uvicorn's and websockets': the handshake, what comes in,
-pings, closing; what they leave open to a hostile client is closed by `websocket_guard`. A text frame to be
-written to 500 sockets is the same bytes for each, so it is made once. What is due to one socket within one turn
-of the event loop (an acknowledgement and the message itself, all messages of a batch) leaves in one write.
+The rules of the protocol stay uvicorn's and websockets': handshake, frames in, pings, closing. `websocket_guard` adds
+bounds for hostile clients. A text frame for 500 sockets is the same bytes for each, so it is encoded once. All frames
+for one socket within one turn of the event loop (an acknowledgement and the message itself, all messages of a batch)
+leave in one write.
 """
 
 from typing import Any
@@ -13,19 +13,19 @@ from websockets.http11 import Request
 from chatsite.server.websocket_guard import GuardedProtocol
 from realtime.wire.wire_frame import WRITE_EXTENSION
 
-# What may gather in one turn; more is written at once, so that a full transport shows.
+# Bytes that may gather in one turn. More is written at once, so that a full transport is noticed.
 TURN_BYTES = 64 * 1024
 
 
 class ReadyFrameProtocol(GuardedProtocol):
     """Offers `realtime.wire.wire_frame.WRITE_EXTENSION` to the application."""
 
-    # What leaves at the end of this turn of the event loop.
+    # Frames that are written at the end of this turn of the event loop.
     _ready: list[bytes] | None = None
     _ready_bytes = 0
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the handshake, and offer the extension to the application."""
+        """Begin the handshake and offer the extension to the application."""
         super().handle_connect(event)
         if self.response.status_code == 101:
             # The application's task has not started yet.
@@ -34,7 +34,7 @@ class ReadyFrameProtocol(GuardedProtocol):
             extensions[WRITE_EXTENSION] = {"write": self.write_frame}
 
     def write_frame(self, frame: bytes) -> bool:
-        """Write a whole frame if `send` would neither wait nor refuse; only after the handshake."""
+        """Write a whole frame; return False if `send` would wait or refuse. Call it only after the handshake."""
         if self.close_sent or self.transport.is_closing() or not self.writable.is_set():
             return False
         if self._ready is None:
@@ -51,25 +51,19 @@ class ReadyFrameProtocol(GuardedProtocol):
         return True
 
     def write_ready(self) -> None:
-        """Write what has gathered in this turn."""
+        """Write the frames that have gathered in this turn."""
         frames, self._ready = self._ready, None
         if frames is not None and not self.close_sent and not self.transport.is_closing():
             self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     async def send(self, message: Any) -> None:
-        """Write a message of the application, after what has gathered."""
+        """Write a message of the application after the frames that have gathered."""
         if self._ready is not None:
             self.write_ready()
         await super().send(message)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End; the extension would tie the scope to the connection whose scope it is."""
-        super().connection_lost(exc)
-        if hasattr(self, "scope"):  # there is none before the request, nor when it was refused
-            self.scope["extensions"].clear()
-
     def shutdown(self) -> None:
-        """Close the connection because the server ends, after what has gathered."""
+        """Write the frames that have gathered, then close the connection because the server ends."""
         self.write_ready()
         super().shutdown()
 

@@ -41,14 +41,7 @@ class BodyRenderer(BaseRenderer):
     charset = None
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        body = b"" if data is None else bodies.encode(data)
-        if renderer_context:
-            # View, request and response refer to each other and themselves: they would stay until the look for garbage.
-            # Nothing needs them after this.
-            vars(renderer_context["view"]).clear()
-            renderer_context["request"].parser_context.clear()
-            renderer_context.clear()
-        return body
+        return b"" if data is None else bodies.encode(data)
 
 
 class ErrorBody(bodies.Body, omit_defaults=True):

@@ -6,8 +6,8 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 
 @pytest.fixture(autouse=True)
-def no_attempts_yet() -> None:
-    """Nobody tried to sign in or up so far: the tests before had people of the same names."""
+def no_earlier_attempts() -> None:
+    """Clear the attempt counters: earlier tests used the same usernames and addresses."""
     from django.core.cache import cache
 
     cache.clear()

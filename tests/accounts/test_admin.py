@@ -1,4 +1,4 @@
-"""What staff do to people in the admin."""
+"""Staff manage users and their sessions in the admin."""
 
 from typing import Any
 
@@ -55,14 +55,14 @@ def is_signed_in(token: str) -> bool:
     return selectors.session_of_token(token) is not None
 
 
-def test_staff_create_a_person_who_can_sign_in(staff: Client) -> None:
+def test_a_user_created_by_staff_can_sign_in(staff: Client) -> None:
     form = {"username": "cleo", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     assert staff.post(reverse("admin:accounts_user_add"), form).status_code == 302
     assert services.sign_in(username="Cleo", password=PASSWORD, address="10.0.0.1").username == "cleo"
 
 
 @pytest.mark.parametrize("username", ["ANA", "with space", "-x", "", "x" * 65, "ünï"])
-def test_a_name_that_cannot_be_is_refused_in_both_forms(username: str, staff: Client, ana: User) -> None:
+def test_an_invalid_username_is_refused_in_both_forms(username: str, staff: Client, ana: User) -> None:
     form = {"username": username, "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     assert staff.post(reverse("admin:accounts_user_add"), form).context["errors"]
     assert User.objects.count() == 2
@@ -70,18 +70,18 @@ def test_a_name_that_cannot_be_is_refused_in_both_forms(username: str, staff: Cl
     assert staff.post(page_of(ben), form_of(ben, username=username)).context["errors"]
 
 
-def test_changing_a_profile_leaves_sessions_alone(staff: Client, ana: User, token: str) -> None:
+def test_changing_a_profile_keeps_sessions(staff: Client, ana: User, token: str) -> None:
     assert staff.post(page_of(ana), form_of(ana, username="Ana", about="new")).status_code == 302
     ana.refresh_from_db()
     assert (ana.username, ana.about) == ("Ana", "new")
     assert is_signed_in(token)
 
 
-def test_who_is_switched_off_in_the_form_is_out_everywhere(staff: Client, ana: User, token: str) -> None:
+def test_deactivation_in_the_form_ends_sessions_for_good(staff: Client, ana: User, token: str) -> None:
     assert staff.post(page_of(ana), form_of(ana, is_active=None)).status_code == 302
     assert not is_signed_in(token)
     assert staff.post(page_of(ana), form_of(ana)).status_code == 302
-    assert not is_signed_in(token), "coming back must not bring old sessions back"
+    assert not is_signed_in(token), "reactivation must not revive old sessions"
 
 
 def test_a_new_password_ends_all_sessions(staff: Client, ana: User, token: str) -> None:
@@ -94,7 +94,7 @@ def test_a_new_password_ends_all_sessions(staff: Client, ana: User, token: str) 
     assert services.sign_in(username="ana", password="another horse", address="10.0.0.1") == ana
 
 
-def test_a_password_taken_away_ends_all_sessions(staff: Client, ana: User, token: str) -> None:
+def test_removing_the_password_ends_all_sessions(staff: Client, ana: User, token: str) -> None:
     address = reverse("admin:auth_user_password_change", args=[ana.pk])
     assert staff.post(address, {"usable_password": "false", "unset-password": ""}).status_code == 302
     ana.refresh_from_db()
@@ -108,12 +108,12 @@ def test_a_password_is_never_shown(staff: Client, ana: User) -> None:
     assert ana.password.split("$")[-1] not in shown
 
 
-def test_deactivate_and_reactivate_as_actions(staff: Client, root: User, ana: User, token: str) -> None:
+def test_actions_deactivate_and_reactivate_others(staff: Client, root: User, ana: User, token: str) -> None:
     assert act(staff, "deactivate", ana, root).status_code == 200
     ana.refresh_from_db()
     root.refresh_from_db()
     assert not ana.is_active
-    assert root.is_active, "nobody locks themselves out"
+    assert root.is_active, "staff cannot deactivate themselves"
     assert not is_signed_in(token)
     act(staff, "reactivate", ana)
     ana.refresh_from_db()
@@ -121,13 +121,13 @@ def test_deactivate_and_reactivate_as_actions(staff: Client, root: User, ana: Us
     assert not is_signed_in(token)
 
 
-def test_revoking_sessions_leaves_the_person_free_to_sign_in_again(staff: Client, ana: User, token: str) -> None:
+def test_after_revoking_sessions_the_user_may_sign_in_again(staff: Client, ana: User, token: str) -> None:
     act(staff, "revoke_sessions", ana)
     assert not is_signed_in(token)
     assert services.sign_in(username="ana", password=PASSWORD, address="10.0.0.1") == ana
 
 
-def test_one_session_is_revoked_and_the_other_lives(staff: Client, ana: User, token: str) -> None:
+def test_revoking_one_session_keeps_the_other(staff: Client, ana: User, token: str) -> None:
     other = services.open_session(user=ana, device_name="laptop")
     chosen = {"action": "revoke", "_selected_action": [str(other.session.pk)]}
     staff.post(reverse("admin:accounts_devicesession_changelist"), chosen)
@@ -156,7 +156,7 @@ def test_sessions_are_filtered_by_state_and_show_no_hash(staff: Client, ana: Use
         assert session.password_fingerprint not in shown
 
 
-def test_staff_without_all_rights_cannot_give_themselves_more(root: User, ana: User) -> None:
+def test_limited_staff_cannot_escalate_their_rights(root: User, ana: User) -> None:
     helper = person("helper", is_staff=True)
     helper.user_permissions.add(*Permission.objects.filter(codename__in=["change_user", "view_user", "add_user"]))
     client = Client()
@@ -174,7 +174,7 @@ def test_staff_without_all_rights_cannot_give_themselves_more(root: User, ana: U
     assert not ana.is_active
 
 
-def test_signing_in_to_the_admin_is_limited_like_every_sign_in(root: User, settings: Any) -> None:
+def test_admin_sign_in_attempts_are_limited(root: User, settings: Any) -> None:
     client, address = Client(), reverse("admin:login")
     for _ in range(settings.LIMITS.logins_per_account):
         assert b"correct username" in client.post(address, {"username": "root", "password": "guess"}).content
@@ -185,7 +185,7 @@ def test_signing_in_to_the_admin_is_limited_like_every_sign_in(root: User, setti
 
 
 @pytest.mark.parametrize("username", ["", "nobody"])
-def test_nobody_signs_in_to_the_admin(username: str) -> None:
+def test_an_unknown_username_cannot_sign_in_to_the_admin(username: str) -> None:
     answer = Client().post(reverse("admin:login"), {"username": username, "password": "root-password"})
     assert answer.status_code == 200
     assert answer.context["form"].errors

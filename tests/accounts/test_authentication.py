@@ -1,4 +1,4 @@
-"""Who asks over REST: bearer tokens, browser cookies with CSRF, and what each may name."""
+"""REST authentication: bearer tokens, browser cookies with CSRF, and access to sessions."""
 
 import uuid
 from typing import Any
@@ -22,7 +22,7 @@ def ana() -> User:
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser that visited the page, so that it has the CSRF cookie."""
+    """A browser that has loaded the page and so holds the CSRF cookie."""
     browser = Client(enforce_csrf_checks=True)
     browser.get("/")
     return browser
@@ -44,25 +44,25 @@ def me(client: Client, **headers: str) -> int:
     return client.get(f"{API}/users/me", headers=headers).status_code
 
 
-def test_a_token_is_given_once_and_names_its_device(client: Client) -> None:
+def test_a_token_authenticates_and_its_session_records_the_device(client: Client) -> None:
     answer = post(client, "/auth/login", {"username": "ana", "password": PASSWORD}, **{"X-Device-ID": "d" * 200})
     assert answer.status_code == 200
     token = answer.json()["token"]
     assert me(client, Authorization=f"Bearer {token}") == 200
     assert me(client, Authorization=f"bearer  {token} ") == 200
-    assert me(client, Authorization=f"Basic {token}") == 401, "the token alone is not enough"
+    assert me(client, Authorization=f"Basic {token}") == 401, "only the Bearer scheme is accepted"
     assert DeviceSession.objects.get().device_id == "d" * 128
     assert settings.SESSION_COOKIE_NAME not in client.cookies
 
 
 @pytest.mark.parametrize("credential", ["", "Bearer", "Bearer x", "Basic YTpi", "Token t", "Bearer \xff"])
-def test_no_other_credential_is_one(credential: str, client: Client) -> None:
+def test_an_invalid_credential_is_answered_401(credential: str, client: Client) -> None:
     answer = client.get(f"{API}/users/me", headers={"Authorization": credential})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_browser_gets_a_cookie_that_scripts_cannot_read_and_no_token(browser: Client) -> None:
+def test_a_browser_gets_an_httponly_cookie_and_no_token(browser: Client) -> None:
     answer = sign_in(browser, cookie=True)
     assert answer.json()["token"] is None
     cookie = browser.cookies[settings.SESSION_COOKIE_NAME]
@@ -86,7 +86,7 @@ def test_a_token_needs_no_csrf_token_even_beside_a_cookie(browser: Client) -> No
     assert post(browser, "/auth/logout", Authorization=f"Bearer {token}").status_code == 204
 
 
-def test_signing_in_makes_another_browser_session_and_csrf_token(browser: Client) -> None:
+def test_signing_in_again_renews_cookie_and_csrf_token(browser: Client) -> None:
     sign_in(browser, cookie=True)
     before = browser.cookies[settings.SESSION_COOKIE_NAME].value, csrf(browser)
     sign_in(browser, cookie=True)
@@ -101,7 +101,7 @@ def test_signing_up_by_cookie_signs_in(browser: Client) -> None:
     assert browser.get(f"{API}/users/me").json()["username"] == "ben"
 
 
-def test_signing_out_ends_the_session_and_the_cookie(browser: Client) -> None:
+def test_signing_out_ends_the_session_and_copies_of_its_cookie(browser: Client) -> None:
     sign_in(browser, cookie=True)
     copied = Client()
     copied.cookies[settings.SESSION_COOKIE_NAME] = browser.cookies[settings.SESSION_COOKIE_NAME].value
@@ -110,13 +110,13 @@ def test_signing_out_ends_the_session_and_the_cookie(browser: Client) -> None:
     assert DeviceSession.objects.get().revoked_at is not None
 
 
-def test_a_cookie_dies_with_its_device_session(browser: Client, ana: User) -> None:
+def test_a_cookie_is_refused_after_its_session_is_revoked(browser: Client, ana: User) -> None:
     sign_in(browser, cookie=True)
     services.revoke_all_sessions(user_id=ana.id)
     assert me(browser) == 401
 
 
-def test_a_cookie_s_value_names_a_session_or_none(browser: Client, ana: User) -> None:
+def test_a_cookie_value_finds_its_session_or_none(browser: Client, ana: User) -> None:
     sign_in(browser, cookie=True)
     services.open_session(user=person("ben"), with_token=False)
     found = selectors.session_of_cookie(browser.cookies[settings.SESSION_COOKIE_NAME].value)
@@ -126,7 +126,7 @@ def test_a_cookie_s_value_names_a_session_or_none(browser: Client, ana: User) ->
         assert selectors.session_of_cookie(value) is None
 
 
-def test_i_see_and_end_my_sessions_and_nobody_elses(client: Client) -> None:
+def test_users_list_and_end_only_their_own_sessions(client: Client) -> None:
     mine = {"Authorization": f"Bearer {sign_in(client).json()['token']}"}
     other = services.open_session(user=person("ben")).session.id
     (listed,) = client.get(f"{API}/auth/sessions", headers=mine).json()["results"]
@@ -137,7 +137,7 @@ def test_i_see_and_end_my_sessions_and_nobody_elses(client: Client) -> None:
     assert me(client, **mine) == 401
 
 
-def test_too_many_attempts_say_when_to_come_back(client: Client) -> None:
+def test_too_many_attempts_are_answered_with_retry_after(client: Client) -> None:
     for _ in range(settings.LIMITS.logins_per_account):
         assert sign_in(client, password="wrong").status_code == 401
     refused = sign_in(client)
@@ -159,7 +159,7 @@ def test_too_many_attempts_say_when_to_come_back(client: Client) -> None:
         ({"username": 7, "password": PASSWORD}, "username"),
     ],
 )
-def test_a_wrong_field_is_named(body: dict[str, Any], field: str, client: Client) -> None:
+def test_an_invalid_field_is_named_in_the_error(body: dict[str, Any], field: str, client: Client) -> None:
     refused = post(client, "/auth/register", body)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
     assert set(refused.json()["fields"]) == {field}

@@ -11,7 +11,7 @@ from tests.making import person
 pytestmark = pytest.mark.django_db
 
 
-def test_it_prints_a_token_that_works_and_nothing_else() -> None:
+def test_only_a_working_token_is_printed() -> None:
     ana, out = person("ana"), StringIO()
     call_command("create_token", "ANA", "--device-name", "cron", stdout=out)
     session = selectors.session_of_token(out.getvalue().strip())
@@ -19,7 +19,7 @@ def test_it_prints_a_token_that_works_and_nothing_else() -> None:
     assert (session.user, session.device_name) == (ana, "cron")
 
 
-def test_it_knows_nobody_unknown_or_deactivated() -> None:
+def test_an_unknown_or_deactivated_username_is_an_error() -> None:
     person("gone", is_active=False)
     for username in ("nobody", "gone"):
         with pytest.raises(CommandError, match=username):

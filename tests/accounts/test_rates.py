@@ -1,4 +1,4 @@
-"""How often somebody may change what is only theirs."""
+"""Rate limits for changes to one's own settings and blocks."""
 
 from typing import Any
 
@@ -16,25 +16,25 @@ def bearer(user: User) -> dict[str, str]:
     return {"Authorization": f"Bearer {open_session(user=user).token}"}
 
 
-def test_changes_of_one_s_own_have_an_allowance_for_each_person(limits: Any) -> None:
+def test_own_changes_share_one_limit_per_user(limits: Any) -> None:
     limits(own_changes_per_minute=1, own_changes_burst=3)
     ana, ben = person("ana"), person("ben")
     team = group(ana, ben)
     mine, theirs = bearer(ana), bearer(ben)
-    place = f"/api/v1/conversations/{team.id}/me"
+    membership = f"/api/v1/conversations/{team.id}/me"
 
-    def asks(headers: dict[str, str], method: str, path: str, body: Any = None) -> Any:
+    def request(headers: dict[str, str], method: str, path: str, body: Any = None) -> Any:
         return Client().generic(method, path, body or "", content_type="application/json", headers=headers)
 
-    assert asks(mine, "PATCH", place, '{"pinned": true}').status_code == 200
-    assert asks(mine, "POST", "/api/v1/users/block", f'{{"user_id": "{ben.id}"}}').status_code == 201
-    assert asks(mine, "DELETE", f"/api/v1/users/block/{ben.id}").status_code == 204
+    assert request(mine, "PATCH", membership, '{"pinned": true}').status_code == 200
+    assert request(mine, "POST", "/api/v1/users/block", f'{{"user_id": "{ben.id}"}}').status_code == 201
+    assert request(mine, "DELETE", f"/api/v1/users/block/{ben.id}").status_code == 204
     for method, path, body in (
-        ("PATCH", place, '{"pinned": false}'),
+        ("PATCH", membership, '{"pinned": false}'),
         ("POST", "/api/v1/users/block", f'{{"user_id": "{ben.id}"}}'),
         ("DELETE", f"/api/v1/users/block/{ben.id}", ""),
     ):
-        refused = asks(mine, method, path, body)
+        refused = request(mine, method, path, body)
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
         assert 50 < refused.json()["retry_after"] <= 60
-    assert asks(theirs, "PATCH", place, '{"pinned": true}').status_code == 200
+    assert request(theirs, "PATCH", membership, '{"pinned": true}').status_code == 200

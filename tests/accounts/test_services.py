@@ -21,7 +21,7 @@ def sign_up(username: str = "ana", password: str = PASSWORD, **fields: Any) -> U
 
 @pytest.mark.django_db
 class TestSigningUp:
-    def test_a_person_comes_to_be_and_the_password_is_only_a_hash(self) -> None:
+    def test_sign_up_creates_a_user_and_hashes_the_password(self) -> None:
         user = sign_up(email=" ana@example.org ", display_name=" Ana ")
         user.refresh_from_db()
         assert (user.username, user.email, user.display_name) == ("ana", "ana@example.org", "Ana")
@@ -37,33 +37,33 @@ class TestSigningUp:
         assert not User.objects.exists()
 
     @pytest.mark.parametrize("email", ["ana", "ana@", "a b@example.org"])
-    def test_what_is_no_email_address_is_refused(self, email: str) -> None:
+    def test_an_invalid_email_is_refused(self, email: str) -> None:
         with pytest.raises(Invalid, match="email"):
             sign_up(email=email)
 
     @pytest.mark.parametrize("taken", [{"username": "ANA"}, {"username": "ben", "email": "Ana@Example.org"}])
-    def test_names_and_addresses_are_taken_in_any_case(self, taken: dict[str, str]) -> None:
+    def test_usernames_and_emails_are_unique_ignoring_case(self, taken: dict[str, str]) -> None:
         sign_up(email="ana@example.org")
         with pytest.raises(DomainError) as refused:
             sign_up(**taken)
         assert refused.value.code == "conflict"
         assert set(refused.value.fields or ()) == {"email" if "email" in taken else "username"}
 
-    def test_the_name_that_is_taken_is_said_to_be_taken_whatever_it_is(self) -> None:
+    def test_a_taken_username_that_reads_email_is_reported_as_username(self) -> None:
         sign_up("email")
         with pytest.raises(DomainError) as refused:
             sign_up("EMAIL")
         assert set(refused.value.fields or ()) == {"username"}
 
-    def test_many_may_have_no_email_address(self) -> None:
+    def test_several_users_may_have_no_email(self) -> None:
         assert sign_up("ana").email == sign_up("ben").email == ""
 
-    def test_it_can_be_closed(self, settings: Any) -> None:
+    def test_sign_up_can_be_disabled(self, settings: Any) -> None:
         settings.SIGN_UP_ENABLED = False
         with pytest.raises(Forbidden):
             sign_up()
 
-    def test_an_address_signs_up_so_many_people_an_hour(self, limits: Any) -> None:
+    def test_sign_ups_are_limited_per_address_and_hour(self, limits: Any) -> None:
         limits(registrations_per_address_per_hour=2)
         sign_up("ana")
         sign_up("ben")
@@ -75,7 +75,7 @@ class TestSigningUp:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_want_one_name_at_once_one_gets_it() -> None:
+def test_concurrent_sign_ups_for_one_name_create_one_user() -> None:
     results = at_once([lambda: sign_up("Ana"), lambda: sign_up("ana")] * 3)
     assert sorted(getattr(result, "code", "made") for result in results) == ["conflict"] * 5 + ["made"]
 
@@ -86,10 +86,10 @@ class TestSigningIn:
     def ana(self) -> User:
         return person("ana")
 
-    def test_the_name_counts_in_any_case(self, ana: User) -> None:
+    def test_the_username_is_accepted_in_any_case(self, ana: User) -> None:
         assert services.sign_in(username="ANA", password=PASSWORD, address=HERE) == ana
 
-    def test_unknown_wrong_and_deactivated_look_the_same(self) -> None:
+    def test_unknown_wrong_and_deactivated_get_the_same_answer(self) -> None:
         person("gone", is_active=False)
         refusals = []
         for username, password in (("nobody", PASSWORD), ("ana", "wrong"), ("gone", PASSWORD)):
@@ -98,12 +98,12 @@ class TestSigningIn:
             refusals.append(refused.value.body())
         assert refusals[0] == refusals[1] == refusals[2]
 
-    def test_an_account_without_a_password_has_no_door(self) -> None:
+    def test_an_account_without_a_password_cannot_sign_in(self) -> None:
         User.objects.create_user("bot")
         with pytest.raises(WrongCredentials):
             services.sign_in(username="bot", password="", address=HERE)
 
-    def test_attempts_are_limited_per_account_whatever_the_address_and_the_case(self, limits: Any) -> None:
+    def test_attempts_are_limited_per_account_across_addresses_and_case(self, limits: Any) -> None:
         limits(logins_per_account=3)
         for number, username in enumerate(("ana", "Ana", "aNa")):
             with pytest.raises(WrongCredentials):
@@ -111,13 +111,13 @@ class TestSigningIn:
         with pytest.raises(TooManyAttempts):
             services.sign_in(username="ana", password=PASSWORD, address="192.0.2.99")
 
-    def test_letters_that_only_look_alike_are_other_names(self, limits: Any) -> None:
-        """In upper case a dotless i equals an I: it would be a second set of attempts at the same account."""
+    def test_lookalike_letters_are_another_username(self, limits: Any) -> None:
+        """A dotless i in upper case equals I: with it, one account could be tried under two counters."""
         person("lisi")
         with pytest.raises(WrongCredentials):
             services.sign_in(username="l\u0131\u017f\u0131", password=PASSWORD, address=HERE)
 
-    def test_attempts_are_limited_per_address_whatever_the_account(self, limits: Any) -> None:
+    def test_attempts_are_limited_per_address_across_accounts(self, limits: Any) -> None:
         limits(logins_per_address=3)
         for username in ("ana", "ben", "cleo"):
             with pytest.raises(WrongCredentials):
@@ -127,7 +127,7 @@ class TestSigningIn:
         assert 0 < (refused.value.retry_after or 0) <= 15 * 60
         assert services.sign_in(username="ana", password=PASSWORD, address="192.0.2.8")
 
-    def test_the_next_window_is_a_new_chance(self, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_attempts_are_allowed_again_in_the_next_window(self, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         limits(logins_per_account=1)
         services.sign_in(username="ana", password=PASSWORD, address=HERE)
         with pytest.raises(TooManyAttempts) as refused:
@@ -138,7 +138,7 @@ class TestSigningIn:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_attempts_made_at_once_are_all_counted(limits: Any) -> None:
+def test_concurrent_attempts_are_all_counted(limits: Any) -> None:
     limits(logins_per_account=5)
     person("ana")
     results = at_once([lambda: services.sign_in(username="ana", password="wrong", address=HERE)] * 16)
@@ -147,7 +147,7 @@ def test_attempts_made_at_once_are_all_counted(limits: Any) -> None:
 
 @pytest.fixture
 def cache_away(settings: Any) -> Iterator[None]:
-    """A cache server that nobody runs."""
+    """A cache server that does not run."""
     there = settings.CACHES["default"]
     settings.CACHES = {"default": {**there, "LOCATION": "redis://127.0.0.1:1/0"}}
     yield
@@ -156,7 +156,7 @@ def cache_away(settings: Any) -> Iterator[None]:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("cache_away")
-def test_an_attempt_that_cannot_be_counted_is_refused_for_now() -> None:
+def test_without_the_cache_attempts_get_try_again() -> None:
     person("ana")
     with pytest.raises(TryAgain):
         services.sign_in(username="ana", password=PASSWORD, address=HERE)
@@ -165,7 +165,7 @@ def test_an_attempt_that_cannot_be_counted_is_refused_for_now() -> None:
 
 
 @pytest.mark.django_db
-def test_an_attempt_whose_window_ends_meanwhile_counts_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_that_ends_during_counting_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     count = cache.incr
 
     def ends_first(key: str) -> int:

@@ -1,4 +1,4 @@
-"""Sessions of devices: opened, used, listed, ended, purged."""
+"""Device sessions: opened, used, listed, ended, purged."""
 
 import datetime
 from typing import Any
@@ -34,16 +34,16 @@ class TestSessions:
         assert len(token) >= 43, "256 bits"
 
     @pytest.mark.parametrize("token", ["", "x", "\x00", "ü" * 300])
-    def test_no_other_text_opens_it(self, ana: User, token: str) -> None:
+    def test_an_invalid_token_finds_no_session(self, ana: User, token: str) -> None:
         services.open_session(user=ana)
         services.open_session(user=ana, with_token=False)
         assert selectors.session_of_token(token) is None
 
-    def test_nobody_is_found_without_asking_when_there_is_no_id(self, django_assert_num_queries: Any) -> None:
+    def test_looking_up_no_id_needs_no_query(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0):
             assert selectors.session_of_id(None) is None
 
-    def test_it_ends_when_it_is_revoked_and_only_it(self, ana: User) -> None:
+    def test_revoking_ends_only_the_named_session(self, ana: User) -> None:
         one, two = services.open_session(user=ana), services.open_session(user=ana)
         services.revoke_session(user_id=ana.id, session_id=one.session.id)
         services.revoke_session(user_id=ana.id, session_id=one.session.id)
@@ -51,13 +51,13 @@ class TestSessions:
         assert selectors.session_of_token(str(two.token)) is not None
         assert selectors.ended_sessions([str(one.session.id), str(two.session.id)]) == {str(one.session.id)}
 
-    def test_nobody_ends_the_session_of_somebody_else(self, ana: User) -> None:
+    def test_another_users_session_cannot_be_revoked(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         with pytest.raises(NotFound):
             services.revoke_session(user_id=person("ben").id, session_id=opened.session.id)
         assert selectors.session_of_token(str(opened.token)) is not None
 
-    def test_all_end_when_the_person_is_deactivated_and_stay_ended(self, ana: User) -> None:
+    def test_deactivation_ends_all_sessions_for_good(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         services.deactivate_user(user_id=ana.id)
         assert selectors.session_of_token(str(opened.token)) is None
@@ -65,28 +65,28 @@ class TestSessions:
         assert selectors.session_of_token(str(opened.token)) is None
         assert services.sign_in(username="ana", password=PASSWORD, address=HERE)
 
-    def test_none_counts_while_its_person_is_inactive_by_whatever_way(self, ana: User) -> None:
+    def test_sessions_are_invalid_while_the_user_row_is_inactive(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         User.objects.filter(id=ana.id).update(is_active=False)
         assert selectors.session_of_token(str(opened.token)) is None
         assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
 
-    def test_all_end_when_the_password_changes_by_whatever_way(self, ana: User) -> None:
+    def test_saving_a_new_password_ends_all_sessions(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         ana.set_password("another horse")
         ana.save()
         assert selectors.session_of_token(str(opened.token)) is None
         assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
 
-    def test_none_counts_though_the_password_changed_behind_our_back(self, ana: User) -> None:
+    def test_a_password_changed_in_the_database_invalidates_sessions(self, ana: User) -> None:
         opened = services.open_session(user=ana)
         User.objects.filter(id=ana.id).update(password=make_password("another horse"))
         ana.refresh_from_db()
         assert selectors.session_of_token(str(opened.token)) is None
         assert selectors.ended_sessions([str(opened.session.id)]) == {str(opened.session.id)}
-        assert selectors.sessions_of(ana, current=None) == [], "what has ended is not listed"
+        assert selectors.sessions_of(ana, current=None) == [], "an ended session is not listed"
 
-    def test_a_browser_s_session_ends_with_its_cookie_and_a_token_never_runs_out(self, ana: User) -> None:
+    def test_browser_sessions_expire_with_the_cookie_and_tokens_never(self, ana: User) -> None:
         phone = services.open_session(user=ana).session
         browser = services.open_session(user=ana, with_token=False).session
         both = [str(phone.id), str(browser.id)]
@@ -107,7 +107,7 @@ class TestSessions:
         purge_sessions()
         assert list(DeviceSession.objects.all()) == [phone]
 
-    def test_use_is_noted_but_not_each_time(self, ana: User, django_assert_num_queries: Any) -> None:
+    def test_last_use_is_saved_every_five_minutes(self, ana: User, django_assert_num_queries: Any) -> None:
         opened, _ = services.open_session(user=ana), services.open_session(user=ana)
         token = str(opened.token)
         with django_assert_num_queries(1):
@@ -119,7 +119,7 @@ class TestSessions:
         a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
         assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
 
-    def test_use_by_a_socket_is_noted_likewise(self, ana: User, django_assert_num_queries: Any) -> None:
+    def test_use_by_a_socket_is_saved_every_five_minutes(self, ana: User, django_assert_num_queries: Any) -> None:
         opened, _ = services.open_session(user=ana), services.open_session(user=ana)
         for minutes, queries in ((4.9, 1), (5.1, 2)):
             DeviceSession.objects.update(last_used_at=timezone.now() - datetime.timedelta(minutes=minutes))
@@ -128,7 +128,7 @@ class TestSessions:
         a_moment_ago = timezone.now() - datetime.timedelta(minutes=1)
         assert list(DeviceSession.objects.filter(last_used_at__gt=a_moment_ago)) == [opened.session]
 
-    def test_they_are_listed_newest_first_with_the_one_that_asks(self, ana: User) -> None:
+    def test_sessions_are_listed_newest_first_and_the_current_one_marked(self, ana: User) -> None:
         first = services.open_session(user=ana, device_name="phone").session
         services.open_session(user=ana, device_name="laptop")
         gone = services.open_session(user=ana).session
@@ -136,13 +136,13 @@ class TestSessions:
         listed = selectors.sessions_of(ana, current=first.id)
         assert [(session.device_name, session.current) for session in listed] == [("laptop", False), ("phone", True)]
 
-    def test_those_of_one_moment_are_listed_in_the_order_of_their_ids(self, ana: User) -> None:
+    def test_sessions_of_the_same_moment_are_listed_by_id(self, ana: User) -> None:
         opened = [services.open_session(user=ana).session for _ in range(3)]
         DeviceSession.objects.update(created_at=timezone.now())
         listed = [session.id for session in selectors.sessions_of(ana, current=None)]
         assert listed == sorted((session.id for session in opened), reverse=True)
 
-    def test_ended_ones_are_purged_when_they_are_old(self, ana: User) -> None:
+    def test_old_ended_sessions_are_purged(self, ana: User) -> None:
         old, young = (services.open_session(user=ana).session for _ in range(2))
         services.open_session(user=ana)
         services.revoke_session(user_id=ana.id, session_id=young.id)
@@ -151,7 +151,7 @@ class TestSessions:
         assert DeviceSession.objects.count() == 2
         assert not DeviceSession.objects.filter(id=old.id).exists()
 
-    def test_a_browser_s_session_is_purged_when_it_ran_out(self) -> None:
+    def test_expired_browser_sessions_are_purged(self) -> None:
         for name, days in (("old", -1), ("young", 1)):
             ends = timezone.now() + datetime.timedelta(days=days)
             Session.objects.create(session_key=name, session_data="", expire_date=ends)
@@ -160,13 +160,13 @@ class TestSessions:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_end_names_the_sessions_that_ended_and_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr(services, "announce", told.extend)
+def test_ending_all_sessions_announces_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    announced: list[Any] = []
+    monkeypatch.setattr(services, "announce", announced.extend)
     ana = person("ana")
-    assert told == [], "whoever is new has nothing to end"
+    assert announced == [], "creating a user ends no session"
     sessions = [services.open_session(user=ana).session for _ in range(2)]
     assert services.revoke_all_sessions(user_id=ana.id) == 2
-    assert sorted(ended.session_id for ended in told) == sorted(str(session.id) for session in sessions)
+    assert sorted(ended.session_id for ended in announced) == sorted(str(session.id) for session in sessions)
     assert services.revoke_all_sessions(user_id=ana.id) == 0
-    assert len(told) == 2
+    assert len(announced) == 2

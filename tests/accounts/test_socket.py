@@ -1,4 +1,4 @@
-"""What the socket learns of a credential: whose it is and which session, or nothing."""
+"""The socket's authenticator: a credential gives user and session, or nothing."""
 
 import pytest
 from django.conf import settings
@@ -14,7 +14,7 @@ from tests.making import PASSWORD, people, person
 pytestmark = pytest.mark.django_db
 
 
-def test_a_token_names_its_person_and_its_session() -> None:
+def test_tokens_resolve_to_user_and_session() -> None:
     ana, ben = people("ana", "ben")
     opened = services.open_session(user=ana)
     others = services.open_session(user=ben)
@@ -23,7 +23,7 @@ def test_a_token_names_its_person_and_its_session() -> None:
     assert found == [mine, None, Identity(user_id=str(ben.id), session_id=str(others.session.id)), mine]
 
 
-def test_no_token_of_a_session_that_ended_is_recognised() -> None:
+def test_tokens_of_ended_sessions_are_refused() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     opened = [services.open_session(user=each) for each in (ana, ben, cleo)]
     services.revoke_session(user_id=cleo.id, session_id=opened[2].session.id)
@@ -32,7 +32,7 @@ def test_no_token_of_a_session_that_ended_is_recognised() -> None:
     assert registry.authenticator().by_tokens([str(each.token) for each in opened]) == [None] * 3
 
 
-def test_a_browsers_cookie_does_the_same(client: Client) -> None:
+def test_a_cookie_resolves_to_user_and_session(client: Client) -> None:
     ana = person("ana")
     body = {"username": "ana", "password": PASSWORD, "cookie": True}
     client.post("/api/v1/auth/login", body, content_type="application/json")
@@ -41,7 +41,7 @@ def test_a_browsers_cookie_does_the_same(client: Client) -> None:
     assert registry.authenticator().by_cookie("another") is None
 
 
-def test_those_that_ended_are_told_from_those_that_live() -> None:
+def test_only_ended_sessions_are_reported_as_ended() -> None:
     ana = person("ana")
     living, ended = services.open_session(user=ana).session, services.open_session(user=ana).session
     services.revoke_session(user_id=ana.id, session_id=ended.id)

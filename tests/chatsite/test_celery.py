@@ -1,4 +1,4 @@
-"""The worker: inside the server process of the embedded profile, and what it asks of the system."""
+"""The worker embedded in the server process, and the CPU priority that a worker asks for."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from celery import Celery
 from chatsite import celery
 
 
-def test_the_settings_are_read_before_there_is_a_second_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_before_a_second_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Celery("fresh", set_as_current=False)
     app.config_from_object({"broker_url": "memory://", "beat_schedule_filename": "chosen"})
     read = []
@@ -20,9 +20,9 @@ def test_the_settings_are_read_before_there_is_a_second_thread(monkeypatch: pyte
     assert read == [True, True]
 
 
-@pytest.mark.parametrize(("refused", "asked"), [([], 1), ([BlockingIOError] * 2, 3), ([PermissionError], 1)])
-def test_a_worker_asks_again_for_less_when_linux_is_asked_too_often(
-    monkeypatch: pytest.MonkeyPatch, refused: list[type[OSError]], asked: int
+@pytest.mark.parametrize(("refused", "attempts"), [([], 1), ([BlockingIOError] * 2, 3), ([PermissionError], 1)])
+def test_a_worker_asks_again_for_low_priority_when_linux_is_busy(
+    monkeypatch: pytest.MonkeyPatch, refused: list[type[OSError]], attempts: int
 ) -> None:
     answers, written = iter(refused), []
 
@@ -37,4 +37,4 @@ def test_a_worker_asks_again_for_less_when_linux_is_asked_too_often(
     monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
     monkeypatch.setattr(time, "sleep", lambda _: None)
     celery._give_way()
-    assert written == ["10"] * asked
+    assert written == ["10"] * attempts

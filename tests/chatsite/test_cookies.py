@@ -1,4 +1,4 @@
-"""Cookies that were made to take long."""
+"""Parsing of cookies, also of those made to take long."""
 
 import time
 from http import cookies
@@ -11,7 +11,7 @@ from chatsite.server.cookies import unquote
 
 
 @pytest.mark.parametrize("escaped", ["\\\\", "\\1", '\\"', "\\054"])
-def test_a_long_quoted_cookie_is_read_in_no_time(escaped: str) -> None:
+def test_a_long_quoted_cookie_is_parsed_fast(escaped: str) -> None:
     begun = time.thread_time()
     parse_cookie(f'a="{escaped * 20_000}"')
     assert time.thread_time() - begun < 0.5
@@ -20,6 +20,6 @@ def test_a_long_quoted_cookie_is_read_in_no_time(escaped: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", '"', '""', "plain", '"a', 'a"', '"a b"', 'comma, semicolon; "quotes" and \\ äöü\n', "\\", "\x00\x7f"]
 )
-def test_it_reads_what_python_writes(value: str) -> None:
+def test_a_cookie_written_by_python_is_read_back(value: str) -> None:
     _, written = cookies.SimpleCookie().value_encode(value)
     assert unquote(written) == value

@@ -1,4 +1,4 @@
-"""A server process looks through all its objects seldom, after some minutes: connections that ended leave nothing."""
+"""A server process rarely runs full garbage collections, so ended connections must leave no reference cycles."""
 
 import asyncio
 import gc
@@ -22,17 +22,17 @@ from tests.waiting import until
 Ending = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
 
 
-def test_it_collects_when_time_has_gone_by_and_then_not_at_once_again() -> None:
+def test_full_collections_are_separated_by_the_interval() -> None:
     clock, collected = Clock(), list[float]()
-    begun = clock.now
+    start = clock.now
     collector = Collector(lambda: collected.append(clock.now), clock.monotonic)
     for seconds in (0, SECONDS - 1, SECONDS, SECONDS + 1, 2 * SECONDS):
-        clock.now = begun + seconds
+        clock.now = start + seconds
         collector.look()
-    assert collected == [begun + SECONDS, begun + 2 * SECONDS]
+    assert collected == [start + SECONDS, start + 2 * SECONDS]
 
 
-def test_it_takes_the_place_of_pythons_own_rule() -> None:
+def test_the_collector_replaces_pythons_own_thresholds() -> None:
     collector, thresholds = Collector(), gc.get_threshold()
     ticks = registry.ticks[:]
     try:
@@ -46,11 +46,11 @@ def test_it_takes_the_place_of_pythons_own_rule() -> None:
         registry.ticks[:] = ticks
 
 
-# --- What a connection leaves -------------------------------------------------------------
+# --- Ended connections ----------------------------------------------------------------------
 
 
 async def answers(scope: Any, receive: Any, send: Any) -> None:
-    """An application that answers one frame."""
+    """An application that answers each frame with one frame."""
     write = scope["extensions"].get(WRITE_EXTENSION, {}).get("write")
     await receive()
     await send({"type": "websocket.accept"})
@@ -58,40 +58,41 @@ async def answers(scope: Any, receive: Any, send: Any) -> None:
         write(b"\x81\x02{}")
 
 
-async def hangs_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def aborts(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def says_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
     assert (await reader.read())[:1] == b"\x88"
 
 
-async def talks_then_hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def exchanges_frames_then_aborts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"\x81\x82\0\0\0\0{}")
     assert await reader.readexactly(4) == b"\x81\x02{}"
     writer.transport.abort()
 
 
-async def announces_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def announces_a_too_large_frame(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"\x81\xff" + (2**30).to_bytes(8, "big") + b"\0\0\0\0")
     assert (await reader.read())[:1] == b"\x88"
 
 
-async def breaks_the_rules(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def sends_an_invalid_frame(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"\xff\xff\xff\xff")
     assert (await reader.read())[:1] == b"\x88"
 
 
 @pytest.fixture
-async def address() -> AsyncIterator[tuple[int, WeakSet[asyncio.Protocol]]]:
-    """The port of a server, and the connections of both protocols that still exist there."""
-    alive = WeakSet[asyncio.Protocol]()
+async def address() -> AsyncIterator[tuple[int, WeakSet[object]]]:
+    """The port of a server, and the set of its living connection objects."""
+    alive = WeakSet[object]()
 
     class Socket(ReadyFrameProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             alive.add(self)
+            alive.add(self.conn)
 
     def connection() -> GuardedHttpProtocol:
         protocol = GuardedHttpProtocol(config=config, server_state=ServerState(), app_state={})
@@ -110,11 +111,11 @@ async def address() -> AsyncIterator[tuple[int, WeakSet[asyncio.Protocol]]]:
 
 @pytest.mark.parametrize(
     "ends",
-    [hangs_up, says_goodbye, talks_then_hangs_up, announces_too_much, breaks_the_rules],
+    [aborts, closes, exchanges_frames_then_aborts, announces_a_too_large_frame, sends_an_invalid_frame],
     ids=lambda f: f.__name__,
 )
-async def test_a_connection_that_ended_leaves_nothing_to_look_for(
-    address: tuple[int, WeakSet[asyncio.Protocol]], ends: Ending
+async def test_an_ended_connection_leaves_no_reference_cycle(
+    address: tuple[int, WeakSet[object]], ends: Ending
 ) -> None:
     port, alive = address
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""Load data: as much as was asked for, by all the rules of the product, the same from one seed, and never twice."""
+"""Load data: the amount asked for, valid by all rules of the product, reproducible from its seed, written only once."""
 
 import uuid
 from io import StringIO
@@ -23,7 +23,7 @@ from messaging.services.send import send_message
 from tests.harness.product import manage
 from tests.making import person
 
-# VACUUM runs in no transaction.
+# VACUUM cannot run in a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
 TABLES = (User, Conversation, Participant, Event, Message, ReceiptChange)
 
@@ -36,7 +36,7 @@ def generate(**options: Any) -> str:
 
 
 def rows() -> list[list[dict[str, Any]]]:
-    """Return everything but the numbers that the database gives out."""
+    """Return all rows, without the ids that the database numbers itself."""
     numbered = {Participant, Event, ReceiptChange}
     found = []
     for model in TABLES:
@@ -53,7 +53,7 @@ def definitions() -> list[Any]:
         return indices + cursor.fetchall()
 
 
-def test_it_writes_what_was_asked_for_and_all_of_it_holds() -> None:
+def test_the_amount_asked_for_is_written_without_faults() -> None:
     before = definitions()
     assert "3,000 messages of 40 people in 100 conversations" in generate()
     assert definitions() == before
@@ -63,25 +63,22 @@ def test_it_writes_what_was_asked_for_and_all_of_it_holds() -> None:
     assert Conversation.objects.filter(type="group").count() == Message.objects.filter(message_type="system").count()
 
 
-def test_every_mark_is_where_its_moves_end() -> None:
+def test_every_position_is_where_its_receipt_changes_end() -> None:
     generate()
     kinds = {"delivered": "last_delivered_sequence", "read": "last_read_sequence"}
-    for kind, mark in kinds.items():
-        marks = dict(Participant.objects.exclude(**{mark: 0}).values_list("pk", mark))
+    for kind, position in kinds.items():
+        positions = dict(Participant.objects.exclude(**{position: 0}).values_list("pk", position))
         moves: dict[int, list[ReceiptChange]] = {}
-        participants = {
-            (participant.conversation_id, participant.user_id): participant.pk
-            for participant in Participant.objects.all()
-        }
+        members = {(member.conversation_id, member.user_id): member.pk for member in Participant.objects.all()}
         for move in ReceiptChange.objects.filter(kind=kind).order_by("id"):
-            moves.setdefault(participants[move.conversation_id, move.user_id], []).append(move)
-        assert {participant: chain[-1].up_to_sequence for participant, chain in moves.items()} == marks
+            moves.setdefault(members[move.conversation_id, move.user_id], []).append(move)
+        assert {member: chain[-1].up_to_sequence for member, chain in moves.items()} == positions
         for chain in moves.values():
             assert [0, *(move.up_to_sequence for move in chain[:-1])] == [move.from_sequence for move in chain]
             assert [move.moved_at for move in chain] == sorted(move.moved_at for move in chain)
 
 
-def test_the_moments_of_a_log_rise_with_its_sequence() -> None:
+def test_times_of_a_log_rise_with_its_sequence() -> None:
     generate()
     last: dict[uuid.UUID, Any] = {}
     for event in Event.objects.order_by("conversation_id", "sequence"):
@@ -90,27 +87,22 @@ def test_the_moments_of_a_log_rise_with_its_sequence() -> None:
     assert dict(Conversation.objects.values_list("id", "updated_at")) == last
 
 
-def test_somebody_reads_and_writes_on_in_it() -> None:
+def test_generated_conversations_can_be_read_and_written() -> None:
     generate()
-    participant = Participant.objects.filter(
-        last_read_sequence__lt=F("last_delivered_sequence"), last_read_sequence__gt=0
-    )[0]
-    reader = participant.user_id
+    row = Participant.objects.filter(last_read_sequence__lt=F("last_delivered_sequence"), last_read_sequence__gt=0)[0]
+    reader = row.user_id
     page = conversation_page(reader, ConversationListQuery(limit=200))
-    shown = next(each for each in page.results if each.id == participant.conversation_id)
+    shown = next(each for each in page.results if each.id == row.conversation_id)
     assert shown.unread_count > 0
     assert shown.last_message is not None
-    messages = history(reader, participant.conversation_id, HistoryQuery(limit=200)).results
-    head = Conversation.objects.get(id=participant.conversation_id).last_sequence
+    messages = history(reader, row.conversation_id, HistoryQuery(limit=200)).results
+    head = Conversation.objects.get(id=row.conversation_id).last_sequence
     assert messages[0].sequence == head
-    assert (
-        send_message(Send(participant.conversation_id, reader, uuid.uuid4(), content="still there?")).sequence
-        == head + 1
-    )
+    assert send_message(Send(row.conversation_id, reader, uuid.uuid4(), content="still there?")).sequence == head + 1
     assert list(faults()) == []
 
 
-def test_a_repetition_of_a_generated_send_is_known() -> None:
+def test_a_repeated_generated_send_is_recognised() -> None:
     generate()
     message = Message.objects.exclude(sender=None)[0]
     again = Send(
@@ -124,15 +116,15 @@ def test_a_repetition_of_a_generated_send_is_known() -> None:
     assert sent.message_id == message.id
 
 
-def test_messages_lie_as_they_would_have_come() -> None:
-    """Not conversation by conversation: what a page of history reads lies apart, as in a table that grew."""
+def test_messages_of_a_conversation_are_spread_over_the_table() -> None:
+    """Messages are not stored conversation by conversation: those of one are spread, as in a table that grew."""
     generate()
     largest = Conversation.objects.order_by("-message_count")[0]
     span = Event.objects.filter(conversation=largest).exclude(sequence=1).aggregate(least=Min("id"), most=Max("id"))
     assert span["most"] - span["least"] > 2_000
 
 
-def test_the_same_seed_gives_the_same_and_another_one_something_else() -> None:
+def test_the_same_seed_gives_the_same_data() -> None:
     generate(seed=7)
     first = rows()
     call_command("flush", interactive=False)
@@ -143,14 +135,14 @@ def test_the_same_seed_gives_the_same_and_another_one_something_else() -> None:
     assert rows()[4] != first[4]
 
 
-def test_it_leaves_a_database_with_people_alone() -> None:
+def test_a_database_with_users_is_refused() -> None:
     person("ana")
     with pytest.raises(CommandError, match="people in this database already"):
         generate()
     assert not Message.objects.exists()
 
 
-def test_after_a_failure_nothing_is_there() -> None:
+def test_a_failure_leaves_no_rows() -> None:
     before = definitions()
 
     def fail(what: str, done: int, _of: int) -> None:
@@ -171,19 +163,19 @@ def test_after_a_failure_nothing_is_there() -> None:
         ({"users": 4, "conversations": 100}, "4 people make 4 different pairs: too few for 90"),
     ],
 )
-def test_what_cannot_be_is_refused(options: dict[str, int], why: str) -> None:
+def test_impossible_amounts_are_refused(options: dict[str, int], why: str) -> None:
     with pytest.raises(CommandError, match=why):
         generate(**options)
 
 
 @pytest.mark.parametrize(("users", "conversations"), [(3, 3), (5, 11), (20, 150)])
-def test_few_people_in_many_conversations_are_all_in_different_ones(users: int, conversations: int) -> None:
+def test_few_users_in_many_conversations_cause_no_faults(users: int, conversations: int) -> None:
     generate(messages=0, users=users, conversations=conversations)
     assert Conversation.objects.count() == conversations
     assert list(faults()) == []
 
 
-def test_without_a_yes_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_confirmation_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", lambda question: "no" if "3,000 invented messages" in question else "yes")
     with pytest.raises(CommandError, match="Nothing was written"):
         call_command("generate_load_data", messages=3_000, users=40, conversations=100)

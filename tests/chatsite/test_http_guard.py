@@ -1,4 +1,4 @@
-"""Who comes too often is refused; the others pass the turnstile in order, one by one or a few in each turn."""
+"""Upgrades: devices that connect too often are refused; the others pass the turnstile in order and in small numbers."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from chatsite.server.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, G
 from tests.waiting import until
 
 
-async def test_of_a_herd_each_turn_lets_a_few_in_and_nobody_overtakes() -> None:
+async def test_a_herd_passes_in_order_a_few_each_turn() -> None:
     turnstile = Turnstile()
     through: list[int] = []
     for number in range(HERD + 3 * UPGRADES_IN_A_TURN):
@@ -27,7 +27,7 @@ async def test_of_a_herd_each_turn_lets_a_few_in_and_nobody_overtakes() -> None:
     assert through == list(range(len(through)))
 
 
-async def test_a_few_are_let_in_one_after_the_other_with_a_rest_between() -> None:
+async def test_a_few_upgrades_pass_one_by_one_with_pauses() -> None:
     turnstile = Turnstile()
     through: list[float] = []
     done = asyncio.Event()
@@ -36,12 +36,12 @@ async def test_a_few_are_let_in_one_after_the_other_with_a_rest_between() -> Non
         turnstile.enter(lambda: through.append(time.perf_counter() - begun))
     turnstile.enter(done.set)
     await asyncio.sleep(REST_SECONDS / 2)
-    assert len(through) == 1, "the first need not wait"
+    assert len(through) == 1, "the first does not wait"
     await asyncio.wait_for(done.wait(), 5)
-    assert all(at >= number * (REST_SECONDS - 0.002) for number, at in enumerate(through)), "timers count milliseconds"
+    assert all(at >= number * (REST_SECONDS - 0.002) for number, at in enumerate(through)), "timers have milliseconds"
 
 
-async def test_one_that_fails_stops_nobody_else() -> None:
+async def test_a_failing_upgrade_stops_no_other() -> None:
     turnstile = Turnstile()
     failures: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
@@ -52,17 +52,17 @@ async def test_one_that_fails_stops_nobody_else() -> None:
     assert {type(failure["exception"]) for failure in failures} == {ZeroDivisionError}
 
 
-async def test_who_comes_later_is_let_in_too() -> None:
+async def test_an_idle_turnstile_lets_later_upgrades_pass() -> None:
     turnstile = Turnstile()
     for _ in range(3):
         through = asyncio.Event()
         turnstile.enter(through.set)
         await asyncio.wait_for(through.wait(), 5)
-        await asyncio.sleep(2 * REST_SECONDS)  # the next comes when nobody rests
+        await asyncio.sleep(2 * REST_SECONDS)  # the next arrives when the turnstile is idle
 
 
-@pytest.mark.parametrize("waits", [(2.5,), (0.0, 2.5)], ids=["at once", "when its turn comes"])
-async def test_for_a_device_that_comes_too_often_no_socket_is_made(
+@pytest.mark.parametrize("waits", [(2.5,), (0.0, 2.5)], ids=["refused at once", "refused at its turn"])
+async def test_a_device_that_connects_too_often_is_answered_429(
     waits: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[bytes, bytes]] = []

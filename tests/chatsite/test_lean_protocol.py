@@ -1,4 +1,4 @@
-"""The lean stand-ins for asyncio's queue and event behave as those do, for what uvicorn asks of them."""
+"""The lean replacements of asyncio's queue and event behave like them in everything that uvicorn uses."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 from chatsite.server.lean_protocol import Gate, Inbox
 
 
-async def test_an_inbox_gives_messages_in_order_and_waits_for_the_next() -> None:
+async def test_an_inbox_returns_messages_in_order_and_waits() -> None:
     inbox = Inbox()
     assert inbox.empty()
     inbox.put_nowait(1)
@@ -22,7 +22,7 @@ async def test_an_inbox_gives_messages_in_order_and_waits_for_the_next() -> None
     assert await inbox.get() == 4
 
 
-async def test_a_reader_that_gives_up_takes_no_message_along() -> None:
+async def test_a_cancelled_reader_takes_no_message() -> None:
     inbox = Inbox()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(inbox.get(), 0.01)
@@ -37,7 +37,7 @@ async def test_a_reader_that_gives_up_takes_no_message_along() -> None:
     assert await inbox.get() == "kept, too"
 
 
-async def test_a_gate_lets_everybody_through_who_waited() -> None:
+async def test_setting_a_gate_releases_all_waiters() -> None:
     gate = Gate()
     await gate.wait()
     gate.clear()

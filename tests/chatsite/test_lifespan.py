@@ -1,4 +1,4 @@
-"""The last that a server process does."""
+"""The shutdown hooks of a server process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,16 +12,16 @@ from realtime.wire.errors import TryAgain
 
 
 @pytest.fixture
-def last_words(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[None]]]:
-    words: list[Callable[[], Awaitable[None]]] = []
-    monkeypatch.setattr(registry, "last_words", words)
-    return words
+def shutdown_hooks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[None]]]:
+    hooks: list[Callable[[], Awaitable[None]]] = []
+    monkeypatch.setattr(registry, "last_words", hooks)
+    return hooks
 
 
-async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
-    last_words: list[Callable[[], Awaitable[None]]], monkeypatch: pytest.MonkeyPatch
+async def test_failing_and_slow_shutdown_hooks_do_not_stop_the_others(
+    shutdown_hooks: list[Callable[[], Awaitable[None]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    written: list[str] = []
 
     async def away() -> None:
         raise TryAgain
@@ -33,18 +33,18 @@ async def test_what_cannot_be_written_in_the_end_holds_nobody_up(
         await asyncio.sleep(60)
 
     async def good() -> None:
-        said.append("written")
+        written.append("written")
 
     monkeypatch.setattr(lifespan, "LAST_WORDS_SECONDS", 0.05)
-    last_words += [away, broken, slow, good]
-    asked, answers = [{"type": "lifespan.shutdown"}], []
+    shutdown_hooks += [away, broken, slow, good]
+    messages, answers = [{"type": "lifespan.shutdown"}], []
 
     async def receive() -> dict[str, str]:
-        return asked.pop()
+        return messages.pop()
 
     async def send(message: dict[str, str]) -> None:
         answers.append(message["type"])
 
     await lifespan.lifespan({}, receive, send)
-    assert said == ["written"]
+    assert written == ["written"]
     assert answers == ["lifespan.shutdown.complete"]

@@ -1,4 +1,4 @@
-"""The threads that requests borrow."""
+"""The threads in which Django answers requests."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from tests.waiting import until
 
 
 class Handler(OneHopHandler):
-    """Notes the thread and the connection object of each request, and waits there until all are here."""
+    """Records thread and database connection of each request, after waiting for `together` requests."""
 
     def __init__(self, together: int) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class Handler(OneHopHandler):
         return HttpResponse()
 
 
-async def asks(handler: OneHopHandler, path: str = "/", until_it_leaves: asyncio.Event | None = None) -> int | None:
-    """Make a request as uvicorn does; return the status.
+async def request(handler: OneHopHandler, path: str = "/", until_it_leaves: asyncio.Event | None = None) -> int | None:
+    """Make a request as uvicorn does and return the status, or None without an answer.
 
-    When it is answered, and when `until_it_leaves` is set before, its client counts as gone.
+    The client disconnects after the answer, or when `until_it_leaves` is set.
     """
     status: list[int] = []
     gone = until_it_leaves or asyncio.Event()
@@ -57,24 +57,24 @@ async def asks(handler: OneHopHandler, path: str = "/", until_it_leaves: asyncio
     return status[0] if status else None
 
 
-async def test_requests_one_after_the_other_share_a_thread_and_its_connection() -> None:
+async def test_sequential_requests_share_a_thread_and_its_connection() -> None:
     handler = Handler(together=1)
-    assert [await asks(handler) for _ in range(3)] == [200, 200, 200]
+    assert [await request(handler) for _ in range(3)] == [200, 200, 200]
     assert len(set(handler.threads)) == 1
 
 
-async def test_requests_at_once_have_a_thread_each_and_give_it_back() -> None:
+async def test_concurrent_requests_use_a_thread_each_and_return_it() -> None:
     handler = Handler(together=3)
     for _ in range(2):
-        assert await asyncio.gather(*(asks(handler) for _ in range(3))) == [200, 200, 200]
+        assert await asyncio.gather(*(request(handler) for _ in range(3))) == [200, 200, 200]
         assert len(set(handler.threads)) == 3
     assert len(handler._idle) == 3
 
 
-async def test_after_a_storm_most_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_surplus_threads_end_after_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_hop, "IDLE_THREADS", 2)
     handler, before = Handler(together=5), threading.active_count()
-    assert await asyncio.gather(*(asks(handler) for _ in range(5))) == [200] * 5
+    assert await asyncio.gather(*(request(handler) for _ in range(5))) == [200] * 5
     await until(lambda: threading.active_count() <= before + 2)
     assert len(handler._idle) == 2
 
@@ -82,9 +82,9 @@ async def test_after_a_storm_most_threads_end(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/api/v1/limits", 200), ("/api/v1/users/me", 401), ("/api/v1/nothing", 404)],
-    ids=["an answer", "a refusal", "no address"],
+    ids=["answered", "refused", "not found"],
 )
-async def test_a_request_that_was_answered_leaves_nothing_to_look_for(path: str, status: int) -> None:
+async def test_an_answered_request_leaves_no_reference_cycle(path: str, status: int) -> None:
     alive = WeakSet[HttpRequest]()
 
     class Django(OneHopHandler):
@@ -96,22 +96,22 @@ async def test_a_request_that_was_answered_leaves_nothing_to_look_for(path: str,
     gc.collect()
     gc.disable()
     try:
-        assert await asks(handler, path) == status
+        assert await request(handler, path) == status
         await until(lambda: not alive)
     finally:
         gc.enable()
 
 
-async def test_a_view_whose_client_has_left_still_has_its_request() -> None:
+async def test_a_view_keeps_its_request_after_the_client_has_left() -> None:
     seen: list[str] = []
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
 
     class Slow(OneHopHandler):
         def get_response(self, request: HttpRequest) -> HttpResponse:
             loop.call_soon_threadsafe(begun.set)
-            time.sleep(0.2)  # while its client leaves
+            time.sleep(0.2)  # its client disconnects meanwhile
             seen.append(request.method or "")
             return HttpResponse()
 
-    assert await asks(Slow(), until_it_leaves=begun) is None
-    assert seen == ["GET"], "and has ended before its thread is given back"
+    assert await request(Slow(), until_it_leaves=begun) is None
+    assert seen == ["GET"], "the view has ended before its thread is given back"

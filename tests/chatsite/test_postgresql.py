@@ -1,4 +1,4 @@
-"""Times as our backend for PostgreSQL reads them."""
+"""Times as read by the PostgreSQL backend of this project."""
 
 import datetime
 
@@ -9,7 +9,7 @@ from django.db import DataError, connection
 from chatsite.postgresql.base import TimeLoader
 
 
-def asked(text: str) -> datetime.datetime:
+def read_time(text: str) -> datetime.datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT timestamptz '{text}'")
         (moment,) = cursor.fetchone()
@@ -29,27 +29,27 @@ def asked(text: str) -> datetime.datetime:
     ],
 )
 def test_times_are_read_in_utc(text: str, moment: str) -> None:
-    read = asked(text)
+    read = read_time(text)
     assert read.isoformat() == f"{moment}+00:00"
     assert read.tzinfo is datetime.UTC
 
 
 @pytest.mark.django_db
-def test_a_session_in_another_time_zone_gives_the_same_moment() -> None:
+def test_times_are_the_same_in_a_session_of_another_time_zone() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL TIME ZONE 'Asia/Kathmandu'")
-    assert asked("2026-11-22 05:30:00+00") == datetime.datetime(2026, 11, 22, 5, 30, tzinfo=datetime.UTC)
+    assert read_time("2026-11-22 05:30:00+00") == datetime.datetime(2026, 11, 22, 5, 30, tzinfo=datetime.UTC)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", ["infinity", "0044-03-15 12:00:00+00 BC", "10000-01-01 00:00:00+00"])
-def test_what_python_s_calendar_does_not_have_is_an_error_of_the_database(text: str) -> None:
+def test_a_time_outside_pythons_calendar_is_a_data_error(text: str) -> None:
     with pytest.raises((psycopg.DataError, DataError)):
-        asked(text)
+        read_time(text)
 
 
 @pytest.mark.django_db
-def test_connections_read_times_by_our_loader() -> None:
+def test_connections_use_the_loader_for_times() -> None:
     connection.ensure_connection()
     oid = psycopg.adapters.types["timestamptz"].oid
     assert connection.connection.adapters.get_loader(oid, psycopg.pq.Format.TEXT) is TimeLoader

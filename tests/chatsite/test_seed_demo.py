@@ -1,4 +1,4 @@
-"""Demo data: there once, and never in the way of what people made of it."""
+"""Demo data: created once, and never changing what users have done with it since."""
 
 from io import StringIO
 from typing import Any
@@ -30,7 +30,7 @@ def everything() -> list[list[Any]]:
     return [list(model.objects.order_by("pk").values()) for model in TABLES]  # type: ignore[attr-defined]
 
 
-def test_the_people_it_names_can_sign_in() -> None:
+def test_the_printed_demo_users_can_sign_in() -> None:
     printed = seed()
     for name in PEOPLE:
         assert name in printed
@@ -46,7 +46,7 @@ def test_a_second_run_changes_nothing() -> None:
     assert everything() == before
 
 
-def test_a_second_run_does_not_read_somebody_s_new_messages_for_them() -> None:
+def test_a_second_run_keeps_new_messages_unread() -> None:
     seed()
     ana, ben = User.objects.get(username="ana"), User.objects.get(username="ben")
     talk, _ = services.start_direct(user=ana, other_id=ben.id)
@@ -56,7 +56,7 @@ def test_a_second_run_does_not_read_somebody_s_new_messages_for_them() -> None:
     assert participant(talk, ana).last_read_sequence < Conversation.objects.get(id=talk.id).last_sequence
 
 
-def test_messages_that_were_edited_and_deleted_stay_so() -> None:
+def test_a_second_run_keeps_edited_and_deleted_messages() -> None:
     seed()
     one, two = Message.objects.filter(message_type="text", sender__username="ana")[:2]
     edit_message(user_id=one.sender_id, message_id=one.id, content="other words")  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ def test_messages_that_were_edited_and_deleted_stay_so() -> None:
 
 @pytest.mark.parametrize("name", PEOPLE)
 @pytest.mark.parametrize("what", ["deactivated", "left", "muted", "renamed"])
-def test_whatever_became_of_somebody_the_next_run_ends_well(what: str, name: str) -> None:
+def test_a_second_run_succeeds_after_changes_to_a_user(what: str, name: str) -> None:
     seed()
     user, group = User.objects.get(username=name), Conversation.objects.get(name=GROUP_NAME)
     match what:

@@ -1,4 +1,4 @@
-"""What the server does to its process before it serves."""
+"""What the server changes in its process before it serves."""
 
 import subprocess
 import sys
@@ -18,11 +18,11 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
 """
 
 
-def test_it_opens_as_many_sockets_as_the_system_allows() -> None:
+def test_the_limit_of_open_files_is_raised_to_the_maximum() -> None:
     done = subprocess.run([sys.executable, "-c", LOWERED], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
 
 
-def test_it_does_not_serve_by_the_settings_of_a_command() -> None:
+def test_serving_with_the_settings_of_another_command_is_refused() -> None:
     with pytest.raises(CommandError, match="Start the server"):
         call_command("serve")

@@ -1,4 +1,4 @@
-"""Limits, the kept secret, and what production refuses to start with."""
+"""Limits, the stored secret key, and the settings with which production refuses to start."""
 
 import dataclasses
 import multiprocessing
@@ -19,11 +19,11 @@ from tests.harness.product import manage
 # --- Limits -------------------------------------------------------------------------------
 
 
-def test_without_a_word_the_defaults_hold() -> None:
+def test_empty_limits_are_the_defaults() -> None:
     assert Limits.from_json("{}") == Limits()
 
 
-def test_what_is_named_changes_and_the_rest_stays() -> None:
+def test_named_limits_change_and_the_others_stay() -> None:
     changed = Limits.from_json('{"messages_per_second": 0.5, "page_size": 7}')
     assert changed == dataclasses.replace(Limits(), messages_per_second=0.5, page_size=7)
 
@@ -48,31 +48,31 @@ def test_what_is_named_changes_and_the_rest_stays() -> None:
         ('{"catch_up_events": 20000}', "catch_up_events_total"),
     ],
 )
-def test_limits_that_are_none_are_refused_by_name(text: str, why: str) -> None:
+def test_an_invalid_limit_is_refused_by_name(text: str, why: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=why):
         Limits.from_json(text)
 
 
-def test_whoever_asks_is_told_every_limit(client: Client, settings: Any) -> None:
+def test_anyone_can_read_all_limits(client: Client, settings: Any) -> None:
     answer = client.get("/api/v1/limits")
     assert answer.status_code == 200
     assert answer.json() == dataclasses.asdict(settings.LIMITS)
 
 
-# --- The kept secret ----------------------------------------------------------------------
+# --- The stored secret key ----------------------------------------------------------------
 
 
-def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_secret_is_created_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there yet"
     secret = kept_secret(folder)
     assert len(secret) >= 50
     assert kept_secret(folder) == secret
     assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
-    assert [path.name for path in folder.iterdir()] == ["secret_key"], "no draft is left"
+    assert [path.name for path in folder.iterdir()] == ["secret_key"], "no temporary file is left"
     assert kept_secret(tmp_path / "other") != secret
 
 
-def test_processes_that_start_together_agree_on_one_secret(tmp_path: Path) -> None:
+def test_processes_started_together_agree_on_one_secret(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         for round in range(20):
             assert len(set(pool.map(kept_secret, [tmp_path / str(round)] * 4, chunksize=1))) == 1
@@ -115,7 +115,7 @@ def test_a_safe_set_up_starts() -> None:
 
 
 @pytest.mark.parametrize(("unsafe", "named"), UNSAFE, ids=str)
-def test_each_unsafe_setting_is_refused_by_name_and_no_other_is(unsafe: dict[str, Any], named: str) -> None:
+def test_an_unsafe_setting_alone_is_refused_by_name(unsafe: dict[str, Any], named: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         refuse_unsafe(**SAFE | unsafe)
     reasons = str(refused.value).splitlines()[1:]
@@ -123,24 +123,24 @@ def test_each_unsafe_setting_is_refused_by_name_and_no_other_is(unsafe: dict[str
     assert named in reasons[0]
 
 
-def test_all_unsafe_settings_are_named_at_once() -> None:
+def test_all_unsafe_settings_are_named_together() -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         refuse_unsafe(**SAFE | {"debug": True, "redis_url": "", "allowed_hosts": []})
     assert all(name in str(refused.value) for name in ("DEBUG", "REDIS_URL", "ALLOWED_HOSTS"))
 
 
-def test_a_database_of_another_kind_is_refused() -> None:
+def test_an_unsupported_database_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
         stores.database("mysql://ana@localhost/chat", role="server", pool_size=1)
 
 
-def test_a_process_in_production_without_settings_does_not_start(tmp_path: Path) -> None:
+def test_production_without_settings_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as failed:
         manage(["check"], {"CHATSITE_PROFILE": "production", "DATA_DIR": str(tmp_path)})
     for name in ("SECRET_KEY", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "DATABASE_URL", "REDIS_URL"):
         assert name in str(failed.value)
 
 
-def test_a_profile_that_does_not_exist_is_not_taken_for_another(tmp_path: Path) -> None:
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="CHATSITE_PROFILE"):
         manage(["check"], {"CHATSITE_PROFILE": "prodution", "DATA_DIR": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""What the server's protocol adds to uvicorn's: ready frames, gathered within a turn of the event loop."""
+"""The server's additions to uvicorn's WebSocket protocol: ready frames, collected within one turn of the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,11 +18,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Server:
-    """One connection at a time, whose application is what the test does with `write` and `send`."""
+    """A server whose application is the test itself, through the `write` and `send` of each connection."""
 
     def __init__(self) -> None:
         self.protocols: list[ReadyFrameProtocol] = []
-        self._ways: asyncio.Queue[tuple[Write, Send]] = asyncio.Queue()
+        self._opened: asyncio.Queue[tuple[Write, Send]] = asyncio.Queue()
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> "Server":
@@ -39,7 +39,7 @@ class Server:
     async def connects(self) -> tuple[ClientConnection, Write, Send]:
         port = self._server.sockets[0].getsockname()[1]
         client = await connect(f"ws://127.0.0.1:{port}/", compression=None, max_size=None)
-        return client, *(await self._ways.get())
+        return client, *(await self._opened.get())
 
     def _protocol(self) -> ReadyFrameProtocol:
         protocol = ReadyFrameProtocol(config=self._config, server_state=ServerState(), app_state={})
@@ -50,7 +50,7 @@ class Server:
         await receive()
         await send({"type": "websocket.accept"})
         write = scope["extensions"][WRITE_EXTENSION]["write"]
-        self._ways.put_nowait((lambda text: bool(write(WireFrame(text.encode()).wire)), send))
+        self._opened.put_nowait((lambda text: bool(write(WireFrame(text.encode()).wire)), send))
         await self._ended.wait()
 
 
@@ -70,11 +70,11 @@ async def all_of(client: ClientConnection) -> list[str]:
         return found
 
 
-async def test_what_is_due_in_one_turn_leaves_in_one_write(server: Server, monkeypatch: Any) -> None:
+async def test_frames_of_one_turn_are_sent_in_one_write(server: Server, monkeypatch: Any) -> None:
     client, write, _ = await server.connects()
     writes: list[bytes] = []
     transport = server.protocols[0].transport
-    monkeypatch.setattr(server.protocols[0], "transport", Noting(transport, writes))
+    monkeypatch.setattr(server.protocols[0], "transport", RecordingTransport(transport, writes))
     assert [write("one"), write("two"), write("three")] == [True] * 3
     assert [await client.recv() for _ in range(3)] == ["one", "two", "three"]
     assert len(writes) == 1
@@ -83,8 +83,8 @@ async def test_what_is_due_in_one_turn_leaves_in_one_write(server: Server, monke
     assert len(writes) == 2
 
 
-class Noting:
-    """A transport that notes what is written to it."""
+class RecordingTransport:
+    """A transport that records what is written to it."""
 
     def __init__(self, transport: Any, writes: list[bytes]) -> None:
         self._transport = transport
@@ -98,7 +98,7 @@ class Noting:
         return getattr(self._transport, name)
 
 
-async def test_frames_and_messages_of_the_application_keep_their_order(server: Server) -> None:
+async def test_ready_frames_and_asgi_messages_keep_their_order(server: Server) -> None:
     client, write, send = await server.connects()
     write("first")
     await send({"type": "websocket.send", "text": "second"})
@@ -109,15 +109,15 @@ async def test_frames_and_messages_of_the_application_keep_their_order(server: S
     assert client.close_code == 4410
 
 
-async def test_a_server_that_ends_writes_what_has_gathered_before_its_close(server: Server) -> None:
+async def test_a_shutdown_sends_collected_frames_before_the_close(server: Server) -> None:
     client, write, _ = await server.connects()
-    write("last words")
+    write("before the close")
     server.protocols[0].shutdown()
-    assert await all_of(client) == ["last words"]
+    assert await all_of(client) == ["before the close"]
     assert client.close_code == 1012
 
 
-async def test_a_client_that_left_gets_nothing_and_breaks_nothing(server: Server) -> None:
+async def test_writing_to_a_disconnected_client_is_ignored(server: Server) -> None:
     client, write, _ = await server.connects()
     write("too late")
     server.protocols[0].transport.abort()
@@ -127,13 +127,13 @@ async def test_a_client_that_left_gets_nothing_and_breaks_nothing(server: Server
     assert await all_of(client) == []
 
 
-async def test_a_client_that_does_not_read_is_noticed_within_a_turn(server: Server) -> None:
+async def test_write_returns_false_once_the_client_does_not_read(server: Server) -> None:
     client, write, _ = await server.connects()
     text = "x" * (TURN_BYTES // 2)
     written = 0
     while write(text):
         written += 1
-        assert written < 10_000, "the transport never says that it is full"
+        assert written < 10_000, "the transport never reports that it is full"
     async with asyncio.timeout(10):
         for _ in range(written):
             assert await client.recv() == text

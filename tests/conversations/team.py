@@ -1,4 +1,4 @@
-"""A group to do things to."""
+"""A group with one person in each role, for tests of groups."""
 
 import uuid
 from typing import Any
@@ -10,7 +10,7 @@ from tests.making import group, participant, people, say
 
 
 class Team:
-    """A group with one of each: owner, admin, two members, one who left, and a stranger who is in others."""
+    """A group with owner, admin, two members and one who left, and a stranger who is only in other groups."""
 
     def __init__(self) -> None:
         names = ("owner", "admin", "member", "other", "former", "stranger")
@@ -44,16 +44,16 @@ class Team:
         services.update_conversation(**self.here(actor), changes=changes or {"name": "New"})
 
     def role(self, name: str) -> str | None:
-        there = participant(self.group, self.people[name])
-        return None if there.left_at else there.role
+        found = participant(self.group, self.people[name])
+        return None if found.left_at else found.role
 
     def log(self) -> list[tuple[str, str | None, str | None]]:
-        """The group's events: what, by whom, and whom it is about."""
+        """The group's events as (kind, actor, affected user)."""
         names: dict[uuid.UUID | None, str] = {person.id: name for name, person in self.people.items()}
         events = Event.objects.filter(conversation=self.group).order_by("sequence")
         return [(event.kind, names.get(event.actor_id), names.get(event.user_id)) for event in events]
 
     def notes(self) -> list[dict[str, Any]]:
-        """What the group's system messages say."""
+        """Metadata of the group's system messages, in order."""
         system = Message.objects.filter(conversation=self.group, message_type="system").order_by("sequence")
         return [message.metadata for message in system]

@@ -1,4 +1,4 @@
-"""What is announced of an event at once is what the log says of it later."""
+"""An event announced at commit equals the same event read from the log later."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def announced(django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Lets something happen, and returns what was announced of it, caught at the door."""
+    """A function that runs an act and returns the events announced through the door."""
     said: list[Any] = []
     monkeypatch.setattr(door, "pass_on", said.extend)
 
@@ -37,52 +37,52 @@ def head(conversation: Conversation) -> int:
     return Conversation.objects.get(id=conversation.id).last_sequence
 
 
-def told(events: Sequence[items.Event]) -> list[dict[str, Any]]:
-    """What events say. PostgreSQL does not keep the order of the keys in metadata."""
+def fields_of(events: Sequence[items.Event]) -> list[dict[str, Any]]:
+    """The fields of events. PostgreSQL does not keep the order of the keys in metadata."""
     said = [{name: getattr(event, name) for name in items.Event.__struct_fields__} for event in events]
     for each in said:
         del each["texts"]  # the frames for single viewers, which only a rendered event has
-        each["text"] = "another for each viewer" if each["text"] is None else json.loads(each["text"])
+        each["text"] = "rendered per viewer" if each["text"] is None else json.loads(each["text"])
     return said
 
 
 def logged(conversation: Conversation, after: int) -> list[dict[str, Any]]:
-    return told(ConversationLog().read(str(conversation.id), after=after, viewers=[]))
+    return fields_of(ConversationLog().read(str(conversation.id), after=after, viewers=[]))
 
 
 CHANGES_OF_A_GROUP: dict[str, tuple[Callable[[Team], Any], int]] = {
-    "two come, one of them again": (lambda team: team.add("owner", "stranger", "former"), 3),
-    "one is removed": (lambda team: team.remove("admin", "member"), 2),
-    "one leaves": (lambda team: team.leave("member"), 2),
+    "two added, one of them again": (lambda team: team.add("owner", "stranger", "former"), 3),
+    "a member is removed": (lambda team: team.remove("admin", "member"), 2),
+    "a member leaves": (lambda team: team.leave("member"), 2),
     "the owner leaves": (lambda team: team.leave("owner"), 3),
-    "one is muted": (lambda team: team.update("admin", "member", can_send_messages=False), 1),
-    "one is made an admin": (lambda team: team.update("owner", "member", role="admin"), 2),
-    "the group is handed over": (lambda team: team.update("owner", "member", role="owner"), 3),
+    "a member is muted": (lambda team: team.update("admin", "member", can_send_messages=False), 1),
+    "a member becomes admin": (lambda team: team.update("owner", "member", role="admin"), 2),
+    "ownership is handed over": (lambda team: team.update("owner", "member", role="owner"), 3),
     "the group is renamed": (lambda team: team.rename("admin"), 2),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES_OF_A_GROUP)
-def test_changes_of_a_group(change: str, announced: Any) -> None:
+def test_a_group_change_announces_what_it_logs(change: str, announced: Any) -> None:
     act, count = CHANGES_OF_A_GROUP[change]
     team = Team()
     before = head(team.group)
     events = announced(lambda: act(team))
     assert len(events) == count
-    assert told(events) == logged(team.group, before)
+    assert fields_of(events) == logged(team.group, before)
 
 
-def test_a_conversation_that_begins(announced: Any) -> None:
+def test_a_new_conversation_announces_what_it_logs(announced: Any) -> None:
     ana, ben = people("ana", "ben")
     made: list[Conversation] = []
     [began] = announced(lambda: made.append(direct(ana, ben)))
-    assert told([began]) == logged(made[0], 0)
+    assert fields_of([began]) == logged(made[0], 0)
     assert began.joins == {str(ana.id): 1, str(ben.id): 1}
     events = announced(lambda: made.append(group(ana, ben)))
-    assert told(events) == logged(made[1], 0)
+    assert fields_of(events) == logged(made[1], 0)
 
 
-def test_messages_and_their_changes(announced: Any) -> None:
+def test_messages_and_changes_announce_what_they_log(announced: Any) -> None:
     ana, ben = people("ana", "ben")
     talk = direct(ana, ben)
     first = say(talk, ana, "one", metadata={"a": [1, None]})
@@ -98,5 +98,5 @@ def test_messages_and_their_changes(announced: Any) -> None:
         before = head(talk)
         events = announced(act)
         assert events
-        assert told(events) == logged(talk, before)
-    assert announced(lambda: send_messages(drafts)) == [], "a repetition is no news"
+        assert fields_of(events) == logged(talk, before)
+    assert announced(lambda: send_messages(drafts)) == [], "a repeated send announces nothing"

@@ -1,4 +1,4 @@
-"""Two people of whom one blocks the other: nothing is written between them, and all else stays."""
+"""A block between two users: neither writes to the other; everything else stays."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,7 +39,7 @@ def may(user: User, conversation: Conversation) -> list[str]:
     return selectors.conversation_body(user.id, conversation.id).my_permissions
 
 
-def test_neither_writes_to_the_other_and_both_may_read(pair: tuple[User, User]) -> None:
+def test_after_a_block_neither_may_write_and_both_may_read(pair: tuple[User, User]) -> None:
     ana, ben = pair
     talk = direct(ana, ben)
     say(talk, ben, "before")
@@ -56,7 +56,7 @@ def test_neither_writes_to_the_other_and_both_may_read(pair: tuple[User, User]) 
         assert may(user, talk) == ["send_messages"]
 
 
-def test_an_edit_is_no_way_around_it_and_a_deletion_is_allowed(pair: tuple[User, User]) -> None:
+def test_a_block_forbids_edits_and_allows_deletions(pair: tuple[User, User]) -> None:
     ana, ben = pair
     sent = say(direct(ana, ben), ben, "before")
     blocks(ana, ben)
@@ -66,7 +66,7 @@ def test_an_edit_is_no_way_around_it_and_a_deletion_is_allowed(pair: tuple[User,
     assert Message.objects.get(id=sent.message_id).deleted_at is not None
 
 
-def test_nothing_new_begins_between_them(pair: tuple[User, User]) -> None:
+def test_a_block_forbids_a_new_conversation(pair: tuple[User, User]) -> None:
     ana, ben = pair
     blocks(ana, ben)
     for user, other in (pair, pair[::-1]):
@@ -76,7 +76,7 @@ def test_nothing_new_begins_between_them(pair: tuple[User, User]) -> None:
     assert may(ben, direct(ben, ana)) == ["send_messages"]
 
 
-def test_each_has_a_block_of_their_own(pair: tuple[User, User]) -> None:
+def test_mutual_blocks_are_lifted_separately(pair: tuple[User, User]) -> None:
     ana, ben = pair
     talk = direct(ana, ben)
     blocks(ana, ben)
@@ -87,7 +87,7 @@ def test_each_has_a_block_of_their_own(pair: tuple[User, User]) -> None:
     assert may(ben, talk) == ["send_messages"]
 
 
-def test_the_log_tells_both_once(pair: tuple[User, User]) -> None:
+def test_repeated_and_mutual_blocks_log_one_event(pair: tuple[User, User]) -> None:
     ana, ben = pair
     talk = direct(ana, ben)
     before = Conversation.objects.get(id=talk.id).last_sequence
@@ -96,7 +96,7 @@ def test_the_log_tells_both_once(pair: tuple[User, User]) -> None:
     assert (after.last_sequence, after.blocked) == (before + 1, True)
 
 
-def test_a_group_goes_on(pair: tuple[User, User]) -> None:
+def test_a_block_leaves_groups_writable(pair: tuple[User, User]) -> None:
     ana, ben = pair
     team = group(ana, ben)
     blocks(ana, ben)
@@ -104,7 +104,7 @@ def test_a_group_goes_on(pair: tuple[User, User]) -> None:
     assert "send_messages" in may(ben, team)
 
 
-def test_they_are_no_peers_while_it_lasts(pair: tuple[User, User]) -> None:
+def test_a_blocked_pair_are_not_peers_until_unblocked(pair: tuple[User, User]) -> None:
     ana, ben = pair
     (cleo,) = people("cleo")
     group(ana, ben, cleo)
@@ -123,7 +123,7 @@ def test_they_are_no_peers_while_it_lasts(pair: tuple[User, User]) -> None:
     assert not people_selectors.is_blocked_pair(ben.id, ana.id)
 
 
-def test_whom_one_blocks_is_one_s_own_list(pair: tuple[User, User]) -> None:
+def test_the_blocked_list_shows_only_own_blocks(pair: tuple[User, User]) -> None:
     ana, ben = pair
     (cleo,) = people("cleo")
     blocks(ana, ben)
@@ -132,7 +132,7 @@ def test_whom_one_blocks_is_one_s_own_list(pair: tuple[User, User]) -> None:
     assert people_selectors.blocked_users(ben.id) == []
 
 
-def test_nobody_blocks_themselves_or_nobody(pair: tuple[User, User]) -> None:
+def test_blocking_oneself_or_an_unknown_user_is_refused(pair: tuple[User, User]) -> None:
     ana, ben = pair
     with pytest.raises(Invalid):
         blocks(ana, ana)
@@ -144,7 +144,7 @@ def test_nobody_blocks_themselves_or_nobody(pair: tuple[User, User]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_conversation_that_begins_at_the_same_moment_is_closed_too(pair: tuple[User, User]) -> None:
+def test_a_conversation_started_during_a_block_is_closed(pair: tuple[User, User]) -> None:
     for number in range(10):
         ana, ben = people(f"ana{number}", f"ben{number}")
         at_once([partial(direct, ben, ana), partial(blocks, ana, ben)])
@@ -153,11 +153,11 @@ def test_a_conversation_that_begins_at_the_same_moment_is_closed_too(pair: tuple
 
 
 @pytest.mark.django_db(transaction=True)
-def test_blocks_and_unblocks_of_both_at_once_leave_what_the_blocks_say(pair: tuple[User, User]) -> None:
+def test_concurrent_blocks_and_unblocks_keep_the_conversation_consistent(pair: tuple[User, User]) -> None:
     ana, ben = pair
     talk = direct(ana, ben)
 
-    def plays(user: User, other: User) -> None:
+    def toggle(user: User, other: User) -> None:
         try:
             for _ in range(10):
                 blocks(user, other)
@@ -168,25 +168,25 @@ def test_blocks_and_unblocks_of_both_at_once_leave_what_the_blocks_say(pair: tup
             connection.close()
 
     with ThreadPoolExecutor(2) as threads:
-        for done in [threads.submit(plays, ana, ben), threads.submit(plays, ben, ana)]:
+        for done in [threads.submit(toggle, ana, ben), threads.submit(toggle, ben, ana)]:
             done.result()
     assert Block.objects.count() == 1
     assert Conversation.objects.get(id=talk.id).blocked
 
 
-def test_a_refusal_says_the_same_to_both(pair: tuple[User, User]) -> None:
+def test_both_get_the_same_refusal(pair: tuple[User, User]) -> None:
     ana, ben = pair
     talk = direct(ana, ben)
     blocks(ana, ben)
-    told = []
+    refusals = []
     for user in pair:
         with pytest.raises(DomainError) as refusal:
             say(talk, user)
-        told.append(refusal.value.body())
-    assert told[0] == told[1]
+        refusals.append(refusal.value.body())
+    assert refusals[0] == refusals[1]
 
 
-def test_neither_brings_the_other_into_a_group(pair: tuple[User, User]) -> None:
+def test_a_blocked_pair_cannot_add_each_other_to_groups(pair: tuple[User, User]) -> None:
     ana, ben = pair
     (cleo,) = people("cleo")
     blocks(ana, ben)
@@ -200,7 +200,7 @@ def test_neither_brings_the_other_into_a_group(pair: tuple[User, User]) -> None:
     assert add_participants(user_id=cleo.id, conversation_id=team.id, user_ids=[ben.id]) == []
 
 
-def test_nobody_blocks_without_end(pair: tuple[User, User], limits: Any) -> None:
+def test_blocks_per_user_are_limited(pair: tuple[User, User], limits: Any) -> None:
     ana, ben = pair
     cleo, dan = people("cleo", "dan")
     limits(blocks_per_person=2)
@@ -209,7 +209,7 @@ def test_nobody_blocks_without_end(pair: tuple[User, User], limits: Any) -> None
     with pytest.raises(DomainError) as refusal:
         blocks(ana, dan)
     assert refusal.value.code == "conflict"
-    assert not blocks(ana, ben), "who is blocked already stays so"
+    assert not blocks(ana, ben), "an existing block stays"
     unblocks(ana, ben)
     assert blocks(ana, dan)
     assert blocks(dan, ana)

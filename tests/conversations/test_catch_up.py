@@ -1,4 +1,4 @@
-"""What somebody who was away gets: exactly what they missed, as they may see it now."""
+"""Catch-up: a client that was away gets exactly the events it missed, as it may see them now."""
 
 import datetime
 import uuid
@@ -42,7 +42,7 @@ def missed(user: User, *, since: datetime.datetime | None = None, **cursors: tup
     return catch_up.missed(user.id, {conversation.id: cursor for conversation, cursor in cursors.values()}, since)
 
 
-def test_every_event_comes_once_in_order_page_by_page(ana: User) -> None:
+def test_pages_give_every_event_once_in_order(ana: User) -> None:
     ben = person("ben")
     talk = direct(ana, ben)
     first = say(talk, ben, "one")
@@ -64,18 +64,18 @@ def test_every_event_comes_once_in_order_page_by_page(ana: User) -> None:
         "message_updated",
         "message_deleted",
     ]
-    assert found[1].message.content == "", "what was deleted since is not shown any more"
+    assert found[1].message.content == "", "text deleted since then is not shown"
     assert page(ana, talk, after=5).events == []
 
 
-def test_what_cannot_be_given_is_to_be_loaded_anew(ana: User) -> None:
+def test_a_cursor_outside_the_visible_log_requires_resync(ana: User) -> None:
     ben = person("ben")
     team = group(ana, name="Team")
     say(team, ana)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
-    came_at = head(team) - 1
-    assert page(ben, team, after=came_at - 1).events[0].sequence == came_at
-    for after in (0, came_at - 2, head(team) + 1, 2**53):
+    joined_at = head(team) - 1
+    assert page(ben, team, after=joined_at - 1).events[0].sequence == joined_at
+    for after in (0, joined_at - 2, head(team) + 1, 2**53):
         with pytest.raises(ResyncRequired):
             page(ben, team, after=after)
 
@@ -91,22 +91,22 @@ def test_strangers_and_former_members_get_nothing(ana: User) -> None:
         assert (found.heads, found.events, found.resync) == ({}, {}, [])
 
 
-def test_a_change_of_something_said_before_my_coming_is_hidden_but_counted(ana: User) -> None:
+def test_an_edit_of_a_message_before_joining_comes_as_event_hidden(ana: User) -> None:
     ben = person("ben")
     team = group(ana, name="Team")
     old = say(team, ana, "old secret")
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
-    here = head(team)
+    start = head(team)
     edit_message(user_id=ana.id, message_id=old.message_id, content="new secret")
     say(team, ana, "for all")
-    seen = page(ben, team, after=here).events
+    seen = page(ben, team, after=start).events
     assert kinds(seen) == ["event_hidden", "new_message"]
-    assert [frame.sequence for frame in seen] == [here + 1, here + 2]
-    assert kinds(page(ana, team, after=here).events) == ["message_updated", "new_message"]
-    assert kinds(missed(ben, team=(team, here)).events[str(team.id)]) == ["event_hidden", "new_message"]
+    assert [frame.sequence for frame in seen] == [start + 1, start + 2]
+    assert kinds(page(ana, team, after=start).events) == ["message_updated", "new_message"]
+    assert kinds(missed(ben, team=(team, start)).events[str(team.id)]) == ["event_hidden", "new_message"]
 
 
-def test_the_heads_hold_all_my_conversations_and_no_other(ana: User) -> None:
+def test_heads_cover_exactly_the_users_conversations(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     talk, team = direct(ana, ben), group(cleo, ana)
     direct(ben, cleo)
@@ -115,7 +115,7 @@ def test_the_heads_hold_all_my_conversations_and_no_other(ana: User) -> None:
     assert not found.events
 
 
-def test_each_conversation_gives_what_lies_above_its_cursor(ana: User) -> None:
+def test_each_conversation_gives_the_events_after_its_cursor(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     talk, team = direct(ana, ben), group(cleo, ana)
     at = head(talk), head(team)
@@ -128,7 +128,7 @@ def test_each_conversation_gives_what_lies_above_its_cursor(ana: User) -> None:
     assert not missed(ana, talk=(talk, head(talk))).events
 
 
-def test_too_far_behind_or_ahead_means_anew(ana: User, limits: Callable[..., None]) -> None:
+def test_a_cursor_too_far_behind_or_ahead_means_resync(ana: User, limits: Callable[..., None]) -> None:
     limits(catch_up_events=3)
     ben = person("ben")
     talk = direct(ana, ben)
@@ -139,42 +139,42 @@ def test_too_far_behind_or_ahead_means_anew(ana: User, limits: Callable[..., Non
     assert missed(ana, talk=(talk, head(talk) + 1)).resync == [str(talk.id)]
 
 
-def test_what_does_not_fit_in_one_answer_remains_with_its_cursor(ana: User, limits: Callable[..., None]) -> None:
+def test_events_over_the_limit_remain_with_their_cursor(ana: User, limits: Callable[..., None]) -> None:
     limits(catch_up_events=3, catch_up_events_total=4)
     talks = [direct(ana, other) for other in people("ben", "cleo", "dan")]
     for talk in talks:
         for _ in range(2):
             say(talk, ana)
     cursors = {talk.id: 1 for talk in talks}
-    got: dict[str, list[int]] = {str(talk.id): [] for talk in talks}
+    received: dict[str, list[int]] = {str(talk.id): [] for talk in talks}
     for answer in (4, 2):
         found = catch_up.missed(ana.id, cursors, None)
         for id, events in found.events.items():
-            got[id] += [event.sequence for event in events]
+            received[id] += [event.sequence for event in events]
         assert sum(map(len, found.events.values())) == answer
         cursors = found.remaining
     assert cursors == {}
-    assert got == {str(talk.id): [2, 3] for talk in talks}
+    assert received == {str(talk.id): [2, 3] for talk in talks}
 
 
-def test_an_answer_may_end_in_the_middle_of_a_log(ana: User) -> None:
+def test_one_log_is_split_over_several_answers(ana: User) -> None:
     talk = direct(ana, person("ben"))
     for _ in range(5):
         say(talk, ana)
-    cursors, got = {talk.id: 1}, []
+    cursors, received = {talk.id: 1}, []
     while cursors:
         found = catch_up.missed(ana.id, cursors, None, most=2)
-        got.append([event.sequence for event in found.events[str(talk.id)]])
+        received.append([event.sequence for event in found.events[str(talk.id)]])
         cursors = found.remaining
-    assert got == [[2, 3], [4, 5], [6]]
+    assert received == [[2, 3], [4, 5], [6]]
 
 
-def test_a_cursor_of_a_conversation_that_is_not_mine_says_nothing(ana: User) -> None:
+def test_a_cursor_of_a_foreign_conversation_gives_nothing(ana: User) -> None:
     found = catch_up.missed(ana.id, {uuid.uuid4(): 0, direct(*people("ben", "cleo")).id: 0}, None)
     assert (found.heads, found.events, found.resync, found.remaining) == ({}, {}, [], {})
 
 
-def test_receipts_that_moved_since_come_along_the_newest_of_each_person(ana: User) -> None:
+def test_missed_receipts_come_once_per_user_with_the_newest_position(ana: User) -> None:
     ben = person("ben")
     talk = direct(ana, ben)
     before = timezone.now()
@@ -191,7 +191,7 @@ def test_receipts_that_moved_since_come_along_the_newest_of_each_person(ana: Use
     assert [frame.unread_count for frame in mine if tag_of(type(frame)) == "conversation_read"] == [0]
 
 
-def test_receipts_of_somebody_who_left_do_not_come(ana: User) -> None:
+def test_receipts_of_former_members_are_left_out(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     team = group(ana, ben)
     before = timezone.now()
@@ -207,13 +207,13 @@ def test_receipts_of_somebody_who_left_do_not_come(ana: User) -> None:
 
 
 @pytest.mark.parametrize("year", [1, 9999])
-def test_a_moment_at_an_end_of_the_calendar_is_a_moment(year: int, ana: User) -> None:
+def test_since_accepts_the_first_and_last_year(year: int, ana: User) -> None:
     talk = direct(ana, person("ben"))
     found = missed(ana, since=datetime.datetime(year, 1, 1, tzinfo=datetime.UTC), talk=(talk, 1))
     assert found.receipts == []
 
 
-def test_catching_up_costs_the_same_however_much_was_missed(ana: User, django_assert_max_num_queries: Any) -> None:
+def test_the_number_of_queries_does_not_grow_with_missed_events(ana: User, django_assert_max_num_queries: Any) -> None:
     ben = person("ben")
     teams = [group(ana, ben, name=str(number)) for number in range(6)]
     for round in range(5):

@@ -1,4 +1,4 @@
-"""A direct pair exists once."""
+"""Direct conversations: one for each pair of users."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from tests.making import direct, people, person
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_pair_that_starts_from_both_sides_at_once_gets_one_conversation() -> None:
+def test_concurrent_starts_from_both_sides_create_one_conversation() -> None:
     ana, ben = people("ana", "ben")
     together = threading.Barrier(8)
 
@@ -35,27 +35,27 @@ def test_a_pair_that_starts_from_both_sides_at_once_gets_one_conversation() -> N
 
 @pytest.mark.django_db
 class TestDirect:
-    def test_the_second_start_finds_the_first_from_either_side(self) -> None:
+    def test_starting_again_from_either_side_returns_the_existing_one(self) -> None:
         ana, ben = people("ana", "ben")
         first, created = services.start_direct(user=ana, other_id=ben.id)
         assert created
         assert services.start_direct(user=ben, other_id=ana.id) == (first, False)
         assert first.participant_count == 2
 
-    def test_nobody_talks_to_themselves_or_to_nobody(self) -> None:
+    def test_oneself_inactive_and_unknown_users_are_refused(self) -> None:
         ana, gone = person("ana"), person("gone", is_active=False)
         for other_id in (ana.id, gone.id, Conversation().id):
             with pytest.raises(Invalid):
                 services.start_direct(user=ana, other_id=other_id)
         assert not Conversation.objects.exists()
 
-    def test_a_conversation_that_exists_is_found_though_the_other_was_deactivated(self) -> None:
+    def test_an_existing_conversation_is_returned_after_deactivation(self) -> None:
         ana, ben = people("ana", "ben")
         talk = direct(ana, ben)
         User.objects.filter(id=ben.id).update(is_active=False)
         assert services.start_direct(user=ana, other_id=ben.id) == (talk, False)
 
-    def test_each_sees_the_others_name_and_picture(self) -> None:
+    def test_each_sees_the_other_users_name_and_picture(self) -> None:
         ana = person("ana", display_name="Ana", avatar_url="https://example.org/a.png")
         ben = person("ben")
         talk = direct(ana, ben)
@@ -63,7 +63,7 @@ class TestDirect:
         assert (seen.display_name, seen.avatar_url, seen.name) == ("Ana", "https://example.org/a.png", "")
         assert selectors.conversation_body(ana.id, talk.id).display_name == "ben"
 
-    def test_nothing_but_writing_is_allowed(self) -> None:
+    def test_everything_except_writing_is_forbidden(self) -> None:
         ana, ben, cleo = people("ana", "ben", "cleo")
         talk = direct(ana, ben)
         assert selectors.permissions(selectors.participant_of(ana.id, talk.id)) == ["send_messages"]

@@ -1,4 +1,4 @@
-"""The epoch of the log: it ends with the history of the database, once, and cursors of another one say nothing."""
+"""The epoch of the log: it changes once when the database's history forks, and cursors of another epoch are void."""
 
 import uuid
 from io import StringIO
@@ -17,18 +17,18 @@ from tests.making import at_once, direct, people, person, read, say
 pytestmark = pytest.mark.django_db
 
 
-def forks() -> None:
-    """Let the database be another one than that in which the epoch began."""
+def fork() -> None:
+    """Make the database look like another one than that in which the epoch began."""
     Epoch.objects.update(origin="elsewhere")
 
 
-def test_an_epoch_lasts_while_the_database_is_the_same() -> None:
+def test_the_epoch_stays_while_the_database_is_the_same() -> None:
     assert epoch.current() == epoch.current() == str(Epoch.objects.get())
 
 
-def test_another_one_begins_where_the_history_forked() -> None:
+def test_a_forked_history_begins_one_new_epoch() -> None:
     before = epoch.current()
-    forks()
+    fork()
     after = epoch.current()
     assert after != before
     assert epoch.current() == after
@@ -36,25 +36,25 @@ def test_another_one_begins_where_the_history_forked() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("known", [True, False])
-def test_of_many_who_see_it_at_once_one_begins_it(known: bool) -> None:
+def test_concurrent_readers_begin_one_epoch(known: bool) -> None:
     if known:
         epoch.current()
-        forks()
+        fork()
     found = at_once([epoch.current] * 8)
     assert found == [str(Epoch.objects.get().epoch)] * 8
 
 
-def test_a_restore_that_the_database_does_not_know_of_is_said_by_a_command() -> None:
-    before, said = epoch.current(), StringIO()
-    call_command("begin_epoch", stdout=said)
+def test_the_begin_epoch_command_begins_a_new_epoch() -> None:
+    before, output = epoch.current(), StringIO()
+    call_command("begin_epoch", stdout=output)
     assert epoch.current() != before
-    assert epoch.current() in said.getvalue()
-    call_command("begin_epoch", stdout=said)
+    assert epoch.current() in output.getvalue()
+    call_command("begin_epoch", stdout=output)
     assert Epoch.objects.count() == 1
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_every_part_of_the_origin_counts(part: int) -> None:
+def test_a_change_of_any_part_of_the_origin_begins_an_epoch(part: int) -> None:
     """Cluster, timeline, database, table: a standby changes one, a base backup another, a dump the others."""
     before = epoch.current()
     parts = Epoch.objects.get().origin.split("/")
@@ -64,7 +64,7 @@ def test_every_part_of_the_origin_counts(part: int) -> None:
     assert epoch.current() != before
 
 
-def test_the_origin_is_what_the_database_says_of_itself() -> None:
+def test_the_origin_matches_what_postgresql_reports() -> None:
     epoch.current()
     cluster, timeline, database, table = Epoch.objects.get().origin.split("/")
     with connection.cursor() as cursor:
@@ -76,36 +76,41 @@ def test_the_origin_is_what_the_database_says_of_itself() -> None:
         assert cursor.fetchone() == (connection.settings_dict["NAME"],)
 
 
-def test_who_is_in_no_conversation_is_told_the_epoch() -> None:
+def test_heads_without_conversations_still_give_the_epoch() -> None:
     assert selectors.heads_of(person("ana").id) == (epoch.current(), {})
 
 
 # --- Catching up --------------------------------------------------------------------------
 
 
-def test_cursors_of_another_epoch_bring_nothing_but_the_order_to_load_anew() -> None:
+def test_cursors_of_another_epoch_give_only_resync() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     even, behind, foreign = direct(ana, ben), direct(ana, cleo), direct(ben, cleo)
     say(behind, cleo)
     read(behind, cleo, say(behind, ana).sequence)
     cursors = {even.id: 1, behind.id: 1, foreign.id: 1}
     since = timezone.now()
-    mine = uuid.UUID(epoch.current())
+    current = uuid.UUID(epoch.current())
 
-    here = catch_up.missed(ana.id, cursors, since, mine)
-    assert (here.epoch, here.resync, list(here.events)) == (str(mine), [], [str(behind.id)])
-    assert here.receipts
-    there = catch_up.missed(ana.id, cursors, since, uuid.uuid4())
-    assert (there.epoch, there.events, there.receipts, there.remaining) == (str(mine), {}, [], {})
-    assert sorted(there.resync) == sorted(there.heads) == sorted([str(even.id), str(behind.id)])
-    unsaid = catch_up.missed(ana.id, cursors, since)
-    assert (unsaid.epoch, unsaid.resync, unsaid.events) == (str(mine), [], here.events)
+    same_epoch = catch_up.missed(ana.id, cursors, since, current)
+    assert (same_epoch.epoch, same_epoch.resync, list(same_epoch.events)) == (str(current), [], [str(behind.id)])
+    assert same_epoch.receipts
+    other_epoch = catch_up.missed(ana.id, cursors, since, uuid.uuid4())
+    assert (other_epoch.epoch, other_epoch.events, other_epoch.receipts, other_epoch.remaining) == (
+        str(current),
+        {},
+        [],
+        {},
+    )
+    assert sorted(other_epoch.resync) == sorted(other_epoch.heads) == sorted([str(even.id), str(behind.id)])
+    without_epoch = catch_up.missed(ana.id, cursors, since)
+    assert (without_epoch.epoch, without_epoch.resync, without_epoch.events) == (str(current), [], same_epoch.events)
 
 
-def test_a_page_of_events_of_another_epoch_cannot_be_given() -> None:
+def test_a_page_for_another_epoch_requires_resync() -> None:
     ana, ben = people("ana", "ben")
     talk: Conversation = direct(ana, ben)
-    mine = uuid.UUID(epoch.current())
-    assert catch_up.events_page(ana.id, talk.id, EventsQuery(epoch=mine)).events
+    current = uuid.UUID(epoch.current())
+    assert catch_up.events_page(ana.id, talk.id, EventsQuery(epoch=current)).events
     with pytest.raises(ResyncRequired):
         catch_up.events_page(ana.id, talk.id, EventsQuery(epoch=uuid.uuid4()))

@@ -1,4 +1,4 @@
-"""Groups: who may do what, who comes and goes, and what the log says about it."""
+"""Groups: membership, ownership, and what the log and the history record of them."""
 
 import uuid
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def team() -> Any:
     assert list(faults()) == []
 
 
-def test_the_maker_owns_it_and_everybody_named_is_in_once() -> None:
+def test_the_creator_owns_the_group_and_each_named_user_joins_once() -> None:
     ana, ben = people("ana", "ben")
     made = services.create_group(user=ana, participant_ids=[ben.id, ben.id, ana.id], name="  Us ")
     assert (made.name, made.participant_count, made.created_by) == ("Us", 2, ana)
@@ -39,11 +39,11 @@ def test_the_maker_owns_it_and_everybody_named_is_in_once() -> None:
     assert list(faults()) == []
 
 
-def test_a_group_of_one_is_a_group() -> None:
+def test_a_group_may_have_one_participant() -> None:
     assert group(person("ana")).participant_count == 1
 
 
-def test_nobody_unknown_or_deactivated_is_put_in() -> None:
+def test_creating_with_an_unknown_or_deactivated_user_is_refused() -> None:
     ana, gone = person("ana"), person("gone", is_active=False)
     for unknown in (gone.id, uuid.uuid4()):
         with pytest.raises(Invalid) as refused:
@@ -52,18 +52,18 @@ def test_nobody_unknown_or_deactivated_is_put_in() -> None:
     assert not Conversation.objects.exists()
 
 
-def test_nobody_unknown_or_deactivated_comes(team: Team) -> None:
+def test_adding_an_unknown_user_is_refused_as_a_whole(team: Team) -> None:
     with pytest.raises(Invalid) as refused:
         services.add_participants(**team.here("owner"), user_ids=[team.id("stranger"), uuid.uuid4()])
     assert set(refused.value.fields or ()) == {"user_ids"}
     assert not Participant.objects.filter(conversation=team.group, user=team.people["stranger"]).exists()
 
 
-def test_a_full_group_takes_nobody(team: Team, limits: Callable[..., None]) -> None:
+def test_a_full_group_refuses_new_participants(team: Team, limits: Callable[..., None]) -> None:
     limits(group_participants=4)
     with pytest.raises(ConversationFull):
         team.add("owner", "stranger")
-    assert team.add("owner", "member") == [], "who is in already takes no room"
+    assert team.add("owner", "member") == [], "a present member needs no free slot"
     with pytest.raises(ConversationFull):
         group(team.people["owner"], *people("a", "b", "c", "d"))
 
@@ -71,18 +71,18 @@ def test_a_full_group_takes_nobody(team: Team, limits: Callable[..., None]) -> N
 # --- Ownership ----------------------------------------------------------------------------
 
 
-def test_handing_over_leaves_one_owner(team: Team) -> None:
+def test_handing_over_keeps_exactly_one_owner(team: Team) -> None:
     team.update("owner", "member", role="owner")
     assert (team.role("owner"), team.role("member")) == ("admin", "owner")
     assert Participant.objects.filter(conversation=team.group, role=Role.OWNER).count() == 1
 
 
-def test_the_owner_cannot_just_stop(team: Team) -> None:
+def test_the_owner_cannot_step_down_without_a_successor(team: Team) -> None:
     with pytest.raises(Forbidden):
         team.update("owner", "owner", role="member")
 
 
-def test_the_longest_standing_admin_inherits_then_the_longest_standing_member(team: Team) -> None:
+def test_the_longest_standing_admin_inherits_and_then_members(team: Team) -> None:
     team.leave("owner")
     assert team.role("admin") == "owner"
     team.leave("admin")
@@ -93,14 +93,14 @@ def test_the_longest_standing_admin_inherits_then_the_longest_standing_member(te
     assert team.group.participant_count == 0
 
 
-def test_an_admin_inherits_before_members_of_longer_standing(team: Team) -> None:
+def test_an_admin_inherits_before_longer_standing_members(team: Team) -> None:
     team.update("owner", "admin", role="member")
     team.update("owner", "other", role="admin")
     team.leave("owner")
     assert (team.role("admin"), team.role("other")) == ("member", "owner")
 
 
-def test_who_comes_again_is_the_newest(team: Team) -> None:
+def test_a_readded_participant_has_the_shortest_standing(team: Team) -> None:
     team.remove("owner", "admin")
     team.add("owner", "admin")
     team.leave("owner")
@@ -108,7 +108,7 @@ def test_who_comes_again_is_the_newest(team: Team) -> None:
 
 
 @pytest.mark.parametrize("way", ["inherited", "handed over"])
-def test_an_owner_can_always_write(way: str, team: Team) -> None:
+def test_a_muted_admin_who_becomes_owner_may_write(way: str, team: Team) -> None:
     team.update("owner", "admin", can_send_messages=False)
     if way == "inherited":
         team.leave("owner")
@@ -117,25 +117,25 @@ def test_an_owner_can_always_write(way: str, team: Team) -> None:
     assert "send_messages" in permissions(participant_of(team.id("admin"), team.group.id))
 
 
-def test_who_comes_sees_the_history_from_then_on_and_has_nothing_unread(team: Team) -> None:
+def test_a_new_participant_sees_later_history_and_has_nothing_unread(team: Team) -> None:
     say(team.group, team.people["owner"], "before")
-    (there,) = team.add("owner", "stranger")
+    (participant,) = team.add("owner", "stranger")
     team.group.refresh_from_db()
-    assert there.history_from == team.group.last_sequence - 1, "their own coming is the first that they see"
-    assert there.last_read_sequence == there.last_delivered_sequence == there.history_from - 1
+    assert participant.history_from == team.group.last_sequence - 1, "their own joining is the first event they see"
+    assert participant.last_read_sequence == participant.last_delivered_sequence == participant.history_from - 1
     assert unread(team.group, team.people["stranger"]) == 0
     say(team.group, team.people["owner"], "after")
     assert unread(team.group, team.people["stranger"]) == 1
 
 
-def test_who_comes_again_begins_again_as_a_member(team: Team) -> None:
+def test_a_readded_participant_starts_as_a_plain_member(team: Team) -> None:
     admin = team.people["admin"]
     say(team.group, admin)
     team.update("owner", "admin", can_send_messages=False)
     team.remove("owner", "admin")
     say(team.group, team.people["owner"], "meanwhile")
-    (there,) = team.add("owner", "admin")
-    assert (there.role, there.can_send_messages, there.left_at) == ("member", True, None)
+    (participant,) = team.add("owner", "admin")
+    assert (participant.role, participant.can_send_messages, participant.left_at) == ("member", True, None)
     assert unread(team.group, admin) == 0
     say(team.group, team.people["owner"], "hello again")
     say(team.group, admin, "thanks")
@@ -145,14 +145,14 @@ def test_who_comes_again_begins_again_as_a_member(team: Team) -> None:
     assert Participant.objects.filter(conversation=team.group, user=admin).count() == 1
 
 
-def test_adding_who_is_in_changes_nothing(team: Team) -> None:
+def test_adding_a_present_participant_changes_nothing(team: Team) -> None:
     before = team.log()
     assert team.add("owner", "admin", "member") == []
     assert team.log() == before
     assert team.role("admin") == "admin"
 
 
-def test_everything_is_in_the_log_and_in_the_history(team: Team) -> None:
+def test_group_changes_are_in_the_log_and_in_the_history(team: Team) -> None:
     before = len(team.log()), len(team.notes())
     team.rename("admin", name="A", description="B", avatar_url="https://example.org/x.png")
     team.rename("admin", name="A", description="C")
@@ -187,7 +187,7 @@ def test_everything_is_in_the_log_and_in_the_history(team: Team) -> None:
     ]
 
 
-def test_what_changes_nothing_writes_nothing(team: Team) -> None:
+def test_an_update_to_the_same_values_writes_nothing(team: Team) -> None:
     before = team.log()
     team.rename("owner", name=" Team ")
     team.update("owner", "admin", role="admin", can_send_messages=True)
@@ -195,8 +195,8 @@ def test_what_changes_nothing_writes_nothing(team: Team) -> None:
     assert team.log() == before
 
 
-def test_a_refused_half_undoes_the_other(team: Team) -> None:
-    """Handing over and muting the new owner in one request: the second is refused, so is the first."""
+def test_a_partly_refused_update_is_undone(team: Team) -> None:
+    """Hand over and mute the new owner in one request: muting is refused, so the handover is undone."""
     with pytest.raises(Forbidden):
         team.update("owner", "member", role="owner", can_send_messages=False)
     assert (team.role("owner"), team.role("member")) == ("owner", "member")
@@ -218,7 +218,7 @@ def test_a_system_message_names_fifty_people_at_most_and_counts_all() -> None:
     assert (len(note.metadata["user_ids"]), note.metadata["user_count"]) == (50, 52)
 
 
-def test_many_who_come_cost_as_much_as_one(team: Team) -> None:
+def test_adding_many_takes_as_many_queries_as_adding_one(team: Team) -> None:
     others = people(*(f"other{number}" for number in range(6)))
     counts = []
     for coming in (others[:1], others[1:]):
@@ -237,8 +237,8 @@ def test_many_who_come_cost_as_much_as_one(team: Team) -> None:
     ],
     ids=["removed", "left", "muted"],
 )
-def test_what_somebody_reads_meanwhile_stays_read(act: Callable[[Team], Any], team: Team) -> None:
-    """Read marks take no lock of the conversation: they may move between the reading of a place and its writing."""
+def test_a_read_position_written_meanwhile_is_kept(act: Callable[[Team], Any], team: Team) -> None:
+    """Receipts take no lock on the conversation: a position may change between reading a participant and writing it."""
     here = {"conversation": team.group, "user": team.people["member"]}
 
     def meanwhile(sender: Any, **_: Any) -> None:
@@ -252,19 +252,19 @@ def test_what_somebody_reads_meanwhile_stays_read(act: Callable[[Team], Any], te
     assert participant(team.group, team.people["member"]).last_read_sequence == 2
 
 
-# --- At once ------------------------------------------------------------------------------
+# --- Concurrency --------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_added_by_several_at_once_comes_once(team: Team) -> None:
+def test_concurrent_additions_add_a_user_once(team: Team) -> None:
     before = team.log()
     results = at_once([lambda: team.add("owner", "stranger"), lambda: team.add("admin", "stranger")] * 2)
-    assert sorted(len(participants) for participants in results) == [0, 0, 0, 1]
+    assert sorted(len(added) for added in results) == [0, 0, 0, 1]
     assert [kind for kind, *_ in team.log()[len(before) :]] == ["participant_added", "new_message"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_leaves_while_others_remove_them_goes_once(team: Team) -> None:
+def test_concurrent_leaving_and_removal_is_logged_once(team: Team) -> None:
     before = team.log()
     acts = [
         lambda: team.remove("owner", "member"),
@@ -277,7 +277,7 @@ def test_who_leaves_while_others_remove_them_goes_once(team: Team) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_group_that_is_handed_over_to_several_at_once_has_one_owner(team: Team) -> None:
+def test_concurrent_handovers_leave_one_owner(team: Team) -> None:
     results = at_once(
         [lambda name=name: team.update("owner", name, role="owner") for name in ("admin", "member", "other")]
     )
@@ -285,7 +285,7 @@ def test_a_group_that_is_handed_over_to_several_at_once_has_one_owner(team: Team
     assert Participant.objects.filter(conversation=team.group, role=Role.OWNER).count() == 1
 
 
-def test_the_name_of_a_nameless_group_is_its_people() -> None:
+def test_a_group_without_a_name_shows_its_participants() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     made = group(ana, ben, cleo)
     assert conversation_body(ana.id, made.id).display_name == "ben, cleo"

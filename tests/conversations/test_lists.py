@@ -41,7 +41,7 @@ def pages(user: User, limit: int) -> list[UUID]:
             return found
 
 
-def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
+def test_the_latest_message_puts_a_conversation_first(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     first, second, team = direct(ana, ben), direct(ana, cleo), group(ana, ben, cleo, name="Team")
     assert names(ana) == ["Team", "cleo", "ben"]
@@ -52,7 +52,7 @@ def test_the_conversation_written_in_last_comes_first(ana: User) -> None:
     assert names(ana) == ["Team", "cleo", "ben"]
 
 
-def test_filters_hold_on_every_page(ana: User) -> None:
+def test_filters_apply_to_every_page(ana: User) -> None:
     talks = [direct(ana, other) for other in people("ben1", "ben2", "ben3", "ben4", "cleo")]
     for talk in talks[:2]:
         update_own_settings(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
@@ -73,11 +73,11 @@ def test_filters_hold_on_every_page(ana: User) -> None:
     assert all_pages(q="ben", unread=True) == []
 
 
-def test_archived_ones_and_others_can_be_asked_for(ana: User) -> None:
+def test_archived_filters_to_one_kind_or_the_other(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     direct(ana, ben)
-    put_away = direct(ana, cleo)
-    update_own_settings(user_id=ana.id, conversation_id=put_away.id, changes={"archived": True})
+    archived = direct(ana, cleo)
+    update_own_settings(user_id=ana.id, conversation_id=archived.id, changes={"archived": True})
     assert names(ana) == ["cleo", "ben"]
     assert names(ana, archived=True) == ["cleo"]
     assert names(ana, archived=False) == ["ben"]
@@ -92,7 +92,7 @@ def test_receipts_do_not_move_a_conversation(ana: User) -> None:
     assert names(ana) == ["cleo", "ben"]
 
 
-def test_only_mine_and_only_while_i_am_in_them(ana: User) -> None:
+def test_only_conversations_with_a_current_membership_are_listed(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     direct(ben, cleo)
     team = group(ben, ana, name="Team")
@@ -101,7 +101,7 @@ def test_only_mine_and_only_while_i_am_in_them(ana: User) -> None:
     assert names(ana) == []
 
 
-def test_pages_hold_everything_once(ana: User) -> None:
+def test_pages_together_hold_each_conversation_once(ana: User) -> None:
     made = {group(ana, name=str(number)).id for number in range(11)}
     for limit in (1, 3, 5, 10, 11, 200):
         found = pages(ana, limit)
@@ -109,7 +109,7 @@ def test_pages_hold_everything_once(ana: User) -> None:
         assert set(found) == made
 
 
-def test_conversations_of_the_same_moment_are_all_on_some_page(ana: User) -> None:
+def test_conversations_with_equal_activity_times_are_all_listed(ana: User) -> None:
     for number in range(7):
         group(ana, name=str(number))
     moment = Conversation.objects.earliest("created_at").created_at
@@ -118,23 +118,23 @@ def test_conversations_of_the_same_moment_are_all_on_some_page(ana: User) -> Non
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_pages_have_no_doubles_and_lack_only_what_moved_to_the_top_meanwhile(seed: int, ana: User) -> None:
+def test_activity_between_pages_causes_no_duplicates(seed: int, ana: User) -> None:
     chance = random.Random(seed)
     all_of_them = [group(ana, name=str(number)) for number in range(12)]
-    found, stirred, cursor = [], set(), None
+    found, moved, cursor = [], set(), None
     while True:
         part = page(ana, limit=3, cursor=cursor)
         found += [conversation.id for conversation in part.results]
         if (cursor := part.next) is None:
             break
-        stirred_now = chance.choice(all_of_them)
-        say(stirred_now, ana)
-        stirred.add(stirred_now.id)
+        written_in = chance.choice(all_of_them)
+        say(written_in, ana)
+        moved.add(written_in.id)
     assert len(found) == len(set(found))
-    assert set(found) | stirred == {conversation.id for conversation in all_of_them}
+    assert set(found) | moved == {conversation.id for conversation in all_of_them}
 
 
-def test_unread_shows_those_with_something_unread(ana: User) -> None:
+def test_the_unread_filter_lists_conversations_with_unread_messages(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     talk, other = direct(ana, ben), direct(ana, cleo)
     assert names(ana, unread=True) == []
@@ -146,7 +146,7 @@ def test_unread_shows_those_with_something_unread(ana: User) -> None:
     assert names(ana, unread=True) == []
 
 
-def test_q_finds_names_of_groups_and_of_people_in_them(ana: User) -> None:
+def test_q_matches_names_of_groups_and_other_participants(ana: User) -> None:
     ben = person("ben", display_name="Benjamin")
     cleo = person("cleo")
     direct(ana, ben)
@@ -154,7 +154,7 @@ def test_q_finds_names_of_groups_and_of_people_in_them(ana: User) -> None:
     group(ana, ben, cleo, name="Lunch")
     assert names(ana, q="JAM") == ["Lunch", "Benjamin"]
     assert names(ana, q=" laun ") == ["Launch"]
-    assert names(ana, q="ana") == [], "I am in all of mine"
+    assert names(ana, q="ana") == [], "the viewer's own name does not match"
     assert names(ana, q="%") == []
     assert len(names(ana, q=" ")) == 3
 
@@ -178,7 +178,7 @@ CURSORS = [
 
 
 @pytest.mark.parametrize("cursor", CURSORS)
-def test_a_cursor_that_is_not_ours_is_refused(cursor: str, ana: User) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str, ana: User) -> None:
     talk = direct(ana, person("ben"))
     with pytest.raises(Invalid, match="cursor"):
         page(ana, cursor=cursor)
@@ -186,7 +186,7 @@ def test_a_cursor_that_is_not_ours_is_refused(cursor: str, ana: User) -> None:
         selectors.participant_page(ana.id, talk.id, PageQuery(cursor=cursor))
 
 
-def test_a_page_costs_the_same_however_long_it_is(ana: User, django_assert_num_queries: Any) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_page(ana: User, django_assert_num_queries: Any) -> None:
     for number in range(20):
         talk = direct(ana, person(f"other{number}"))
         say(talk, ana)
@@ -195,22 +195,22 @@ def test_a_page_costs_the_same_however_long_it_is(ana: User, django_assert_num_q
             assert len(page(ana, limit=limit).results) == limit
 
 
-def test_participants_come_in_pages_in_the_order_in_which_they_joined(ana: User) -> None:
+def test_participants_are_paged_in_joining_order(ana: User) -> None:
     others = people(*(f"other{number}" for number in range(9)))
     team = group(ana, *others)
-    came_again, *stayed = others
-    remove_participant(user_id=ana.id, conversation_id=team.id, other_id=came_again.id)
-    add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[came_again.id])
+    rejoined, *stayed = others
+    remove_participant(user_id=ana.id, conversation_id=team.id, other_id=rejoined.id)
+    add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[rejoined.id])
     found, cursor = [], None
     while True:
         part = selectors.participant_page(ana.id, team.id, PageQuery(limit=4, cursor=cursor))
         found += [participant.username for participant in part.results]
         if (cursor := part.next) is None:
             break
-    assert found == [each.username for each in (ana, *stayed, came_again)]
+    assert found == [each.username for each in (ana, *stayed, rejoined)]
 
 
-def test_participants_are_for_members(ana: User) -> None:
+def test_strangers_cannot_list_participants(ana: User) -> None:
     talk = direct(*people("ben", "cleo"))
     with pytest.raises(NotFound):
         selectors.participant_page(ana.id, talk.id, PageQuery())
@@ -222,7 +222,7 @@ def test_a_body_lists_fifty_participants_and_counts_all(ana: User) -> None:
     assert (len(body.participants), body.participant_count) == (50, 61)
 
 
-def test_what_was_said_before_my_coming_is_not_on_top(ana: User) -> None:
+def test_a_message_before_joining_is_not_the_last_message(ana: User) -> None:
     ben = person("ben")
     team = group(ana, name="Team")
     say(team, ana, "secret")

@@ -1,4 +1,4 @@
-"""What somebody sets for themselves in a conversation: mute, level, pin, archive."""
+"""A participant's own settings in a conversation: mute, notification level, pin, archive."""
 
 import datetime
 from typing import Any
@@ -45,7 +45,7 @@ def newest_event(user: User, conversation: Conversation) -> Any:
     return events_page(user.id, conversation.id, EventsQuery()).events[-1]
 
 
-def test_what_is_set_stays_and_the_rest_too(ana: User, team: Conversation) -> None:
+def test_an_update_changes_only_the_given_settings(ana: User, team: Conversation) -> None:
     sets(ana, team, muted_until=TOMORROW, pinned=True)
     sets(ana, team, notification_level="mentions", archived=True)
     me = selectors.conversation_body(ana.id, team.id).me
@@ -55,7 +55,7 @@ def test_what_is_set_stays_and_the_rest_too(ana: User, team: Conversation) -> No
     assert (me.muted_until, me.pinned, me.archived, me.notification_level) == (None, True, False, "mentions")
 
 
-def test_nobody_else_has_it_or_sees_it(ana: User, ben: User, team: Conversation) -> None:
+def test_own_settings_are_hidden_from_others(ana: User, ben: User, team: Conversation) -> None:
     sets(ana, team, pinned=True)
     assert not participant(team, ben).pinned
     mine, theirs = newest_event(ana, team), newest_event(ben, team)
@@ -65,7 +65,7 @@ def test_nobody_else_has_it_or_sees_it(ana: User, ben: User, team: Conversation)
     assert theirs.sequence == mine.sequence
 
 
-def test_it_takes_one_number_and_none_when_nothing_changes(ana: User, team: Conversation) -> None:
+def test_a_change_takes_one_sequence_and_no_change_takes_none(ana: User, team: Conversation) -> None:
     before = Conversation.objects.get(id=team.id).last_sequence
     sets(ana, team, pinned=True, archived=True)
     sets(ana, team, pinned=True)
@@ -75,13 +75,13 @@ def test_it_takes_one_number_and_none_when_nothing_changes(ana: User, team: Conv
     assert (event.kind, event.user_id, event.actor_id) == ("my_place_updated", ana.id, ana.id)
 
 
-def test_a_time_that_has_gone_by_means_not_muted(ana: User, team: Conversation) -> None:
+def test_a_mute_time_in_the_past_means_not_muted(ana: User, team: Conversation) -> None:
     sets(ana, team, muted_until=TOMORROW)
     sets(ana, team, muted_until=timezone.now() - datetime.timedelta(seconds=1))
     assert participant(team, ana).muted_until is None
 
 
-def test_it_is_nothing_that_happened_in_the_conversation(ana: User, ben: User, team: Conversation) -> None:
+def test_own_settings_are_no_activity_of_the_conversation(ana: User, ben: User, team: Conversation) -> None:
     before = Conversation.objects.get(id=team.id)
     sets(ben, team, pinned=True)
     after = Conversation.objects.get(id=team.id)
@@ -89,7 +89,7 @@ def test_it_is_nothing_that_happened_in_the_conversation(ana: User, ben: User, t
     assert selectors.conversation_body(ana.id, team.id).unread_count == 0
 
 
-def test_who_comes_again_begins_with_the_defaults(ana: User, ben: User, team: Conversation) -> None:
+def test_a_readded_participant_has_default_settings(ana: User, ben: User, team: Conversation) -> None:
     sets(ben, team, muted_until=TOMORROW, notification_level="none", pinned=True, archived=True)
     leave(user_id=ben.id, conversation_id=team.id)
     add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
@@ -97,7 +97,7 @@ def test_who_comes_again_begins_with_the_defaults(ana: User, ben: User, team: Co
     assert (again.muted_until, again.notification_level, again.pinned, again.archived) == (None, "all", False, False)
 
 
-def test_only_of_one_s_own_conversations(ana: User, ben: User, team: Conversation) -> None:
+def test_strangers_and_former_members_cannot_set_anything(ana: User, ben: User, team: Conversation) -> None:
     (cleo,) = people("cleo")
     for conversation_id in (team.id, uuid4()):
         with pytest.raises(NotFound):
@@ -107,7 +107,7 @@ def test_only_of_one_s_own_conversations(ana: User, ben: User, team: Conversatio
         sets(ben, team, pinned=True)
 
 
-def test_an_event_of_a_later_release_is_hidden(ana: User, team: Conversation) -> None:
+def test_an_event_kind_of_a_later_release_is_hidden(ana: User, team: Conversation) -> None:
     sets(ana, team, pinned=True)
     Event.objects.filter(kind="my_place_updated").update(kind="of_a_later_release")
     shown = newest_event(ana, team)

@@ -1,4 +1,4 @@
-"""Who is around somebody: those with whom they share a small conversation now."""
+"""Peers of a user: those who currently share a small conversation with them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.making import direct, group, people
 pytestmark = pytest.mark.django_db
 
 
-def test_peers_share_a_small_conversation_with_somebody_now() -> None:
+def test_peers_share_a_small_conversation_now() -> None:
     ana, ben, cleo, dan, eve = people("ana", "ben", "cleo", "dan", "eve")
     direct(ana, ben)
     group(ana, ben, cleo)
@@ -20,5 +20,5 @@ def test_peers_share_a_small_conversation_with_somebody_now() -> None:
     assert found == {ana.id: {ben.id, cleo.id}, ben.id: {ana.id, cleo.id}, dan.id: set()}
 
 
-def test_of_nobody_there_are_none() -> None:
+def test_no_users_have_no_peers() -> None:
     assert peers_of([], most_participants=3) == {}

@@ -1,4 +1,4 @@
-"""What holds for everybody in a group: who may change it, and that all of them learn of it once."""
+"""Settings of a group for all its participants: rights to change them, and one event per change."""
 
 import pytest
 
@@ -26,27 +26,27 @@ def logged(conversation: Conversation) -> list[str]:
     return list(Event.objects.filter(conversation=conversation).order_by("sequence").values_list("kind", flat=True))
 
 
-def test_notifications_are_on_until_somebody_switches_them_off(team: Team) -> None:
+def test_notifications_are_on_until_switched_off(team: Team) -> None:
     before = logged(team.group)
     assert conversation_body(team.id("member"), team.group.id).settings.notifications_enabled
     switch(team, "admin", on=False)
     for viewer in ("owner", "member"):
         assert not conversation_body(team.id(viewer), team.group.id).settings.notifications_enabled
     switch(team, "owner", on=False)
-    assert logged(team.group) == [*before, "conversation_updated"], "once, and no line in the history"
+    assert logged(team.group) == [*before, "conversation_updated"], "one event and no system message"
     switch(team, "owner", on=True)
     assert conversation_body(team.id("member"), team.group.id).settings.notifications_enabled
     assert list(faults()) == []
 
 
 @pytest.mark.parametrize(("actor", "refusal"), [("member", Forbidden), ("stranger", NotFound)])
-def test_who_may_not_change_the_group_switches_nothing(team: Team, actor: str, refusal: type[Exception]) -> None:
+def test_members_and_strangers_cannot_switch_notifications(team: Team, actor: str, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
         switch(team, actor, on=False)
     assert conversation_body(team.id("owner"), team.group.id).settings.notifications_enabled
 
 
-def test_a_direct_conversation_has_none_of_its_own(team: Team) -> None:
+def test_a_direct_conversation_has_no_settings_to_change(team: Team) -> None:
     talk = direct(team.people["owner"], team.people["member"])
     with pytest.raises(Forbidden):
         services.update_conversation(

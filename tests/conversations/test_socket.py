@@ -1,4 +1,4 @@
-"""Conversations as the socket and the hub read them: catch-up in rounds, and the log."""
+"""Conversations as read by the socket (catch-up in pages) and by the hub (the log)."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ from tests.realtime.peers import Peer
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_pages_are_sent_before_sync_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conversations.socket.FIRST_PAGE", 3)
 
     def talks() -> tuple[str, dict[Any, int]]:
@@ -41,9 +41,9 @@ async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monk
     ana = Peer(ana_id)
     await sync(ana.socket, frames.Sync(cursors=cursors, id="7"))
     *events, complete = ana.frames
-    got = [(frame["conversation_id"], frame["message"]["content"]) for frame in events]
+    received = [(frame["conversation_id"], frame["message"]["content"]) for frame in events]
     lost = list(cursors)[-1]
-    assert sorted(got) == sorted((str(id), text) for id in cursors if id != lost for text in ("one", "two"))
+    assert sorted(received) == sorted((str(id), text) for id in cursors if id != lost for text in ("one", "two"))
     assert (complete["type"], complete["id"]) == ("sync_complete", "7")
     assert complete["resync"] == [str(lost)]
     assert complete["heads"] == {str(id): 3 if id != lost else 1 for id in cursors}
@@ -51,7 +51,7 @@ async def test_what_does_not_fit_in_one_page_follows_before_the_end_is_said(monk
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sync_complete_heads_exclude_events_written_between_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conversations.socket.FIRST_PAGE", 2)
 
     def talks() -> tuple[Any, list[Any]]:
@@ -63,12 +63,12 @@ async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monk
         return ana, talks
 
     ana, both = await in_database_thread(talks)
-    pages, missed_in_truth = [], catch_up.missed
+    pages, real_missed = [], catch_up.missed
 
     def missed(*arguments: Any, **options: Any) -> catch_up.Missed:
-        found = missed_in_truth(*arguments, **options)
+        found = real_missed(*arguments, **options)
         pages.append(found)
-        if len(pages) == 1:  # more is said in the conversation that this page has dealt with
+        if len(pages) == 1:  # write into the conversation that this page has finished
             [behind] = found.remaining
             say(next(talk for talk in both if talk.id != behind), ana, "three")
         return found
@@ -83,17 +83,17 @@ async def test_the_end_of_a_sync_claims_nothing_that_came_between_its_pages(monk
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many events each page that was read might have."""
-    asked: list[int] = []
-    in_truth = catch_up.missed
+def page_limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size limits of the pages that were read, in order."""
+    page_limits: list[int] = []
+    real = catch_up.missed
 
     def missed(*arguments: Any, most: int) -> catch_up.Missed:
-        asked.append(most)
-        return in_truth(*arguments, most=most)
+        page_limits.append(most)
+        return real(*arguments, most=most)
 
     monkeypatch.setattr("conversations.socket.catch_up.missed", missed)
-    return asked
+    return page_limits
 
 
 @pytest.mark.django_db(transaction=True)
@@ -105,15 +105,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         pytest.param("x" * 8_000, [4, 1, 1, 1], id="large messages, smaller pages"),
     ],
 )
-async def test_a_page_is_as_large_as_the_one_before_lets_it_be(
-    text: str, most: list[int], asked: list[int], monkeypatch: pytest.MonkeyPatch
+async def test_page_size_adapts_to_the_bytes_of_the_page_before(
+    text: str, most: list[int], page_limits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("FIRST_PAGE", 4), ("LARGEST_PAGE", 12), ("PAGE_BYTES", 10_000)):
         monkeypatch.setattr(f"conversations.socket.{name}", value)
     ana, talk, number = await in_database_thread(_long_talk, text, sum(most))
     peer = Peer(ana)
     await sync(peer.socket, frames.Sync(cursors={talk: 1}))
-    assert asked == most
+    assert page_limits == most
     assert [frame["sequence"] for frame in peer.frames[:-1]] == list(range(2, number + 2))
 
 
@@ -127,8 +127,8 @@ def _long_talk(text: str, number: int) -> tuple[str, Any, int]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-async def test_nothing_is_read_for_a_client_that_has_not_taken_what_it_was_sent(
-    asked: list[int], monkeypatch: pytest.MonkeyPatch
+async def test_no_page_is_read_while_the_client_does_not_read(
+    page_limits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("conversations.socket.FIRST_PAGE", 4)
     monkeypatch.setattr("conversations.socket.LARGEST_PAGE", 4)
@@ -137,7 +137,7 @@ async def test_nothing_is_read_for_a_client_that_has_not_taken_what_it_was_sent(
     peer.stops_reading()
     syncing = asyncio.create_task(sync(peer.socket, frames.Sync(cursors={talk: 1})))
     await asyncio.sleep(0.3)
-    assert asked == [4]
+    assert page_limits == [4]
     await peer.reads(11)
     await asyncio.wait_for(syncing, 5)
     assert [frame["type"] for frame in peer.frames] == ["new_message"] * 10 + ["sync_complete"]
@@ -147,7 +147,7 @@ async def test_nothing_is_read_for_a_client_that_has_not_taken_what_it_was_sent(
 
 
 @pytest.mark.django_db
-def test_coming_and_going_are_told_with_the_events_at_which_they_happen() -> None:
+def test_joins_and_leaves_come_with_their_events() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     team = group(ana, ben)
     came = services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
@@ -155,7 +155,7 @@ def test_coming_and_going_are_told_with_the_events_at_which_they_happen() -> Non
     log = ConversationLog().read(str(team.id), after=0, viewers=[str(ana.id), str(ben.id)])
     assert [event.sequence for event in log] == list(range(1, len(log) + 1))
     joins = {event.sequence: event.joins for event in log if event.joins}
-    # Ben came with the first event, but is gone: whoever reads this late must not let him in.
+    # Ben joined with the first event but has left: a late reader of that event must not admit him.
     assert joins == {1: {str(ana.id): 1}, came[0].history_from: {str(cleo.id): came[0].history_from}}
     [(left, leaves)] = [(event, event.leaves) for event in log if event.leaves]
     assert leaves == [str(ben.id)]
@@ -163,7 +163,7 @@ def test_coming_and_going_are_told_with_the_events_at_which_they_happen() -> Non
 
 
 @pytest.mark.django_db
-def test_lately_came_who_came_lately_and_not_who_was_there() -> None:
+def test_recent_joins_exclude_older_members() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     log = ConversationLog()
     log.recent()
@@ -178,7 +178,7 @@ def test_lately_came_who_came_lately_and_not_who_was_there() -> None:
 
 
 @pytest.mark.django_db
-def test_a_conversation_is_rendered_for_each_member_and_for_nobody_else() -> None:
+def test_a_conversation_event_is_rendered_for_members_only() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     talk = direct(ana, ben)
     [created] = ConversationLog().read(str(talk.id), after=0, viewers=[str(user.id) for user in (ana, ben, cleo)])
@@ -188,7 +188,7 @@ def test_a_conversation_is_rendered_for_each_member_and_for_nobody_else() -> Non
 
 
 @pytest.mark.django_db
-def test_a_conversation_that_was_left_a_moment_ago_is_hidden() -> None:
+def test_the_creation_event_is_hidden_from_a_former_member() -> None:
     ana, ben = people("ana", "ben")
     team = group(ana, ben)
     services.leave(user_id=ben.id, conversation_id=team.id)

@@ -1,4 +1,4 @@
-"""A pipelined lane with its threads, whose answers are kept, and others who hold rows locked."""
+"""A pipelined lane beside its threads, with recorded answers, and threads that hold row locks."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ from tests.waiting import until
 
 
 class Desk:
-    """Takes sends to a lane and keeps the answers; counts what went by threads."""
+    """Submits sends to a lane, records the answers, and records which sends went through the threads."""
 
     def __init__(self) -> None:
         self.by_threads: list[Send] = []
@@ -53,7 +53,7 @@ class Desk:
 
 
 class Holder(threading.Thread):
-    """Somebody else who has locked a row, until told to let go."""
+    """A thread that holds a row lock until `may_go_on` is set."""
 
     def __init__(self, locks: Callable[[], Any]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Batches: each send stands for itself."""
+"""Batches: each send succeeds or fails by itself."""
 
 import threading
 import uuid
@@ -42,7 +42,7 @@ def outcomes(results: list[Sent | DomainError]) -> list[str]:
     return [result.code if isinstance(result, DomainError) else str(result.sequence) for result in results]
 
 
-def test_one_refused_send_does_not_hinder_the_others(talk: Conversation, ana: User, ben: User) -> None:
+def test_a_refused_send_leaves_the_others_of_its_batch_unaffected(talk: Conversation, ana: User, ben: User) -> None:
     stranger = person("stranger")
     results = send_messages(
         [draft(talk, ana), draft(talk, stranger), draft(talk, ben), draft(talk, ana, reply_to_id=uuid.uuid4())]
@@ -51,7 +51,7 @@ def test_one_refused_send_does_not_hinder_the_others(talk: Conversation, ana: Us
     assert list(faults()) == []
 
 
-def test_one_id_twice_in_a_batch_is_one_message(talk: Conversation, ana: User) -> None:
+def test_a_repeated_id_in_a_batch_makes_one_message(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana)
     first, second, third = send_messages([send, send, msgspec.structs.replace(send, content="other")])
     assert isinstance(first, Sent)
@@ -60,14 +60,14 @@ def test_one_id_twice_in_a_batch_is_one_message(talk: Conversation, ana: User) -
     assert Message.objects.count() == 1
 
 
-def test_a_batch_over_many_conversations_counts_everywhere(ana: User, ben: User) -> None:
+def test_a_batch_over_many_conversations_numbers_each_one(ana: User, ben: User) -> None:
     talks = [direct(ana, other) for other in (ben, *people("cleo", "dan"))]
     results = send_messages([draft(talk, ana, str(number)) for number in range(4) for talk in talks])
     assert outcomes(results) == [str(2 + number) for number in range(4) for _ in talks]
     assert list(faults()) == []
 
 
-def test_a_batch_costs_the_same_however_large(
+def test_the_number_of_queries_does_not_grow_with_the_batch(
     talk: Conversation, ana: User, django_assert_max_num_queries: Any
 ) -> None:
     for size in (1, 50):
@@ -75,7 +75,7 @@ def test_a_batch_costs_the_same_however_large(
             send_messages([draft(talk, ana) for _ in range(size)])
 
 
-def test_a_batch_that_collides_again_and_again_is_put_off(
+def test_a_batch_that_keeps_colliding_is_answered_try_again(
     talk: Conversation, ana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = []
@@ -93,14 +93,14 @@ def test_a_batch_that_collides_again_and_again_is_put_off(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
+def test_a_locked_conversation_does_not_block_the_rest_of_the_batch() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
-    held, free = direct(ana, ben), direct(ana, cleo)
+    busy, free = direct(ana, ben), direct(ana, cleo)
     locked, done = threading.Event(), threading.Event()
 
     def hold() -> None:
         with connection.cursor() as cursor:
-            cursor.execute("BEGIN; SELECT 1 FROM conversations_conversation WHERE id = '%s' FOR UPDATE" % held.id)  # noqa: S608, UP031
+            cursor.execute("BEGIN; SELECT 1 FROM conversations_conversation WHERE id = '%s' FOR UPDATE" % busy.id)  # noqa: S608, UP031
             locked.set()
             done.wait(20)
             cursor.execute("ROLLBACK")
@@ -112,8 +112,8 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
         assert locked.wait(10)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 200")
-        results = send_messages([draft(held, ana), draft(free, ana)])
-        assert outcomes(send_messages([draft(held, ana), draft(held, ana)])) == ["try_again", "try_again"]
+        results = send_messages([draft(busy, ana), draft(free, ana)])
+        assert outcomes(send_messages([draft(busy, ana), draft(busy, ana)])) == ["try_again", "try_again"]
     finally:
         done.set()
         holder.join()
@@ -122,12 +122,12 @@ def test_a_conversation_that_is_held_up_does_not_hold_up_the_rest() -> None:
     assert isinstance(results[0], TryAgain)
     assert results[0].retry_after
     assert isinstance(results[1], Sent)
-    assert isinstance(send_message(draft(held, ana)), Sent)
+    assert isinstance(send_message(draft(busy, ana)), Sent)
     assert list(faults()) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_batch_whose_connection_ended_is_not_tried_on_it_again(talk: Conversation, ana: User) -> None:
+def test_after_a_lost_connection_the_next_try_uses_a_new_one(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -145,19 +145,19 @@ def test_a_batch_whose_connection_ended_is_not_tried_on_it_again(talk: Conversat
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-def test_a_write_makes_no_connection_of_django_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipelined_write_opens_no_django_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     talk = direct(ana, ben)
     made: list[str] = []
     make = ConnectionHandler.create_connection
 
-    def noted(handler: ConnectionHandler, alias: str) -> Any:
+    def recording(handler: ConnectionHandler, alias: str) -> Any:
         made.append(alias)
         return make(handler, alias)
 
     async def scenario(desk: Desk) -> None:
         await desk.opens()
-        monkeypatch.setattr(ConnectionHandler, "create_connection", noted)
+        monkeypatch.setattr(ConnectionHandler, "create_connection", recording)
         for _ in range(2):
             desk.submit(draft(talk, ana))
             await desk.answered()

@@ -1,4 +1,4 @@
-"""Edit and delete for everyone: who may, how long, and what is left."""
+"""Edit and delete for everyone: rights, time limits, and the result."""
 
 import datetime
 import uuid
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db
 
 
 class Room:
-    """A group in which the member has written."""
+    """A group with owner, admin and two members, one of whom has written a message."""
 
     def __init__(self) -> None:
         self.owner, self.admin, self.member, self.other = people("owner", "admin", "member", "other")
         self.group = group(self.owner, self.admin, self.member, self.other)
         direct(self.member, self.other)
-        here = {"user_id": self.owner.id, "conversation_id": self.group.id}
-        services.update_participant(**here, other_id=self.admin.id, role="admin")
+        target = {"user_id": self.owner.id, "conversation_id": self.group.id}
+        services.update_participant(**target, other_id=self.admin.id, role="admin")
         self.sent = say(self.group, self.member, "first words", metadata={"a": 1})
 
     def edit(self, user: User, content: str = "better words") -> Message:
@@ -58,7 +58,7 @@ def age(sent: Sent, **by: float) -> None:
     Message.objects.filter(id=sent.message_id).update(created_at=timezone.now() - datetime.timedelta(**by))
 
 
-def test_an_edit_changes_the_text_and_nothing_else(room: Room) -> None:
+def test_an_edit_changes_only_the_text(room: Room) -> None:
     before = unread(room.group, room.other)
     assert room.edit(room.member).content == "better words"
     message, event = room.message(), room.last_event()
@@ -68,17 +68,17 @@ def test_an_edit_changes_the_text_and_nothing_else(room: Room) -> None:
     assert event.sequence == room.sent.sequence + 1
     assert unread(room.group, room.other) == before
     room.group.refresh_from_db()
-    assert room.group.last_message_sequence == message.sequence, "a list is sorted by messages, not by edits"
+    assert room.group.last_message_sequence == message.sequence, "lists are sorted by messages, not by edits"
 
 
-def test_only_its_writer_edits_a_message(room: Room) -> None:
+def test_only_the_sender_may_edit_a_message(room: Room) -> None:
     for user in (room.owner, room.admin, room.other):
         with pytest.raises(Forbidden):
             room.edit(user)
     assert room.message().edited_at is None
 
 
-def test_the_edit_window_closes(room: Room, settings: Any) -> None:
+def test_an_edit_after_the_edit_window_is_refused(room: Room, settings: Any) -> None:
     window = settings.LIMITS.edit_window_seconds
     age(room.sent, seconds=window - 30)
     room.edit(room.member)
@@ -88,7 +88,7 @@ def test_the_edit_window_closes(room: Room, settings: Any) -> None:
     assert room.message().content == "better words"
 
 
-def test_an_edit_to_the_same_text_is_none(room: Room) -> None:
+def test_an_edit_to_the_same_text_writes_nothing(room: Room) -> None:
     before = room.last_event().sequence
     assert room.edit(room.member, "first words").edited_at is None
     assert room.last_event().sequence == before
@@ -96,60 +96,60 @@ def test_an_edit_to_the_same_text_is_none(room: Room) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " \n", "x" * 10_001, "\x00"])
-def test_an_edit_keeps_the_rules_of_text(content: str, room: Room) -> None:
+def test_an_edit_to_an_invalid_text_is_refused(content: str, room: Room) -> None:
     with pytest.raises(Invalid, match="content"):
         room.edit(room.member, content)
 
 
-def test_who_was_muted_or_removed_edits_no_more(room: Room) -> None:
-    here = {"user_id": room.owner.id, "conversation_id": room.group.id, "other_id": room.member.id}
-    services.update_participant(**here, can_send_messages=False)
+def test_a_muted_or_removed_sender_cannot_edit(room: Room) -> None:
+    target = {"user_id": room.owner.id, "conversation_id": room.group.id, "other_id": room.member.id}
+    services.update_participant(**target, can_send_messages=False)
     with pytest.raises(Forbidden):
         room.edit(room.member)
-    services.remove_participant(**here)
+    services.remove_participant(**target)
     with pytest.raises(NotFound):
         room.edit(room.member)
     with pytest.raises(NotFound):
         room.delete(room.member)
 
 
-def test_locations_and_system_messages_have_no_text_to_edit(room: Room) -> None:
-    place = say(room.group, room.member, "", message_type="location", metadata={"latitude": 1, "longitude": 2})
-    note = Message.objects.filter(message_type="system").first()
-    assert note is not None
-    for message_id in (place.message_id, note.id):
+def test_locations_and_system_messages_cannot_be_edited(room: Room) -> None:
+    location = say(room.group, room.member, "", message_type="location", metadata={"latitude": 1, "longitude": 2})
+    system_message = Message.objects.filter(message_type="system").first()
+    assert system_message is not None
+    for message_id in (location.message_id, system_message.id):
         with pytest.raises(Forbidden):
             edit_message(user_id=room.member.id, message_id=message_id, content="x")
 
 
-@pytest.mark.parametrize("who", ["member", "admin", "owner"])
-def test_a_deleted_message_leaves_an_empty_tombstone(who: str, room: Room) -> None:
+@pytest.mark.parametrize("role", ["member", "admin", "owner"])
+def test_a_deleted_message_leaves_an_empty_tombstone(role: str, room: Room) -> None:
     before = unread(room.group, room.other)
-    room.delete(getattr(room, who))
+    room.delete(getattr(room, role))
     message, event = room.message(), room.last_event()
     assert (message.content, message.metadata, message.payload_digest) == ("", {}, None)
     assert message.deleted_at is not None
     assert (message.sender, message.sequence) == (room.member, room.sent.sequence)
-    assert (event.kind, event.actor_id) == ("message_deleted", getattr(room, who).id)
-    assert unread(room.group, room.other) == before, "tombstones count"
+    assert (event.kind, event.actor_id) == ("message_deleted", getattr(room, role).id)
+    assert unread(room.group, room.other) == before, "a tombstone counts as unread"
     body = selectors.message_body(message)
     assert (body.content, body.metadata, body.mentions, body.attachments, body.reactions) == ("", {}, [], [], [])
 
 
-def test_twice_deleted_is_once_deleted(room: Room) -> None:
+def test_deleting_twice_writes_one_event(room: Room) -> None:
     room.delete(room.admin)
     before = room.last_event().sequence
     room.delete(room.member)
     assert room.last_event().sequence == before
 
 
-def test_members_do_not_delete_what_others_wrote(room: Room) -> None:
+def test_a_plain_member_cannot_delete_messages_of_others(room: Room) -> None:
     with pytest.raises(Forbidden):
         room.delete(room.other)
     assert room.message().content == "first words"
 
 
-def test_nobody_moderates_a_direct_conversation() -> None:
+def test_in_a_direct_conversation_only_the_sender_may_delete() -> None:
     ana, ben = people("ana", "ben")
     sent = say(direct(ana, ben), ben)
     with pytest.raises(Forbidden):
@@ -157,21 +157,21 @@ def test_nobody_moderates_a_direct_conversation() -> None:
     delete_message_for_everyone(user_id=ben.id, message_id=sent.message_id)
 
 
-def test_the_history_of_a_group_cannot_be_deleted(room: Room) -> None:
-    note = Message.objects.filter(message_type="system").first()
-    assert note is not None
+def test_system_messages_cannot_be_deleted(room: Room) -> None:
+    system_message = Message.objects.filter(message_type="system").first()
+    assert system_message is not None
     with pytest.raises(Forbidden):
-        delete_message_for_everyone(user_id=room.owner.id, message_id=note.id)
+        delete_message_for_everyone(user_id=room.owner.id, message_id=system_message.id)
 
 
-def test_what_was_deleted_is_not_edited(room: Room) -> None:
+def test_a_deleted_message_cannot_be_edited(room: Room) -> None:
     room.delete(room.member)
     with pytest.raises(NotFound):
         room.edit(room.member)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_edits_and_a_deletion_at_once_the_deletion_remains(room: Room) -> None:
+def test_concurrent_edits_and_a_deletion_end_deleted(room: Room) -> None:
     edits = [lambda text=text: room.edit(room.member, text) for text in ("one", "two", "three")]
     *edited, deleted = at_once([*edits, lambda: room.delete(room.member)])
     assert deleted is None
@@ -179,7 +179,7 @@ def test_of_edits_and_a_deletion_at_once_the_deletion_remains(room: Room) -> Non
     assert (room.message().content, room.last_event().kind) == ("", "message_deleted")
 
 
-def test_strangers_and_latecomers_find_no_message(room: Room) -> None:
+def test_strangers_and_later_members_do_not_find_the_message(room: Room) -> None:
     stranger = person("stranger")
     for message_id in (room.sent.message_id, uuid.uuid4()):
         with pytest.raises(NotFound):
@@ -194,7 +194,7 @@ def test_strangers_and_latecomers_find_no_message(room: Room) -> None:
         room.delete(stranger)
 
 
-def test_conversations_say_the_edited_text_on_top(room: Room) -> None:
+def test_the_last_message_of_a_conversation_shows_the_edit(room: Room) -> None:
     room.edit(room.member)
     top = conversation_body(room.other.id, room.group.id).last_message
     assert top is not None

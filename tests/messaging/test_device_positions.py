@@ -1,4 +1,4 @@
-"""How far each device acknowledged: with the move where it moved a mark, in notes where another was first."""
+"""Delivery positions per device: in a receipt change if it moved the user's position, else in a write-behind buffer."""
 
 import datetime
 from typing import Any
@@ -32,7 +32,7 @@ def later(seconds: float) -> datetime.datetime:
 
 @pytest.fixture(autouse=True)
 def buffer(monkeypatch: pytest.MonkeyPatch) -> WriteBehindBuffer[Any, DeviceReceipt]:
-    """A buffer of the test's own."""
+    """A write-behind buffer of the test's own, which is written when the test says so."""
     buffer: WriteBehindBuffer[Any, DeviceReceipt] = WriteBehindBuffer(
         write_device_positions, merge=device_positions._further, most=100, seconds=0
     )
@@ -70,13 +70,11 @@ def acknowledges(talk: Conversation, ben: User, session: UUID, sequence: int, ki
     assert record_receipts([mark]) == [None]
 
 
-def marks() -> dict[UUID, int]:
+def positions() -> dict[UUID, int]:
     return dict(DevicePosition.objects.values_list("session_id", "up_to_sequence"))
 
 
-def test_the_device_that_moves_the_mark_has_that_in_the_move_and_no_note(
-    talk: Conversation, ben: User, phone: UUID
-) -> None:
+def test_the_first_device_is_recorded_in_the_receipt_change(talk: Conversation, ben: User, phone: UUID) -> None:
     acknowledges(talk, ben, phone, 3)
     (move,) = ReceiptChange.objects.filter(kind=DELIVERED)
     assert move.session_id == phone
@@ -85,7 +83,7 @@ def test_the_device_that_moves_the_mark_has_that_in_the_move_and_no_note(
     assert acknowledgements(talk.id, 4, [phone]) == {}
 
 
-def test_a_second_device_is_noted_in_memory_and_written_together(
+def test_a_second_device_is_buffered_and_written_in_one_statement(
     talk: Conversation, ben: User, phone: UUID, laptop: UUID
 ) -> None:
     acknowledges(talk, ben, phone, 5)
@@ -93,17 +91,17 @@ def test_a_second_device_is_noted_in_memory_and_written_together(
         for sequence in (1, 2, 4, 3):
             acknowledges(talk, ben, laptop, sequence)
     assert not [query for query in made if "deviceposition" in query["sql"].lower()]
-    assert marks() == {}
+    assert positions() == {}
     with CaptureQueriesContext(connection) as made:
         device_positions.buffer.write()
     assert len(made) == 1
-    assert marks() == {laptop: 4}
+    assert positions() == {laptop: 4}
     (mark,) = DevicePosition.objects.all()
     assert acknowledgements(talk.id, 4, [phone, laptop])[laptop] == (mark.marked_at, False)
     assert laptop not in acknowledgements(talk.id, 5, [phone, laptop])
 
 
-def test_a_later_move_says_at_the_latest_and_the_earliest_word_counts(
+def test_an_earlier_bound_from_a_later_receipt_change_is_used(
     talk: Conversation, ben: User, phone: UUID, laptop: UUID
 ) -> None:
     acknowledges(talk, ben, phone, 3)
@@ -115,7 +113,7 @@ def test_a_later_move_says_at_the_latest_and_the_earliest_word_counts(
     assert found[laptop] == (move.moved_at, False)
 
 
-def test_refused_marks_are_not_noted(talk: Conversation, ben: User, phone: UUID, laptop: UUID) -> None:
+def test_refused_receipts_are_not_buffered(talk: Conversation, ben: User, phone: UUID, laptop: UUID) -> None:
     acknowledges(talk, ben, phone, 5)
     beyond = ReceiptUpdate(ben.id, DELIVERED, conversation_id=talk.id, sequence=99, session_id=str(laptop))
     unknown = ReceiptUpdate(ben.id, DELIVERED, conversation_id=uuid4(), sequence=1, session_id=str(laptop))
@@ -123,24 +121,24 @@ def test_refused_marks_are_not_noted(talk: Conversation, ben: User, phone: UUID,
     assert len(device_positions.buffer) == 0
 
 
-def test_marks_of_devices_only_go_forward_and_keep_the_time_of_then(talk: Conversation, phone: UUID) -> None:
+def test_device_positions_only_advance_and_keep_their_first_time(talk: Conversation, phone: UUID) -> None:
     for sequence, seconds in ((2, 0), (4, 1), (3, 2), (4, 3)):
         write_device_positions([DeviceReceipt(phone, talk.id, sequence, later(seconds))])
     (mark,) = DevicePosition.objects.all()
     assert (mark.up_to_sequence, mark.marked_at) == (4, later(1))
 
 
-def test_thousands_are_a_few_statements(talk: Conversation) -> None:
+def test_thousands_of_positions_take_a_few_statements(talk: Conversation) -> None:
     many = [DeviceReceipt(uuid4(), talk.id, 1, NOW) for _ in range(2_500)]
     with CaptureQueriesContext(connection) as made:
         write_device_positions(many)
     assert len(made) == 3
     assert DevicePosition.objects.count() == 2_500
-    DevicePosition.objects.all().delete()  # of sessions that nobody has
+    DevicePosition.objects.all().delete()  # their sessions do not exist
 
 
-def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
-    """The statements of a batch are the same for one member and for thirty, with two devices each."""
+def test_acknowledging_in_a_large_group_takes_no_more_statements() -> None:
+    """A batch takes as many statements for one member as for thirty, with two devices each."""
     counts = []
     for number in (1, 30):
         ana, *members = people(f"ana-{number}", *(f"member-{number}-{each}" for each in range(number)))
@@ -163,7 +161,7 @@ def test_a_large_group_acknowledges_without_a_row_per_device() -> None:
     assert counts[0] == counts[1]
 
 
-def test_notes_wait_while_the_database_is_away(
+def test_buffered_positions_survive_a_database_outage(
     talk: Conversation, ben: User, phone: UUID, laptop: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acknowledges(talk, ben, phone, 5)
@@ -178,11 +176,11 @@ def test_notes_wait_while_the_database_is_away(
             device_positions.buffer.write()
     acknowledges(talk, ben, laptop, 3)
     device_positions.buffer.write()
-    assert marks() == {laptop: 3}
+    assert positions() == {laptop: 3}
 
 
-def test_marks_go_with_their_session(talk: Conversation, phone: UUID, ben: User) -> None:
+def test_device_positions_are_purged_with_their_session(talk: Conversation, phone: UUID, ben: User) -> None:
     write_device_positions([DeviceReceipt(phone, talk.id, 1, NOW)])
     ben.device_sessions.update(revoked_at=timezone.now() - datetime.timedelta(days=31))
     purge_sessions()
-    assert marks() == {}
+    assert positions() == {}

@@ -1,4 +1,4 @@
-"""What may be said: text, locations, metadata, and their limits."""
+"""Valid and invalid drafts: text, locations, metadata, and their limits."""
 
 import uuid
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from realtime.wire.bodies import decode
 from realtime.wire.errors import DomainError, Invalid
 from tests.making import direct, people
 
-PLACE = {"latitude": 52.5, "longitude": 13.4}
+LOCATION = {"latitude": 52.5, "longitude": 13.4}
 
 
 def checked(**fields: Any) -> Send:
@@ -39,7 +39,7 @@ def named(draft: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize(
     "content", ["a", " a ", "\U0001f9e8", "م", "a\nb", "\u200d", "x" * 10_000, "\U0001f600" * 10_000]
 )
-def test_text_is_kept_as_it_is(content: str) -> None:
+def test_valid_text_is_kept_unchanged(content: str) -> None:
     assert checked(content=content).content == content
 
 
@@ -48,13 +48,13 @@ def test_blank_long_or_unstorable_text_is_refused(content: str) -> None:
     assert named({"content": content}) == {"content"}
 
 
-def test_text_may_be_blank_only_where_that_is_said() -> None:
+def test_blank_text_needs_blank_allowed() -> None:
     check_text(" ", blank_allowed=True)
     with pytest.raises(Invalid, match="blank"):
         check_text(" ")
 
 
-def test_a_send_without_an_id_gets_one_of_its_own() -> None:
+def test_a_send_without_an_id_gets_a_new_one() -> None:
     one, two = checked(content="a"), checked(content="a")
     assert one.client_message_id != two.client_message_id
     mine = uuid.uuid4()
@@ -64,9 +64,9 @@ def test_a_send_without_an_id_gets_one_of_its_own() -> None:
 @pytest.mark.parametrize(
     "metadata",
     [
-        PLACE,
+        LOCATION,
         {"latitude": -90, "longitude": 180},
-        {**PLACE, "label": "x" * 200},
+        {**LOCATION, "label": "x" * 200},
     ],
 )
 def test_a_location_needs_no_text(metadata: dict[str, Any]) -> None:
@@ -83,16 +83,16 @@ def test_a_location_needs_no_text(metadata: dict[str, Any]) -> None:
         {"latitude": "1", "longitude": "x"},
         {"latitude": float("nan"), "longitude": 0},
         {"latitude": None, "longitude": 0},
-        {**PLACE, "altitude": 3},
-        {**PLACE, "label": "x" * 201},
-        {**PLACE, "label": "\x00"},
+        {**LOCATION, "altitude": 3},
+        {**LOCATION, "label": "x" * 201},
+        {**LOCATION, "label": "\x00"},
     ],
 )
-def test_a_location_that_is_none_is_refused(metadata: dict[str, Any]) -> None:
+def test_an_invalid_location_is_refused(metadata: dict[str, Any]) -> None:
     assert named({"message_type": "location", "metadata": metadata}) == {"metadata"}
 
 
-def test_metadata_may_be_as_deep_and_as_many_as_the_limits_say(limits: Callable[..., None]) -> None:
+def test_metadata_deeper_or_larger_than_the_limits_is_refused(limits: Callable[..., None]) -> None:
     limits(json_depth=3, json_keys=3)
     assert checked(content="a", metadata=nested(2)).metadata == nested(2)
     assert checked(content="a", metadata={"a": {"b": {}}, "c": []})
@@ -101,11 +101,11 @@ def test_metadata_may_be_as_deep_and_as_many_as_the_limits_say(limits: Callable[
 
 
 @pytest.mark.parametrize("metadata", [{"a\x00": 1}, {"a": "\x00"}, {"a": [{"b": ["\x00"]}]}])
-def test_metadata_that_cannot_be_stored_is_refused(metadata: dict[str, Any]) -> None:
+def test_metadata_with_nul_characters_is_refused(metadata: dict[str, Any]) -> None:
     assert named({"content": "a", "metadata": metadata}) == {"metadata"}
 
 
-def test_text_and_metadata_together_have_a_size() -> None:
+def test_text_and_metadata_share_one_size_limit() -> None:
     half = 32 * 1024
     text = "\U0001f600" * 7_000
     assert checked(content=text, metadata={"a": "x" * half})
@@ -116,7 +116,7 @@ def test_text_and_metadata_together_have_a_size() -> None:
         assert named(draft) == {"content"}
 
 
-def test_that_size_is_in_bytes_and_holds_for_text_alone(limits: Callable[..., None]) -> None:
+def test_the_size_limit_counts_bytes_with_or_without_metadata(limits: Callable[..., None]) -> None:
     limits(stored_message_bytes=12)
     for largest in ({"content": "x" * 12}, {"content": "\U0001f600" * 3}, {"content": "x" * 5, "metadata": {"a": 1}}):
         assert checked(**largest)
@@ -124,28 +124,28 @@ def test_that_size_is_in_bytes_and_holds_for_text_alone(limits: Callable[..., No
 
 
 @pytest.mark.parametrize("number", [0, -0.0, 1e-12, -1e-12, 2**53, -(2**53), 1.5])
-def test_numbers_that_keep_their_value_everywhere_are_taken(number: float) -> None:
+def test_numbers_that_every_client_reads_exactly_are_accepted(number: float) -> None:
     assert checked(content="a", metadata={"a": number}).metadata == {"a": number}
 
 
 @pytest.mark.parametrize("number", [9.9e-13, -9.9e-13, 2**53 + 1, -(2**53) - 1, 2.0**53 + 2, 1e308])
-def test_other_numbers_are_refused(number: float) -> None:
+def test_numbers_out_of_range_are_refused(number: float) -> None:
     assert named({"content": "a", "metadata": {"a": [number]}}) == {"metadata"}
 
 
-def test_a_send_says_all_that_its_draft_says() -> None:
-    said = {
+def test_a_checked_send_keeps_every_field_of_its_draft() -> None:
+    fields = {
         "content": "here",
         "message_type": "location",
         "client_message_id": uuid.uuid4(),
         "reply_to_id": uuid.uuid4(),
-        "metadata": PLACE,
+        "metadata": LOCATION,
         "mentions": [],
     }
     talk_id, sender_id = uuid.uuid4(), uuid.uuid4()
-    send = checked_send(MessageDraft(**said), conversation_id=talk_id, sender_id=sender_id)
+    send = checked_send(MessageDraft(**fields), conversation_id=talk_id, sender_id=sender_id)
     assert msgspec.structs.asdict(send) == {
-        **said,
+        **fields,
         "mentions": (),
         "conversation_id": talk_id,
         "sender_id": sender_id,
@@ -153,13 +153,13 @@ def test_a_send_says_all_that_its_draft_says() -> None:
 
 
 @pytest.mark.parametrize("field", ["sender_id", "sequence", "attachment_ids", "status", "created_at"])
-def test_nobody_says_what_only_the_server_says(field: str) -> None:
+def test_a_field_only_the_server_may_set_is_refused(field: str) -> None:
     with pytest.raises(DomainError) as refused:
         decode(b'{"content": "a", "%s": 1}' % field.encode(), MessageDraft)
     assert (refused.value.code, set(refused.value.fields or ())) == ("invalid", {field})
 
 
-def test_only_people_s_kinds_of_message_can_be_sent() -> None:
+def test_message_types_clients_may_not_send_are_refused() -> None:
     for kind in ("system", "image", ""):
         with pytest.raises(DomainError, match="message_type"):
             decode(b'{"message_type": "%s", "content": "a"}' % kind.encode(), MessageDraft)
@@ -184,7 +184,7 @@ HOSTILE_VALUES = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("value", HOSTILE_VALUES, ids=repr)
-def test_whatever_is_accepted_comes_back_unchanged(value: Any) -> None:
+def test_accepted_metadata_is_read_back_unchanged(value: Any) -> None:
     ana, ben = people("ana", "ben")
     talk = direct(ana, ben)
     try:
@@ -200,7 +200,7 @@ def test_whatever_is_accepted_comes_back_unchanged(value: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("content", [value for value in HOSTILE_VALUES if isinstance(value, str)], ids=repr)
-def test_so_does_text(content: str) -> None:
+def test_accepted_text_is_read_back_unchanged(content: str) -> None:
     ana, ben = people("ana", "ben")
     sent = send_message(
         checked_send(MessageDraft(content=content), conversation_id=direct(ana, ben).id, sender_id=ana.id)

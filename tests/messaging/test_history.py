@@ -1,4 +1,4 @@
-"""History: pages in both directions, around a message, from one's coming on."""
+"""History: pages in both directions, around a message, and only from the viewer's history start."""
 
 import json
 import re
@@ -61,11 +61,13 @@ def sequences(user: User, conversation: Conversation, **query: Any) -> tuple[lis
     ],
     ids=str,
 )
-def test_a_page(query: dict[str, Any], expected: tuple[list[int], bool], talk: Conversation, ana: User) -> None:
+def test_a_query_returns_its_page(
+    query: dict[str, Any], expected: tuple[list[int], bool], talk: Conversation, ana: User
+) -> None:
     assert sequences(ana, talk, **query) == expected
 
 
-def test_pages_in_both_directions_meet_everything_once(talk: Conversation, ana: User) -> None:
+def test_paging_either_way_gives_each_message_once(talk: Conversation, ana: User) -> None:
     back, (page, more) = [], sequences(ana, talk, limit=2)
     while True:
         back += page
@@ -81,12 +83,12 @@ def test_pages_in_both_directions_meet_everything_once(talk: Conversation, ana: 
     assert back == forth[::-1] == list(range(10, 1, -1))
 
 
-def test_one_direction_at_a_time(talk: Conversation, ana: User) -> None:
+def test_before_and_after_together_are_refused(talk: Conversation, ana: User) -> None:
     with pytest.raises(Invalid):
         sequences(ana, talk, before=5, after=2)
 
 
-def test_it_begins_with_one_s_coming_in_every_direction(ana: User) -> None:
+def test_no_query_reaches_before_the_history_start(ana: User) -> None:
     ben = person("ben")
     team = group(ana, name="Team")
     old = say(team, ana, "before")
@@ -115,14 +117,16 @@ def test_strangers_and_former_members_see_nothing(talk: Conversation, ana: User)
             selectors.visible_message(dan.id, message_id)
 
 
-def test_a_page_costs_the_same_at_any_size(talk: Conversation, ana: User, django_assert_num_queries: Any) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_page(
+    talk: Conversation, ana: User, django_assert_num_queries: Any
+) -> None:
     for limit in (1, 9):
         with django_assert_num_queries(3):
             sequences(ana, talk, limit=limit)
 
 
-def test_in_a_large_group_not_everybody_is_looked_at(ana: User) -> None:
-    """Somebody who is behind is found, and that is all it takes; the plan says how many rows were read."""
+def test_the_status_in_a_large_group_reads_few_rows(ana: User) -> None:
+    """The status needs one participant who is behind. The query plan says how many rows were read to find one."""
     others = User.objects.bulk_create(User(username=f"member-{number}", password="!") for number in range(500))
     team = group(ana)
     Participant.objects.bulk_create(

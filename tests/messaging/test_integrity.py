@@ -1,4 +1,4 @@
-"""The integrity check finds each kind of fault, and nothing in what services have written."""
+"""The integrity check finds each kind of fault, and none in data written by services."""
 
 import uuid
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from messaging.integrity import faults
 from messaging.models import Mention, Message
 from tests.making import direct, group, naming, people, person, read, say
 
-NOBODYS = uuid.UUID(int=7)
+UNKNOWN_ID = uuid.UUID(int=7)
 
 
 @pytest.fixture
@@ -97,11 +97,11 @@ def mark_beyond_the_head(talk: Conversation) -> None:
 
 
 def strand_an_event(talk: Conversation) -> None:
-    Event.objects.filter(conversation=talk, sequence=1).update(conversation_id=NOBODYS)
+    Event.objects.filter(conversation=talk, sequence=1).update(conversation_id=UNKNOWN_ID)
 
 
 def strand_a_message(talk: Conversation) -> None:
-    Message.objects.filter(conversation=talk, sequence=3).update(conversation_id=NOBODYS)
+    Message.objects.filter(conversation=talk, sequence=3).update(conversation_id=UNKNOWN_ID)
 
 
 def let_a_stranger_send(talk: Conversation) -> None:
@@ -124,13 +124,13 @@ PLANTED: dict[Callable[[Conversation], None], str] = {
     miscount_read_mentions: "3 unread mentions, but 1",
     move_a_mention: "of somebody else at 7",
     mark_beyond_the_head: "delivery position 99 beyond the head",
-    strand_an_event: f"no conversation {NOBODYS}",
-    strand_a_message: f"no conversation {NOBODYS}",
+    strand_an_event: f"no conversation {UNKNOWN_ID}",
+    strand_a_message: f"no conversation {UNKNOWN_ID}",
     let_a_stranger_send: "was never in its conversation",
 }
 
 
-def test_all_is_well_in_what_services_have_written(talk: Conversation) -> None:
+def test_data_written_by_services_has_no_faults(talk: Conversation) -> None:
     assert list(faults()) == []
 
 
@@ -143,7 +143,7 @@ def test_a_planted_fault_is_found_and_named(plant: Callable[[Conversation], None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_says_that_all_is_well_or_fails(talk: Conversation) -> None:
+def test_the_command_succeeds_without_faults_and_fails_with_one(talk: Conversation) -> None:
     out = StringIO()
     call_command("check_integrity", stdout=out)
     assert "gapless" in out.getvalue()
@@ -153,6 +153,6 @@ def test_the_command_says_that_all_is_well_or_fails(talk: Conversation) -> None:
     assert "head 8, last event 7" in out.getvalue()
 
 
-def test_it_is_a_fixed_number_of_statements(talk: Conversation, django_assert_max_num_queries: Any) -> None:
+def test_the_check_takes_a_bounded_number_of_queries(talk: Conversation, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(15):
         assert list(faults()) == []

@@ -1,4 +1,4 @@
-"""Receipts and sends of the same people at the same time: nobody waits in a circle."""
+"""Concurrent receipts and sends of the same users: no deadlock, and no needless waiting."""
 
 import threading
 import time
@@ -34,26 +34,26 @@ def reading(team: Conversation, *users: User) -> list[ReceiptUpdate]:
 
 
 class Other(threading.Thread):
-    """Another process that locks the places of two people, the second only when somebody waits for the first."""
+    """A thread that locks two participants, the second only when somebody waits for the first."""
 
     def __init__(self, first: Participant, second: Participant) -> None:
         super().__init__()
         self.has_the_first = threading.Event()
         self.error: Exception | None = None
-        self._places = first.pk, second.pk
+        self._participants = first.pk, second.pk
 
     def run(self) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("BEGIN")
-                self._lock(self._places[0])
+                self._lock(self._participants[0])
                 self.has_the_first.set()
                 until = time.monotonic() + 10
                 while time.monotonic() < until:
                     cursor.execute(WAITERS)
                     if cursor.fetchone()[0]:
                         break
-                self._lock(self._places[1])
+                self._lock(self._participants[1])
                 cursor.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - handed to the test
             self.error = error
@@ -66,7 +66,7 @@ class Other(threading.Thread):
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=str)
-def test_a_batch_of_receipts_never_waits_for_one_place_while_it_holds_another(order: tuple[int, int]) -> None:
+def test_a_batch_of_receipts_never_waits_while_it_holds_a_lock(order: tuple[int, int]) -> None:
     users = people("ana", "ben")
     team = group(*users)
     say(team, users[0])
@@ -80,7 +80,7 @@ def test_a_batch_of_receipts_never_waits_for_one_place_while_it_holds_another(or
     assert [participant(team, user).last_read_sequence for user in users] == [3, 3]
 
 
-def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
+def test_a_stranger_is_refused_while_participants_are_locked() -> None:
     ana, ben = people("ana", "ben")
     stranger = person("stranger")
     team = group(ana, ben)
@@ -96,7 +96,7 @@ def test_who_is_no_member_is_told_so_whatever_is_locked() -> None:
 
 @contextmanager
 def under_way(act: Callable[[], Any]) -> Iterator[None]:
-    """While something has locked its conversation and is not done yet; who waits for a lock here fails."""
+    """While `act` holds the lock of its conversation. Whatever waits for a lock in the `with` block fails."""
     has_the_lock, may_go_on = threading.Event(), threading.Event()
 
     def run() -> None:
@@ -124,8 +124,8 @@ def rename(user: User, team: Conversation) -> None:
     update_conversation(user_id=user.id, conversation_id=team.id, changes={"name": "Team"})
 
 
-@pytest.mark.parametrize("what", ["a send", "an edit", "a change of the group"])
-def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
+@pytest.mark.parametrize("write", ["a send", "an edit", "a change of the group"])
+def test_receipts_do_not_wait_for_a_write_under_way(write: str) -> None:
     users = people("ana", "ben")
     team = group(*users)
     sent = say(team, users[0])
@@ -134,11 +134,11 @@ def test_receipts_do_not_wait_for_what_is_being_written(what: str) -> None:
         "an edit": lambda: edit_message(user_id=users[0].id, message_id=sent.message_id, content="better"),
         "a change of the group": lambda: rename(users[0], team),
     }
-    with under_way(acts[what]):
+    with under_way(acts[write]):
         assert record_receipts(reading(team, *users)) == [None, None]
 
 
-def test_a_change_of_one_group_does_not_wait_for_that_of_another() -> None:
+def test_a_change_of_one_group_does_not_wait_for_another_group() -> None:
     ana, ben = people("ana", "ben")
     one, other = group(ana, ben), group(ana, ben)
     with under_way(lambda: rename(ana, one)):
@@ -147,7 +147,7 @@ def test_a_change_of_one_group_does_not_wait_for_that_of_another() -> None:
     assert other.name == "Team"
 
 
-def test_an_edit_waits_for_a_change_of_its_conversation_and_comes_after_it() -> None:
+def test_an_edit_waits_for_a_change_of_its_conversation() -> None:
     ana, ben = people("ana", "ben")
     team = group(ana, ben)
     sent = say(team, ana)

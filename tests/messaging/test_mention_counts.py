@@ -1,4 +1,4 @@
-"""Mentions as they are counted: reading, editing and deleting keep the counts exact, whatever happens at once."""
+"""Mention counts: reading, editing, deleting and concurrency keep them exact."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def cleo() -> User:
 
 @pytest.fixture
 def team(ana: User, ben: User, cleo: User) -> Iterator[Conversation]:
-    """Its first message will be number 3. The same people are in another one, which nothing here concerns."""
+    """Its first message will have sequence 3. Another group of the same users must stay unaffected."""
     group(ana, ben, cleo)
     yield group(ana, ben, cleo)
     assert list(faults()) == []
@@ -62,7 +62,7 @@ def delete(user: User, sent: Sent) -> None:
 # --- Reading --------------------------------------------------------------------------------
 
 
-def test_reading_passes_mentions(team: Conversation, ana: User, ben: User) -> None:
+def test_reading_lowers_the_mention_count(team: Conversation, ana: User, ben: User) -> None:
     for number in range(6):
         say(team, ana, mentions=naming(ben) if number % 2 else [])
     seen = []
@@ -75,7 +75,7 @@ def test_reading_passes_mentions(team: Conversation, ana: User, ben: User) -> No
 # --- Edits and deletions --------------------------------------------------------------------
 
 
-def test_an_edit_says_anew_who_is_mentioned(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_an_edit_replaces_the_mentions(team: Conversation, ana: User, ben: User, cleo: User) -> None:
     sent = say(team, ana, mentions=naming(ben))
     message = edit(ana, sent, cleo, ana)
     (body,) = bodies_for(cleo.id, [message])
@@ -83,19 +83,19 @@ def test_an_edit_says_anew_who_is_mentioned(team: Conversation, ana: User, ben: 
     assert [mentions(team, user) for user in (ana, ben, cleo)] == [0, 0, 1]
     (row,) = Counted.objects.all()
     edit(ana, sent, cleo, ben, content="for both")
-    assert list(Counted.objects.filter(user=cleo)) == [row], "who stays mentioned was mentioned before"
+    assert list(Counted.objects.filter(user=cleo)) == [row], "a user who stays mentioned keeps the same row"
     edit(ana, sent, content="nobody")
     assert (shown(sent), mentions(team, cleo)) == ([], 0)
 
 
-def test_the_same_words_for_somebody_else_are_an_edit(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_a_change_of_mentions_alone_is_an_edit(team: Conversation, ana: User, ben: User, cleo: User) -> None:
     sent = say(team, ana, "you", mentions=naming(ben))
     assert edit(ana, sent, ben, content="you").edited_at is None
     assert edit(ana, sent, cleo, content="you").edited_at is not None
     assert [mentions(team, user) for user in (ben, cleo)] == [0, 1]
 
 
-def test_who_has_read_a_message_has_read_what_an_edit_makes_of_it(
+def test_a_mention_edited_into_a_read_message_counts_as_read(
     team: Conversation, ana: User, ben: User, cleo: User
 ) -> None:
     first, second = say(team, ana, mentions=naming(ben)), say(team, ana, mentions=naming(ben))
@@ -107,10 +107,10 @@ def test_who_has_read_a_message_has_read_what_an_edit_makes_of_it(
     assert (mentions(team, ben), mentions(team, cleo)) == (0, 1)
 
 
-def test_an_edit_does_not_reach_who_cannot_see_the_message(team: Conversation, ana: User, ben: User) -> None:
+def test_a_mention_edited_in_counts_only_for_viewers_of_the_message(team: Conversation, ana: User, ben: User) -> None:
     sent = say(team, ana)
     dan = person("dan")
-    group(ana, dan)  # who is somewhere else is not here
+    group(ana, dan)  # dan shares another conversation only
     with pytest.raises(Invalid, match="mentions"):
         edit(ana, sent, dan)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[dan.id])
@@ -122,7 +122,7 @@ def test_an_edit_does_not_reach_who_cannot_see_the_message(team: Conversation, a
     assert mentions(team, ben) == 0
 
 
-def test_an_edit_lies_in_its_own_text(team: Conversation, ana: User, ben: User) -> None:
+def test_a_mention_outside_the_edited_text_is_refused(team: Conversation, ana: User, ben: User) -> None:
     sent = say(team, ana, "long enough", mentions=naming(ben))
     with pytest.raises(Invalid, match="outside"):
         edit_message(
@@ -134,7 +134,7 @@ def test_an_edit_lies_in_its_own_text(team: Conversation, ana: User, ben: User) 
     assert mentions(team, ben) == 1
 
 
-def test_a_deleted_message_mentions_nobody(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_deleting_a_message_removes_its_mentions(team: Conversation, ana: User, ben: User, cleo: User) -> None:
     sent, other = say(team, ana, mentions=naming(ben, cleo)), say(team, ana, mentions=naming(ben))
     read(team, cleo, sent.sequence)
     delete(ana, sent)
@@ -144,11 +144,11 @@ def test_a_deleted_message_mentions_nobody(team: Conversation, ana: User, ben: U
     assert [(mentions(team, user), unread(team, user)) for user in (ben, cleo)] == [(0, 2), (0, 1)]
 
 
-# --- All at once ------------------------------------------------------------------------------
+# --- Concurrency ------------------------------------------------------------------------------
 
 
 def derived(team: Conversation, user: User) -> int:
-    """What a client would count: messages of others after its mark that mention it."""
+    """The count as a client derives it: messages of others after the read position that mention the user."""
     body = conversation_body(user.id, team.id)
     messages = history(user.id, team.id, HistoryQuery(limit=200)).results
     return sum(
@@ -159,8 +159,8 @@ def derived(team: Conversation, user: User) -> int:
     )
 
 
-def deed(dice: random.Random, team: Conversation, everybody: list[User]) -> Callable[[], Any]:
-    """Something that changes who is mentioned, or who has read it."""
+def random_action(dice: random.Random, team: Conversation, everybody: list[User]) -> Callable[[], Any]:
+    """A random action that changes mentions or read positions."""
     user = dice.choice(everybody)
     named = dice.sample(everybody, dice.randrange(1, 4))
     match dice.randrange(6):
@@ -183,22 +183,22 @@ def deed(dice: random.Random, team: Conversation, everybody: list[User]) -> Call
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_counts_follow_from_what_is_shown(team: Conversation, ana: User, ben: User, cleo: User, seed: int) -> None:
+def test_counts_equal_what_a_client_derives(team: Conversation, ana: User, ben: User, cleo: User, seed: int) -> None:
     dice = random.Random(seed)
     everybody = [ana, ben, cleo]
     for _ in range(60):
-        deed(dice, team, everybody)()
+        random_action(dice, team, everybody)()
         assert [mentions(team, user) for user in everybody] == [derived(team, user) for user in everybody]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_stay_exact_when_everything_happens_at_once(seed: int) -> None:
+def test_counts_stay_exact_under_concurrent_actions(seed: int) -> None:
     dice = random.Random(seed)
     everybody = people("ana", "ben", "cleo")
     team = group(*everybody)
     for _ in range(12):
-        at_once([deed(dice, team, everybody) for _ in range(6)])
+        at_once([random_action(dice, team, everybody) for _ in range(6)])
         assert list(faults()) == []
         assert [mentions(team, user) for user in everybody] == [derived(team, user) for user in everybody]
     assert Counted.objects.count() > 3

@@ -1,4 +1,4 @@
-"""Mentions in what is sent: where they lie, whom they may name, and for whom they count."""
+"""Mentions in sends: their ranges in the text, the users they may name, and the counts."""
 
 import uuid
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def cleo() -> User:
 
 @pytest.fixture
 def team(ana: User, ben: User, cleo: User) -> Iterator[Conversation]:
-    """Its first message will be number 3."""
+    """Its first message will have sequence 3."""
     yield group(ana, ben, cleo)
     assert list(faults()) == []
 
@@ -53,11 +53,11 @@ def shown(sent: Sent) -> list[dict[str, Any]]:
     return Message.objects.get(id=sent.message_id).mentions
 
 
-# --- Where they lie -----------------------------------------------------------------------
+# --- Ranges in the text -------------------------------------------------------------------
 
 
-def checked(content: str, *places: tuple[int, int], **fields: Any) -> Send:
-    drafted = [Mention(user_id=uuid.uuid4(), offset=offset, length=length) for offset, length in places]
+def checked(content: str, *ranges: tuple[int, int], **fields: Any) -> Send:
+    drafted = [Mention(user_id=uuid.uuid4(), offset=offset, length=length) for offset, length in ranges]
     return checked_send(
         MessageDraft(content=content, mentions=drafted, **fields),
         conversation_id=uuid.uuid4(),
@@ -66,33 +66,33 @@ def checked(content: str, *places: tuple[int, int], **fields: Any) -> Send:
 
 
 @pytest.mark.parametrize(
-    "places",
+    "ranges",
     [[(3, 1)], [(-1, 1)], [(0, 4)], [(0, 0)], [(1, -1)], [(0, 2), (1, 1)], [(2, 1), (0, 3)], [(1, 1), (1, 1)]],
     ids=str,
 )
-def test_a_mention_lies_in_the_text_and_alone(places: list[tuple[int, int]]) -> None:
+def test_a_mention_outside_the_text_or_overlapping_is_refused(ranges: list[tuple[int, int]]) -> None:
     with pytest.raises(Invalid) as refused:
-        checked("abc", *places)
+        checked("abc", *ranges)
     assert set(refused.value.fields or ()) == {"mentions"}
 
 
-def test_places_are_counted_in_code_points_and_come_in_their_order() -> None:
+def test_ranges_count_code_points_and_are_sorted() -> None:
     text = "\U0001f600\U0001f468\u200d\U0001f469 @ana"
     send = checked(text, (5, 4), (0, 1), (1, 3))
     assert [(each.offset, each.length) for each in send.mentions] == [(0, 1), (1, 3), (5, 4)]
     with pytest.raises(Invalid, match="outside"):
-        checked(text, (5, 5))  # it would fit in UTF-16
+        checked(text, (5, 5))  # counted in UTF-16 code units, it would fit
 
 
-def test_only_text_mentions() -> None:
+def test_a_location_cannot_mention() -> None:
     with pytest.raises(Invalid, match="mentions"):
         checked("at ana's", (3, 3), message_type="location", metadata={"latitude": 1, "longitude": 1})
 
 
-# --- Whom they name -------------------------------------------------------------------------
+# --- Mentioned users ------------------------------------------------------------------------
 
 
-def test_a_mention_counts_for_the_member_that_it_names(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_a_mention_counts_for_the_member_it_names(team: Conversation, ana: User, ben: User, cleo: User) -> None:
     sent = say(team, ana, "hello you", mentions=[Mention(user_id=ben.id, offset=6, length=3)])
     assert shown(sent) == [{"user_id": str(ben.id), "offset": 6, "length": 3}]
     assert [mentions(team, user) for user in (ana, ben, cleo)] == [0, 1, 0]
@@ -104,13 +104,13 @@ def test_a_mention_counts_for_the_member_that_it_names(team: Conversation, ana: 
     assert (listed.mention_count, listed.unread_count) == (1, 1)
 
 
-def test_once_for_a_message_however_often_it_names_somebody(team: Conversation, ana: User, ben: User) -> None:
+def test_naming_a_user_twice_in_a_message_counts_once(team: Conversation, ana: User, ben: User) -> None:
     sent = say(team, ana, "abc", mentions=naming(ben, ana, ben))
     assert len(shown(sent)) == 3
     assert (mentions(team, ben), mentions(team, ana)) == (1, 0)
 
 
-def test_who_left_may_be_named_and_is_not_counted(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_a_former_member_may_be_named_and_is_not_counted(team: Conversation, ana: User, ben: User, cleo: User) -> None:
     say(team, ana, "one", mentions=naming(ben))
     services.leave(user_id=ben.id, conversation_id=team.id)
     sent = say(team, ana, "two", mentions=naming(ben, cleo))
@@ -122,9 +122,9 @@ def test_who_left_may_be_named_and_is_not_counted(team: Conversation, ana: User,
     assert mentions(team, ben) == 1
 
 
-def test_a_stranger_is_refused_and_hinders_nobody(team: Conversation, ana: User, ben: User) -> None:
+def test_naming_a_stranger_is_refused_without_affecting_the_batch(team: Conversation, ana: User, ben: User) -> None:
     stranger = person("stranger")
-    group(ana, stranger)  # who is somewhere else is not here
+    group(ana, stranger)  # the stranger shares another conversation only
     results = send_messages(
         [draft(team, ana, "no", mentions=naming(ben, stranger)), draft(team, ana, "yes", mentions=naming(ben))]
     )
@@ -134,7 +134,7 @@ def test_a_stranger_is_refused_and_hinders_nobody(team: Conversation, ana: User,
     assert mentions(team, ben) == 1
 
 
-def test_in_a_batch_everybody_s_mentions_are_counted_together(ana: User, ben: User, cleo: User) -> None:
+def test_mentions_of_a_whole_batch_are_counted(ana: User, ben: User, cleo: User) -> None:
     one, other = group(ana, ben, cleo), direct(ana, ben)
     batch = [
         draft(one, ana, "ab", mentions=naming(ben, cleo)),
@@ -151,7 +151,9 @@ def test_in_a_batch_everybody_s_mentions_are_counted_together(ana: User, ben: Us
     assert list(faults()) == []
 
 
-def test_a_repetition_agrees_in_its_mentions(team: Conversation, ana: User, ben: User, cleo: User) -> None:
+def test_a_repeated_send_with_other_mentions_is_a_conflict(
+    team: Conversation, ana: User, ben: User, cleo: User
+) -> None:
     send = draft(team, ana, "ab", mentions=naming(ben))
     send_message(send)
     assert send_message(send).duplicate
@@ -160,7 +162,7 @@ def test_a_repetition_agrees_in_its_mentions(team: Conversation, ana: User, ben:
             send_message(msgspec.structs.replace(send, mentions=others))
 
 
-def test_a_send_without_mentions_keeps_the_digest_that_it_always_had() -> None:
+def test_the_digest_of_a_send_without_mentions_is_unchanged() -> None:
     send = Send(uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3), content="hi", metadata={"b": 1, "a": 2})
     assert send.digest == uuid.UUID("abb54681-60aa-895a-47b2-38960540c2f6")
     assert msgspec.structs.replace(send, mentions=[Mention(user_id=uuid.UUID(int=4), offset=0, length=1)]).digest != (
@@ -168,12 +170,12 @@ def test_a_send_without_mentions_keeps_the_digest_that_it_always_had() -> None:
     )
 
 
-# --- By the lane of sockets -----------------------------------------------------------------
+# --- Through the pipelined lane -------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("database_threads")
-def test_the_pipeline_counts_as_the_threads_do() -> None:
+def test_the_pipeline_counts_mentions_like_the_threads() -> None:
     ana, ben, cleo = people("ana", "ben", "cleo")
     team, talk = group(ana, ben), direct(ana, cleo)
     stranger = draft(talk, ana, "no", mentions=naming(ben))

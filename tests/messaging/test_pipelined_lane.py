@@ -1,4 +1,4 @@
-"""The lane on the event loop: the ordinary case by a pipeline, what is hindered by threads, nothing lost or doubled."""
+"""The lane on the event loop: the pipeline writes, threads take over what has to wait, nothing is lost or doubled."""
 
 import asyncio
 import os
@@ -42,14 +42,16 @@ def other_talk(team: list[User]) -> Conversation:
 
 @pytest.fixture
 def holders() -> Iterator[list[Holder]]:
-    held: list[Holder] = []
-    yield held
-    for holder in held:
+    all_holders: list[Holder] = []
+    yield all_holders
+    for holder in all_holders:
         holder.may_go_on.set()
         holder.join()
 
 
-def test_what_nobody_hinders_needs_no_thread(talk: Conversation, other_talk: Conversation, team: list[User]) -> None:
+def test_sends_to_unlocked_conversations_need_no_thread(
+    talk: Conversation, other_talk: Conversation, team: list[User]
+) -> None:
     sends = [draft(each, team[0], f"{number}") for number in range(200) for each in (talk, other_talk)]
 
     async def scenario(desk: Desk) -> None:
@@ -66,7 +68,7 @@ def test_what_nobody_hinders_needs_no_thread(talk: Conversation, other_talk: Con
         assert Message.objects.get(id=answer.message_id).content == send.content
 
 
-def test_a_repetition_and_a_refusal_are_answered_like_everywhere(talk: Conversation, team: list[User]) -> None:
+def test_the_pipeline_answers_repetitions_and_refusals_itself(talk: Conversation, team: list[User]) -> None:
     known = draft(talk, team[0], "known")
     original = send_message(known)
     other = Send(talk.id, team[0].id, known.client_message_id, content="other")
@@ -88,31 +90,31 @@ def test_a_repetition_and_a_refusal_are_answered_like_everywhere(talk: Conversat
     assert run(scenario).by_threads == []
 
 
-def test_a_locked_conversation_waits_by_itself_and_keeps_its_order(
+def test_a_locked_conversation_waits_alone_and_keeps_its_order(
     talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:
     holders.append(holding(talk))
-    held = [draft(talk, team[0], f"{number}") for number in range(6)]
+    waiting = [draft(talk, team[0], f"{number}") for number in range(6)]
     free = [draft(other_talk, team[0], f"{number}") for number in range(6)]
 
     async def scenario(desk: Desk) -> None:
         desk.threads_may_go_on.clear()
-        desk.submit(*held[:2], *free[:3])
+        desk.submit(*waiting[:2], *free[:3])
         await desk.answered(3)
-        desk.submit(held[2], *free[3:], held[3])
+        desk.submit(waiting[2], *free[3:], waiting[3])
         await desk.answered(6)
         assert set(desk.answers) == {send.client_message_id for send in free}
         assert not desk.lane.idle
         holders[0].may_go_on.set()
         await asyncio.to_thread(holders[0].join)
-        desk.submit(*held[4:])
+        desk.submit(*waiting[4:])
         await asyncio.sleep(0.2)
         desk.threads_may_go_on.set()
         await desk.answered()
         known_to_threads = len(desk.by_threads)
         desk.submit(last := draft(talk, team[0], "last"))
         await desk.answered()
-        assert len(desk.by_threads) == known_to_threads, "nothing hinders it any more"
+        assert len(desk.by_threads) == known_to_threads, "no longer locked, so it needs no thread"
         assert isinstance(desk.answers[last.client_message_id], Sent)
 
     desk = run(scenario)
@@ -120,7 +122,7 @@ def test_a_locked_conversation_waits_by_itself_and_keeps_its_order(
     assert {send.conversation_id for send in desk.by_threads} == {talk.id}
 
 
-def test_what_queued_up_behind_something_that_turns_out_to_be_hindered_follows_it(
+def test_a_send_queued_behind_a_locked_one_follows_it(
     talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holders.append(holding(talk))
@@ -129,16 +131,16 @@ def test_what_queued_up_behind_something_that_turns_out_to_be_hindered_follows_i
     async def scenario(desk: Desk) -> None:
         write = desk.lane._pipeline.write
 
-        async def write_and_find_it_free_afterwards(*batch: Any) -> Any:
+        async def write_then_unlock(*batch: Any) -> Any:
             decision = await write(*batch)
             holders[0].may_go_on.set()
             await asyncio.to_thread(holders[0].join)
             return decision
 
-        monkeypatch.setattr(desk.lane._pipeline, "write", write_and_find_it_free_afterwards)
+        monkeypatch.setattr(desk.lane._pipeline, "write", write_then_unlock)
         desk.threads_may_go_on.clear()
         desk.submit(first)
-        await asyncio.sleep(0)  # it is being written, and nobody knows yet that it cannot be
+        await asyncio.sleep(0)  # the write is under way; that the conversation is locked is not known yet
         desk.submit(second)
         await until(lambda: desk.by_threads)
         await asyncio.sleep(0.2)
@@ -150,13 +152,13 @@ def test_what_queued_up_behind_something_that_turns_out_to_be_hindered_follows_i
     assert contents(talk) == ["first", "second"]
 
 
-def test_a_message_that_somebody_else_commits_at_the_same_moment_is_one(
+def test_a_send_id_committed_meanwhile_elsewhere_is_a_conflict(
     talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:
     send = draft(talk, team[0], "once")
 
     def write_first() -> None:
-        # Under the lock of another conversation: nothing but the unique constraint stands between the two.
+        # Under the lock of another conversation: only the unique constraint keeps the two apart.
         Message.objects.create(
             conversation=direct(team[1], team[2]),
             sequence=77,
@@ -171,7 +173,7 @@ def test_a_message_that_somebody_else_commits_at_the_same_moment_is_one(
     async def scenario(desk: Desk) -> None:
         desk.submit(send)
         await asyncio.sleep(0.2)
-        assert not desk.answers, "it waits for what the other does"
+        assert not desk.answers, "it waits for the other transaction"
         holders[0].may_go_on.set()
         await desk.answered()
 
@@ -188,7 +190,7 @@ def test_a_message_that_somebody_else_commits_at_the_same_moment_is_one(
     assert Message.objects.filter(client_message_id=send.client_message_id).count() == 1
 
 
-def test_a_cut_connection_costs_nothing_but_time(talk: Conversation, team: list[User]) -> None:
+def test_a_cut_connection_loses_and_doubles_nothing(talk: Conversation, team: list[User]) -> None:
     sends = [draft(talk, team[0], f"{number}") for number in range(60)]
 
     def cut(libpq: Any) -> None:
@@ -212,7 +214,7 @@ def test_a_cut_connection_costs_nothing_but_time(talk: Conversation, team: list[
     assert [text for text in contents(talk) if text != "between"] == [f"{number}" for number in range(60)]
 
 
-def test_a_database_that_does_not_answer_is_given_up(
+def test_a_write_without_an_answer_goes_to_the_threads(
     talk: Conversation, other_talk: Conversation, team: list[User], holders: list[Holder], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(pipeline, "WRITE_SECONDS", 0.3)
@@ -232,7 +234,7 @@ def test_a_database_that_does_not_answer_is_given_up(
     assert contents(talk) == ["patient"]
 
 
-def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation, team: list[User]) -> None:
+def test_a_batch_larger_than_the_socket_buffers_is_written(talk: Conversation, team: list[User]) -> None:
     sends = [draft(talk, team[0], f'{number}\\"{{,}}\n€' + "x" * 9_000) for number in range(128)]
 
     async def scenario(desk: Desk) -> None:
@@ -245,7 +247,7 @@ def test_a_batch_larger_than_the_sockets_buffers_goes_through(talk: Conversation
     assert contents(talk) == [send.content for send in sends]
 
 
-def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
+def test_a_connection_cut_during_a_write_is_noticed_at_once(
     talk: Conversation, team: list[User], holders: list[Holder]
 ) -> None:
     participant = Participant.objects.get(conversation=talk, user=team[0])
@@ -273,7 +275,7 @@ def test_a_connection_cut_in_the_middle_of_a_write_is_noticed_at_once(
     assert contents(talk) == ["cut off"]
 
 
-def test_an_answer_that_cannot_be_given_keeps_nobody_else_from_theirs(
+def test_a_failing_answer_callback_does_not_stop_the_others(
     talk: Conversation, team: list[User], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(_: object) -> None:

@@ -1,4 +1,4 @@
-"""Receipt marks: forward only, members only, reading implies delivery, with the times at which they moved."""
+"""Receipts: positions only advance, for members only; reading implies delivery; each change keeps its time."""
 
 import datetime
 import uuid
@@ -46,39 +46,39 @@ def talk(ana: User, ben: User) -> Iterator[Conversation]:
     assert list(faults()) == []
 
 
-def marks(conversation: Conversation, user: User) -> tuple[int, int]:
-    there = participant(conversation, user)
-    return there.last_delivered_sequence, there.last_read_sequence
+def positions(conversation: Conversation, user: User) -> tuple[int, int]:
+    found = participant(conversation, user)
+    return found.last_delivered_sequence, found.last_read_sequence
 
 
-def test_reading_implies_delivery_and_not_the_other_way(talk: Conversation, ben: User) -> None:
+def test_reading_implies_delivery_but_not_the_reverse(talk: Conversation, ben: User) -> None:
     read(talk, ben, 3, DELIVERED)
-    assert marks(talk, ben) == (3, 0)
+    assert positions(talk, ben) == (3, 0)
     assert unread(talk, ben) == 5
     read(talk, ben, 5)
-    assert marks(talk, ben) == (5, 5)
+    assert positions(talk, ben) == (5, 5)
     assert unread(talk, ben) == 1
     kinds = list(ReceiptChange.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
     assert kinds == [(DELIVERED, 0, 3), (DELIVERED, 3, 5), (READ, 0, 5)]
 
 
-def test_marks_never_go_back_and_standing_still_writes_nothing(talk: Conversation, ben: User) -> None:
+def test_positions_never_go_back_and_repeated_receipts_write_nothing(talk: Conversation, ben: User) -> None:
     read(talk, ben, 5)
     before = ReceiptChange.objects.count(), participant(talk, ben).last_read_at
     for sequence in (5, 4, 0):
         read(talk, ben, sequence)
         read(talk, ben, sequence, DELIVERED)
-    assert marks(talk, ben) == (5, 5)
+    assert positions(talk, ben) == (5, 5)
     assert (ReceiptChange.objects.count(), participant(talk, ben).last_read_at) == before
 
 
-def test_beyond_the_end_is_refused(talk: Conversation, ben: User) -> None:
+def test_a_receipt_beyond_the_head_is_refused(talk: Conversation, ben: User) -> None:
     with pytest.raises(Invalid, match="sequence"):
         read(talk, ben, 7)
-    assert marks(talk, ben) == (0, 0)
+    assert positions(talk, ben) == (0, 0)
 
 
-def test_only_members_say_that_they_read(talk: Conversation, ana: User, ben: User) -> None:
+def test_receipts_of_strangers_are_refused(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
     message_id = selectors.history(ana.id, talk.id, frames.HistoryQuery()).results[0].id
     for mark in (
@@ -92,7 +92,7 @@ def test_only_members_say_that_they_read(talk: Conversation, ana: User, ben: Use
     assert not ReceiptChange.objects.exists()
 
 
-def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: User, ben: User) -> None:
+def test_receipts_for_messages_one_cannot_see_are_refused(ana: User, ben: User) -> None:
     team = group(ana, ben)
     sent = say(team, ana)
     services.leave(user_id=ben.id, conversation_id=team.id)
@@ -108,14 +108,14 @@ def test_former_members_and_latecomers_cannot_touch_what_they_cannot_see(ana: Us
     assert list(faults()) == []
 
 
-def test_a_message_stands_for_everything_up_to_it(talk: Conversation, ana: User, ben: User) -> None:
+def test_a_receipt_for_a_message_covers_all_before_it(talk: Conversation, ana: User, ben: User) -> None:
     third = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     record_receipt(ReceiptUpdate(ben.id, READ, message_id=third.id))
-    assert marks(talk, ben) == (4, 4)
+    assert positions(talk, ben) == (4, 4)
     assert unread(talk, ben) == 2
 
 
-def test_in_a_batch_each_mark_stands_for_itself(talk: Conversation, ana: User, ben: User) -> None:
+def test_each_receipt_of_a_batch_succeeds_or_fails_alone(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
     results = record_receipts(
         [
@@ -133,32 +133,32 @@ def test_in_a_batch_each_mark_stands_for_itself(talk: Conversation, ana: User, b
         None,
         None,
     ]
-    assert (marks(talk, ben), marks(talk, ana)) == ((4, 4), (6, 6))
+    assert (positions(talk, ben), positions(talk, ana)) == ((4, 4), (6, 6))
 
 
-# --- Who got it when ----------------------------------------------------------------------
+# --- Times of delivery and reading --------------------------------------------------------
 
 
-def test_each_person_s_times_are_those_at_which_their_marks_passed_the_message(ana: User, ben: User) -> None:
+def test_receipt_times_are_when_the_position_passed_the_message(ana: User, ben: User) -> None:
     cleo = person("cleo")
     team = group(ana, ben, cleo)
     one, two = say(team, ana), say(team, ana)
     read(team, ben, one.sequence, DELIVERED)
     read(team, ben, two.sequence)
 
-    def of(sent: Any) -> dict[str, tuple[datetime.datetime | None, datetime.datetime | None]]:
+    def times_of(sent: Any) -> dict[str, tuple[datetime.datetime | None, datetime.datetime | None]]:
         found = selectors.receipts_of(ana.id, sent.message_id)
         return {receipt.user_id: (receipt.delivered_at, receipt.read_at) for receipt in found}
 
     moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptChange.objects.all()}
-    assert of(one) == {
+    assert times_of(one) == {
         ben.id: (moved[DELIVERED, one.sequence], moved[READ, two.sequence]),
         cleo.id: (None, None),
     }
-    assert of(two)[ben.id] == (moved[DELIVERED, two.sequence], moved[READ, two.sequence])
+    assert times_of(two)[ben.id] == (moved[DELIVERED, two.sequence], moved[READ, two.sequence])
 
 
-def test_those_who_could_not_see_a_message_are_not_asked_about_it(ana: User, ben: User) -> None:
+def test_receipts_leave_out_users_who_cannot_see_the_message(ana: User, ben: User) -> None:
     cleo = person("cleo")
     team = group(ana, ben)
     sent = say(team, ana)
@@ -170,7 +170,7 @@ def test_those_who_could_not_see_a_message_are_not_asked_about_it(ana: User, ben
             selectors.receipts_of(user.id, sent.message_id)
 
 
-def test_the_sender_sees_sent_delivered_read_when_all_others_have_it(ana: User, ben: User) -> None:
+def test_the_status_is_the_least_position_of_all_others(ana: User, ben: User) -> None:
     cleo = person("cleo")
     team = group(ana, ben, cleo)
     sent = say(team, ana)
@@ -186,28 +186,32 @@ def test_the_sender_sees_sent_delivered_read_when_all_others_have_it(ana: User, 
     assert seen == ["sent", "sent", "delivered", "read"]
     late = person("late")
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[late.id])
-    assert status(ben) == "sent", "the newest is the note that somebody came"
+    assert status(ben) == "sent", "the newest message is the system message about the new member"
 
 
-# --- Who is told --------------------------------------------------------------------------
+# --- Recipients of announcements ----------------------------------------------------------
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
-    """What receipts announce, caught at the door."""
-    notices: list[Notice] = []
-    monkeypatch.setattr(receipts, "announce", notices.extend)
-    return notices
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+    """What receipts announce through the door."""
+    announced: list[Notice] = []
+    monkeypatch.setattr(receipts, "announce", announced.extend)
+    return announced
 
 
-def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
-    talk: Conversation, ana: User, ben: User, told: list[Notice]
+def test_a_receipt_notifies_all_members_and_own_devices_get_counts(
+    talk: Conversation, ana: User, ben: User, announced: list[Notice]
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     phone = str(uuid.uuid4())
     record_receipt(ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
-    delivered, seen, own = told
-    assert [frame_of(notice)["type"] for notice in told] == ["message_delivered", "message_read", "conversation_read"]
+    delivered, seen, own = announced
+    assert [frame_of(notice)["type"] for notice in announced] == [
+        "message_delivered",
+        "message_read",
+        "conversation_read",
+    ]
     assert delivered.user_ids is None
     assert seen.conversation_id == str(talk.id)
     assert frame_of(seen) == {
@@ -220,24 +224,24 @@ def test_all_members_are_told_and_the_reader_s_other_devices_get_the_count(
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
-    assert len({notice.row_key for notice in told}) == 3, "each is told once, by its row"
+    assert len({notice.row_key for notice in announced}) == 3, "each announcement has a row key of its own"
 
 
-def test_a_lost_announcement_is_found_again_word_for_word_and_a_heard_one_is_not(
-    talk: Conversation, ben: User, told: list[Notice]
+def test_a_missed_announcement_is_found_again_and_a_received_one_not(
+    talk: Conversation, ben: User, announced: list[Notice]
 ) -> None:
     looks = RecentReceipts()
     read(talk, ben, 2)
-    assert looks(lambda row: False) == [], "the first look only notes where the next ones begin"
-    told.clear()
+    assert looks(lambda row: False) == [], "the first look only sets the starting point"
+    announced.clear()
     read(talk, ben, 4)
-    assert looks(lambda row: False) == told
-    assert looks({notice.row_key for notice in told}.__contains__) == []
+    assert looks(lambda row: False) == announced
+    assert looks({notice.row_key for notice in announced}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])
-def test_in_a_large_group_only_those_whose_messages_were_covered_are_told(
-    size: int, to_all: bool, ana: User, ben: User, told: list[Notice]
+def test_in_a_large_group_receipts_notify_only_the_senders(
+    size: int, to_all: bool, ana: User, ben: User, announced: list[Notice]
 ) -> None:
     cleo = person("cleo")
     team = group(ana, ben, cleo)
@@ -245,8 +249,8 @@ def test_in_a_large_group_only_those_whose_messages_were_covered_are_told(
     say(team, cleo)
     read(team, ben)
     say(team, ana)
-    told.clear()
+    announced.clear()
     read(team, ben)
-    for notice in told[:2]:
+    for notice in announced[:2]:
         assert notice.user_ids == (None if to_all else [str(ana.id)])
     Conversation.objects.filter(id=team.id).update(participant_count=3)

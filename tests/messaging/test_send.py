@@ -1,4 +1,4 @@
-"""Sending: order, idempotency for ever, batches in which each send stands for itself."""
+"""Sending: order, permanent idempotency, and batches in which each send succeeds or fails by itself."""
 
 import uuid
 from typing import Any
@@ -41,7 +41,7 @@ def outcomes(results: list[Sent | DomainError]) -> list[str]:
 # --- One send -----------------------------------------------------------------------------
 
 
-def test_a_message_gets_the_next_sequence_and_its_event(talk: Conversation, ana: User, ben: User) -> None:
+def test_a_send_takes_the_next_sequence_and_logs_an_event(talk: Conversation, ana: User, ben: User) -> None:
     sent = say(talk, ana, "hi", metadata={"a": [1, None]}, message_type="text")
     message = Message.objects.get(id=sent.message_id)
     assert (message.sequence, message.content, message.metadata, message.sender) == (2, "hi", {"a": [1, None]}, ana)
@@ -53,7 +53,7 @@ def test_a_message_gets_the_next_sequence_and_its_event(talk: Conversation, ana:
     assert (unread(talk, ana), unread(talk, ben)) == (0, 1)
 
 
-def test_only_members_who_may_write_write(talk: Conversation, ana: User, ben: User) -> None:
+def test_strangers_muted_and_former_members_cannot_send(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
     with pytest.raises(NotFound):
         say(talk, cleo)
@@ -68,7 +68,7 @@ def test_only_members_who_may_write_write(talk: Conversation, ana: User, ben: Us
         say(team, ben)
 
 
-def test_a_reply_names_a_message_of_this_conversation_that_its_sender_may_see(ana: User, ben: User) -> None:
+def test_a_reply_to_a_message_the_sender_cannot_see_is_refused(ana: User, ben: User) -> None:
     team, other = group(ana, name="Team"), direct(ana, ben)
     old = say(team, ana, "before ben came")
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
@@ -86,7 +86,7 @@ def test_a_reply_names_a_message_of_this_conversation_that_its_sender_may_see(an
 # --- Idempotency --------------------------------------------------------------------------
 
 
-def test_a_repetition_returns_the_original_for_ever(talk: Conversation, ana: User) -> None:
+def test_a_repeated_send_returns_the_original(talk: Conversation, ana: User) -> None:
     send = draft(talk, ana, "once", metadata={"b": 1, "a": {"d": 1, "c": 2}})
     first = send_message(send)
     other_order = msgspec.structs.replace(send, metadata={"a": {"c": 2, "d": 1}, "b": 1})
@@ -97,7 +97,7 @@ def test_a_repetition_returns_the_original_for_ever(talk: Conversation, ana: Use
 
 
 @pytest.mark.parametrize("change", [{"content": "other"}, {"metadata": {"a": 1}}, {"message_type": "location"}])
-def test_the_same_id_for_something_else_is_a_conflict(change: dict[str, Any], talk: Conversation, ana: User) -> None:
+def test_the_same_id_with_other_content_is_a_conflict(change: dict[str, Any], talk: Conversation, ana: User) -> None:
     send = draft(talk, ana)
     send_message(send)
     with pytest.raises(IdempotencyConflict):
@@ -111,13 +111,13 @@ def test_the_same_id_in_another_conversation_is_a_conflict(talk: Conversation, a
         send_message(msgspec.structs.replace(send, conversation_id=group(ana).id))
 
 
-def test_ids_of_different_people_have_nothing_to_do_with_each_other(talk: Conversation, ana: User, ben: User) -> None:
+def test_two_senders_may_use_the_same_id(talk: Conversation, ana: User, ben: User) -> None:
     send = draft(talk, ana)
     assert send_message(send).sequence == 2
     assert send_message(msgspec.structs.replace(send, sender_id=ben.id)).sequence == 3
 
 
-def test_a_repetition_after_an_edit_a_deletion_and_a_removal_returns_the_original(ana: User, ben: User) -> None:
+def test_a_send_repeated_after_edit_deletion_and_removal_is_recognised(ana: User, ben: User) -> None:
     team = group(ana, ben)
     send = draft(team, ben, "first words")
     original = send_message(send)
@@ -131,7 +131,7 @@ def test_a_repetition_after_an_edit_a_deletion_and_a_removal_returns_the_origina
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_send_from_many_threads_is_one_message() -> None:
+def test_concurrent_repeats_of_a_send_make_one_message() -> None:
     ana, ben = people("ana", "ben")
     send = draft(direct(ana, ben), ana)
     results = at_once([lambda: send_message(send)] * 8)
@@ -142,25 +142,25 @@ def test_the_same_send_from_many_threads_is_one_message() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("round", range(5))
-def test_one_id_in_two_conversations_at_once_is_one_message_and_one_conflict(round: int) -> None:
-    """The row locks differ; only the unique key of the id decides, and the loser must see why it lost."""
+def test_one_id_sent_to_two_conversations_at_once_conflicts_once(round: int) -> None:
+    """The row locks differ, so only the unique key of the id decides; the loser must be told why."""
     ana, ben, cleo = people("ana", "ben", "cleo")
     send = draft(direct(ana, ben), ana)
     other = msgspec.structs.replace(send, conversation_id=direct(ana, cleo).id)
-    innocent = draft(direct(ana, cleo), cleo, "on the same train")
-    results = at_once([lambda: send_messages([send]), lambda: send_messages([other, innocent])])
+    unrelated = draft(direct(ana, cleo), cleo, "unrelated")
+    results = at_once([lambda: send_messages([send]), lambda: send_messages([other, unrelated])])
     first, (second, third) = results[0][0], results[1]
     assert sorted(outcomes([first, second]), key=len) == ["2", "idempotency_conflict"] or outcomes([first, second]) == [
         "idempotency_conflict",
         "2",
     ]
-    assert isinstance(third, Sent), "who travels along is not hindered"
+    assert isinstance(third, Sent), "another send of the same batch succeeds"
     assert Message.objects.count() == 2
     assert list(faults()) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_senders_at_once_leave_no_gap() -> None:
+def test_concurrent_sends_leave_no_gap_in_the_sequence() -> None:
     everybody = people(*(f"p{number}" for number in range(8)))
     team, side = group(*everybody, name="Team"), group(*everybody, name="Side")
 

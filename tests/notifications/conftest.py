@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: providers whose keys are there, and a log that is looked through from now on."""
+"""Fixtures of the unit tests: providers with keys, and sweeps that start at the beginning of each table."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def pem(key: Any) -> str:
 
 @pytest.fixture(scope="session")
 def all_providers() -> Providers:
-    """Every provider set up, at addresses where nobody is."""
+    """Every provider set up, at addresses where nothing listens."""
     apple, web = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     google = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     account = {
@@ -37,7 +37,7 @@ def all_providers() -> Providers:
 
 @pytest.fixture
 def providers(settings: Any, all_providers: Providers) -> Iterator[Providers]:
-    """The server has keys for every provider."""
+    """Give the server the keys of every provider."""
     from notifications.senders import public_key, sender_of
 
     settings.PROVIDERS = all_providers
@@ -50,7 +50,7 @@ def providers(settings: Any, all_providers: Providers) -> Iterator[Providers]:
 
 @pytest.fixture
 def progress(db: None) -> None:
-    """Everything is still to be looked through; a test's end empties this table like all others."""
+    """Make every sweep start at the beginning of its table. The end of a test empties `Progress` like all tables."""
     from notifications.models import Progress
 
     for name in ("events", "mail", "receipts"):
@@ -59,13 +59,13 @@ def progress(db: None) -> None:
 
 @pytest.fixture
 def without_delay(settings: Any) -> None:
-    """What is found is decided about at once."""
+    """Decide about each message at once."""
     settings.NOTIFICATION_PACE = Pace(push_delay=0)
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Every push goes to one provider that answers at once (`instant_provider`), and none failed lately."""
+    """Send every push to one provider that answers at once (`instant_provider`), and forget all breakers."""
     from notifications.selectors import breakers
     from notifications.services import deliver
     from tests.notifications.instant_provider import Provider

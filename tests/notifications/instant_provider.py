@@ -1,10 +1,10 @@
-"""A provider that answers at once, within the process: for what a delivery does with an answer."""
+"""A provider within the process that answers at once, for tests of how deliveries handle answers."""
 
 from notifications.providers.push import Accepted, Answer, Push
 
 
 class Provider:
-    """Takes everything, unless it is to answer something else."""
+    """Accepts every push, unless `answers` has another answer."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []

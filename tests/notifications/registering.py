@@ -1,4 +1,4 @@
-"""Devices of people, registered as their apps do it, on providers whose keys this server has."""
+"""Devices of users, registered as their apps do it, with providers for which this server has keys."""
 
 import os
 from base64 import urlsafe_b64encode
@@ -40,6 +40,8 @@ def session_of(user: User) -> DeviceSession:
     return open_session(user=user).session
 
 
-def device_of(user: User, wanted: RegisterDevice | None = None, session: DeviceSession | None = None) -> PushDevice:
-    device, _ = register_device(session or session_of(user), wanted or iphone())
+def device_of(
+    user: User, registration: RegisterDevice | None = None, session: DeviceSession | None = None
+) -> PushDevice:
+    device, _ = register_device(session or session_of(user), registration or iphone())
     return device

@@ -1,4 +1,4 @@
-"""The admin shows what people want to be notified of, and changes it through the services only."""
+"""The admin shows notification preferences, and changes them only through services."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -29,7 +29,7 @@ def stop_mail(client: Client, user: User) -> None:
     client.post(reverse(DIGESTS), {"action": "stop_mail", "_selected_action": str(user.pk)})
 
 
-def test_nothing_is_written_past_the_services(staff: Client, ana: Preferences) -> None:
+def test_preferences_are_read_only_in_the_admin(staff: Client, ana: Preferences) -> None:
     page = reverse("admin:notifications_preferences_change", args=[ana.pk])
     assert staff.get(page).status_code == 200
     forged = {"level": "none", "push": "on", "quiet_days": "0", "time_zone": "UTC", "preview": "on"}
@@ -39,7 +39,7 @@ def test_nothing_is_written_past_the_services(staff: Client, ana: Preferences) -
     assert (ana.level, ana.preview) == ("mentions", False)
 
 
-def test_mail_is_stopped_for_who_asks_staff_for_it(staff: Client, ana: Preferences) -> None:
+def test_staff_can_stop_the_mail_of_chosen_users(staff: Client, ana: Preferences) -> None:
     ben, cyd = people("ben", "cyd")
     for user in (ana.user, ben, cyd):
         Digest.objects.create(user=user)
@@ -49,7 +49,7 @@ def test_mail_is_stopped_for_who_asks_staff_for_it(staff: Client, ana: Preferenc
     assert sorted(wanted) == [("ana", False, "mentions"), ("ben", False, "all")]
 
 
-def test_who_may_only_look_stops_nothing(ana: Preferences) -> None:
+def test_staff_with_view_rights_only_cannot_stop_mail(ana: Preferences) -> None:
     Digest.objects.create(user=ana.user)
     reader = person("reader", is_staff=True)
     reader.user_permissions.add(Permission.objects.get(codename="view_digest"))

@@ -1,4 +1,4 @@
-"""One delivery after the other, with providers that say what they are told to."""
+"""Attempts of single deliveries, with providers that answer as the test demands."""
 
 import datetime
 from typing import Any
@@ -12,9 +12,9 @@ from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
 from notifications.services import breakers, collect
 from realtime.database import clock
 from tests.making import direct, group, people, say
-from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import browser, device_of, iphone, session_of
+from tests.notifications.worker_steps import decided, work_on
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -23,7 +23,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(("counts", "least", "most"), [(True, 14, 30), (False, 149, 300)])
-def test_after_many_attempts_the_pause_is_that_of_the_breaker_or_minutes(
+def test_after_many_attempts_the_pause_reaches_its_maximum(
     provider: Provider, counts: bool, least: float, most: float
 ) -> None:
     ana, ben = people("ana", "ben")
@@ -36,7 +36,7 @@ def test_after_many_attempts_the_pause_is_that_of_the_breaker_or_minutes(
     assert least < pause <= most
 
 
-def test_failures_between_successes_do_not_add_up() -> None:
+def test_a_success_resets_the_count_of_failures() -> None:
     for _ in range(2 * breakers.FAILURES_TO_OPEN):
         breakers.note_success("apns")
         breakers.note_failure("apns")
@@ -45,7 +45,7 @@ def test_failures_between_successes_do_not_add_up() -> None:
     assert Breaker.objects.get().failures == 0
 
 
-def test_a_token_that_was_registered_since_its_provider_found_it_dead_stays(provider: Provider) -> None:
+def test_a_token_registered_after_it_was_found_dead_stays(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device = device_of(ben)
     talk = direct(ana, ben)
@@ -57,7 +57,7 @@ def test_a_token_that_was_registered_since_its_provider_found_it_dead_stays(prov
         assert PushDevice.objects.exists() == (since is not None)
 
 
-def test_an_older_message_gives_way_to_one_that_was_sent(provider: Provider) -> None:
+def test_an_older_message_is_superseded_by_a_sent_one(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     talk = direct(ana, ben)
@@ -65,12 +65,12 @@ def test_an_older_message_gives_way_to_one_that_was_sent(provider: Provider) -> 
     say(talk, ana)
     older, newer = decided()
     assert work_on(newer).outcome == "sent"
-    given_way = work_on(older)
-    assert (given_way.outcome, given_way.superseded_by) == ("superseded", newer.pk)
+    superseded = work_on(older)
+    assert (superseded.outcome, superseded.superseded_by) == ("superseded", newer.pk)
     assert len(provider.pushes) == 1
 
 
-def test_an_older_message_does_not_give_way_to_one_that_was_deleted(provider: Provider) -> None:
+def test_an_older_message_is_not_superseded_by_a_deleted_one(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     talk = direct(ana, ben)
@@ -82,7 +82,7 @@ def test_an_older_message_does_not_give_way_to_one_that_was_deleted(provider: Pr
     assert work_on(older).outcome == "sent"
 
 
-def test_who_took_longer_than_the_lease_writes_nothing(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_lost_its_lease_writes_nothing(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)
@@ -90,7 +90,7 @@ def test_who_took_longer_than_the_lease_writes_nothing(provider: Provider, monke
     lease = clock.now() + datetime.timedelta(minutes=1)
 
     def slowly(push: Push) -> Answer:
-        Delivery.objects.filter(pk=push.id).update(next_at=lease)  # somebody else has it now
+        Delivery.objects.filter(pk=push.id).update(next_at=lease)  # another worker has it now
         return Accepted()
 
     monkeypatch.setattr(provider, "send", slowly)
@@ -98,7 +98,7 @@ def test_who_took_longer_than_the_lease_writes_nothing(provider: Provider, monke
     assert (after.outcome, after.next_at, after.attempts, after.answered_at) == ("send", lease, 0, None)
 
 
-def test_what_is_deleted_while_it_is_pushed_is_taken_away(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_deleted_during_its_push_is_withdrawn(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     sent = say(direct(ana, ben), ana)
@@ -106,7 +106,7 @@ def test_what_is_deleted_while_it_is_pushed_is_taken_away(provider: Provider, mo
 
     def slowly(push: Push) -> Answer:
         delete_message_for_everyone(user_id=ana.pk, message_id=sent.message_id)
-        collect.collect_messages()  # finds no device that shows it
+        collect.collect_messages()  # finds no device that shows the message yet
         return Accepted()
 
     monkeypatch.setattr(provider, "send", slowly)
@@ -115,7 +115,7 @@ def test_what_is_deleted_while_it_is_pushed_is_taken_away(provider: Provider, mo
     assert (sync.message_id, sync.next_at is not None) == (sent.message_id, True)
 
 
-def test_a_device_that_moved_to_another_provider_is_pushed_to_by_that_one(provider: Provider) -> None:
+def test_a_device_is_pushed_to_through_its_new_provider(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     session = session_of(ben)
     device_of(ben, iphone(), session)
@@ -127,7 +127,7 @@ def test_a_device_that_moved_to_another_provider_is_pushed_to_by_that_one(provid
     assert provider.pushes[0].keys is not None
 
 
-def test_one_whose_device_is_gone_ends(provider: Provider) -> None:
+def test_a_delivery_to_a_deleted_device_ends(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device = device_of(ben)
     say(direct(ana, ben), ana)
@@ -136,7 +136,7 @@ def test_one_whose_device_is_gone_ends(provider: Provider) -> None:
     assert work_on(delivery).outcome == "token_dead"
 
 
-def test_who_wants_a_preview_sees_sender_and_text(provider: Provider) -> None:
+def test_sender_and_text_are_shown_only_with_preview_on(provider: Provider) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     device_of(ben)
     device_of(cyd)
@@ -149,8 +149,8 @@ def test_who_wants_a_preview_sees_sender_and_text(provider: Provider) -> None:
     assert shown == {ben.pk: ("ana in Trip", "to the sea"), cyd.pk: (None, None)}
 
 
-@pytest.mark.parametrize("ends", ["revoked", "password changed", "cookie ran out"])
-def test_a_device_whose_session_ended_is_pushed_to_no_more(provider: Provider, ends: str, settings: Any) -> None:
+@pytest.mark.parametrize("ends", ["revoked", "password changed", "cookie expired"])
+def test_a_device_of_an_ended_session_gets_no_push(provider: Provider, ends: str, settings: Any) -> None:
     ana, ben = people("ana", "ben")
     device = device_of(ben)
     say(direct(ana, ben), ana)
@@ -159,7 +159,7 @@ def test_a_device_whose_session_ended_is_pushed_to_no_more(provider: Provider, e
     if ends == "revoked":
         session.update(revoked_at=clock.now())
     elif ends == "password changed":
-        session.update(password_fingerprint="of another one")
+        session.update(password_fingerprint="of another password")
     else:
         long_ago = clock.now() - datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE + 1)
         session.update(token_hash=None, created_at=long_ago)

@@ -1,4 +1,4 @@
-"""Numbers on icons that nothing is behind any more: noted by the sweep for every device that was told one."""
+"""Outdated badge numbers: the sweep records a badge push for every device that shows a number."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def sweep() -> set[Any]:
-    """Collect, and return the devices whose number is to go."""
+    """Collect, and return the devices whose number is to be cleared."""
     collect.collect_messages()
     collect.collect_readers()
     return set(Delivery.objects.filter(kind=Delivery.Kind.BADGE).values_list("device_id", flat=True))
@@ -34,19 +34,19 @@ def is_removed(team: Conversation, user: Any) -> None:
     remove_participant(user_id=team.created_by_id, conversation_id=team.pk, other_id=user.pk)
 
 
-every_way = pytest.mark.parametrize("does", [reads, leaves, is_removed])
+every_way = pytest.mark.parametrize("change", [reads, leaves, is_removed])
 
 
 @every_way
-def test_the_number_goes_with_the_last_that_was_unread(does: Callable[..., None]) -> None:
+def test_numbers_are_cleared_when_nothing_is_unread(change: Callable[..., None]) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     team = group(ana, ben, cyd)
-    phone, tablet, told_of_nothing = device_of(ben), device_of(ben), device_of(ben)
+    phone, tablet, without_number = device_of(ben), device_of(ben), device_of(ben)
     others = [device_of(cyd), device_of(ben, browser())]
     say(team, ana)
-    PushDevice.objects.exclude(pk=told_of_nothing.pk).update(badge=1)
+    PushDevice.objects.exclude(pk=without_number.pk).update(badge=1)
     assert sweep() == set()
-    does(team, ben)
+    change(team, ben)
     for _ in range(2):
         assert sweep() == {phone.pk, tablet.pk}
     assert Delivery.objects.filter(kind=Delivery.Kind.BADGE).count() == 2
@@ -54,12 +54,12 @@ def test_the_number_goes_with_the_last_that_was_unread(does: Callable[..., None]
 
 
 @every_way
-def test_the_number_stays_while_something_else_is_unread(does: Callable[..., None]) -> None:
+def test_numbers_stay_while_something_is_unread(change: Callable[..., None]) -> None:
     ana, ben = people("ana", "ben")
     team, talk = group(ana, ben), direct(ana, ben)
     device_of(ben)
     say(team, ana)
     say(talk, ana)
     PushDevice.objects.update(badge=2)
-    does(team, ben)
+    change(team, ben)
     assert sweep() == set()

@@ -1,4 +1,4 @@
-"""What is remembered of providers that failed: not for long, and not of more than a few."""
+"""Breakers: failures of providers are remembered for a limited time, and for a limited number of push services."""
 
 import datetime
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
+def no_breakers() -> Iterator[None]:
     forget()
     yield
     forget()
@@ -32,7 +32,7 @@ def known() -> set[str]:
     return set(Breaker.objects.values_list("name", flat=True))
 
 
-def test_who_did_not_fail_for_hours_is_forgotten() -> None:
+def test_breakers_are_forgotten_hours_after_the_last_failure() -> None:
     fails("apns", hours_ago=1.9)
     fails("web_push:push.example.org", hours_ago=2.1)
     fails("mail", hours_ago=30)
@@ -41,7 +41,7 @@ def test_who_did_not_fail_for_hours_is_forgotten() -> None:
     assert not breakers.may_pass("apns")
 
 
-def test_of_the_push_services_that_strangers_name_only_those_are_known_that_failed_last(
+def test_only_the_latest_failed_push_services_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(breakers, "MOST_PUSH_SERVICES", 3)
@@ -49,7 +49,7 @@ def test_of_the_push_services_that_strangers_name_only_those_are_known_that_fail
     for number in range(6):
         fails(f"web_push:{number}.example.org", hours_ago=0.5 - number / 100)
     assert known() == {"apns", *(f"web_push:{number}.example.org" for number in (3, 4, 5))}
-    # What fails all the time stays, however many others come.
+    # A service that keeps failing is remembered, however many others fail.
     for number in range(6, 12):
         fails("web_push:3.example.org")
         fails(f"web_push:{number}.example.org")
@@ -58,7 +58,7 @@ def test_of_the_push_services_that_strangers_name_only_those_are_known_that_fail
     assert len(known()) == 4
 
 
-def test_many_workers_make_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_workers_keep_the_limit_of_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breakers, "MOST_PUSH_SERVICES", 2)
     at_once([lambda number=number: breakers.note_failure(f"web_push:{number}.example.org") for number in range(12)])
     breakers.note_failure("web_push:last.example.org")

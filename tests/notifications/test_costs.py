@@ -1,4 +1,4 @@
-"""What deliveries, decisions and sweeps cost, pinned: statements, and the rows that they look at."""
+"""The number of statements of deliveries, decisions and sweeps, and the rows that they read."""
 
 import datetime
 from collections.abc import Callable
@@ -27,35 +27,35 @@ pytestmark = [
 
 
 def decided() -> list[Any]:
-    """Collect and decide; return the deliveries that are handed out."""
+    """Collect, decide, and return the ids of the queued deliveries."""
     collect.collect_messages()
     return [id for message_id in due_fan_outs() for chunk in fan_out.fan_out(message_id) for id in chunk]
 
 
 def statements(work: Callable[[], Any]) -> list[str]:
-    """Return the statements that some work makes."""
+    """Return the statements that a function executes."""
     with CaptureQueriesContext(connection) as made:
         work()
     return [query["sql"] for query in made.captured_queries if query["sql"] not in ("BEGIN", "COMMIT")]
 
 
-def test_a_delivery_takes_five_statements_whatever_the_group(provider: Provider) -> None:
-    """Taken and read; the badge; what became of it, and whether the message was deleted meanwhile."""
+def test_a_delivery_takes_five_statements_in_any_group(provider: Provider) -> None:
+    """Claim and read, update the badge, save the outcome, and check whether the message was deleted meanwhile."""
     for members in (2, 12):
         users = people(*(f"user{number}of{members}" for number in range(members)))
         for user in users:
             device_of(user)
         say(group(*users), users[0])
-        handed = decided()
-        assert len(handed) == members - 1
-        breakers.failing()  # asked once a second, however many pushes go
-        for delivery_id in handed:
+        queued = decided()
+        assert len(queued) == members - 1
+        breakers.failing()  # read once a second, so not counted for each push
+        for delivery_id in queued:
             made = statements(partial(delivering.deliver, delivery_id))
             assert len(made) == 5, "\n".join(made)
     assert len(provider.pushes) == Delivery.objects.filter(outcome="sent").count() == 12
 
 
-def test_a_badge_that_did_not_change_is_not_written(provider: Provider) -> None:
+def test_an_unchanged_badge_is_not_written(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device = device_of(ben)
     say(direct(ana, ben), ana)
@@ -66,7 +66,7 @@ def test_a_badge_that_did_not_change_is_not_written(provider: Provider) -> None:
     assert len(statements(lambda: delivering.deliver(id))) == 4
 
 
-def test_who_is_decided_about_costs_no_more_statements(provider: Provider) -> None:
+def test_the_number_of_recipients_adds_no_statements(provider: Provider) -> None:
     made = []
     for members in (2, 30):
         users = people(*(f"user{number}of{members}" for number in range(members)))
@@ -84,7 +84,7 @@ def test_who_is_decided_about_costs_no_more_statements(provider: Provider) -> No
     assert made[0] == made[1]
 
 
-def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deliveries_behind_an_open_breaker_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     device_of(ben, android())
@@ -96,9 +96,9 @@ def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.
     breaker = Breaker.objects.create(
         name="apns", failures=9, open_until=now + datetime.timedelta(minutes=1), changed_at=now
     )
-    asked = statements(lambda: due_deliveries())
-    assert not any("'apns'" in text for text in asked if "WITH RECURSIVE" not in text)
-    assert any("'fcm'" in text for text in asked)
+    executed = statements(lambda: due_deliveries())
+    assert not any("'apns'" in text for text in executed if "WITH RECURSIVE" not in text)
+    assert any("'fcm'" in text for text in executed)
     fcm.refresh_from_db()
     assert fcm.hinted_at is not None
     monkeypatch.setattr(due, "HINT_SECONDS", 0)
@@ -107,26 +107,26 @@ def test_what_waits_behind_an_open_breaker_is_not_looked_at(monkeypatch: pytest.
     say(direct(ana, ben), ana)
     decided()
     Delivery.objects.update(provider="apns", breaker="apns")
-    assert len(due_deliveries()) == 1, "more than one tries it again"
+    assert len(due_deliveries()) == 1, "only one delivery tries the provider again"
 
 
-def test_of_more_than_the_broker_is_to_hold_the_first_are_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_earliest_deliveries_are_queued_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(due, "HINTS", 2)
     ana, ben, cyd, dan = people("ana", "ben", "cyd", "dan")
     for user in (ben, cyd, dan):
         device_of(user)
     say(group(ana, ben, cyd, dan), ana)
-    handed = decided()
-    for number, id in enumerate(handed):
+    queued = decided()
+    for number, id in enumerate(queued):
         next_at = clock.now() - datetime.timedelta(seconds=10 - number)
         Delivery.objects.filter(pk=id).update(hinted_at=None, next_at=next_at)
-    assert due_deliveries() == handed[:2]
+    assert due_deliveries() == queued[:2]
     assert due_deliveries() == []
-    Delivery.objects.filter(pk=handed[0]).update(next_at=None)
-    assert due_deliveries() == handed[2:]
+    Delivery.objects.filter(pk=queued[0]).update(next_at=None)
+    assert due_deliveries() == queued[2:]
 
 
-def test_old_records_go_and_young_ones_stay(provider: Provider) -> None:
+def test_only_old_records_are_purged(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)
@@ -138,14 +138,14 @@ def test_old_records_go_and_young_ones_stay(provider: Provider) -> None:
     assert (Delivery.objects.count(), FanOut.objects.count()) == (0, 0)
 
 
-def test_answered_is_what_a_provider_answered(provider: Provider) -> None:
+def test_answered_at_is_set_only_by_an_answer_of_a_provider(provider: Provider) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     device_of(ben)
     device_of(cyd)
     say(group(ana, ben, cyd), ana)
-    handed = decided()
+    queued = decided()
     Preferences.objects.create(user=ben, push=False)
-    for id in handed:
+    for id in queued:
         delivering.deliver(id)
     answered = dict(Delivery.objects.values_list("outcome", "answered_at"))
     assert answered["preference_off"] is None

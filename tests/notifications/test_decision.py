@@ -1,4 +1,4 @@
-"""Whether to push: every outcome of the pure function, and which reason comes first."""
+"""Whether to push: every outcome of the pure function, and the precedence of reasons."""
 
 import dataclasses
 import datetime
@@ -34,7 +34,7 @@ def decided(
 
 
 ALL_DAY = DoNotDisturb(datetime.time(0), datetime.time(0))
-# What leads to each outcome, in the order in which reasons are looked for.
+# A case for each outcome, in order of precedence.
 REASONS: dict[Outcome, dict[str, dict[str, Any]]] = {
     Outcome.NO_PERMISSION: {"recipient": {"is_member": False}},
     Outcome.DELETED: {"message": {"is_deleted": True}},
@@ -52,20 +52,20 @@ REASONS: dict[Outcome, dict[str, dict[str, Any]]] = {
     Outcome.LATER: {"device": {"open_until": after(seconds=30)}},
     Outcome.SEND: {},
 }
-# The others are what providers answer.
+# The other outcomes come from answers of providers.
 DECIDED = set(Outcome) - {Outcome.SENT, Outcome.REFUSED}
 
 
-def test_every_outcome_that_is_decided_has_its_reason_here() -> None:
+def test_every_decided_outcome_has_a_case() -> None:
     assert set(REASONS) == DECIDED
 
 
 @pytest.mark.parametrize("outcome", REASONS, ids=str)
-def test_each_reason_alone(outcome: Outcome) -> None:
+def test_a_single_reason_gives_its_outcome(outcome: Outcome) -> None:
     assert decided(**REASONS[outcome]).outcome is outcome
 
 
-def test_of_two_reasons_the_earlier_counts() -> None:
+def test_the_earlier_of_two_reasons_decides() -> None:
     ordered = list(REASONS)[:-1]
     for position, first in enumerate(ordered):
         for second in ordered[position + 1 :]:
@@ -92,25 +92,25 @@ def test_of_two_reasons_the_earlier_counts() -> None:
         ({"levels": (Level.NONE, Level.ALL), "is_mentioned": True}, Outcome.PREFERENCE_OFF),
         ({"levels": (Level.MENTIONS, Level.NONE), "is_mentioned": True}, Outcome.PREFERENCE_OFF),
         ({"levels": (Level.ALL, Level.ALL)}, Outcome.SEND),
-        # A mention does not wake anybody.
+        # A mention does not override do-not-disturb or mute.
         ({"is_busy": True, "is_mentioned": True}, Outcome.DO_NOT_DISTURB),
         ({"muted_until": after(days=1), "is_mentioned": True}, Outcome.MUTED),
     ],
 )
-def test_where_reasons_begin_and_end(recipient: dict[str, Any], outcome: Outcome) -> None:
+def test_each_reason_starts_and_ends_at_its_limit(recipient: dict[str, Any], outcome: Outcome) -> None:
     assert decided(recipient=recipient).outcome is outcome
 
 
-def test_a_provider_that_was_left_alone_long_enough_is_tried() -> None:
+def test_a_push_is_sent_when_the_breakers_time_is_over() -> None:
     assert decided(device={"open_until": NOW}).outcome is Outcome.SEND
 
 
-def test_what_waits_says_until_when() -> None:
+def test_a_postponed_push_has_the_time_of_its_next_try() -> None:
     assert decided(device={"open_until": after(seconds=30)}) == Decision(Outcome.LATER, after(seconds=30))
     assert decided(recipient={"active_at": before(seconds=20)}) == Decision(Outcome.ACTIVE, after(seconds=40))
 
 
-def test_somebody_active_is_waited_for_only_while_the_message_is_news() -> None:
+def test_active_users_delay_a_push_only_while_it_is_recent() -> None:
     active = {"active_at": before(seconds=1)}
     assert decided(message={"created_at": before(seconds=840)}, recipient=active).again_at == after(seconds=59)
     assert decided(message={"created_at": before(seconds=841)}, recipient=active) == Decision(Outcome.ACTIVE, None)
@@ -152,5 +152,5 @@ def at(text: str) -> datetime.datetime:
         (dataclasses.replace(ALL_DAY, days=frozenset({2})), "2026-03-05T00:00Z", False),
     ],
 )
-def test_do_not_disturb(quiet: DoNotDisturb, moment: str, holds: bool) -> None:
+def test_do_not_disturb_holds_at_the_given_times(quiet: DoNotDisturb, moment: str, holds: bool) -> None:
     assert quiet.holds_at(at(moment)) is holds

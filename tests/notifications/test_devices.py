@@ -1,4 +1,4 @@
-"""Push addresses: they belong to a session, move with the device, and go when it signs out."""
+"""Push addresses: they belong to a session, follow the device to its next user, and are deleted at sign-out."""
 
 import pytest
 from django.db import connection
@@ -28,15 +28,15 @@ def tokens() -> int:
     return sum(table.objects.count() for table in (APNSDevice, GCMDevice, WebPushDevice))
 
 
-def test_registering_twice_is_once() -> None:
-    session, wanted = session_of(person("ana")), iphone("ab" * 32)
-    first, is_new = register_device(session, wanted)
-    again, is_new_again = register_device(session, wanted)
+def test_registering_twice_keeps_one_device() -> None:
+    session, registration = session_of(person("ana")), iphone("ab" * 32)
+    first, is_new = register_device(session, registration)
+    again, is_new_again = register_device(session, registration)
     assert (is_new, is_new_again, first.pk) == (True, False, again.pk)
     assert addresses() == {("ana", "ab" * 32)}
 
 
-def test_a_token_moves_to_whoever_signs_in_on_the_device() -> None:
+def test_a_token_moves_to_the_next_user_of_the_device() -> None:
     ana, ben = people("ana", "ben")
     device_of(ana, iphone("ab" * 32))
     device_of(ben, iphone("ab" * 32))
@@ -45,7 +45,7 @@ def test_a_token_moves_to_whoever_signs_in_on_the_device() -> None:
 
 
 @pytest.mark.parametrize("other", [iphone, android, browser])
-def test_a_session_has_one_address_and_what_is_on_its_way_follows(other) -> None:  # type: ignore[no-untyped-def]
+def test_a_new_token_replaces_that_of_the_session(other) -> None:  # type: ignore[no-untyped-def]
     ana = person("ana")
     session = session_of(ana)
     first, second = device_of(ana, iphone(), session), device_of(ana, other(), session)
@@ -53,31 +53,31 @@ def test_a_session_has_one_address_and_what_is_on_its_way_follows(other) -> None
     assert tokens() == 1
 
 
-def test_several_devices_of_one_person() -> None:
+def test_a_user_may_have_several_devices() -> None:
     ana = person("ana")
-    for wanted in (iphone(), android(), browser()):
-        device_of(ana, wanted)
+    for registration in (iphone(), android(), browser()):
+        device_of(ana, registration)
     assert PushDevice.objects.filter(user=ana).count() == 3
 
 
-def test_many_at_once_leave_one_owner() -> None:
+def test_concurrent_registrations_leave_one_owner() -> None:
     users = people("ana", "ben", "cyd", "dan")
-    wanted = iphone("cd" * 32)
+    registration = iphone("cd" * 32)
     sessions = [session_of(user) for user in users]
-    results = at_once([lambda session=session: register_device(session, wanted) for session in sessions * 3])
+    results = at_once([lambda session=session: register_device(session, registration) for session in sessions * 3])
     assert not [result for result in results if isinstance(result, DomainError)]
     assert len(addresses()) == PushDevice.objects.count() == APNSDevice.objects.count() == 1
     assert PushDevice.objects.get().user_id == APNSDevice.objects.get().user_id
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
-def test_tokens_that_move_die_and_sign_out_at_once_block_nobody_for_ever() -> None:
+def test_concurrent_changes_of_tokens_do_not_deadlock() -> None:
     ana, ben = people("ana", "ben")
     both = [iphone("ab" * 32), android("c" * 100)]
 
-    def registers(session: DeviceSession, wanted: list[RegisterDevice]) -> None:
+    def registers(session: DeviceSession, registrations: list[RegisterDevice]) -> None:
         for _ in range(TURNS):
-            for each in wanted:
+            for each in registrations:
                 device, _is_new = register_device(session, each)
                 assert device.session_id == session.pk
 
@@ -86,12 +86,12 @@ def test_tokens_that_move_die_and_sign_out_at_once_block_nobody_for_ever() -> No
             for each in both:
                 unregister_device(user_id=user.pk, token=each.device_token)
 
-    def dies() -> None:
+    def tokens_die() -> None:
         for _ in range(2 * TURNS):
             for device in PushDevice.objects.select_related("apns", "fcm"):
                 forget_dead_device(device_id=device.pk, token=getattr(device, device.provider).registration_id)
 
-    def is_swept() -> None:
+    def orphans_are_swept() -> None:
         for _ in range(TURNS):
             forget_orphans()
 
@@ -101,13 +101,13 @@ def test_tokens_that_move_die_and_sign_out_at_once_block_nobody_for_ever() -> No
         lambda: registers(sessions[1], both[::-1]),
         lambda: registers(sessions[1], both),
     ]
-    at_once([*moving, lambda: signs_out(ana), lambda: signs_out(ben), dies, dies, is_swept])
+    at_once([*moving, lambda: signs_out(ana), lambda: signs_out(ben), tokens_die, tokens_die, orphans_are_swept])
     assert tokens() == PushDevice.objects.count() <= 2
     for device in PushDevice.objects.select_related("session", "apns", "fcm"):
         assert device.user_id == device.session.user_id == getattr(device, device.provider).user_id
 
 
-def test_only_ones_own_are_unregistered() -> None:
+def test_only_own_tokens_can_be_unregistered() -> None:
     ana, ben = people("ana", "ben")
     device_of(ana, iphone("ab" * 32))
     unregister_device(user_id=ben.pk, token="ab" * 32)
@@ -117,7 +117,7 @@ def test_only_ones_own_are_unregistered() -> None:
     assert tokens() == PushDevice.objects.count() == 0
 
 
-def test_a_dead_token_goes_but_not_the_one_that_took_its_place() -> None:
+def test_a_dead_token_is_deleted_but_not_its_replacement() -> None:
     ana = person("ana")
     session = session_of(ana)
     device_of(ana, iphone("ab" * 32), session)
@@ -128,7 +128,7 @@ def test_a_dead_token_goes_but_not_the_one_that_took_its_place() -> None:
     assert tokens() == 0
 
 
-def test_a_token_that_was_registered_again_since_it_was_dead_stays() -> None:
+def test_a_token_registered_again_after_its_death_stays() -> None:
     session = session_of(person("ana"))
     device = device_of(session.user, iphone("ab" * 32), session)
     found_dead_at = clock.now()
@@ -139,7 +139,7 @@ def test_a_token_that_was_registered_again_since_it_was_dead_stays() -> None:
     assert tokens() == 0
 
 
-def test_tokens_of_purged_sessions_go() -> None:
+def test_tokens_of_purged_sessions_are_deleted() -> None:
     ana = person("ana")
     kept, gone = device_of(ana), device_of(ana)
     revoke_session(user_id=ana.pk, session_id=gone.session_id)
@@ -149,7 +149,7 @@ def test_tokens_of_purged_sessions_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "field"),
+    ("registration", "field"),
     [
         (iphone("not hexadecimal"), "device_token"),
         (iphone("ab" * 101), "device_token"),
@@ -159,19 +159,19 @@ def test_tokens_of_purged_sessions_go() -> None:
         (browser("https://push.example.org:8080/1"), "device_token"),
     ],
 )
-def test_tokens_that_cannot_be_right(wanted, field) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_token_is_refused(registration, field) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(Invalid) as refusal:
-        register_device(session_of(person("ana")), wanted)
+        register_device(session_of(person("ana")), registration)
     assert set(refusal.value.fields or {}) == {field}
     assert tokens() == 0
 
 
-def test_keys_that_are_no_point_on_the_curve() -> None:
-    wanted = browser()
-    assert wanted.keys is not None
-    wanted.keys.p256dh = wanted.keys.p256dh[:-4] + "AAAA"
+def test_keys_off_the_curve_are_refused() -> None:
+    registration = browser()
+    assert registration.keys is not None
+    registration.keys.p256dh = registration.keys.p256dh[:-4] + "AAAA"
     with pytest.raises(Invalid, match="keys"):
-        register_device(session_of(person("ana")), wanted)
+        register_device(session_of(person("ana")), registration)
 
 
 def test_a_provider_without_keys_is_not_supported(settings) -> None:  # type: ignore[no-untyped-def]

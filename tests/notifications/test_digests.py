@@ -1,4 +1,4 @@
-"""Mail about messages that stay unread, over SMTP to a real server on loopback."""
+"""Mail about messages that stay unread, sent by SMTP to a real server on loopback."""
 
 import datetime
 import email
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class PostOffice:
-    """Keeps what it takes; refuses with `answer` while there is one."""
+    """Keeps the mails it accepts; while `answer` is set, it refuses with that."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -60,7 +60,7 @@ def office(settings: Any) -> Iterator[PostOffice]:
 
 
 def minutes_pass(minutes: float) -> None:
-    """Let everything be older by so much."""
+    """Make all rows older by this many minutes."""
     from conversations.models import Event
 
     for row in [*Message.objects.all(), *Event.objects.all()]:
@@ -85,7 +85,7 @@ def text_of(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content())
 
 
-def test_one_mail_after_fifteen_minutes_and_one_per_period(office: PostOffice) -> None:
+def test_a_mail_is_sent_after_fifteen_minutes_and_once_per_period(office: PostOffice) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     talk = direct(ana, ben)
     say(talk, ana)
@@ -98,7 +98,7 @@ def test_one_mail_after_fifteen_minutes_and_one_per_period(office: PostOffice) -
         sweep()
     (mail,) = office.mails
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "1 unread message")
-    # Another message: in the same period there is no mail, and after it one.
+    # Another message: no mail within the period, one after it.
     say(talk, ana)
     minutes_pass(20)
     sweep()
@@ -107,13 +107,13 @@ def test_one_mail_after_fifteen_minutes_and_one_per_period(office: PostOffice) -
     minutes_pass(240)
     sweep()
     assert [mail["Subject"] for mail in office.mails] == ["1 unread message", "2 unread messages"]
-    # Nothing new: no mail, however long it stays unread.
+    # Without new messages there is no mail, however long the old ones stay unread.
     minutes_pass(1000)
     sweep()
     assert len(office.mails) == 2
 
 
-def test_what_was_read_meanwhile_is_not_told(office: PostOffice) -> None:
+def test_messages_read_meanwhile_cause_no_mail(office: PostOffice) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     talk = direct(ana, ben)
     say(talk, ana)
@@ -125,7 +125,7 @@ def test_what_was_read_meanwhile_is_not_told(office: PostOffice) -> None:
     assert Digest.objects.get().outcome == "read"
 
 
-def test_text_is_told_only_to_who_wants_it_and_hostile_text_stays_text(office: PostOffice) -> None:
+def test_text_is_mailed_only_with_preview_on_and_escaped(office: PostOffice) -> None:
     ana = person("ana", display_name="<b>Ana</b>\u202e")
     ben, cyd = (person(name, email=f"{name}@example.org") for name in ("ben", "cyd"))
     Preferences.objects.create(user=ben, preview=True)
@@ -149,12 +149,12 @@ def test_text_is_told_only_to_who_wants_it_and_hostile_text_stays_text(office: P
         assert mail["Subject"] == "1 unread message"
 
 
-@pytest.mark.parametrize("does", [mute, no_notifications])
-def test_who_wants_nothing_of_a_conversation_gets_nothing(office: PostOffice, does: Any) -> None:
+@pytest.mark.parametrize("change", [mute, no_notifications])
+def test_a_silenced_conversation_causes_no_mail(office: PostOffice, change: Any) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     talk = direct(ana, ben)
     say(talk, ana)
-    does(talk, ben)
+    change(talk, ben)
     minutes_pass(16)
     sweep()
     assert office.mails == []
@@ -164,13 +164,13 @@ def mentions_everywhere(_: Any, user: Any) -> None:
     Preferences.objects.filter(user=user).update(level="mentions")
 
 
-@pytest.mark.parametrize("does", [only_mentions, mentions_everywhere])
-def test_who_wants_mentions_only_is_told_of_nothing_else(office: PostOffice, does: Any) -> None:
+@pytest.mark.parametrize("change", [only_mentions, mentions_everywhere])
+def test_with_mentions_only_other_messages_are_left_out(office: PostOffice, change: Any) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     Preferences.objects.create(user=ben, preview=True)
     team, other = group(ana, ben, name="Team"), group(ana, ben, name="Other")
-    does(team, ben)
-    does(other, ben)
+    change(team, ben)
+    change(other, ben)
     say(team, ana, "@ben of interest", mentions=naming(ben))
     for number in range(5):
         say(team, ana, f"chatter {number}")
@@ -184,14 +184,14 @@ def test_who_wants_mentions_only_is_told_of_nothing_else(office: PostOffice, doe
     assert "of interest" in text
     assert "chatter" not in text
     assert "Other" not in text
-    # What they were told of stays unread; new chatter is no reason for another mail.
+    # The reported mention stays unread; new messages without mentions cause no other mail.
     say(team, ana, "more chatter")
     minutes_pass(1000)
     sweep()
     assert len(office.mails) == 1
 
 
-def test_nothing_of_who_is_blocked_nor_of_what_was_deleted(office: PostOffice) -> None:
+def test_blocked_senders_and_deleted_messages_cause_no_mail(office: PostOffice) -> None:
     ana, ben, cyd = person("ana"), person("ben", email="ben@example.org"), person("cyd")
     team = group(ana, ben, cyd)
     sent = say(team, cyd)
@@ -203,7 +203,7 @@ def test_nothing_of_who_is_blocked_nor_of_what_was_deleted(office: PostOffice) -
     assert office.mails == []
 
 
-def test_unsubscribing_takes_one_post_and_no_sign_in(office: PostOffice) -> None:
+def test_one_post_unsubscribes_without_signing_in(office: PostOffice) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     talk = direct(ana, ben)
     say(talk, ana)
@@ -228,7 +228,7 @@ def test_unsubscribing_takes_one_post_and_no_sign_in(office: PostOffice) -> None
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("550 nobody here", "refused"), ("451 try later", "waiting")])
-def test_what_the_mail_server_says_is_kept(office: PostOffice, answer: str, outcome: str) -> None:
+def test_the_answer_of_the_mail_server_is_saved(office: PostOffice, answer: str, outcome: str) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     say(direct(ana, ben), ana)
     minutes_pass(16)
@@ -245,7 +245,7 @@ def test_what_the_mail_server_says_is_kept(office: PostOffice, answer: str, outc
         assert len(office.mails) == 1
 
 
-def test_many_workers_send_one(office: PostOffice) -> None:
+def test_concurrent_workers_send_one_mail(office: PostOffice) -> None:
     ana, ben = person("ana"), person("ben", email="ben@example.org")
     say(direct(ana, ben), ana)
     minutes_pass(16)

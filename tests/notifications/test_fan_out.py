@@ -1,4 +1,4 @@
-"""From the log to decisions: what the sweep collects, and what is decided for each device."""
+"""From the log to decisions: what the sweep collects, and the decision for each device."""
 
 import datetime
 from collections.abc import Callable
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def sweep() -> list[Any]:
-    """Collect, decide about all that is due, and return the deliveries that are handed out."""
+    """Collect, decide about all messages that are due, and return the ids of the queued deliveries."""
     collect.collect_messages()
     return [id for message_id in due_fan_outs() for chunk in fan_out.fan_out(message_id) for id in chunk]
 
@@ -35,15 +35,15 @@ def outcomes() -> dict[str, str]:
     return {devices[delivery.device_id]: delivery.outcome for delivery in Delivery.objects.all()}
 
 
-def test_everybody_but_the_sender_once() -> None:
+def test_each_device_but_the_senders_gets_one_delivery() -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     team = group(ana, ben, cyd)
     for user in (ana, ben, cyd):
         device_of(user)
     device_of(ben)
     sent = say(team, ana)
-    handed = sweep()
-    assert len(handed) == Delivery.objects.filter(message_id=sent.message_id, outcome="send").count() == 3
+    queued = sweep()
+    assert len(queued) == Delivery.objects.filter(message_id=sent.message_id, outcome="send").count() == 3
     assert ana.pk not in set(Delivery.objects.values_list("user_id", flat=True))
     assert FanOut.objects.get().decided_at is not None
     for _ in range(3):
@@ -51,7 +51,7 @@ def test_everybody_but_the_sender_once() -> None:
     assert Delivery.objects.count() == 3
 
 
-def test_nothing_is_noted_where_nobody_can_be_reached() -> None:
+def test_without_devices_no_fan_out_is_recorded() -> None:
     ana, ben = people("ana", "ben")
     device_of(ana)
     say(direct(ana, ben), ana)
@@ -59,7 +59,7 @@ def test_nothing_is_noted_where_nobody_can_be_reached() -> None:
     assert not FanOut.objects.exists()
 
 
-def test_the_delay_is_waited_for(settings: Any) -> None:
+def test_a_message_is_decided_about_after_the_delay(settings: Any) -> None:
     settings.NOTIFICATION_PACE = Pace(push_delay=30)
     ana, ben = people("ana", "ben")
     device_of(ben)
@@ -103,7 +103,7 @@ def blocks(talk: Conversation, user: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("does", "outcome"),
+    ("change", "outcome"),
     [
         (read, "read"),
         (mute, "muted"),
@@ -116,19 +116,19 @@ def blocks(talk: Conversation, user: Any) -> None:
         (blocks, "blocked"),
     ],
 )
-def test_what_somebody_did_since_the_message_counts(does: Callable[..., None], outcome: str) -> None:
+def test_changes_since_the_message_decide_its_outcome(change: Callable[..., None], outcome: str) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     team = group(ana, ben, cyd)
     device_of(ben)
     device_of(cyd)
     say(team, ana)
-    does(team, ben)
+    change(team, ben)
     sweep()
     assert outcomes() == {"ben": outcome, "cyd": "send"}
     assert Delivery.objects.get(outcome=outcome).next_at is None
 
 
-def test_a_deleted_message_is_pushed_to_nobody() -> None:
+def test_a_deleted_message_is_not_pushed() -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     sent = say(direct(ana, ben), ana)
@@ -137,7 +137,7 @@ def test_a_deleted_message_is_pushed_to_nobody() -> None:
     assert outcomes() == {"ben": "deleted"}
 
 
-def test_who_was_removed_gets_nothing() -> None:
+def test_a_removed_participant_gets_no_delivery() -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     team = group(ana, ben, cyd)
     device_of(ben)
@@ -148,7 +148,7 @@ def test_who_was_removed_gets_nothing() -> None:
     assert outcomes() == {"cyd": "send"}
 
 
-def test_members_are_decided_about_in_chunks_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_fan_out_continues_without_duplicates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "CHUNK", 3)
     users = people(*(f"user{number}" for number in range(11)))
     team = group(*users)
@@ -159,27 +159,27 @@ def test_members_are_decided_about_in_chunks_and_each_once(monkeypatch: pytest.M
     (message_id,) = due_fan_outs()
     chunks = fan_out.fan_out(message_id)
     first = next(chunks)
-    chunks.close()  # the worker dies
+    chunks.close()  # as if the worker died
     assert 0 < len(first) <= 3
     assert FanOut.objects.get().decided_at is None
     rest = [id for chunk in fan_out.fan_out(message_id) for id in chunk]
     assert len({*first, *rest}) == len(first) + len(rest) == Delivery.objects.count() == 10
 
 
-def test_of_many_devices_some_are_handed_out_at_once_and_the_rest_by_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deliveries_over_the_limit_are_queued_by_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "CHUNK", 3)
     monkeypatch.setattr(fan_out, "HINTS", 4)
     users = people(*(f"user{number}" for number in range(9)))
     for user in users:
         device_of(user)
     say(group(*users), users[0])
-    handed = sweep()
-    assert len(handed) == 4
+    queued = sweep()
+    assert len(queued) == 4
     assert Delivery.objects.count() == 8
-    assert sorted([*handed, *due_deliveries()]) == sorted(Delivery.objects.values_list("id", flat=True))
+    assert sorted([*queued, *due_deliveries()]) == sorted(Delivery.objects.values_list("id", flat=True))
 
 
-def test_a_hint_that_was_not_followed_is_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_task_is_queued_again(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)
@@ -193,7 +193,7 @@ def test_a_hint_that_was_not_followed_is_given_again(monkeypatch: pytest.MonkeyP
     assert len(due_deliveries()) == 1
 
 
-def test_replies_and_being_added_come_into_the_list() -> None:
+def test_replies_and_additions_appear_in_the_list() -> None:
     ana, ben, cyd, dan = people("ana", "ben", "cyd", "dan")
     team = group(ana, ben, cyd)
     question = say(team, ben)

@@ -1,4 +1,4 @@
-"""Of a conversation one push after the other to a device: of two at a time the older might come last."""
+"""A device gets the pushes of a conversation one after another: of two at once, the older might arrive last."""
 
 import datetime
 import threading
@@ -15,9 +15,9 @@ from notifications.services import deliver as delivering
 from realtime.database import clock
 from realtime.database.rows import Statement
 from tests.making import direct, people, say
-from tests.notifications.by_hand import decided, work_on
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import device_of
+from tests.notifications.worker_steps import decided, work_on
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def meanwhile(provider: Provider, monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-    """Act while the next push is at the provider."""
+    """Run `act` while the next push is at the provider."""
     send = provider.send
 
     def slowly(push: Push) -> Answer:
@@ -37,7 +37,7 @@ def meanwhile(provider: Provider, monkeypatch: pytest.MonkeyPatch, act: Any) -> 
     monkeypatch.setattr(provider, "send", slowly)
 
 
-def test_a_push_waits_for_the_one_before(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_waits_for_the_previous_one(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     talk = direct(ana, ben)
@@ -59,12 +59,14 @@ def test_a_push_waits_for_the_one_before(provider: Provider, monkeypatch: pytest
     assert not Delivery.objects.filter(is_under_way=True).exists()
 
 
-@pytest.mark.parametrize("elsewhere", ["device", "conversation"])
-def test_a_push_does_not_wait_for_one_to(elsewhere: str, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("elsewhere", ["other device", "other conversation"])
+def test_a_push_does_not_wait_for_one_elsewhere(
+    elsewhere: str, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     device_of(ben)
     say(direct(ana, ben), ana)
-    if elsewhere == "device":
+    if elsewhere == "other device":
         device_of(ben)
     else:
         say(direct(cyd, ben), cyd)
@@ -74,7 +76,7 @@ def test_a_push_does_not_wait_for_one_to(elsewhere: str, provider: Provider, mon
     assert [push.id for push in provider.pushes] == [second.pk, first.pk]
 
 
-def test_a_push_does_not_wait_longer_than_the_lease_of_a_worker_that_died(provider: Provider) -> None:
+def test_a_push_waits_at_most_for_the_lease_of_a_dead_worker(provider: Provider) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     talk = direct(ana, ben)
@@ -87,16 +89,14 @@ def test_a_push_does_not_wait_longer_than_the_lease_of_a_worker_that_died(provid
         assert work_on(second).outcome == outcome
 
 
-def test_others_see_that_a_push_is_under_way_before_it_is_decided_about(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_push_is_marked_under_way_before_it_is_decided(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     say(direct(ana, ben), ana)
     (delivery,) = decided()
 
-    def when_the_lock_is_free(*given: Any) -> Statement:
-        found = finding(*given)
+    def when_the_lock_is_free(*arguments: Any) -> Statement:
+        found = finding(*arguments)
         text = f"SELECT * FROM ({found.text}) AS found WHERE pg_advisory_xact_lock(1) IS NOT NULL"  # noqa: S608 - ours
         return Statement(text, found.parameters)
 
@@ -113,8 +113,8 @@ def test_others_see_that_a_push_is_under_way_before_it_is_decided_about(
             thread.start()
             until = time.monotonic() + 5
             while not Delivery.objects.get().is_under_way:
-                assert time.monotonic() < until, "nobody sees it"
-                time.sleep(0.01)  # between two looks
+                assert time.monotonic() < until, "the push never shows as under way"
+                time.sleep(0.01)  # polling interval
         finally:
             cursor.execute("SELECT pg_advisory_unlock(1)")
             thread.join()

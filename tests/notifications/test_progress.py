@@ -1,4 +1,4 @@
-"""A table is looked through once: also what becomes visible late."""
+"""A sweep reads each row of a table once, also rows that become visible late."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture
-def writes() -> Iterator[Callable[[], int]]:
+def write_row() -> Iterator[Callable[[], int]]:
     ana, ben = people("ana", "ben")
     talk = direct(ana, ben)
 
@@ -29,7 +29,7 @@ def writes() -> Iterator[Callable[[], int]]:
     return write
 
 
-def looked_at() -> list[int]:
+def seen_rows() -> list[int]:
     with looking_through("receipts", ReceiptChange) as span:
         assert span is not None
         return list(
@@ -39,7 +39,7 @@ def looked_at() -> list[int]:
 
 @contextmanager
 def uncommitted(write: Callable[[], int]) -> Iterator[int]:
-    """Have somebody else write a row and keep the transaction open within the block."""
+    """Write a row in another thread, and keep its transaction open within the block."""
     written, may_commit, ids = threading.Event(), threading.Event(), []
 
     def work() -> None:
@@ -59,68 +59,68 @@ def uncommitted(write: Callable[[], int]) -> Iterator[int]:
         thread.join()
 
 
-def test_a_row_is_seen_again_only_until_it_is_certain(writes: Callable[[], int]) -> None:
-    first = writes()
-    assert looked_at() == [first]
-    second = writes()
-    assert second in looked_at()
-    looked_at()
-    assert looked_at() == []
+def test_a_row_is_repeated_only_while_earlier_ones_may_commit(write_row: Callable[[], int]) -> None:
+    first = write_row()
+    assert seen_rows() == [first]
+    second = write_row()
+    assert second in seen_rows()
+    seen_rows()
+    assert seen_rows() == []
 
 
-def test_what_commits_late_is_not_overlooked(writes: Callable[[], int]) -> None:
-    with uncommitted(writes) as late:
-        newer = writes()
+def test_a_row_that_commits_late_is_found(write_row: Callable[[], int]) -> None:
+    with uncommitted(write_row) as late:
+        newer = write_row()
         assert newer > late
         for _ in range(5):
-            assert looked_at() == [newer]
-    assert looked_at() == [late, newer]
-    looked_at()
-    looked_at()
-    assert looked_at() == []
+            assert seen_rows() == [newer]
+    assert seen_rows() == [late, newer]
+    seen_rows()
+    seen_rows()
+    assert seen_rows() == []
 
 
-def test_somebody_at_a_time(writes: Callable[[], int]) -> None:
-    looked, others = threading.Event(), []
+def test_one_process_at_a_time_reads_a_table(write_row: Callable[[], int]) -> None:
+    tried, others = threading.Event(), []
 
     def look() -> None:
         with looking_through("receipts", ReceiptChange) as span:
             others.append(span)
         connection.close()
-        looked.set()
+        tried.set()
 
     with looking_through("receipts", ReceiptChange):
         threading.Thread(target=look).start()
-        assert looked.wait(10)
+        assert tried.wait(10)
     assert others == [None]
 
 
-def test_after_an_outage_it_goes_on_slice_by_slice(writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_outage_rows_are_read_slice_by_slice(
+    write_row: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
-    written = [writes() for _ in range(7)]
-    looks = [looked_at() for _ in range(12)]
+    written = [write_row() for _ in range(7)]
+    looks = [seen_rows() for _ in range(12)]
     assert max(map(len, looks)) <= 4
     assert sorted({id for look in looks for id in look}) == written
     assert looks[-1] == []
 
 
-def test_ids_that_nobody_has_hold_nothing_up(writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_ids_do_not_delay_later_rows(write_row: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
     for _ in range(10):
-        ReceiptChange.objects.filter(pk=writes()).delete()
-    written = writes()
-    assert looked_at() == [written]
+        ReceiptChange.objects.filter(pk=write_row()).delete()
+    written = write_row()
+    assert seen_rows() == [written]
 
 
-def test_what_commits_late_below_a_gap_takes_nothing_from_others(
-    writes: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_commits_below_a_gap_lose_no_rows(write_row: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
-    with uncommitted(writes) as late:
+    with uncommitted(write_row) as late:
         for _ in range(10):
-            ReceiptChange.objects.filter(pk=writes()).delete()
-        with uncommitted(writes) as later:
-            newer = writes()
-            assert looked_at() == [newer]
-    seen = {id for _ in range(6) for id in looked_at()}
+            ReceiptChange.objects.filter(pk=write_row()).delete()
+        with uncommitted(write_row) as later:
+            newer = write_row()
+            assert seen_rows() == [newer]
+    seen = {id for _ in range(6) for id in seen_rows()}
     assert seen == {late, later, newer}

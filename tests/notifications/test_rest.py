@@ -1,4 +1,4 @@
-"""Preferences, the list in the app and traces over REST."""
+"""Preferences, the notification list and delivery traces over REST."""
 
 import json
 from typing import Any
@@ -26,12 +26,12 @@ pytestmark = [
 
 
 class App:
-    """Somebody's app."""
+    """The app of a user, signed in."""
 
     def __init__(self, user: User) -> None:
         self._headers = {"Authorization": f"Bearer {open_session(user=user).token}"}
 
-    def asks(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+    def request(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
         answer = Client().generic(
             method,
             f"/api/v1{path}",
@@ -55,22 +55,24 @@ def sweep() -> None:
 DEFAULTS = {"push": True, "email": True, "preview": False, "level": "all", "do_not_disturb": None, "paused_until": None}
 
 
-def test_preferences_begin_with_defaults_and_keep_what_is_not_named() -> None:
+def test_preferences_start_as_defaults_and_keep_unnamed_fields() -> None:
     app = App(person("ana"))
-    assert app.asks("GET", "/notifications/preferences") == DEFAULTS
+    assert app.request("GET", "/notifications/preferences") == DEFAULTS
     night = {"from": "22:00", "until": "07:00", "days": [0, 4], "time_zone": "Europe/Vienna"}
-    assert app.asks("PATCH", "/notifications/preferences", {"preview": True, "do_not_disturb": night}) == DEFAULTS | {
+    assert app.request(
+        "PATCH", "/notifications/preferences", {"preview": True, "do_not_disturb": night}
+    ) == DEFAULTS | {
         "preview": True,
         "do_not_disturb": night,
     }
-    kept = app.asks("PATCH", "/notifications/preferences", {"level": "mentions"})
+    kept = app.request("PATCH", "/notifications/preferences", {"level": "mentions"})
     assert kept["do_not_disturb"] == night
-    assert app.asks("PATCH", "/notifications/preferences", {"do_not_disturb": None})["do_not_disturb"] is None
+    assert app.request("PATCH", "/notifications/preferences", {"do_not_disturb": None})["do_not_disturb"] is None
 
 
-def test_a_pause_that_is_over_is_none() -> None:
+def test_a_pause_in_the_past_is_not_set() -> None:
     app = App(person("ana"))
-    over = app.asks("PATCH", "/notifications/preferences", {"paused_until": "2020-01-01T00:00:00Z"})
+    over = app.request("PATCH", "/notifications/preferences", {"paused_until": "2020-01-01T00:00:00Z"})
     assert over["paused_until"] is None
 
 
@@ -88,21 +90,21 @@ def test_a_pause_that_is_over_is_none() -> None:
         ({"do_not_disturb": {"from": "22:00", "until": "07:00", "days": [7]}}, "do_not_disturb.days[0]"),
     ],
 )
-def test_preferences_that_make_no_sense(body: Any, field: str) -> None:
-    refusal = App(person("ana")).asks("PATCH", "/notifications/preferences", body, status=400)
+def test_an_invalid_preference_is_refused_by_field(body: Any, field: str) -> None:
+    refusal = App(person("ana")).request("PATCH", "/notifications/preferences", body, status=400)
     assert list(refusal["fields"]) == [field]
 
 
 @pytest.mark.parametrize("zone", ["Europe/Nowhere", "../../etc/passwd", "", "utc\x00"])
-def test_time_zones_are_known_or_refused(zone: str) -> None:
+def test_an_unknown_time_zone_is_refused(zone: str) -> None:
     quiet = {"from": "22:00", "until": "07:00", "time_zone": zone}
-    App(person("ana")).asks("PATCH", "/notifications/preferences", {"do_not_disturb": quiet}, status=400)
+    App(person("ana")).request("PATCH", "/notifications/preferences", {"do_not_disturb": quiet}, status=400)
 
 
-# --- The list -----------------------------------------------------------------------------
+# --- The notification list ------------------------------------------------------------------
 
 
-def test_the_list_pages_and_is_read() -> None:
+def test_the_list_has_pages_and_can_be_marked_read() -> None:
     ana, ben = people("ana", "ben")
     app = App(ben)
     team = group(ana, ben)
@@ -110,65 +112,65 @@ def test_the_list_pages_and_is_read() -> None:
     for _ in range(4):
         say(team, ana, reply_to_id=question.message_id)
     sweep()
-    first = app.asks("GET", "/notifications?limit=3")
+    first = app.request("GET", "/notifications?limit=3")
     assert [each["kind"] for each in first["results"]] == ["reply"] * 3
     assert first["unread_count"] == 5
-    rest = app.asks("GET", f"/notifications?limit=3&cursor={first['next']}")
+    rest = app.request("GET", f"/notifications?limit=3&cursor={first['next']}")
     assert [each["kind"] for each in rest["results"]] == ["reply", "added"]
     assert rest["next"] is None
-    # Up to the second oldest.
-    app.asks("POST", "/notifications/read", {"up_to": rest["results"][0]["id"]}, status=204)
-    assert app.asks("GET", "/notifications")["unread_count"] == 3
-    # Who reads the conversation has read what it says.
+    # Mark all but the newest three as read.
+    app.request("POST", "/notifications/read", {"up_to": rest["results"][0]["id"]}, status=204)
+    assert app.request("GET", "/notifications")["unread_count"] == 3
+    # Reading the conversation marks the rest as read.
     read(team, ben)
-    listed = app.asks("GET", "/notifications")
+    listed = app.request("GET", "/notifications")
     assert listed["unread_count"] == 0
     assert all(each["read_at"] for each in listed["results"])
 
 
-def test_nobody_reads_the_notifications_of_others() -> None:
+def test_notifications_of_others_are_not_accessible() -> None:
     ana, ben = people("ana", "ben")
     group(ana, ben)
     sweep()
     theirs = Notification.objects.get(user=ben)
-    App(ana).asks("POST", "/notifications/read", {"up_to": str(theirs.pk)}, status=404)
-    assert App(ana).asks("GET", "/notifications")["results"] == []
-    assert App(ben).asks("GET", "/notifications")["unread_count"] == 1
+    App(ana).request("POST", "/notifications/read", {"up_to": str(theirs.pk)}, status=404)
+    assert App(ana).request("GET", "/notifications")["results"] == []
+    assert App(ben).request("GET", "/notifications")["unread_count"] == 1
 
 
-def test_a_reply_of_somebody_blocked_is_no_news() -> None:
+def test_a_reply_of_a_blocked_user_causes_no_notification() -> None:
     ana, ben = people("ana", "ben")
     team = group(ana, ben)
     question = say(team, ben)
     block_user(user_id=ben.pk, other_id=ana.pk)
     say(team, ana, reply_to_id=question.message_id)
     sweep()
-    assert [each["kind"] for each in App(ben).asks("GET", "/notifications")["results"]] == ["added"]
+    assert [each["kind"] for each in App(ben).request("GET", "/notifications")["results"]] == ["added"]
 
 
 # --- Traces -------------------------------------------------------------------------------
 
 
-def test_a_sender_sees_who_got_it_and_nobody_elses_settings() -> None:
+def test_a_sender_sees_receipts_but_no_settings_of_others() -> None:
     ana, ben = people("ana", "ben")
     talk = direct(ana, ben)
     device_of(ben)
     sent = say(talk, ana)
     app = App(ana)
     collect.collect_messages()
-    assert app.asks("GET", f"/messages/{sent.message_id}/trace")["notified_at"] is None
+    assert app.request("GET", f"/messages/{sent.message_id}/trace")["notified_at"] is None
     sweep()
     read(talk, ben)
-    trace = app.asks("GET", f"/messages/{sent.message_id}/trace")
+    trace = app.request("GET", f"/messages/{sent.message_id}/trace")
     assert set(trace) == {"message_id", "sequence", "stored_at", "notified_at", "recipients"}
     assert trace["notified_at"] is not None
     (reached,) = trace["recipients"]
     assert reached["user_id"] == str(ben.pk)
     assert reached["read_at"] is not None
-    App(ben).asks("GET", f"/messages/{sent.message_id}/trace", status=404)
+    App(ben).request("GET", f"/messages/{sent.message_id}/trace", status=404)
 
 
-def test_staff_sees_each_device_also_those_without_push(client: Client) -> None:
+def test_staff_see_devices_with_and_without_push(client: Client) -> None:
     ana, ben, cyd = people("ana", "ben", "cyd")
     team = group(ana, ben)
     phone = device_of(ben, session=open_session(user=ben, device_name="Ben's phone").session)
@@ -201,7 +203,7 @@ def test_staff_sees_each_device_also_those_without_push(client: Client) -> None:
     assert "lost phone" not in shown
 
 
-def test_what_is_older_than_the_records_is_not_said_to_have_missed_a_device(settings: Any) -> None:
+def test_a_message_older_than_the_records_has_unknown_reach(settings: Any) -> None:
     ana, ben = people("ana", "ben")
     open_session(user=ben)
     sent = say(direct(ana, ben), ana)
@@ -211,7 +213,7 @@ def test_what_is_older_than_the_records_is_not_said_to_have_missed_a_device(sett
     assert [device.socket for device in trace.people[0].devices] == [None]
 
 
-def test_somebody_who_left_afterwards_was_there() -> None:
+def test_a_member_who_left_later_counts_as_present() -> None:
     ana, ben = people("ana", "ben")
     team = group(ana, ben)
     device_of(ben)
@@ -223,7 +225,7 @@ def test_somebody_who_left_afterwards_was_there() -> None:
     assert [(person.user, person.was_there) for person in trace.people] == [(ben, True)]
 
 
-def test_a_push_to_a_device_that_is_gone_is_still_shown() -> None:
+def test_a_push_to_a_deleted_device_is_still_shown() -> None:
     ana, ben = people("ana", "ben")
     device = device_of(ben)
     sent = say(direct(ana, ben), ana)
@@ -236,7 +238,7 @@ def test_a_push_to_a_device_that_is_gone_is_still_shown() -> None:
     assert (gone.session, [push.device_id for push in gone.pushes]) == (None, [Delivery.objects.get().device_id])
 
 
-def test_staff_sees_each_device_and_never_the_text(client: Client) -> None:
+def test_staff_see_deliveries_but_never_the_text(client: Client) -> None:
     ana, ben = people("ana", "ben")
     device_of(ben)
     sent = say(direct(ana, ben), ana, "a secret")

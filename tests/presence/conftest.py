@@ -9,19 +9,19 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The notices that are announced, caught at the door."""
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The ephemeral events announced through the door."""
     from presence import services, socket
 
-    notices: list[Any] = []
+    ephemeral_events: list[Any] = []
     for module in (services, socket):
-        monkeypatch.setattr(module, "announce_now_without_commit", notices.extend)
-    return notices
+        monkeypatch.setattr(module, "announce_now_without_commit", ephemeral_events.extend)
+    return ephemeral_events
 
 
 @pytest.fixture
 def clean_store() -> Iterator[None]:
-    """A store of which nobody is known, before the test and after it."""
+    """An empty presence store, before the test and after it."""
     from django.conf import settings
 
     from presence import store
@@ -34,7 +34,7 @@ def clean_store() -> Iterator[None]:
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The connections of one process, which looks at every tick."""
+    """The connections of one process; every tick does its full work."""
     from presence import socket
 
     monkeypatch.setattr(socket, "LOOK_SECONDS", 0)
@@ -43,7 +43,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 async def ana_and_ben() -> tuple[str, str]:
-    """Ids of two people with a direct conversation."""
+    """Ids of two users who share a direct conversation."""
     from realtime.database.threads import in_database_thread
     from tests.making import direct, people
 

@@ -1,4 +1,4 @@
-"""Connections in the admin: found by person, and only looked at."""
+"""Connections in the admin: searchable by user, and read-only."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -32,7 +32,7 @@ def connection_of(user: User, close_code: int) -> Connection:
     )  # fmt: skip
 
 
-def test_somebodys_connections_are_found_by_their_name(staff: Client) -> None:
+def test_connections_are_found_by_username_and_user_id(staff: Client) -> None:
     ana, ben = people("ana", "ben")
     hers, his = connection_of(ana, 1006), connection_of(ben, 4410)
     shown = staff.get(reverse(LIST), {"q": "ben"}).content.decode()
@@ -42,7 +42,7 @@ def test_somebodys_connections_are_found_by_their_name(staff: Client) -> None:
     assert str(hers.session_id) in staff.get(reverse(LIST), {"q": str(ana.pk)}).content.decode()
 
 
-def test_records_are_only_looked_at(staff: Client) -> None:
+def test_connection_records_are_read_only(staff: Client) -> None:
     (ben,) = people("ben")
     connection = connection_of(ben, 1000)
     page = reverse("admin:presence_connection_change", args=[connection.pk])

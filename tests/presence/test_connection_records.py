@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture(autouse=True)
-def at_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ticks come as the test says."""
+def write_at_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tick writes, so that a test decides when records are written."""
     monkeypatch.setattr(connection_records, "WRITE_SECONDS", 0)
 
 
@@ -35,20 +35,20 @@ def records() -> ConnectionRecords:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is asked of the database, in whatever thread."""
+    """The INSERT and UPDATE statements made for records, in any thread."""
     made: list[str] = []
     record, renew = services.record_connections, services.renew_process
 
-    def noting(work: Callable[[Any], None]) -> Callable[[Any], None]:
-        def noted(argument: Any) -> None:
+    def capturing(work: Callable[[Any], None]) -> Callable[[Any], None]:
+        def captured(argument: Any) -> None:
             with CaptureQueriesContext(connection) as queries:
                 work(argument)
             made.extend(query["sql"] for query in queries if query["sql"].startswith(("INSERT", "UPDATE")))
 
-        return noted
+        return captured
 
-    monkeypatch.setattr(services, "record_connections", noting(record))
-    monkeypatch.setattr(services, "renew_process", noting(renew))
+    monkeypatch.setattr(services, "record_connections", capturing(record))
+    monkeypatch.setattr(services, "renew_process", capturing(renew))
     return made
 
 
@@ -62,19 +62,19 @@ async def row_of(peer: Peer) -> Connection:
     return await in_database_thread(Connection.objects.get, id=UUID(peer.socket.connection_id))
 
 
-def the_hub_has_seen_everything() -> float:
+def mark_hub_up_to_date() -> float:
     hub.followed_at = time.monotonic()
     return hub.followed_at
 
 
-async def test_a_connection_is_written_when_it_begins_and_when_it_ends(records: ConnectionRecords) -> None:
+async def test_a_connection_is_recorded_at_its_start_and_end(records: ConnectionRecords) -> None:
     peer = a_peer()
     records.opened(peer.socket)
     await records.tick()
     row = await row_of(peer)
     assert (str(row.user_id), str(row.session_id)) == (peer.socket.user_id, peer.socket.session_id)
     assert (row.closed_at, row.close_code, row.written_until) == (None, None, None)
-    the_hub_has_seen_everything()
+    mark_hub_up_to_date()
     peer.socket.close(4409)
     peer.socket.forget()
     records.closed(peer.socket)
@@ -87,19 +87,19 @@ async def test_a_connection_is_written_when_it_begins_and_when_it_ends(records: 
     assert abs(ended.closed_at - ended.written_until) < datetime.timedelta(seconds=1)
 
 
-async def test_who_never_signed_in_is_not_written(records: ConnectionRecords) -> None:
+async def test_a_connection_that_never_signed_in_is_not_recorded(records: ConnectionRecords) -> None:
     records.closed(a_peer().socket)
     await records.tick()
     assert await in_database_thread(Connection.objects.count) == 0
 
 
-async def test_what_the_hub_had_not_seen_was_not_written_to_a_socket_that_ends(records: ConnectionRecords) -> None:
+async def test_written_until_ends_where_the_hub_last_caught_up(records: ConnectionRecords) -> None:
     peer = a_peer()
     records.opened(peer.socket)
     hub.followed_at = time.monotonic() - 60
     peer.socket.forget()
     records.closed(peer.socket)
-    the_hub_has_seen_everything()
+    mark_hub_up_to_date()
     await records.tick()
     ended = await row_of(peer)
     assert ended.closed_at is not None
@@ -107,32 +107,32 @@ async def test_what_the_hub_had_not_seen_was_not_written_to_a_socket_that_ends(r
     assert ended.closed_at - ended.written_until > datetime.timedelta(seconds=59)
 
 
-async def test_a_socket_that_waits_is_noted_and_when_it_recovers_too(records: ConnectionRecords) -> None:
+async def test_a_stuck_socket_and_its_recovery_are_recorded(records: ConnectionRecords) -> None:
     peer = a_peer()
     records.opened(peer.socket)
     peer.stops_reading()
     peer.deliver("waits")
     await records.tick()
-    assert (await row_of(peer)).written_until is None, "not for long yet"
+    assert (await row_of(peer)).written_until is None, "it has not waited long enough yet"
     peer.socket._queued_since = waits_since = time.monotonic() - 2
-    the_hub_has_seen_everything()
+    mark_hub_up_to_date()
     await records.tick()
-    noted = (await row_of(peer)).written_until
-    assert noted is not None
-    assert abs((clock.now() - noted).total_seconds() - (time.monotonic() - waits_since)) < 0.5
+    written_until = (await row_of(peer)).written_until
+    assert written_until is not None
+    assert abs((clock.now() - written_until).total_seconds() - (time.monotonic() - waits_since)) < 0.5
     peer.reads_again()
     await peer.reads(1)
     await records.tick()
     assert (await row_of(peer)).written_until is None
 
 
-async def test_thousands_that_come_back_at_once_are_a_few_statements(statements: list[str]) -> None:
+async def test_thousands_of_connections_take_a_few_statements(statements: list[str]) -> None:
     records = ConnectionRecords()
     for peer in (peers := [a_peer() for _ in range(2_500)]):
         records.opened(peer.socket)
     assert statements == []
     await records.tick()
-    assert len(statements) == 3 + 1, "a thousand each, and the process"
+    assert len(statements) == 3 + 1, "one for each thousand rows, and one for the process"
     for peer in peers:
         peer.socket.forget()
         records.closed(peer.socket)
@@ -141,7 +141,7 @@ async def test_thousands_that_come_back_at_once_are_a_few_statements(statements:
     assert await in_database_thread(Connection.objects.exclude(closed_at=None).count) == 2_500
 
 
-async def test_messages_to_many_connections_write_nothing(statements: list[str]) -> None:
+async def test_delivering_messages_writes_no_records(statements: list[str]) -> None:
     records = ConnectionRecords()
     for peer in (peers := [a_peer() for _ in range(50)]):
         records.opened(peer.socket)
@@ -154,7 +154,7 @@ async def test_messages_to_many_connections_write_nothing(statements: list[str])
     assert statements == []
 
 
-async def test_while_the_database_is_away_records_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_records_wait_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     peer, gone = a_peer(), True
 
     def away(connections: list[Connection]) -> None:
@@ -170,14 +170,14 @@ async def test_while_the_database_is_away_records_wait(monkeypatch: pytest.Monke
     peer.socket.forget()
     records.closed(peer.socket)
     await records.tick()
-    assert await in_database_thread(ServerProcess.objects.count) == 0, "nobody vouches for what is not written"
+    assert await in_database_thread(ServerProcess.objects.count) == 0, "the process row waits for the unwritten records"
     gone = False
     await records.tick()
     assert (await row_of(peer)).closed_at is not None
     assert await in_database_thread(ServerProcess.objects.count) == 1
 
 
-async def test_when_records_were_lost_nothing_vouches_for_what_they_left_open() -> None:
+async def test_after_lost_records_the_process_starts_a_new_row() -> None:
     records = ConnectionRecords(most=2)
     staying, lost, *others = (a_peer() for _ in range(5))
     for peer in (staying, lost):
@@ -188,7 +188,7 @@ async def test_when_records_were_lost_nothing_vouches_for_what_they_left_open() 
         records.opened(peer.socket)
         peer.socket.forget()
         records.closed(peer.socket)
-    the_hub_has_seen_everything()
+    mark_hub_up_to_date()
     await records.tick()
     await records.tick()
     assert (await row_of(lost)).closed_at is None
@@ -204,7 +204,7 @@ async def test_when_records_were_lost_nothing_vouches_for_what_they_left_open() 
 # --- Purge ----------------------------------------------------------------------------------
 
 
-def test_old_records_go_and_what_still_lives_stays(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_records_are_purged_and_open_connections_kept(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "PURGED_AT_ONCE", 2)
     now = clock.now()
 

@@ -1,4 +1,4 @@
-"""What records of connections say of a moment, and what they leave open."""
+"""What connection records tell about a moment, and what they leave unknown."""
 
 import datetime
 from typing import Any
@@ -29,7 +29,7 @@ def connection(
     code: int | None = None,
     session: UUID = PHONE,
 ) -> None:
-    """Ben's phone was connected from then to then, seconds from the moment."""
+    """Record a connection of Ben's phone. Times are seconds relative to `MOMENT`."""
     process = ServerProcess.objects.create(name="p", started_at=at(-1000), seen_at=at(seen))
     Connection.objects.create(
         id=uuid4(),
@@ -56,7 +56,7 @@ WRITTEN = SocketReach(Written.WRITTEN, MOMENT)
         ({"opened": -10}, WRITTEN),
         ({"opened": -10, "closed": 20, "written": 19}, WRITTEN),
         ({"opened": -10, "written": 19}, WRITTEN),
-        # A message is committed after it has its time, and handed on after that.
+        # A message gets its time before it is committed, and is delivered after that.
         ({"opened": -10, "closed": 2, "written": 0.5, "code": 1006}, SocketReach(Written.ENDED, at(2), 1006)),
         ({"opened": -10, "closed": 30, "written": -5, "code": 4410}, SocketReach(Written.ENDED, at(30), 4410)),
         ({"opened": -10, "written": -5}, SocketReach(Written.WAITED, at(-5))),
@@ -66,12 +66,12 @@ WRITTEN = SocketReach(Written.WRITTEN, MOMENT)
         ({"opened": -20, "closed": -10, "written": -10}, None),
     ],
 )
-def test_one_connection(known: dict[str, Any], expected: SocketReach | None) -> None:
+def test_a_connection_gives_its_reach(known: dict[str, Any], expected: SocketReach | None) -> None:
     connection(**known)
     assert reached() == expected
 
 
-def test_the_best_of_overlapping_connections_counts_and_the_next_one_is_named() -> None:
+def test_the_best_overlapping_connection_counts_and_the_next_is_named() -> None:
     connection(-30, 1, written=0.5, code=4409)
     connection(-2)
     connection(60)
@@ -79,13 +79,13 @@ def test_the_best_of_overlapping_connections_counts_and_the_next_one_is_named() 
     assert reached() == SocketReach(Written.WRITTEN, MOMENT, connected_later_at=at(50))
 
 
-def test_a_process_that_was_never_heard_of_vouches_for_nothing() -> None:
+def test_without_its_process_row_a_connection_counts_as_unheard() -> None:
     connection(-10)
     ServerProcess.objects.all().delete()
     assert reached() == SocketReach(Written.UNHEARD, at(-10))
 
 
-def test_devices_and_people_are_kept_apart() -> None:
+def test_devices_and_users_are_told_apart() -> None:
     connection(-10)
     tablet = uuid4()
     connection(5, session=tablet)

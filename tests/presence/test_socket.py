@@ -1,4 +1,4 @@
-"""Presence of a process's connections: what peers are told, and when."""
+"""Presence from a process's connections: what peers are notified of, and when."""
 
 import time
 from collections.abc import Callable
@@ -22,24 +22,26 @@ from tests.realtime.peers import Peer, frame_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads", "clean_store")]
 
 
-def statuses(told: list[Notice], user_id: str) -> list[str]:
-    return [frame_of(notice)["status"] for notice in told if frame_of(notice).get("user_id") == user_id]
+def statuses(announced: list[Notice], user_id: str) -> list[str]:
+    return [frame_of(notice)["status"] for notice in announced if frame_of(notice).get("user_id") == user_id]
 
 
-async def test_peers_are_told_who_comes_and_the_newcomer_how_they_are(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+async def test_a_connection_notifies_peers_and_gets_their_status(
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
 ) -> None:
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
     await connections.tick()
-    assert (frame_of(told[0])["status"], set(told[0].user_ids or ())) == ("online", set(ana_and_ben))
-    assert first.frames == [], "nothing is known of ben yet"
+    assert (frame_of(announced[0])["status"], set(announced[0].user_ids or ())) == ("online", set(ana_and_ben))
+    assert first.frames == [], "nothing is known of Ben yet"
     connections.add(second.socket)
     await connections.tick()
     assert [(frame["user_id"], frame["status"]) for frame in second.frames] == [(ana_and_ben[0], "online")]
 
 
-async def test_only_those_who_share_a_conversation_are_told(connections: Connections, told: list[Notice]) -> None:
+async def test_only_users_who_share_a_conversation_are_notified(
+    connections: Connections, announced: list[Notice]
+) -> None:
     def make() -> list[str]:
         ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
         group(ana, ben, cleo)
@@ -49,11 +51,11 @@ async def test_only_those_who_share_a_conversation_are_told(connections: Connect
     mine = await in_database_thread(make)
     connections.add(Peer(mine[0]).socket)
     await connections.tick()
-    assert set(told[0].user_ids or ()) == set(mine)
+    assert set(announced[0].user_ids or ()) == set(mine)
 
 
-async def test_idle_then_away_then_back(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+async def test_inactivity_turns_idle_then_away_until_activity(
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
 ) -> None:
     ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
     connections.add(ana.socket)
@@ -61,13 +63,13 @@ async def test_idle_then_away_then_back(
         ana.socket.active_at = time.monotonic() - quiet
         await connections.tick()
         await connections.tick()
-    assert statuses(told, ana_and_ben[0]) == ["online", "idle", "away", "online"]
+    assert statuses(announced, ana_and_ben[0]) == ["online", "idle", "away", "online"]
 
 
-async def test_who_goes_is_offline_only_after_the_delay(
+async def test_a_disconnected_user_is_offline_only_after_the_delay(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    announced: list[Notice],
     limits: Callable[..., None],
 ) -> None:
     ana = Peer(ana_and_ben[0])
@@ -75,31 +77,31 @@ async def test_who_goes_is_offline_only_after_the_delay(
     await connections.tick()
     connections.remove(ana.socket)
     await connections.tick()
-    assert statuses(told, ana_and_ben[0]) == ["online"]
+    assert statuses(announced, ana_and_ben[0]) == ["online"]
     limits(offline_after_seconds=-1)
     connections.add(ana.socket)
     connections.remove(ana.socket)
     await connections.tick()
-    assert statuses(told, ana_and_ben[0]) == ["online", "offline"]
+    assert statuses(announced, ana_and_ben[0]) == ["online", "offline"]
 
 
-async def test_a_choice_is_told_at_once(ana_and_ben: tuple[str, str], told: list[Notice]) -> None:
+async def test_a_chosen_status_is_announced_at_once(ana_and_ben: tuple[str, str], announced: list[Notice]) -> None:
     async def choose(**choice: Any) -> None:
         await in_database_thread(services.choose_status, **choice)
 
     await choose(user_id=ana_and_ben[0], status="busy", activity="writing")
-    assert statuses(told, ana_and_ben[0]) == ["offline"], "nobody is there"
+    assert statuses(announced, ana_and_ben[0]) == ["offline"], "no device is connected"
     connections = Connections()
     connections.add(Peer(ana_and_ben[0]).socket)
     await connections.tick()
     await choose(user_id=ana_and_ben[0], status="invisible", activity=None)
     await choose(user_id=ana_and_ben[0], status="online", activity=None)
-    assert statuses(told, ana_and_ben[0])[1:] == ["busy", "offline", "online"]
+    assert statuses(announced, ana_and_ben[0])[1:] == ["busy", "offline", "online"]
 
 
 @pytest.fixture
 def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Points presence at a Redis that nobody runs, and back."""
+    """Point presence at a Redis that does not run, and back."""
 
     def away(is_away: bool) -> None:
         url = "redis://127.0.0.1:1/0" if is_away else settings.REDIS_URL
@@ -108,10 +110,10 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     return away
 
 
-async def test_what_happens_while_the_store_is_away_is_told_afterwards(
+async def test_changes_during_a_store_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    announced: list[Notice],
     limits: Callable[..., None],
     redis_away: Callable[[bool], None],
 ) -> None:
@@ -123,20 +125,20 @@ async def test_what_happens_while_the_store_is_away_is_told_afterwards(
     connections.remove(ana.socket)
     connections.add(ben.socket)
     await connections.tick()
-    assert statuses(told, ana_and_ben[0]) == ["online"]
+    assert statuses(announced, ana_and_ben[0]) == ["online"]
     with pytest.raises(TryAgain):
         await in_database_thread(services.choose_status, user_id=ana_and_ben[0], status="busy", activity=None)
     redis_away(False)
     await connections.tick()
-    assert statuses(told, ana_and_ben[0]) == ["online", "offline"]
-    assert statuses(told, ana_and_ben[1]) == ["online"]
+    assert statuses(announced, ana_and_ben[0]) == ["online", "offline"]
+    assert statuses(announced, ana_and_ben[1]) == ["online"]
     assert [frame["status"] for frame in ben.frames] == ["offline"]
 
 
-async def test_what_happens_while_the_database_is_away_is_told_afterwards(
+async def test_changes_during_a_database_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    told: list[Notice],
+    announced: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ana, ben = (Peer(user_id) for user_id in ana_and_ben)
@@ -152,63 +154,63 @@ async def test_what_happens_while_the_database_is_away_is_told_afterwards(
     await connections.tick()
     connections.add(ben.socket)
     await connections.tick()
-    assert told == []
+    assert announced == []
     monkeypatch.setattr(presence_socket, "in_database_thread", asked)
     await connections.tick()
-    assert [statuses(told, user_id) for user_id in ana_and_ben] == [["online"], ["online"]]
+    assert [statuses(announced, user_id) for user_id in ana_and_ben] == [["online"], ["online"]]
     assert [frame["user_id"] for frame in ana.frames] == [ana_and_ben[1]]
     assert [frame["user_id"] for frame in ben.frames] == [ana_and_ben[0]]
 
 
-class Later(Clock):
-    """Runs ahead for what is due in this process; leases in the store end by the true time.
+class AdvancedClock(Clock):
+    """A clock the test advances for this process; leases in the store still expire by real time.
 
-    In whole seconds: sums of fractions may be a little less than the limit that they reach.
+    Whole seconds, because a sum of fractions may fall just short of the limit that it should reach.
     """
 
     def __init__(self) -> None:
         self.now = float(int(time.monotonic()))
 
 
-async def test_leases_are_renewed_before_they_end_and_not_all_at_once(
+async def test_lease_renewals_are_in_time_and_spread_out(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[set[str]] = []
     renew = services.renew
 
-    def noted(leases: list[Any]) -> set[str]:
+    def recorded(leases: list[Any]) -> set[str]:
         renewed.append({lease.connection_id for lease in leases})
         return renew(leases)
 
-    monkeypatch.setattr(services, "renew", noted)
-    clock = Later()
+    monkeypatch.setattr(services, "renew", recorded)
+    clock = AdvancedClock()
     monkeypatch.setattr(presence_socket, "time", clock)
     peers = [Peer(str(uuid4())) for _ in range(100)]
     for peer in peers:
         connections.add(peer.socket)
         peer.socket.active_at = clock.now
-    look = 2.0
-    turns_idle = int(settings.LIMITS.idle_seconds / look)
+    tick_seconds = 2.0
+    turns_idle = int(settings.LIMITS.idle_seconds / tick_seconds)
     written: dict[str, int] = {}
     for number in range(turns_idle + 30):
         await connections.tick()
-        clock.now += look
+        clock.now += tick_seconds
         if number not in (0, turns_idle):
-            assert len(renewed[number]) < 50, "they stay apart"
+            assert len(renewed[number]) < 50, "renewals stay spread out"
         for id in renewed[number]:
-            assert (number - written.get(id, number)) * look <= presence_socket.RENEW_SECONDS + look
+            assert (number - written.get(id, number)) * tick_seconds <= presence_socket.RENEW_SECONDS + tick_seconds
             written[id] = number
-    assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all came, and all fell silent together"
+    assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all connected, and all became idle, at once"
     assert len(written) == 100
 
 
-async def test_activity_after_a_while_is_written_at_the_next_look(
+async def test_activity_after_a_pause_is_written_at_the_next_tick(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[float] = []
     monkeypatch.setattr(services, "renew", lambda leases: renewed.extend(lease.active_at for lease in leases) or set())
     monkeypatch.setattr("random.uniform", lambda _, most: most)
-    clock = Later()
+    clock = AdvancedClock()
     monkeypatch.setattr(presence_socket, "time", clock)
     peer = Peer(str(uuid4()))
     peer.socket.opened_at = peer.socket.active_at = clock.now

@@ -1,4 +1,4 @@
-"""What is shown of people, worked out from leases and choices: in memory and in Redis alike."""
+"""Presence derived from leases and chosen statuses, with the same results in memory and in Redis."""
 
 import threading
 import time
@@ -55,13 +55,13 @@ def status_of(store: Store, user: str = "ana") -> str | None:
     ],
     ids=str,
 )
-def test_the_most_active_device_counts_unless_the_person_chose(
+def test_the_most_active_device_counts_unless_a_status_is_chosen(
     statuses: list[Any], choice: dict[str, Any], expected: str
 ) -> None:
     assert combined(statuses, choice, None, 5.0).status == expected
 
 
-def test_an_activity_is_shown_while_somebody_is_there() -> None:
+def test_an_activity_is_shown_only_while_visibly_online() -> None:
     assert combined(["online"], {"status": "busy", "activity": "in a call"}, None, 5.0).activity == "in a call"
     for gone in (
         combined([], {"activity": "in a call"}, None, 5.0),
@@ -70,24 +70,24 @@ def test_an_activity_is_shown_while_somebody_is_there() -> None:
         assert gone.activity is None
 
 
-def test_last_seen_is_when_they_went_and_stays() -> None:
-    went = combined([], {}, Shown("online"), 5.0)
-    assert went.last_seen == 5.0
-    assert combined([], {}, went, 9.0) == went
-    assert combined(["online"], {"status": "invisible"}, went, 9.0) == went, "coming back unseen leaves no trace"
-    assert combined(["online"], {}, went, 9.0).last_seen is None
+def test_last_seen_is_set_on_going_offline_and_kept() -> None:
+    gone = combined([], {}, Shown("online"), 5.0)
+    assert gone.last_seen == 5.0
+    assert combined([], {}, gone, 9.0) == gone
+    assert combined(["online"], {"status": "invisible"}, gone, 9.0) == gone, "an invisible user leaves no trace"
+    assert combined(["online"], {}, gone, 9.0).last_seen is None
 
 
 # --- The stores ---------------------------------------------------------------------------
 
 
-def test_nothing_is_known_of_somebody_who_never_came(store: Store) -> None:
+def test_an_unknown_user_has_no_presence(store: Store) -> None:
     assert store.shown(["ana"]) == {}
     assert store.shown([]) == store.settle([]) == {}
     assert store.expired() == set()
 
 
-def test_who_comes_and_goes_is_told_once_each(store: Store) -> None:
+def test_going_online_and_offline_is_reported_once_each(store: Store) -> None:
     store.keep([lease("ana")])
     assert {user: shown.status for user, shown in store.settle(["ana"]).items()} == {"ana": "online"}
     store.keep([lease("ana")])
@@ -102,7 +102,7 @@ def test_who_comes_and_goes_is_told_once_each(store: Store) -> None:
     assert store.shown(["ana", "ben"]) == {"ana": gone}
 
 
-def test_one_device_that_goes_leaves_the_other(store: Store) -> None:
+def test_after_one_device_leaves_the_other_counts(store: Store) -> None:
     store.keep([lease("ana", "phone"), lease("ana", "laptop", "idle")])
     store.settle(["ana"])
     store.keep([lease("ana", "phone", lasts=-1)])
@@ -113,19 +113,19 @@ def test_one_device_that_goes_leaves_the_other(store: Store) -> None:
     assert store.settle(["ana"])["ana"].status == "offline"
 
 
-def test_a_lease_that_ran_out_counts_no_more_even_before_it_is_cleared(store: Store) -> None:
+def test_an_expired_lease_does_not_count_before_it_is_cleared(store: Store) -> None:
     store.keep([lease("ana", lasts=-1), lease("ben")])
     assert store.settle(["ana", "ben"])["ana"].status == "offline"
 
 
-def test_a_renewed_lease_does_not_run_out(store: Store) -> None:
+def test_a_renewed_lease_does_not_expire(store: Store) -> None:
     store.keep([lease("ana", lasts=-1)])
     store.keep([lease("ana", lasts=60)])
     assert store.expired() == set()
     assert store.settle(["ana"])["ana"].status == "online"
 
 
-def test_idle_away_and_back(store: Store) -> None:
+def test_each_status_of_a_lease_is_reported(store: Store) -> None:
     seen = []
     for status in ("online", "idle", "away", "online"):
         store.keep([lease("ana", status=status)])
@@ -133,7 +133,7 @@ def test_idle_away_and_back(store: Store) -> None:
     assert seen == ["online", "idle", "away", "online"]
 
 
-def test_a_choice_outlives_the_connection(store: Store) -> None:
+def test_a_chosen_status_outlives_the_connection(store: Store) -> None:
     store.keep([lease("ana")])
     store.choose("ana", "busy", "writing")
     assert store.settle(["ana"])["ana"] == Shown("busy", "writing")
@@ -146,7 +146,7 @@ def test_a_choice_outlives_the_connection(store: Store) -> None:
     assert store.settle(["ana"])["ana"] == Shown("online")
 
 
-def test_somebody_invisible_looks_gone_from_that_moment_whatever_they_do(store: Store) -> None:
+def test_an_invisible_user_looks_offline_whatever_they_do(store: Store) -> None:
     store.keep([lease("ana")])
     store.settle(["ana"])
     store.choose("ana", "invisible", None)
@@ -159,26 +159,26 @@ def test_somebody_invisible_looks_gone_from_that_moment_whatever_they_do(store: 
     assert store.shown(["ana"])["ana"] == gone
 
 
-def test_of_several_processes_one_gets_each_end(private_redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_expired_lease_is_taken_by_one_process(private_redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stores = [RedisStore(settings.REDIS_URL) for _ in range(4)]
     stores[0].keep([lease(f"user{number}", lasts=-1) for number in range(100)])
     together = threading.Barrier(4)
     for store in stores:
         look = store._redis.zrangebyscore
 
-        def all_look_first(*args: Any, look: Any = look, **kwargs: Any) -> Any:
+        def look_then_wait(*args: Any, look: Any = look, **kwargs: Any) -> Any:
             found = look(*args, **kwargs)
             together.wait(10)
             return found
 
-        monkeypatch.setattr(store._redis, "zrangebyscore", all_look_first)
+        monkeypatch.setattr(store._redis, "zrangebyscore", look_then_wait)
     with ThreadPoolExecutor(4) as pool:
         ends = list(pool.map(lambda store: store.expired(), stores))
     assert sum(map(len, ends)) == 100
     assert set().union(*ends) == {f"user{number}" for number in range(100)}
 
 
-def test_what_one_process_writes_the_other_sees(private_redis: Any) -> None:
+def test_processes_share_presence_through_redis(private_redis: Any) -> None:
     one, two = RedisStore(settings.REDIS_URL), RedisStore(settings.REDIS_URL)
     one.keep([lease("ana", "at one")])
     assert two.settle(["ana"])["ana"].status == "online"
@@ -186,7 +186,7 @@ def test_what_one_process_writes_the_other_sees(private_redis: Any) -> None:
     assert status_of(one) == "online"
 
 
-def test_a_store_that_forgot_everything_learns_it_again_from_the_next_renewal(private_redis: Any) -> None:
+def test_an_emptied_store_recovers_with_the_next_renewal(private_redis: Any) -> None:
     store = RedisStore(settings.REDIS_URL)
     store.keep([lease("ana")])
     store.settle(["ana"])
@@ -198,20 +198,20 @@ def test_a_store_that_forgot_everything_learns_it_again_from_the_next_renewal(pr
     assert status_of(store) == "online"
 
 
-def test_nothing_stays_for_ever(private_redis: Any) -> None:
+def test_every_key_in_redis_expires(private_redis: Any) -> None:
     store = RedisStore(settings.REDIS_URL)
     store.keep([lease("ana")])
     store.choose("ana", "busy", None)
     store.settle(["ana"])
     lasting = [key for key in private_redis.keys("chatsite:presence:*") if private_redis.ttl(key) < 0]
-    assert lasting == [RedisStore.EXPIRIES.encode()], "a set whose members go with their leases"
+    assert lasting == [RedisStore.EXPIRIES.encode()], "only the set whose members go with their leases"
     store.keep([lease("ana", lasts=-1)])
     store.expired()
     assert private_redis.zcard(RedisStore.EXPIRIES) == 0
     assert private_redis.hlen("chatsite:presence:leases:ana") == 0
 
 
-def test_a_redis_that_is_away_says_so_soon() -> None:
+def test_an_unreachable_redis_raises_at_once() -> None:
     store = RedisStore("redis://127.0.0.1:1/0")
     for ask in (
         store.expired,

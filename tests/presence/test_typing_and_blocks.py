@@ -1,4 +1,4 @@
-"""Typing, and what two people of whom one blocks the other learn of each other."""
+"""Typing, and what two users of a blocked pair learn of each other."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,24 +22,24 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 async def talk(ana_and_ben: tuple[str, str]) -> str:
-    """Id of the conversation of ana and ben."""
+    """Id of the conversation of Ana and Ben."""
     return await in_database_thread(lambda: str(Conversation.objects.get(participants__user_id=ana_and_ben[0]).id))
 
 
 @pytest.fixture
 def ana(ana_and_ben: tuple[str, str], talk: str) -> Peer:
-    """A device of ana's in the conversation."""
+    """A device of Ana's in the conversation."""
     ana = Peer(ana_and_ben[0], "phone")
     ana.socket.topics[talk] = cast(Topic, None)
     return ana
 
 
-async def test_a_typist_stops_when_they_say_so_or_their_lease_ends(
-    ana: Peer, talk: str, told: list[Notice], limits: Callable[..., None]
+async def test_typing_ends_with_a_stop_or_with_the_lease(
+    ana: Peer, talk: str, announced: list[Notice], limits: Callable[..., None]
 ) -> None:
     typists = Typists()
     await typists.set(ana.socket, talk, False)
-    assert told == [], "who did not begin does not stop"
+    assert announced == [], "stopping without having started announces nothing"
     await typists.set(ana.socket, talk, True)
     typists.tick()
     await typists.set(ana.socket, talk, False)
@@ -48,37 +48,37 @@ async def test_a_typist_stops_when_they_say_so_or_their_lease_ends(
     await typists.set(ana.socket, talk, True)
     typists.tick()
     typists.tick()
-    assert [frame_of(notice)["is_typing"] for notice in told] == [True, False, True, False]
-    assert {notice.conversation_id for notice in told} == {talk}
-    assert [notice.except_session for notice in told] == ["phone", "phone", "phone", None]
+    assert [frame_of(notice)["is_typing"] for notice in announced] == [True, False, True, False]
+    assert {notice.conversation_id for notice in announced} == {talk}
+    assert [notice.except_session for notice in announced] == ["phone", "phone", "phone", None]
 
 
-async def test_who_is_kept_apart_does_not_learn_that_somebody_types(
-    ana: Peer, ana_and_ben: tuple[str, str], talk: str, told: list[Notice], limits: Callable[..., None]
+async def test_typing_is_not_shown_to_a_blocked_pair(
+    ana: Peer, ana_and_ben: tuple[str, str], talk: str, announced: list[Notice], limits: Callable[..., None]
 ) -> None:
     _, ben = ana_and_ben
     await in_database_thread(lambda: block_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
-    told.clear()
+    announced.clear()
     typists = Typists()
     for _ in range(2):
         await typists.set(ana.socket, talk, True)
     await typists.set(ana.socket, talk, False)
-    assert [notice.except_users for notice in told] == [[ben]] * 3
+    assert [notice.except_users for notice in announced] == [[ben]] * 3
     await in_database_thread(lambda: unblock_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
     await typists.set(ana.socket, talk, True)
-    assert told[-1].except_users == []
+    assert announced[-1].except_users == []
     await in_database_thread(lambda: block_user(user_id=UUID(ana.socket.user_id), other_id=UUID(ben)))
     await typists.set(ana.socket, talk, True)
-    assert told[-1].except_users == [], "for as long as a lease"
+    assert announced[-1].except_users == [], "the cached answer holds for as long as a lease"
     limits(typing_lease_seconds=-1)
     await typists.set(ana.socket, talk, False)
-    for _ in range(2):  # the first counts as over at once, so the second asks again
+    for _ in range(2):  # the first lease expires at once, so the second asks again
         await typists.set(ana.socket, talk, True)
-    assert told[-1].except_users == [ben]
+    assert announced[-1].except_users == [ben]
 
 
-async def test_who_leaves_while_it_is_looked_up_does_not_type(
-    ana: Peer, talk: str, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+async def test_leaving_during_the_block_lookup_announces_no_typing(
+    ana: Peer, talk: str, announced: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaves(*_: str) -> list[str]:
         ana.socket.topics.clear()
@@ -88,38 +88,38 @@ async def test_who_leaves_while_it_is_looked_up_does_not_type(
     typists = Typists()
     await typists.set(ana.socket, talk, True)
     typists.tick()
-    assert told == []
+    assert announced == []
 
 
-async def test_after_a_block_the_two_look_offline_to_each_other_only(
-    ana_and_ben: tuple[str, str], connections: Connections, told: list[Notice]
+async def test_a_block_makes_the_pair_look_offline_to_each_other(
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
 ) -> None:
     ana, ben = ana_and_ben
     for user_id in ana_and_ben:
         connections.add(Peer(user_id).socket)
     await connections.tick()
-    told.clear()
+    announced.clear()
     pair = {"user_id": UUID(ana), "other_id": UUID(ben)}
     await in_database_thread(lambda: block_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in announced]
     assert sorted(seen) == sorted([([ben], ana, "offline"), ([ana], ben, "offline")])
-    told.clear()
+    announced.clear()
     await in_database_thread(lambda: unblock_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in told]
+    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in announced]
     assert sorted(seen) == sorted([([ben], ana, "online"), ([ana], ben, "online")])
 
 
-async def test_a_block_between_strangers_tells_nobody_anything(told: list[Notice]) -> None:
+async def test_a_block_between_strangers_announces_nothing(announced: list[Notice]) -> None:
     def block() -> None:
         ana, ben = people("ana", "ben")
         block_user(user_id=ana.id, other_id=ben.id)
 
     await in_database_thread(block)
-    assert told == []
+    assert announced == []
 
 
-async def test_a_block_between_two_of_a_large_group_tells_them_nothing(
-    told: list[Notice], monkeypatch: pytest.MonkeyPatch
+async def test_a_block_within_a_large_group_announces_nothing(
+    announced: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "LISTED_PARTICIPANTS", 2)
 
@@ -129,11 +129,11 @@ async def test_a_block_between_two_of_a_large_group_tells_them_nothing(
         block_user(user_id=ana.id, other_id=ben.id)
 
     await in_database_thread(block)
-    assert told == []
+    assert announced == []
 
 
-async def test_without_the_store_a_block_is_told_and_its_end_is_not(
-    ana_and_ben: tuple[str, str], told: list[Notice], monkeypatch: pytest.MonkeyPatch
+async def test_without_the_store_a_block_is_announced_but_not_its_end(
+    ana_and_ben: tuple[str, str], announced: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = {"user_id": UUID(ana_and_ben[0]), "other_id": UUID(ana_and_ben[1])}
 
@@ -143,6 +143,6 @@ async def test_without_the_store_a_block_is_told_and_its_end_is_not(
 
     monkeypatch.setattr(services, "store", Away)
     await in_database_thread(lambda: block_user(**pair))
-    assert [frame_of(notice)["status"] for notice in told] == ["offline", "offline"]
+    assert [frame_of(notice)["status"] for notice in announced] == ["offline", "offline"]
     await in_database_thread(lambda: unblock_user(**pair))
-    assert len(told) == 2
+    assert len(announced) == 2

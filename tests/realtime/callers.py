@@ -1,4 +1,4 @@
-"""Clients of the socket without a network: what they send and hear are ASGI messages."""
+"""WebSocket clients without a network: they exchange ASGI messages with the application."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ ANSWERS = {"websocket.http.response": {}}
 
 
 class Caller:
-    """One connection. `async with Caller(application, token=...)` asks for the upgrade, and hangs up at the end."""
+    """One connection. `async with Caller(application, token=...)` requests the upgrade and disconnects at the end."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Caller:
         extensions: dict[str, Any] = ANSWERS,
     ) -> None:
         given = {"authorization": f"Bearer {token}"} if token else {}
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.broken = False
         self._application = application
         self._scope = {
@@ -41,12 +41,12 @@ class Caller:
             "client": ("192.0.2.1", 50_000),
             "extensions": extensions,
         }
-        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._reads = asyncio.Event()
         self._reads.set()
 
     async def __aenter__(self) -> Self:
-        self.serving = asyncio.ensure_future(self._application(self._scope, self._said.get, self._hear))
+        self.serving = asyncio.ensure_future(self._application(self._scope, self._to_server.get, self._hear))
         self.says_raw({"type": "websocket.connect"})
         return self
 
@@ -55,7 +55,7 @@ class Caller:
         await self.ended()
 
     def says_raw(self, message: dict[str, Any]) -> None:
-        self._said.put_nowait(message)
+        self._to_server.put_nowait(message)
 
     def says(self, text: str) -> None:
         self.says_raw({"type": "websocket.receive", "text": text})
@@ -79,14 +79,14 @@ class Caller:
     async def is_denied(self) -> int:
         """Wait for an answer instead of an upgrade; return its status."""
         await self.ended()
-        [start, body] = self.heard
+        [start, body] = self.received
         assert (start["type"], body["type"]) == ("websocket.http.response.start", "websocket.http.response.body")
         return int(start["status"])
 
     @property
     def retry_after(self) -> int:
-        """How many seconds the answer to a refused upgrade says to wait."""
-        return int(dict(self.heard[0]["headers"])[b"retry-after"])
+        """Seconds to wait according to the answer that refused the upgrade."""
+        return int(dict(self.received[0]["headers"])[b"retry-after"])
 
     async def ended(self) -> None:
         """Wait until the server is done with the connection."""
@@ -95,17 +95,17 @@ class Caller:
 
     @property
     def frames(self) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(each["text"]) for each in self.heard if each["type"] == "websocket.send"]
+        return [msgspec.json.decode(each["text"]) for each in self.received if each["type"] == "websocket.send"]
 
     @property
     def close_code(self) -> int | None:
-        return next((each["code"] for each in self.heard if each["type"] == "websocket.close"), None)
+        return next((each["code"] for each in self.received if each["type"] == "websocket.close"), None)
 
     async def _hear(self, message: dict[str, Any]) -> None:
         await self._reads.wait()
         if self.broken:
             raise OSError("the client is gone")
-        self.heard.append(message)
+        self.received.append(message)
 
 
 Calls = Callable[..., Caller]
@@ -113,9 +113,9 @@ Calls = Callable[..., Caller]
 
 @asynccontextmanager
 async def callers() -> AsyncIterator[Calls]:
-    """Connect to this process as if it were a server; see in the end that it keeps nothing of it."""
+    """Open connections to this process as to a server; at the end, check that it keeps nothing of them."""
     yield partial(Caller, application)
-    assert hub.users == {}, "everybody was forgotten"
+    assert hub.users == {}, "every socket was detached"
     assert not handshake._unsigned
     for task in sweep._tasks.pop(asyncio.get_running_loop(), []):
         task.cancel()

@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests. Imports the product only inside: this is loaded before the settings are."""
+"""Fixtures of the unit tests. They import the product inside the functions: settings are loaded after this file."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 
 @pytest.fixture
 def log() -> Iterator[Any]:
-    """A log with a conversation `c` of ana and ben that has one event."""
+    """A log with a conversation `c` of Ana and Ben that has one event."""
     from realtime import registry
     from tests.realtime.logs import FakeLog
 
@@ -23,15 +23,15 @@ def log() -> Iterator[Any]:
 
 @pytest.fixture
 def hub() -> Any:
-    """A hub of its own."""
+    """A hub of the test's own."""
     from realtime.fanout.hub import Hub
 
     return Hub()
 
 
 @pytest.fixture
-def nobody_stays() -> Iterator[None]:
-    """Takes everybody out of this process's own hub at the end."""
+def empty_hub_afterwards() -> Iterator[None]:
+    """Detach all sockets from the hub of this process at the end."""
     from realtime.fanout.hub import hub
 
     yield
@@ -51,16 +51,16 @@ async def ana(hub: Any, log: Any) -> Any:
 
 @pytest.fixture
 def database() -> Iterator[Any]:
-    """The test's database on somebody else's connection, with an empty table for numbers."""
-    from tests.realtime.numbers import somebody_elses_database
+    """The test's database through another connection, with an empty table of numbers."""
+    from tests.realtime.numbers import database_on_another_connection
 
-    with somebody_elses_database() as database:
+    with database_on_another_connection() as database:
         yield database
 
 
 @pytest.fixture
 async def pipeline(database: Any) -> AsyncIterator[Any]:
-    """A pipeline, open."""
+    """An open pipeline."""
     from realtime.writes.pipeline import Pipeline
     from tests.realtime.numbers import opened
 
@@ -91,7 +91,7 @@ async def token(calls: Any) -> str:
 
 @pytest.fixture
 async def cookie(calls: Any) -> str:
-    """The Cookie header of ben's browser, signed in."""
+    """The Cookie header of Ben's signed-in browser."""
     from django.conf import settings
     from django.test import Client
 

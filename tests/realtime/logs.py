@@ -1,4 +1,4 @@
-"""A log for the hub that holds what a test puts in, and can be made to answer late."""
+"""An in-memory log for the hub, which can be made to answer late."""
 
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -10,15 +10,15 @@ from tests.waiting import until
 
 
 class FakeLog:
-    """Conversations in memory behind the interface that the hub asks."""
+    """Conversations in memory behind the interface that the hub uses."""
 
     def __init__(self) -> None:
         self.epoch = "first"
         self.events: dict[str, list[Event]] = {}
-        # (conversation, user) -> first sequence that they may see.
-        self.places: dict[tuple[str, str], int] = {}
+        # (conversation, user) -> the first sequence that the user may see.
+        self.history_starts: dict[tuple[str, str], int] = {}
         self.reads: list[tuple[str, int]] = []
-        # Called in the reading thread after an answer was made and before it is given.
+        # Called in the reading thread when the answer is ready and before it is returned.
         self.before_answering: Callable[[], None] = lambda: None
 
     def commit(
@@ -30,14 +30,14 @@ class FakeLog:
         joins: Collection[str] = (),
         leaves: Collection[str] = (),
     ) -> Event:
-        """Commit the next event and return its wake-up, which a test may deliver, keep back or lose."""
+        """Commit the next event and return its announcement, which a test may deliver, delay or lose."""
         log = self.events.setdefault(conversation_id, [])
         sequence = len(log) + 1
         text = f'{{"conversation":"{conversation_id}","sequence":{sequence}}}'
         for user_id in joins:
-            self.places[conversation_id, user_id] = sequence
+            self.history_starts[conversation_id, user_id] = sequence
         for user_id in leaves:
-            self.places.pop((conversation_id, user_id), None)
+            self.history_starts.pop((conversation_id, user_id), None)
         event = Event(
             conversation_id,
             sequence,
@@ -47,7 +47,7 @@ class FakeLog:
             leaves=list(leaves),
         )
         if not rendered:
-            members = [user for id, user in self.places if id == conversation_id]
+            members = [user for id, user in self.history_starts if id == conversation_id]
             event.texts = {user: f'{text[:-1]},"for":"{user}"}}' for user in members}
         log.append(event)
         joined, left = dict(event.joins), list(event.leaves)
@@ -61,7 +61,7 @@ class FakeLog:
     def _attachments(self, user_id: str) -> list[Attachment]:
         return [
             Attachment(conversation_id, len(self.events[conversation_id]), history_from)
-            for (conversation_id, user), history_from in self.places.items()
+            for (conversation_id, user), history_from in self.history_starts.items()
             if user == user_id
         ]
 
@@ -72,15 +72,15 @@ class FakeLog:
         return found
 
     def recent(self) -> Recent:
-        """Return everything as if it had happened lately."""
+        """Return everything as if it were recent."""
         joins: dict[str, dict[str, int]] = {}
-        for (conversation_id, user_id), history_from in self.places.items():
+        for (conversation_id, user_id), history_from in self.history_starts.items():
             joins.setdefault(conversation_id, {})[user_id] = history_from
         return Recent(self.epoch, {id: len(log) for id, log in self.events.items()}, joins)
 
 
 class Gate:
-    """Lets a test act while the log is about to answer: the n-th answer waits until it is let through."""
+    """Lets a test act while the log is about to answer: the n-th answer waits for `let_through`."""
 
     def __init__(self, log: FakeLog, *, at: int = 1) -> None:
         self.reached = threading.Event()
@@ -103,5 +103,5 @@ async def reached(gate: Gate) -> None:
 
 
 async def settled(hub: Hub) -> None:
-    """Wait until no log is being read."""
+    """Wait until no topic is reading the log."""
     await until(lambda: all(topic.filling is None for topic in hub.topics.values()))

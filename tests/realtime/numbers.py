@@ -1,4 +1,4 @@
-"""Batch writes for tests of how batches are driven: they note numbers in a table, and can be hindered anywhere."""
+"""Batch writes for tests of the write path: they insert numbers into a table, and can be disturbed at each step."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -15,19 +15,19 @@ from realtime.writes.pipeline import WRITE_SECONDS, Pipeline
 from tests.waiting import until
 
 Numbers = BatchWrite[int, Any]
-NOTE = "INSERT INTO noted SELECT unnest(%s::int[])"
-# Longer than anything here takes: it only turns a wait that nobody ends into a failure.
+INSERT = "INSERT INTO inserted SELECT unnest(%s::int[])"
+# Far above what anything here takes: it only turns an endless wait into a failure.
 AT_ONCE = WRITE_SECONDS / 2
 # Ends the connection on which it runs.
-FALL = "SELECT pg_terminate_backend(pg_backend_pid())"
+END_CONNECTION = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
-def noting(
+def inserting(
     *reads: str,
-    writes: Sequence[str] = (NOTE,),
+    writes: Sequence[str] = (INSERT,),
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Numbers:
-    """A write that answers with what it read, after `meanwhile`, and notes the numbers of its batch."""
+    """A write that inserts the numbers of its batch, runs `meanwhile`, and answers with the rows that it read."""
 
     def decide(batch: Sequence[int], found: Sequence[Sequence[Sequence[Any]]]) -> Decision[Any]:
         meanwhile()
@@ -38,29 +38,29 @@ def noting(
 
 
 async def opened(pipeline: Pipeline) -> int:
-    """Wait until it is ready; return its backend."""
+    """Wait until the pipeline is ready; return the id of its backend."""
     await until(lambda: pipeline.ready, within=10)
     assert pipeline._libpq is not None
     return pipeline._libpq.backend_pid
 
 
 class Database:
-    """The same database on somebody else's connection, with a table of numbers."""
+    """The test's database through another connection, with a table of numbers."""
 
     def __init__(self, other: psycopg.Connection[Any]) -> None:
         self._other = other
-        self.execute("CREATE TABLE noted (number int PRIMARY KEY)")
+        self.execute("CREATE TABLE inserted (number int PRIMARY KEY)")
 
     def execute(self, text: str) -> psycopg.Cursor[Any]:
         return self._other.execute(text)
 
     @property
-    def noted(self) -> list[int]:
-        return [number for (number,) in self.execute("SELECT number FROM noted ORDER BY number")]
+    def inserted(self) -> list[int]:
+        return [number for (number,) in self.execute("SELECT number FROM inserted ORDER BY number")]
 
     @property
     def states(self) -> dict[int, str]:
-        """What each backend is doing."""
+        """The state of each backend by its process id."""
         return dict(self.execute("SELECT pid, state FROM pg_stat_activity").fetchall())
 
     def ends(self, backend: int) -> None:
@@ -69,19 +69,19 @@ class Database:
 
 
 async def writes_on(pipeline: Pipeline, database: Database) -> None:
-    """See that the next batch is written like any other."""
+    """Check that the pipeline writes the next batch."""
     await opened(pipeline)
     async with asyncio.timeout(AT_ONCE):
-        await pipeline.write(noting(), [99])
-    assert 99 in database.noted
+        await pipeline.write(inserting(), [99])
+    assert 99 in database.inserted
 
 
 @contextmanager
-def somebody_elses_database() -> Iterator[Database]:
-    """Connect to this test's database once more, with an empty table for numbers."""
+def database_on_another_connection() -> Iterator[Database]:
+    """Open another connection to the test's database, and create an empty table of numbers."""
     parameters = connection.get_connection_params()
     del parameters["cursor_factory"]
     with psycopg.connect(**parameters, autocommit=True) as other:
         database = Database(other)
         yield database
-        database.execute("DROP TABLE noted")
+        database.execute("DROP TABLE inserted")

@@ -1,4 +1,4 @@
-"""Sockets of the product over an ASGI `send` that really blocks, as a full transport does."""
+"""Sockets of the product over an ASGI `send` that blocks like a full transport."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from tests.waiting import until
 
 
 class Peer:
-    """The other end: reads while it is open. `socket` is the product's own."""
+    """The other end of a socket. It reads until `stops_reading`; `socket` is the product's own object."""
 
     def __init__(self, user_id: str = "ana", session_id: str | None = None, *, takes_frames: bool = False) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -33,7 +33,7 @@ class Peer:
         self._reads.set()
 
     async def reads(self, number: int) -> None:
-        """Read again until so many messages have come."""
+        """Read again until this many messages have arrived."""
         self.reads_again()
         async with asyncio.timeout(5):
             while len(self.sent) < number:
@@ -50,7 +50,7 @@ class Peer:
     @property
     def close_code(self) -> int | None:
         codes = [message["code"] for message in self.sent if message["type"] == "websocket.close"]
-        assert len(codes) <= 1, "closed once"
+        assert len(codes) <= 1, "a socket closes at most once"
         return codes[0] if codes else None
 
     def deliver(self, *texts: str, droppable: bool = False) -> None:
@@ -83,5 +83,5 @@ def sequences(peer: Peer) -> list[int]:
 
 
 def frame_of(notice: Notice) -> Any:
-    """What a peer reads of a notice."""
+    """The frame of an ephemeral event, as a peer reads it."""
     return msgspec.json.decode(notice.text)

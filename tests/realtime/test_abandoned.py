@@ -1,4 +1,4 @@
-"""Transactions that PostgreSQL takes for busy, though their process stands still."""
+"""Transactions of a stopped process, which PostgreSQL takes for active."""
 
 import logging
 import threading
@@ -21,7 +21,7 @@ StandsStill = Callable[["psycopg.Connection[Any]"], None]
 
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
-    """Open connections as server processes do; they are abandoned after a tenth of a second."""
+    """Open connections as server processes do; their transactions count as abandoned after 0.1 s."""
     monkeypatch.setattr(abandoned, "ABANDONED_AFTER_SECONDS", 0.1)
     opened: list[psycopg.Connection[Any]] = []
 
@@ -46,11 +46,11 @@ def is_alive(one: psycopg.Connection[Any]) -> bool:
 
 @pytest.fixture
 def stands_still(opens: Opens) -> Iterator[StandsStill]:
-    """Begin a transaction on a connection, take what the first statement found, and send nothing more."""
+    """Begin a transaction on a connection, read the first result, and send nothing more."""
     with ExitStack() as pipelines:
 
         def stand_still(one: psycopg.Connection[Any]) -> None:
-            pipelines.enter_context(suppress(psycopg.OperationalError))  # one that was ended says so
+            pipelines.enter_context(suppress(psycopg.OperationalError))  # leaving an ended one raises
             pipelines.enter_context(one.pipeline())
             one.execute("SELECT 1").fetchall()
             time.sleep(0.2)
@@ -58,7 +58,7 @@ def stands_still(opens: Opens) -> Iterator[StandsStill]:
         yield stand_still
 
 
-def test_what_stopped_within_a_pipeline_is_ended(
+def test_a_transaction_stopped_within_a_pipeline_is_ended(
     opens: Opens, stands_still: StandsStill, caplog: pytest.LogCaptureFixture
 ) -> None:
     stopped = opens()
@@ -72,7 +72,7 @@ def test_what_stopped_within_a_pipeline_is_ended(
     ]
 
 
-def test_what_does_not_take_its_result_is_ended(opens: Opens) -> None:
+def test_a_transaction_whose_result_is_not_read_is_ended(opens: Opens) -> None:
     stopped = opens()
     stopped.pgconn.send_query(b"SELECT repeat('x', 20000000)")
     time.sleep(0.5)
@@ -82,7 +82,7 @@ def test_what_does_not_take_its_result_is_ended(opens: Opens) -> None:
     assert result.status == psycopg.pq.ExecStatus.FATAL_ERROR
 
 
-def test_what_was_heard_of_just_now_goes_on(
+def test_a_recently_active_transaction_is_kept(
     opens: Opens, stands_still: StandsStill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(abandoned, "ABANDONED_AFTER_SECONDS", 60)
@@ -92,7 +92,7 @@ def test_what_was_heard_of_just_now_goes_on(
     assert is_alive(writing)
 
 
-def test_what_idles_or_works_or_is_not_a_server_s_goes_on(opens: Opens, stands_still: StandsStill) -> None:
+def test_idle_working_and_foreign_transactions_are_kept(opens: Opens, stands_still: StandsStill) -> None:
     idle, idle_in_transaction, working, other = opens(), opens(), opens(), opens(application_name="psql")
     idle_in_transaction.execute("SELECT 1")
     stands_still(other)

@@ -1,4 +1,4 @@
-"""Arrays in PostgreSQL's binary format: what goes in is what PostgreSQL reads, whichever way it travels."""
+"""Arrays in PostgreSQL's binary format: PostgreSQL reads the values that went in, by cursor and by pipeline."""
 
 import datetime
 import json
@@ -34,29 +34,29 @@ VALUES: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("type", VALUES)
-def test_a_cursor_takes_them(type: str) -> None:
+def test_a_cursor_sends_every_type_of_array(type: str) -> None:
     wanted = VALUES[type]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT unnest(%s::{type}[])", [array_of(type)(wanted)])
         found = [value for (value,) in cursor.fetchall()]
-    # Django leaves JSON to its fields.
+    # Django leaves decoding JSON to its model fields.
     assert [json.loads(value) if type == "jsonb" and value else value for value in found] == wanted
 
 
 @pytest.mark.parametrize("type", VALUES)
-async def test_the_pipeline_takes_them(type: str, pipeline: Pipeline) -> None:
+async def test_the_pipeline_sends_every_type_of_array(type: str, pipeline: Pipeline) -> None:
     unnested = Statement(f"SELECT unnest(%s::{type}[])", [array_of(type)(VALUES[type])])
     write: BatchWrite[int, Any] = BatchWrite(lambda batch, wait: [unnested], lambda batch, found: Decision([*found]))
     ((*rows,),) = (await pipeline.write(write, [1])).answers
     assert [value for (value,) in rows] == VALUES[type]
 
 
-def test_an_array_may_be_empty() -> None:
+def test_an_empty_array_is_sent_as_empty() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM unnest(%s::uuid[])", [array_of("uuid")([])])
         assert cursor.fetchone() == (0,)
 
 
-def test_a_type_that_nothing_needed_yet_is_refused() -> None:
+def test_an_unsupported_type_is_refused() -> None:
     with pytest.raises(KeyError):
         array_of("cidr")

@@ -1,4 +1,4 @@
-"""How often a device may connect, without a network: attempts are counted, and connections that ended badly."""
+"""Limits on connection attempts of a device, without a network: all attempts count, and bad endings count more."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads")]
 
 
-async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str, limits: Any) -> None:
+async def test_connection_attempts_are_limited_per_device(calls: Calls, token: str, cookie: str, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=2)
     page = {"host": "testserver", "origin": "http://testserver", "cookie": cookie}
     for headers in ({"authorization": f"Bearer {token}"}, page, {"authorization": f"Bearer {uuid4()}"}):
@@ -31,10 +31,10 @@ async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str,
     varied = {"authorization": f"bearer  {token} "}, {**page, "cookie": f"varied=1; {cookie}"}
     for headers in varied:
         async with calls(headers=headers) as anybody:
-            assert await anybody.is_denied() == 429, "whatever else the header says"
+            assert await anybody.is_denied() == 429, "the rest of the header does not matter"
     async with calls() as ana:
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
-        assert await ana.is_closed() == 4429, "whichever way it comes"
+        assert await ana.is_closed() == 4429, "a token in a frame counts like one in a header"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ async def test_a_device_connects_so_often(calls: Calls, token: str, cookie: str,
     ],
     ids=lambda last: str(last.get("code", "binary")),
 )
-async def test_who_is_cut_off_for_frames_comes_less_often(
+async def test_a_bad_frame_or_close_code_costs_further_attempts(
     calls: Calls, token: str, limits: Any, last: dict[str, Any]
 ) -> None:
     limits(connects_per_minute=1, connects_burst=3, connects_per_offence=2)
@@ -57,7 +57,7 @@ async def test_who_is_cut_off_for_frames_comes_less_often(
         await ana.hears("connected")
         ana.hangs_up()
         await ana.ended()
-    assert seconds_until_allowed(as_sent) == 0, "who only left is not blamed"
+    assert seconds_until_allowed(as_sent) == 0, "leaving is no offence"
     async with calls(token=token) as ana:
         await ana.hears("connected")
         ana.says_raw(last)
@@ -71,7 +71,7 @@ async def test_who_is_cut_off_for_frames_comes_less_often(
     [(["no JSON"] * 3, 4400), (["{}" + " " * 64], 1009), (['{"type":"ping"}'] * 4, 4429)],
     ids=["bad frames", "too big", "flood"],
 )
-async def test_who_sends_too_much_comes_less_often_too(
+async def test_exceeding_frame_limits_costs_further_attempts(
     calls: Calls, token: str, limits: Any, monkeypatch: pytest.MonkeyPatch, frames: list[str], code: int
 ) -> None:
     limits(
@@ -87,7 +87,7 @@ async def test_who_sends_too_much_comes_less_often_too(
     assert 50 < seconds_until_allowed({b"authorization": f"Bearer {token}".encode()}) <= 60
 
 
-async def test_who_has_too_many_sockets_is_not_blamed(calls: Calls, token: str, limits: Any) -> None:
+async def test_too_many_sockets_cost_no_further_attempts(calls: Calls, token: str, limits: Any) -> None:
     limits(sockets_per_user=1, connects_per_minute=1, connects_burst=3, connects_per_offence=3)
     other = await in_database_thread(lambda: str(open_session(user=User.objects.get(username="ana")).token))
     async with calls(token=token) as ana:
@@ -97,13 +97,13 @@ async def test_who_has_too_many_sockets_is_not_blamed(calls: Calls, token: str, 
         assert seconds_until_allowed({b"authorization": f"Bearer {other}".encode()}) == 0
 
 
-async def test_a_server_may_ask_before_it_lets_an_upgrade_in(calls: Calls, limits: Any) -> None:
+async def test_asking_for_the_wait_counts_no_attempt(calls: Calls, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=1)
     token, cookie = str(uuid4()), f"{settings.SESSION_COOKIE_NAME}={uuid4()}"
     page = {"host": "testserver", "origin": "http://testserver", "cookie": cookie}
     for headers in ({"authorization": f"Bearer {token}"}, page):
         as_sent = {name.encode(): value.encode() for name, value in headers.items()}
-        assert [seconds_until_allowed(as_sent) for _ in range(3)] == [0, 0, 0], "which counts nothing"
+        assert [seconds_until_allowed(as_sent) for _ in range(3)] == [0, 0, 0], "asking counts no attempt"
         async with calls(headers=headers) as anybody:
             await until(lambda anybody=anybody: bool(anybody.frames))
         assert 50 < seconds_until_allowed(as_sent) <= 60
@@ -111,7 +111,7 @@ async def test_a_server_may_ask_before_it_lets_an_upgrade_in(calls: Calls, limit
         assert seconds_until_allowed(headers) == 0
 
 
-async def test_what_is_no_credential_is_not_counted(calls: Calls, limits: Any) -> None:
+async def test_attempts_without_a_credential_are_not_counted(calls: Calls, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=1)
     for header in ("Bearer ", "Basic YTpi"):
         for _ in range(3):
@@ -119,7 +119,7 @@ async def test_what_is_no_credential_is_not_counted(calls: Calls, limits: Any) -
                 assert await anybody.is_closed() == 4401
 
 
-async def test_cookies_that_take_long_to_unquote_are_not_looked_into(calls: Calls) -> None:
+async def test_foreign_cookies_are_not_unquoted(calls: Calls) -> None:
     quoted = 'a="' + "\\\\" * 4000 + '"'
     begun = time.thread_time()
     async with calls(headers={"origin": "http://evil.example", "cookie": quoted}) as eve:
@@ -128,7 +128,7 @@ async def test_cookies_that_take_long_to_unquote_are_not_looked_into(calls: Call
     assert time.thread_time() - begun < 0.1
 
 
-async def test_a_device_that_signs_in_by_a_frame_connects_so_often(calls: Calls, token: str, limits: Any) -> None:
+async def test_attempts_by_auth_frame_are_limited_per_device(calls: Calls, token: str, limits: Any) -> None:
     limits(connects_per_minute=1, connects_burst=1)
     async with calls() as ana:
         ana.says(f'{{"type": "auth", "token": "{token}"}}')
@@ -141,7 +141,7 @@ async def test_a_device_that_signs_in_by_a_frame_connects_so_often(calls: Calls,
         assert 50 < error["retry_after"] <= 60
 
 
-async def test_a_person_has_so_many_devices_connected(calls: Calls, token: str, limits: Any) -> None:
+async def test_connected_devices_are_limited_per_user(calls: Calls, token: str, limits: Any) -> None:
     limits(sockets_per_user=1)
     other = await in_database_thread(lambda: str(open_session(user=User.objects.get(username="ana")).token))
     async with calls(token=token) as ana:
@@ -152,4 +152,4 @@ async def test_a_person_has_so_many_devices_connected(calls: Calls, token: str, 
             assert (error["code"], error["retry_after"]) == ("rate_limited", 30)
         async with calls(token=token) as again:
             await again.hears("connected")
-            assert await ana.is_closed() == 4409, "the same device takes its own place"
+            assert await ana.is_closed() == 4409, "a device replaces its own socket"

@@ -1,4 +1,4 @@
-"""How JSON becomes typed bodies, from several threads at once, and what is said of JSON that does not."""
+"""Decoding JSON into typed bodies, from several threads at once, and the errors for JSON that does not fit."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from realtime.wire import bodies
 def struct(**fields):
     return type("Fresh", (bodies.Request,), {"__annotations__": fields})
 
-def of(*others):
+def nested(*others):
     numbers = {f"x{n}": Annotated[int, msgspec.Meta(ge=n)] for n in range(20)}
     return struct(**numbers, others=list[others] if others else int)
 
@@ -31,7 +31,7 @@ def use(kind, gate):
 
 sys.setswitchinterval(1e-6)
 for _ in range(100):
-    kind, gate = of(of()), threading.Barrier(4)
+    kind, gate = nested(nested()), threading.Barrier(4)
     threads = [threading.Thread(target=use, args=(kind, gate)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -41,7 +41,7 @@ print("alive")
 """
 
 
-def test_threads_that_meet_a_new_kind_at_the_same_time_do_not_end_the_process() -> None:
+def test_concurrent_first_uses_of_a_type_do_not_crash() -> None:
     ended = subprocess.run([sys.executable, "-c", FIRST_USES], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr
 
@@ -66,7 +66,7 @@ class Outer(Request):
         ({"one": {"number": 1}, "several": [{}]}, {"several[0].number"}),
     ],
 )
-def test_a_field_is_named_by_its_path(value: Any, fields: set[str]) -> None:
+def test_an_invalid_field_is_named_by_its_path(value: Any, fields: set[str]) -> None:
     with pytest.raises(DomainError) as refused:
         convert(value, Outer)
     assert (refused.value.code, set(refused.value.fields or {})) == ("invalid", fields)
@@ -75,12 +75,12 @@ def test_a_field_is_named_by_its_path(value: Any, fields: set[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "why"), [('{"anything":' + "[" * 5_000, "nested too deeply"), ('{"one":', "truncated")]
 )
-def test_what_is_no_json_says_why(text: str, why: str) -> None:
+def test_malformed_json_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(DomainError, match=why) as refused:
         decode(text, Outer)
     assert refused.value.code == "malformed"
 
 
-def test_a_refusal_quotes_so_much_and_no_more() -> None:
+def test_a_quote_in_an_error_is_cut_at_its_limit() -> None:
     longest = "x" * MOST_QUOTED
     assert (brief(longest), brief(longest + "y")) == (longest, longest + "\u2026")

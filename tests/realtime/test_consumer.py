@@ -1,4 +1,4 @@
-"""A connection that was let in, without a network: its frames, what ends it, and that it always ends."""
+"""A connection after its upgrade, without a network: its frames, what closes it, and that it always ends."""
 
 from typing import Any
 
@@ -25,16 +25,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def test_what_comes_while_a_socket_signs_in_comes_after_connected(
+async def test_events_during_sign_in_are_sent_after_connected(
     calls: Calls, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attach = hub.attach
 
-    async def attach_and_hear_at_once(socket: Socket) -> None:
+    async def attach_then_offer(socket: Socket) -> None:
         await attach(socket)
         hub.offer([Notice('{"type":"news"}', user_ids=[socket.user_id])])
 
-    monkeypatch.setattr(hub, "attach", attach_and_hear_at_once)
+    monkeypatch.setattr(hub, "attach", attach_then_offer)
     async with calls(token=token) as ana:
         await ana.hears("news")
         assert [frame["type"] for frame in ana.frames][:2] == ["connected", "news"]
@@ -43,7 +43,7 @@ async def test_what_comes_while_a_socket_signs_in_comes_after_connected(
 # --- Frames in ----------------------------------------------------------------------------
 
 
-async def test_a_command_with_a_mistake_in_it_is_answered_and_logged(
+async def test_an_unexpected_error_in_a_command_is_answered_and_logged(
     calls: Calls, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def mistaken(*_: object) -> None:
@@ -60,7 +60,7 @@ async def test_a_command_with_a_mistake_in_it_is_answered_and_logged(
         assert (await ana.hears("pong"))["id"] == "8"
 
 
-async def test_bad_frames_are_forgiven_after_a_minute(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
+async def test_bad_frames_are_counted_per_minute(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
     limits(bad_frames_per_minute=2)
     async with calls(token=token) as ana:
         for _ in range(2):
@@ -75,20 +75,20 @@ async def test_bad_frames_are_forgiven_after_a_minute(calls: Calls, token: str, 
         assert len([frame for frame in ana.frames if frame["type"] == "error"]) == 7
 
 
-async def test_a_flood_is_put_off_and_ended_when_it_lasts(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
+async def test_a_flood_is_refused_and_closed_when_it_lasts(calls: Calls, token: str, limits: Any, clock: Clock) -> None:
     limits(frames_per_second=0.001, frames_burst=1)
 
     async def floods(ana: Caller, seconds: int) -> None:
         for _ in range(seconds):
-            heard = len(ana.frames)
+            received = len(ana.frames)
             ana.says('{"type": "ping"}')
-            await until(lambda heard=heard: len(ana.frames) > heard)
+            await until(lambda received=received: len(ana.frames) > received)
             clock.now += 1
 
     async with calls(token=token) as ana:
         await ana.hears("connected")
         await floods(ana, 9)
-        clock.now += 3  # a pause, after which the time begins anew
+        clock.now += 3  # a pause ends the flood, so its time starts anew
         await floods(ana, 10)
         assert ana.close_code is None
         ana.says('{"type": "ping"}')
@@ -102,7 +102,7 @@ async def test_a_flood_is_put_off_and_ended_when_it_lasts(calls: Calls, token: s
     [("x" * 120, True), ("x" * 121, False), ("\u00e9" * 60, True), ("\u00e9" * 61, False)],
     ids=["ascii", "ascii too long", "two bytes each", "two bytes each too long"],
 )
-async def test_a_frame_is_measured_in_bytes(text: str, fits: bool, calls: Calls, token: str, limits: Any) -> None:
+async def test_the_frame_limit_counts_bytes(text: str, fits: bool, calls: Calls, token: str, limits: Any) -> None:
     limits(frame_bytes=120)
     async with calls(token=token) as ana:
         await ana.hears("connected")
@@ -116,7 +116,7 @@ async def test_a_frame_is_measured_in_bytes(text: str, fits: bool, calls: Calls,
 # --- The end ------------------------------------------------------------------------------
 
 
-async def test_what_comes_after_the_close_is_not_looked_at(calls: Calls, token: str) -> None:
+async def test_frames_after_the_close_are_ignored(calls: Calls, token: str) -> None:
     async with calls(token=token) as ana:
         await ana.hears("connected")
         [socket] = hub.all_sockets()
@@ -128,16 +128,18 @@ async def test_what_comes_after_the_close_is_not_looked_at(calls: Calls, token: 
         assert [frame["type"] for frame in ana.frames].count("pong") == 0
 
 
-async def test_who_leaves_without_hearing_the_refusal_is_no_error(calls: Calls) -> None:
+async def test_a_client_that_leaves_before_the_refusal_causes_no_error(calls: Calls) -> None:
     async with calls() as eve:
-        await until(lambda: eve.heard)
+        await until(lambda: eve.received)
         eve.broken = True
         eve.says("no auth frame")
         await eve.ended()
         assert eve.serving.exception() is None
 
 
-async def test_who_never_answers_the_close_is_not_waited_for(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_answers_the_close_is_not_waited_for(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("realtime.socket.connection.CLOSE_SECONDS", 0.01)
     monkeypatch.setattr("realtime.socket.consumer.CLOSE_SECONDS", 0.01)
     async with calls() as eve:
@@ -148,7 +150,7 @@ async def test_who_never_answers_the_close_is_not_waited_for(calls: Calls, monke
         assert eve.serving.exception() is None
 
 
-async def test_who_does_not_even_take_the_close_is_cut_off(calls: Calls, token: str) -> None:
+async def test_a_client_that_does_not_read_the_close_is_cut_off(calls: Calls, token: str) -> None:
     async with calls(token=token) as ana:
         await ana.hears("connected")
         [socket] = hub.all_sockets()
@@ -158,7 +160,7 @@ async def test_who_does_not_even_take_the_close_is_cut_off(calls: Calls, token: 
         assert ana.serving.cancelled()
 
 
-def test_a_command_is_registered_once() -> None:
+def test_registering_a_command_twice_is_refused() -> None:
     with pytest.raises(RuntimeError, match="ping is registered twice"):
         registry.register_command(Ping, lambda *_: None)
     assert registry.commands["ping"][1].__module__ == "realtime.socket.consumer"

@@ -1,4 +1,4 @@
-"""A crash point ends the process at the named place, at the named pass, and nowhere else."""
+"""A crash point ends the process at the named point, on the given pass, and nowhere else."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ for number in range(1, 6):
     ("setting", "reached", "ended"),
     [("after_lock", 1, -signal.SIGKILL), ("after_lock@3", 3, -signal.SIGKILL), ("after_lock@6", 5, 0), ("", 5, 0)],
 )
-def test_a_process_dies_at_its_pass(setting: str, reached: int, ended: int) -> None:
+def test_the_process_is_killed_on_the_given_pass(setting: str, reached: int, ended: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, setting], cwd=PROJECT, capture_output=True, text=True, check=False
     )

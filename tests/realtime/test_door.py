@@ -1,4 +1,4 @@
-"""The door of a process that is no server: a command or a worker, which has no event loop of its own."""
+"""The door: in a command or worker, which has no event loop of its own, and in a server with its channel layer."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ from tests.waiting import until
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    """A door whose loop ends with the test."""
+    """A door whose event loop stops with the test."""
     door = Door()
     yield door
     if door._loop is not None and not door._loop.is_closed():
@@ -31,12 +31,12 @@ def door() -> Iterator[Door]:
 
 @asynccontextmanager
 async def layer_by_proxy() -> AsyncIterator[tuple[RedisPubSubChannelLayer, Proxy]]:
-    """The channel layer of production, behind a proxy."""
+    """The production channel layer behind a proxy."""
     async with proxied(settings.REDIS_URL) as (address, proxy):
         yield RedisPubSubChannelLayer(**stores.channel_layer(address)["CONFIG"]), proxy
 
 
-async def test_what_a_command_announces_reaches_the_servers_before_the_command_ends(door: Door) -> None:
+async def test_announcements_of_a_command_are_sent_before_it_ends(door: Door) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
@@ -54,7 +54,7 @@ async def test_what_a_command_announces_reaches_the_servers_before_the_command_e
     await layer.group_discard(GROUP, channel)
 
 
-async def test_a_command_does_not_wait_for_a_layer_that_hangs(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_does_not_wait_long_for_a_hanging_layer(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door_module, "PUBLISH_TIMEOUT_SECONDS", 60)
     async with layer_by_proxy() as (layer, proxy):
         monkeypatch.setattr(door_module, "get_channel_layer", lambda: layer)
@@ -64,12 +64,12 @@ async def test_a_command_does_not_wait_for_a_layer_that_hangs(door: Door, monkey
         await asyncio.to_thread(door._flush)
         assert 0.9 < time.monotonic() - begun < 5
         assert door._publisher is not None
-        assert not door._publisher.done(), "it still hangs"
+        assert not door._publisher.done(), "the publisher still hangs"
         door._loop.call_soon_threadsafe(door._publisher.cancel)  # type: ignore[union-attr]
         await until(door._publisher.done)
 
 
-def test_a_process_that_is_ending_announces_nothing_more_and_fails_at_nothing(door: Door) -> None:
+def test_announcing_while_the_process_ends_is_ignored(door: Door) -> None:
     door._flush()
     door._loop = asyncio.new_event_loop()
     door._flush()
@@ -78,10 +78,10 @@ def test_a_process_that_is_ending_announces_nothing_more_and_fails_at_nothing(do
     assert not door._outgoing
 
 
-def test_threads_of_a_command_share_one_door(door: Door) -> None:
-    before = set(threading.enumerate())  # perhaps with the door of another test, which is ending
+def test_threads_of_a_command_start_one_door_thread(door: Door) -> None:
+    before = set(threading.enumerate())  # may contain the ending door thread of another test
     callers = [threading.Thread(target=door.pass_on, args=[[Notice(str(n), user_ids=["ana"])]]) for n in range(3)]
-    with door._lock:  # all of them find that there is no loop yet
+    with door._lock:  # holds them until all have found no event loop
         for caller in callers:
             caller.start()
         time.sleep(0.1)
@@ -91,7 +91,7 @@ def test_threads_of_a_command_share_one_door(door: Door) -> None:
     assert [thread.name for thread in threading.enumerate() if thread not in before] == ["door"]
 
 
-async def test_a_server_listens_once(door: Door) -> None:
+async def test_opening_the_door_twice_starts_one_receiver(door: Door) -> None:
     door.open()
     receiver = door._receiver
     door.open()
@@ -106,7 +106,7 @@ async def test_a_server_listens_once(door: Door) -> None:
 
 @pytest.fixture
 def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
-    """What the hub of this process was offered."""
+    """The announcements offered to the hub of this process."""
     delivered: list[Item] = []
     monkeypatch.setattr(hub, "offer", delivered.extend)
     return delivered
@@ -114,9 +114,9 @@ def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
 
 @pytest.fixture
 async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
-    """The door of a server, which hears what others announce."""
+    """The door of a server that receives what other processes announce."""
     door.open()
-    await asyncio.wait_for(heard(delivered, "begin"), 5)
+    await asyncio.wait_for(announce_until_delivered(delivered, "begin"), 5)
     delivered.clear()
     yield door
     assert door._receiver is not None
@@ -125,17 +125,17 @@ async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
     door._loop = None
 
 
-async def heard(delivered: list[Item], text: str) -> None:
-    """Announce a notice from another process, again and again, until it is delivered here."""
+async def announce_until_delivered(delivered: list[Item], text: str) -> None:
+    """Announce an ephemeral event from another process, again and again, until it is delivered here."""
     while Notice(text) not in delivered:
         await get_channel_layer().group_send(GROUP, {"type": "items", "origin": "other", "items": pack([Notice(text)])})
         await asyncio.sleep(0.05)
 
 
-async def test_an_envelope_that_cannot_be_read_hinders_none_after_it(
+async def test_an_unreadable_envelope_is_logged_and_skipped(
     listening: Door, delivered: list[Item], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another release of the server may announce what this one does not know."""
+    """Another release of the server may announce kinds that this one does not know."""
     layer = get_channel_layer()
     for items in (b"\x91\x92\xa6future\x01", pack([Notice("after")])):
         await layer.group_send(GROUP, {"type": "items", "origin": "other", "items": items})
@@ -143,7 +143,7 @@ async def test_an_envelope_that_cannot_be_read_hinders_none_after_it(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-async def test_a_layer_that_is_away_is_left_alone_for_a_while_and_used_again(
+async def test_an_unreachable_layer_opens_the_breaker_until_it_recovers(
     door: Door, delivered: list[Item], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(door_module, "BREAKER_OPEN_SECONDS", 0.3)
@@ -156,17 +156,17 @@ async def test_a_layer_that_is_away_is_left_alone_for_a_while_and_used_again(
             door.pass_on([Notice(str(number))])
             await door.drained()
             assert not door.healthy
-        assert delivered == [Notice("0"), Notice("1"), Notice("2")], "this process needs no layer"
+        assert delivered == [Notice("0"), Notice("1"), Notice("2")], "delivery within the process needs no layer"
         await until(lambda: door.healthy)
         proxy.heal()
-        await asyncio.wait_for(heard(delivered, "from another process"), 5)
+        await asyncio.wait_for(announce_until_delivered(delivered, "from another process"), 5)
         door.pass_on([Notice("3")])
         await door.drained()
         assert door.healthy
         await layer.flush()
-    said = [record.getMessage().rpartition(":")[0] for record in caplog.records]
-    assert said.count("the channel layer is away") == 1, "the breaker is open"
-    assert "the channel layer does not answer" in said
+    logged = [record.getMessage().rpartition(":")[0] for record in caplog.records]
+    assert logged.count("the channel layer is away") == 1, "the open breaker keeps the door from trying again"
+    assert "the channel layer does not answer" in logged
     assert door._receiver is not None
     door._receiver.cancel()
     door._loop = None

@@ -1,4 +1,4 @@
-"""The hub when another epoch of the log begins under it: everybody out, nothing kept."""
+"""The hub when the epoch of the log changes: it closes all sockets and forgets everything it knew."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ from tests.realtime.peers import Peer, sequences
 
 
 def restore(log: FakeLog, *, keep: int) -> None:
-    """Let the conversation `c` lose its end, and another epoch begin."""
+    """Drop the end of conversation `c`, and begin another epoch."""
     del log.events["c"][keep:]
     log.epoch = "second"
 
 
-async def test_a_look_that_finds_another_epoch_closes_all_sockets(
+async def test_a_sweep_that_finds_another_epoch_closes_all_sockets(
     hub: Hub, log: FakeLog, ana: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     ben = Peer("ben")
@@ -36,7 +36,7 @@ async def test_a_look_that_finds_another_epoch_closes_all_sockets(
     assert len(caplog.records) == 1
 
 
-async def test_what_follows_is_told_to_those_who_come_back(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_reconnected_sockets_receive_events_of_the_new_epoch(hub: Hub, log: FakeLog, ana: Peer) -> None:
     hub.offer([log.commit("c") for _ in range(5)])
     restore(log, keep=2)
     hub.offer_recent(log.recent())
@@ -47,16 +47,16 @@ async def test_what_follows_is_told_to_those_who_come_back(hub: Hub, log: FakeLo
     assert sequences(ana) == [2, 3, 4, 5, 6]
 
 
-async def test_a_socket_that_signs_in_brings_the_news_too(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_signing_in_detects_another_epoch(hub: Hub, log: FakeLog, ana: Peer) -> None:
     hub.offer([log.commit("c", leaves=["ben"]), log.commit("c", joins=["ben"])])
-    restore(log, keep=1)  # the hub has delivered joins and removals that the log lies behind by now
+    restore(log, keep=1)  # the hub has already delivered joins and leaves that the restored log lacks
     ben = Peer("ben")
     await asyncio.wait_for(hub.attach(ben.socket), 5)
     assert await ana.closed() == await ben.closed() == sockets.RESTART
     assert (hub.epoch, hub.topics) == ("second", {})
 
 
-async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_socket_that_signs_in_with_the_old_epoch_is_closed(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
@@ -68,7 +68,7 @@ async def test_who_signs_in_with_what_was_read_before_does_not_slip_in(hub: Hub,
     assert (hub.epoch, hub.topics, ben.socket.topics) == ("second", {}, {})
 
 
-async def test_a_look_into_the_former_log_is_given_up(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_read_of_the_former_log_is_discarded(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     gate = Gate(log)
     hub.offer([log.commit("c", joins=["dan"])])
@@ -76,7 +76,7 @@ async def test_a_look_into_the_former_log_is_given_up(hub: Hub, log: FakeLog, an
     restore(log, keep=1)
     hub.offer_recent(log.recent())
     dan = Peer("dan")
-    log.places["c", "dan"] = 1
+    log.history_starts["c", "dan"] = 1
     await hub.attach(dan.socket)
     gate.let_through()
     await settled(hub)
@@ -85,7 +85,7 @@ async def test_a_look_into_the_former_log_is_given_up(hub: Hub, log: FakeLog, an
     assert sequences(dan) == [2]
 
 
-async def test_who_comes_when_nobody_is_here_is_not_sent_away(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_the_first_socket_in_an_empty_hub_takes_the_new_epoch(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     gate = Gate(log)
     hub.offer([log.commit("c")])
@@ -105,15 +105,15 @@ async def test_who_comes_when_nobody_is_here_is_not_sent_away(hub: Hub, log: Fak
 
 
 @pytest.fixture
-async def cleo(log: FakeLog, nobody_stays: None) -> Peer:
-    """Cleo's socket in this process's own hub."""
+async def cleo(log: FakeLog, empty_hub_afterwards: None) -> Peer:
+    """Cleo's socket in the hub of this process."""
     log.commit("d", joins=["cleo"])
     peer = Peer("cleo")
     await hub_of_this_process.attach(peer.socket)
     return peer
 
 
-async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_sweep_detects_another_epoch(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep.registry, "recent_notices", [])
     await sweep._find_lost_wake_ups()
     assert not cleo.socket.closing
@@ -122,15 +122,15 @@ async def test_the_sweep_looks_for_it(cleo: Peer, log: FakeLog, monkeypatch: pyt
     assert await cleo.closed() == sockets.RESTART
 
 
-async def test_a_look_that_was_overtaken_does_not_bring_the_former_epoch_back(cleo: Peer, log: FakeLog) -> None:
+async def test_a_stale_sweep_does_not_restore_the_former_epoch(cleo: Peer, log: FakeLog) -> None:
     gate = Gate(log)
     log_before = log.recent()
 
-    def recent_of_before() -> object:
+    def stale_recent() -> object:
         log.before_answering()
         return log_before
 
-    log.recent = recent_of_before  # type: ignore[method-assign]
+    log.recent = stale_recent  # type: ignore[method-assign]
     looking = asyncio.create_task(sweep._find_lost_wake_ups())
     await reached(gate)
     log.before_answering = lambda: None

@@ -1,4 +1,4 @@
-"""The hub: every event once and in order, whatever becomes of the wake-ups."""
+"""The hub: delivers every event once and in order, even if announcements are lost, doubled or reordered."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from tests.waiting import until
 # --- Delivery -----------------------------------------------------------------------------
 
 
-async def test_what_follows_is_passed_on_at_once_and_never_twice(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_the_next_event_is_delivered_at_once_and_only_once(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
     for _ in range(3):
@@ -29,7 +29,7 @@ async def test_what_follows_is_passed_on_at_once_and_never_twice(hub: Hub, log: 
     assert log.reads == []
 
 
-async def test_one_frame_is_made_for_all_sockets(hub: Hub, log: FakeLog) -> None:
+async def test_all_sockets_share_one_encoded_frame(hub: Hub, log: FakeLog) -> None:
     ben, cleo = (Peer("ben", session, takes_frames=True) for session in ("laptop", "phone"))
     await hub.attach(ben.socket)
     await hub.attach(cleo.socket)
@@ -37,7 +37,7 @@ async def test_one_frame_is_made_for_all_sockets(hub: Hub, log: FakeLog) -> None
     assert ben.written[0] is cleo.written[0]
 
 
-async def test_what_comes_early_waits_for_what_lies_between(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_an_early_event_waits_for_the_events_before_it(hub: Hub, log: FakeLog, ana: Peer) -> None:
     two, three, four = (log.commit("c") for _ in range(3))
     hub.offer([four])
     hub.offer([three])
@@ -45,10 +45,10 @@ async def test_what_comes_early_waits_for_what_lies_between(hub: Hub, log: FakeL
     hub.offer([two])
     assert sequences(ana) == [2, 3, 4]
     await settled(hub)
-    assert log.reads == [], "what only overtook each other needs no database"
+    assert log.reads == [], "reordered announcements need no read"
 
 
-async def test_within_the_grace_nothing_is_read(
+async def test_a_gap_closed_within_the_grace_needs_no_read(
     hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic, "GRACE_SECONDS", 1)
@@ -60,7 +60,7 @@ async def test_within_the_grace_nothing_is_read(
     assert (sequences(ana), log.reads) == ([2, 3], [])
 
 
-async def test_what_is_to_be_rendered_for_each_viewer_waits_for_no_grace(
+async def test_an_event_rendered_per_viewer_is_read_without_grace(
     hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic, "GRACE_SECONDS", 60)
@@ -68,7 +68,7 @@ async def test_what_is_to_be_rendered_for_each_viewer_waits_for_no_grace(
     await until(lambda: sequences(ana) == [2])
 
 
-async def test_one_look_at_a_time_is_enough(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_sweep_during_a_read_starts_no_second_read(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     gate = Gate(log)
     hub.offer_recent(log.recent())
@@ -79,7 +79,7 @@ async def test_one_look_at_a_time_is_enough(hub: Hub, log: FakeLog, ana: Peer) -
     assert (sequences(ana), log.reads) == ([2], [("c", 1)])
 
 
-async def test_what_was_announced_and_is_not_in_the_log_is_not_waited_for(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_an_announced_event_missing_from_the_log_is_not_waited_for(hub: Hub, log: FakeLog, ana: Peer) -> None:
     *_, five = (log.commit("c") for _ in range(4))
     del log.events["c"][3:]
     hub.offer([five])
@@ -87,7 +87,7 @@ async def test_what_was_announced_and_is_not_in_the_log_is_not_waited_for(hub: H
     assert sequences(ana) == [2, 3]
 
 
-async def test_what_was_lost_is_read(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_events_of_lost_announcements_are_read_from_the_log(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     log.commit("c")
     hub.offer([log.commit("c")])
@@ -95,7 +95,7 @@ async def test_what_was_lost_is_read(hub: Hub, log: FakeLog, ana: Peer) -> None:
     assert sequences(ana) == [2, 3, 4]
 
 
-async def test_a_lost_last_event_is_found_by_the_sweep(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_lost_last_announcement_is_found_by_the_sweep(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     hub.offer_recent(log.recent())
     await until(lambda: sequences(ana) == [2])
@@ -105,14 +105,16 @@ async def test_a_lost_last_event_is_found_by_the_sweep(hub: Hub, log: FakeLog, a
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_any_loss_doubling_and_reordering_heals(seed: int, hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_lost_doubled_and_reordered_announcements_are_repaired(
+    seed: int, hub: Hub, log: FakeLog, ana: Peer
+) -> None:
     chance = random.Random(seed)
-    wake_ups = [log.commit("c", rendered=chance.random() > 0.2) for _ in range(40)]
-    wake_ups = [wake_up for wake_up in wake_ups if chance.random() > 0.3]
-    wake_ups += chance.sample(wake_ups, len(wake_ups) // 4)
-    wake_ups.sort(key=lambda wake_up: wake_up.sequence + chance.uniform(0, 6))
-    for wake_up in wake_ups:
-        hub.offer([wake_up])
+    announcements = [log.commit("c", rendered=chance.random() > 0.2) for _ in range(40)]
+    announcements = [announcement for announcement in announcements if chance.random() > 0.3]
+    announcements += chance.sample(announcements, len(announcements) // 4)
+    announcements.sort(key=lambda announcement: announcement.sequence + chance.uniform(0, 6))
+    for announcement in announcements:
+        hub.offer([announcement])
         if chance.random() < 0.3:
             await asyncio.sleep(0.001)
     await settled(hub)
@@ -128,12 +130,10 @@ async def test_each_viewer_gets_their_own_rendering(hub: Hub, log: FakeLog, ana:
     await until(lambda: len(ana.frames) + len(ben.frames) == 2)
     assert [ana.frames[0]["for"], ben.frames[0]["for"]] == ["ana", "ben"]
     await settled(hub)
-    assert log.reads == [("c", 1)], "one look tells that nothing else is missing"
+    assert log.reads == [("c", 1)], "one read shows that nothing else is missing"
 
 
-async def test_what_is_about_the_time_before_somebody_came_is_hidden_from_them(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_an_event_about_the_time_before_joining_is_hidden(hub: Hub, log: FakeLog, ana: Peer) -> None:
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)
     hub.offer([log.commit("c", joins=["cleo"])])
@@ -145,7 +145,7 @@ async def test_what_is_about_the_time_before_somebody_came_is_hidden_from_them(
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), ZeroDivisionError("a bug")])
-async def test_a_database_that_fails_loses_nothing(error: Exception, hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_events_are_delivered_after_a_failed_read(error: Exception, hub: Hub, log: FakeLog, ana: Peer) -> None:
     def fail() -> None:
         raise error
 
@@ -159,21 +159,19 @@ async def test_a_database_that_fails_loses_nothing(error: Exception, hub: Hub, l
     await until(lambda: sequences(ana) == [2, 3])
 
 
-async def test_what_arrives_during_the_last_look_at_the_log_is_not_forgotten(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_an_event_announced_during_the_last_read_is_delivered(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     log.commit("c")
     gate = Gate(log, at=2)
     hub.offer([log.commit("c")])
-    await reached(gate)  # the second look has found nothing more, and has not said so yet
+    await reached(gate)  # the second read has found nothing more, but has not returned yet
     hub.offer([log.commit("c", rendered=False)])
     gate.let_through()
     await settled(hub)
     assert sequences(ana) == [2, 3, 4, 5]
 
 
-async def test_what_arrives_early_during_a_look_that_found_one_event_is_not_forgotten(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_an_early_event_announced_during_a_read_is_delivered(hub: Hub, log: FakeLog, ana: Peer) -> None:
     gate = Gate(log)
     hub.offer([log.commit("c", rendered=False)])
     await reached(gate)
@@ -184,7 +182,7 @@ async def test_what_arrives_early_during_a_look_that_found_one_event_is_not_forg
     assert sequences(ana) == [2, 3, 4]
 
 
-async def test_what_is_still_missing_when_the_first_gap_has_closed_is_read(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_second_gap_is_read_after_the_first_has_closed(hub: Hub, log: FakeLog, ana: Peer) -> None:
     two, three, four, _, six = (log.commit("c") for _ in range(5))
     hub.offer([four, six, two, three])
     assert sequences(ana) == [2, 3, 4]
@@ -192,13 +190,11 @@ async def test_what_is_still_missing_when_the_first_gap_has_closed_is_read(hub: 
     assert sequences(ana) == [2, 3, 4, 5, 6]
 
 
-async def test_what_arrives_during_a_look_at_the_log_and_is_found_by_it_comes_once(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_an_event_both_announced_and_read_is_delivered_once(hub: Hub, log: FakeLog, ana: Peer) -> None:
     two, _, four = (log.commit("c") for _ in range(3))
     gate = Gate(log)
     hub.offer([four])
-    await reached(gate)  # the look has found all three
+    await reached(gate)  # the read has found all three
     hub.offer([two])
     assert sequences(ana) == [2]
     gate.let_through()
@@ -206,40 +202,38 @@ async def test_what_arrives_during_a_look_at_the_log_and_is_found_by_it_comes_on
     assert sequences(ana) == [2, 3, 4]
 
 
-async def test_what_was_rendered_for_some_members_reaches_these(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_an_event_rendered_for_some_members_reaches_only_them(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
-    wake_up = log.commit("c", rendered=False)
-    del log.events["c"][-1].texts["ben"]  # he left a moment ago, which the log will say next
-    hub.offer([wake_up])
+    announcement = log.commit("c", rendered=False)
+    del log.events["c"][-1].texts["ben"]  # Ben has left, which the next event of the log will say
+    hub.offer([announcement])
     await settled(hub)
     assert (sequences(ana), sequences(ben)) == ([2], [])
     hub.offer([log.commit("c")])
     assert sequences(ana) == [2, 3]
 
 
-async def test_who_has_a_frame_of_their_own_gets_that_and_the_others_the_shared_one(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_a_viewers_own_frame_is_preferred_to_the_shared_one(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
-    wake_up = log.commit("c", rendered=False)
+    announcement = log.commit("c", rendered=False)
     event = log.events["c"][-1]
     event.text, event.texts = '{"n":"hidden"}', {"ana": '{"n":"own"}'}
-    hub.offer([wake_up])
+    hub.offer([announcement])
     await settled(hub)
     assert (ana.texts, ben.texts) == (['{"n":"own"}'], ['{"n":"hidden"}'])
 
 
-# --- Notices and ends ---------------------------------------------------------------------
+# --- Ephemeral events and ended sessions ---------------------------------------------------
 
 
-async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_an_ephemeral_event_reaches_its_recipients_once(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben, stranger = Peer("ben"), Peer("stranger")
     tablet = Peer("ana", "tablet")
     for peer in (ben, stranger, tablet):
         await hub.attach(peer.socket)
-    notices: list[tuple[Notice, list[Peer]]] = [
+    ephemeral_events: list[tuple[Notice, list[Peer]]] = [
         (Notice('{"n":1}', conversation_id="c"), [ana, tablet, ben]),
         (Notice('{"n":2}', user_ids=["stranger", "nobody"]), [stranger]),
         (Notice('{"n":3}', conversation_id="c", user_ids=["ben", "stranger"]), [ben]),
@@ -248,7 +242,7 @@ async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana:
         (Notice('{"n":6}', conversation_id="c", row_key=RowKey("receipt:7")), [ana, tablet, ben]),
         (Notice('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
     ]
-    for number, (notice, expected) in enumerate(notices, start=1):
+    for number, (notice, expected) in enumerate(ephemeral_events, start=1):
         hub.offer([notice])
         if notice.row_key is not None:
             assert hub.has_seen(notice.row_key)
@@ -257,7 +251,7 @@ async def test_a_notice_reaches_those_it_names_once(hub: Hub, log: FakeLog, ana:
             assert peer.texts.count(f'{{"n":{number}}}') == (peer in expected)
 
 
-async def test_of_the_rows_that_were_told_the_oldest_are_forgotten_first(
+async def test_the_oldest_seen_rows_are_forgotten_first(
     hub: Hub, log: FakeLog, ana: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "SEEN_ROWS", 2)
@@ -267,7 +261,7 @@ async def test_of_the_rows_that_were_told_the_oldest_are_forgotten_first(
     assert [hub.has_seen(RowKey(f"receipt:{row}")) for row in (1, 2, 3)] == [False, True, True]
 
 
-async def test_an_end_closes_the_sockets_it_means(hub: Hub, log: FakeLog) -> None:
+async def test_an_ended_session_closes_only_its_sockets(hub: Hub, log: FakeLog) -> None:
     phone, tablet, ben = Peer("ana", "phone"), Peer("ana", "tablet"), Peer("ben")
     for peer in (phone, tablet, ben):
         await hub.attach(peer.socket)

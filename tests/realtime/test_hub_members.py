@@ -1,4 +1,4 @@
-"""The hub: who comes, goes, is added and removed, also while signing in."""
+"""The hub: users who join, leave, are added and are removed, also while they sign in."""
 
 import asyncio
 import zlib
@@ -14,7 +14,7 @@ from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
 
 
-async def test_who_joins_gets_their_joining_and_what_follows(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_new_participant_gets_the_join_and_later_events(hub: Hub, log: FakeLog, ana: Peer) -> None:
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)
     hub.offer([log.commit("c"), log.commit("c", joins=["cleo"]), log.commit("c")])
@@ -22,7 +22,7 @@ async def test_who_joins_gets_their_joining_and_what_follows(hub: Hub, log: Fake
     assert sequences(ana) == [2, 3, 4]
 
 
-async def test_who_joins_is_a_member_while_their_frame_is_being_rendered(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_ephemeral_events_reach_a_new_participant_before_the_join(hub: Hub, log: FakeLog, ana: Peer) -> None:
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)
     hub.offer([log.commit("c", joins=["cleo"], rendered=False)])
@@ -32,24 +32,22 @@ async def test_who_joins_is_a_member_while_their_frame_is_being_rendered(hub: Hu
     assert [frame["sequence"] for frame in cleo.frames[1:]] == [2]
 
 
-async def test_a_new_conversation_reaches_those_who_are_here(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_new_conversation_reaches_its_connected_participants(hub: Hub, log: FakeLog, ana: Peer) -> None:
     hub.offer([log.commit("new", joins=["ana", "dan"], rendered=False)])
     await until(lambda: len(ana.frames) == 1)
     assert ana.frames[0] == {"conversation": "new", "sequence": 1, "for": "ana"}
     hub.offer([log.commit("other", joins=["dan"])])
-    assert "other" not in hub.topics, "nobody of it is here"
+    assert "other" not in hub.topics, "none of its participants is connected"
 
 
-async def test_a_new_conversation_whose_wake_up_was_lost_is_found_by_the_sweep(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_an_unannounced_new_conversation_is_found_by_the_sweep(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("new", joins=["ana"])
     log.commit("new")
     hub.offer_recent(log.recent())
     await until(lambda: sequences(ana) == [1, 2])
 
 
-async def test_who_is_removed_gets_the_removal_and_nothing_after(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_removed_participant_gets_nothing_after_the_removal(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben, second_device = Peer("ben"), Peer("ben", "tablet")
     for peer in (ben, second_device):
         await hub.attach(peer.socket)
@@ -60,9 +58,7 @@ async def test_who_is_removed_gets_the_removal_and_nothing_after(hub: Hub, log: 
     assert ben.socket.topics == {}
 
 
-async def test_a_removal_whose_wake_up_was_lost_still_comes_before_what_follows(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_an_unannounced_removal_is_delivered_before_later_events(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
     log.commit("c", leaves=["ben"])
@@ -71,12 +67,12 @@ async def test_a_removal_whose_wake_up_was_lost_still_comes_before_what_follows(
     assert sequences(ben) == [2]
 
 
-@pytest.mark.parametrize("somebody_else_is_here", [True, False])
-async def test_who_is_removed_while_signing_in_is_not_let_in(
-    somebody_else_is_here: bool, hub: Hub, log: FakeLog
+@pytest.mark.parametrize("another_is_connected", [True, False])
+async def test_a_participant_removed_while_signing_in_is_not_admitted(
+    another_is_connected: bool, hub: Hub, log: FakeLog
 ) -> None:
-    """The database said "member" a moment before the removal; by then the removal was passed on here already."""
-    if somebody_else_is_here:
+    """The database answered "member" just before the removal, which the hub has delivered by now."""
+    if another_is_connected:
         await hub.attach(Peer("ana").socket)
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
@@ -92,16 +88,16 @@ async def test_who_is_removed_while_signing_in_is_not_let_in(
 
 
 @pytest.mark.parametrize(
-    "somebody_else_is_here",
+    "another_is_connected",
     [
-        pytest.param(True, id="others are here"),
-        pytest.param(False, id="first of the conversation"),
+        pytest.param(True, id="another participant is connected"),
+        pytest.param(False, id="no other participant is connected"),
     ],
 )
-async def test_notices_do_not_reach_who_was_removed_while_signing_in(
-    somebody_else_is_here: bool, hub: Hub, log: FakeLog
+async def test_a_participant_removed_while_signing_in_gets_no_ephemeral_events(
+    another_is_connected: bool, hub: Hub, log: FakeLog
 ) -> None:
-    if somebody_else_is_here:
+    if another_is_connected:
         await hub.attach(Peer("ana").socket)
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
@@ -113,9 +109,7 @@ async def test_notices_do_not_reach_who_was_removed_while_signing_in(
     assert ben.frames == []
 
 
-async def test_who_is_removed_while_signing_in_is_not_let_in_though_the_removal_was_only_read(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_a_removal_read_from_the_log_while_signing_in_counts(hub: Hub, log: FakeLog, ana: Peer) -> None:
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
@@ -128,7 +122,7 @@ async def test_who_is_removed_while_signing_in_is_not_let_in_though_the_removal_
     assert (sequences(ben), ben.socket.topics) == ([], {})
 
 
-async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -> None:
+async def test_a_participant_added_while_signing_in_is_admitted(hub: Hub, log: FakeLog) -> None:
     cleo, gate = Peer("cleo"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(cleo.socket))
     await reached(gate)
@@ -139,7 +133,7 @@ async def test_who_is_added_while_signing_in_is_let_in(hub: Hub, log: FakeLog) -
     assert sequences(cleo) == [2, 3]
 
 
-async def test_a_joining_that_was_undone_before_it_was_read_lets_nobody_in(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_join_undone_before_it_was_read_admits_nobody(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("d", joins=["ben"])
     hub.offer_recent(Recent(log.epoch, heads={"d": 1}, joins={"d": {"ana": 1}}))
     await settled(hub)
@@ -147,7 +141,7 @@ async def test_a_joining_that_was_undone_before_it_was_read_lets_nobody_in(hub: 
     assert ana.frames == []
 
 
-async def test_who_is_shown_out_while_signing_in_is_not_attached(hub: Hub, log: FakeLog) -> None:
+async def test_a_socket_closed_while_signing_in_is_not_attached(hub: Hub, log: FakeLog) -> None:
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
@@ -158,9 +152,7 @@ async def test_who_is_shown_out_while_signing_in_is_not_attached(hub: Hub, log: 
     assert hub.newcomers == []
 
 
-async def test_a_conversation_that_everybody_left_while_it_waited_for_an_event_is_not_read(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_a_topic_without_sockets_stops_waiting_and_reads_nothing(hub: Hub, log: FakeLog, ana: Peer) -> None:
     log.commit("c")
     hub.offer([log.commit("c")])
     filling = hub.topics["c"].filling
@@ -170,7 +162,7 @@ async def test_a_conversation_that_everybody_left_while_it_waited_for_an_event_i
     assert (log.reads, hub.topics) == ([], {})
 
 
-async def test_who_has_gone_leaves_nothing_behind(hub: Hub, log: FakeLog, ana: Peer) -> None:
+async def test_a_detached_socket_leaves_nothing_behind(hub: Hub, log: FakeLog, ana: Peer) -> None:
     assert list(hub.topics) == ["c"]
     hub.detach(ana.socket)
     hub.detach(ana.socket)
@@ -188,9 +180,7 @@ async def test_the_heads_change_with_every_event(hub: Hub, log: FakeLog, ana: Pe
     assert after.checksum == zlib.crc32(b"c:2")
 
 
-async def test_who_comes_to_a_hub_that_lags_behind_hears_nothing_of_the_time_before(
-    hub: Hub, log: FakeLog, ana: Peer
-) -> None:
+async def test_a_lagging_hub_delivers_no_events_from_before_joining(hub: Hub, log: FakeLog, ana: Peer) -> None:
     before, joined, after = log.commit("c"), log.commit("c", joins=["cleo"]), log.commit("c")
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)

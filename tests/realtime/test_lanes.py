@@ -1,4 +1,4 @@
-"""Lanes: order per key, batches while busy, and one failure that stays with its own."""
+"""Lanes: order per key, batches while busy, and failures that stay with their own item."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ Item = tuple[str, int]
 
 
 class Writer:
-    """The batch function of a test: writes down what it got, waits while it is held, fails as it is told."""
+    """The batch function of a test: records its batches, blocks after `hold`, and raises `error` if set."""
 
     def __init__(self) -> None:
         self.batches: list[list[Item]] = []
@@ -45,14 +45,14 @@ def writer() -> Writer:
     return Writer()
 
 
-async def test_an_idle_lane_writes_a_single_item_at_once(writer: Writer) -> None:
+async def test_an_idle_lane_writes_one_item_at_once(writer: Writer) -> None:
     lanes = Lanes(writer, count=2)
     assert await lanes.run("a", ("a", 1)) == 10
     assert writer.batches == [[("a", 1)]]
     assert lanes.idle
 
 
-async def test_what_comes_while_it_writes_is_one_batch_in_order(writer: Writer) -> None:
+async def test_items_submitted_during_a_write_form_one_ordered_batch(writer: Writer) -> None:
     lanes, answers = Lanes(writer, count=1), list[Any]()
     writer.hold()
     lanes.submit("a", ("a", 0), answers.append)
@@ -66,7 +66,7 @@ async def test_what_comes_while_it_writes_is_one_batch_in_order(writer: Writer) 
     assert answers == [0, 10, 20, 30, 40, 50]
 
 
-async def test_a_batch_has_a_largest_size(writer: Writer) -> None:
+async def test_a_batch_is_limited_in_size(writer: Writer) -> None:
     lanes, answers = Lanes(writer, count=1, most=4), list[Any]()
     writer.hold()
     for number in range(10):
@@ -88,7 +88,7 @@ async def test_items_of_one_key_never_overtake_each_other(writer: Writer) -> Non
     assert all(numbers == sorted(numbers) for numbers in answers.values())
 
 
-async def test_a_busy_lane_does_not_hold_up_another(writer: Writer) -> None:
+async def test_a_busy_lane_does_not_block_another(writer: Writer) -> None:
     lanes = Lanes(writer, count=2)
     keys = [0, 1]
     writer.hold()
@@ -100,7 +100,7 @@ async def test_a_busy_lane_does_not_hold_up_another(writer: Writer) -> None:
     assert [await first, await second] == [10, 20]
 
 
-async def test_a_refusal_is_its_own_item_s(writer: Writer) -> None:
+async def test_a_refusal_concerns_only_its_own_item(writer: Writer) -> None:
     lanes = Lanes(writer, count=1)
     writer.hold()
     tasks = [asyncio.create_task(lanes.run("a", ("a", number))) for number in (1, -1, 2)]
@@ -114,7 +114,7 @@ async def test_a_refusal_is_its_own_item_s(writer: Writer) -> None:
 @pytest.mark.parametrize(
     "error", [OperationalError("away"), InterfaceError("closed"), InternalError("ended"), ValueError("a bug")]
 )
-async def test_a_batch_that_fails_answers_try_again_and_the_lane_goes_on(
+async def test_a_failed_batch_is_answered_try_again_and_the_lane_continues(
     error: Exception, writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     lanes = Lanes(writer, count=1)
@@ -127,7 +127,7 @@ async def test_a_batch_that_fails_answers_try_again_and_the_lane_goes_on(
     assert await lanes.run("a", ("a", 2)) == 20
 
 
-async def test_an_answer_that_fails_does_not_keep_the_others_from_theirs(
+async def test_a_failing_callback_does_not_stop_the_other_answers(
     writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     lanes, answers = Lanes(writer, count=1), list[Any]()
@@ -144,7 +144,7 @@ async def test_an_answer_that_fails_does_not_keep_the_others_from_theirs(
     assert await lanes.run("a", ("a", 3)) == 30
 
 
-def test_a_write_that_outlives_its_event_loop_ends_quietly(writer: Writer) -> None:
+def test_a_write_after_the_end_of_its_event_loop_raises_nothing(writer: Writer) -> None:
     [lane] = Lanes(writer, count=1)._lanes
     loop = asyncio.new_event_loop()
     loop.close()
@@ -152,7 +152,7 @@ def test_a_write_that_outlives_its_event_loop_ends_quietly(writer: Writer) -> No
     assert writer.batches == [[("a", 1)]]
 
 
-async def test_who_stops_waiting_does_not_stop_the_write(writer: Writer) -> None:
+async def test_cancelling_the_wait_does_not_stop_the_write(writer: Writer) -> None:
     lanes = Lanes(writer, count=1)
     writer.hold()
     waiting = asyncio.create_task(lanes.run("a", ("a", 1)))
@@ -163,7 +163,7 @@ async def test_who_stops_waiting_does_not_stop_the_write(writer: Writer) -> None
     assert await lanes.run("a", ("a", 2)) == 20
 
 
-async def test_a_failure_keeps_nothing_of_who_waited_for_it(writer: Writer) -> None:
+async def test_a_failure_keeps_no_reference_to_its_caller(writer: Writer) -> None:
     lanes = Lanes(writer, count=1)
 
     class Waiting: ...

@@ -1,4 +1,4 @@
-"""Where a sweep begins to look."""
+"""The look-back window of a sweep: the id from which each look starts."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize(("newest", "floor"), [(1000, 800), (150, 0), (0, 0)])
-def test_the_first_look_reaches_back_so_many_ids(newest: int, floor: int) -> None:
+def test_the_first_look_reaches_back_the_given_number_of_ids(newest: int, floor: int) -> None:
     assert LookBack(first=200).floor(newest) == floor
 
 
-def test_each_look_begins_where_one_stood_before_the_longest_transaction_began(clock: list[float]) -> None:
+def test_each_look_overlaps_by_the_longest_transaction(clock: list[float]) -> None:
     looks = LookBack(first=0)
     assert looks.floor(10) == 10
     for clock[0], newest, floor in (
@@ -32,7 +32,7 @@ def test_each_look_begins_where_one_stood_before_the_longest_transaction_began(c
         assert looks.floor(newest) == floor
 
 
-def test_after_a_long_silence_it_begins_at_the_last_look(clock: list[float]) -> None:
+def test_after_a_long_pause_a_look_starts_at_the_last_one(clock: list[float]) -> None:
     looks = LookBack(first=5)
     assert looks.floor(10) == 5
     clock[0] += 3600

@@ -1,4 +1,4 @@
-"""A session that is revoked while its socket signs in: no announcement finds the socket, a look does."""
+"""A session revoked while its socket signs in: no announcement finds the socket, so the sweep checks new sockets."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -14,7 +14,7 @@ from tests.realtime.peers import Peer
 
 
 class Revocations:
-    """Who recognises credentials, for whom these sessions have ended; notes what it is asked."""
+    """An authenticator for which the given sessions have ended; it records the questions it is asked."""
 
     def __init__(self, *ended: str) -> None:
         self.ended_sessions = set(ended)
@@ -34,14 +34,14 @@ class Revocations:
 
 
 @pytest.fixture
-def revocations(nobody_stays: None) -> Iterator[Revocations]:
-    before, mine = registry._authenticator[:], Revocations("session of ana")
-    registry.register_authenticator(mine)
-    yield mine
+def revocations(empty_hub_afterwards: None) -> Iterator[Revocations]:
+    before, own = registry._authenticator[:], Revocations("session of ana")
+    registry.register_authenticator(own)
+    yield own
     registry._authenticator[:] = before
 
 
-async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:
+async def test_a_revoked_session_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:
     ana, ben = Peer("ana"), Peer("ben")
     await hub.attach(ana.socket)
     await hub.attach(ben.socket)
@@ -50,7 +50,7 @@ async def test_it_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocati
     assert not ben.socket.closing
 
 
-async def test_nobody_is_a_newcomer_twice(log: FakeLog, revocations: Revocations) -> None:
+async def test_each_new_socket_is_checked_once(log: FakeLog, revocations: Revocations) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
     for _ in range(3):
@@ -58,7 +58,7 @@ async def test_nobody_is_a_newcomer_twice(log: FakeLog, revocations: Revocations
     assert revocations.asked == [{"session of ben"}]
 
 
-async def test_a_database_that_is_away_lets_nobody_slip_through(log: FakeLog, revocations: Revocations) -> None:
+async def test_a_check_that_failed_is_repeated(log: FakeLog, revocations: Revocations) -> None:
     ana = Peer("ana")
     await hub.attach(ana.socket)
     revocations.away = True
@@ -69,11 +69,11 @@ async def test_a_database_that_is_away_lets_nobody_slip_through(log: FakeLog, re
     assert await ana.closed() == sockets.REVOKED
 
 
-def test_the_next_tick_is_soon_enough() -> None:
+def test_ticks_are_at_most_half_a_second_apart() -> None:
     assert sweep.TICK_SECONDS <= 0.5
 
 
-async def test_all_are_looked_at_in_turns_and_nobody_twice(log: FakeLog, revocations: Revocations) -> None:
+async def test_each_session_is_checked_once_per_round(log: FakeLog, revocations: Revocations) -> None:
     peers = [Peer(name) for name in ("ana", "ben", "cleo", "dan", "eve")]
     for number, peer in enumerate(peers):
         peer.socket.connection_id = f"{sweep.DIGITS[number * 3]}{number}"

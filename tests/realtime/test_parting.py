@@ -1,4 +1,4 @@
-"""A connection ends within a bound, whatever the client reads or answers."""
+"""A connection ends within a time limit, whatever the client reads or answers."""
 
 import asyncio
 from typing import Any
@@ -11,8 +11,8 @@ from realtime.socket.consumer import Consumer
 SHORT = 0.05
 
 
-class Line:
-    """A server's side of a connection whose client reads the answer to its upgrade, and nothing more."""
+class ServerSide:
+    """The server's side of a connection whose client reads the answer to its upgrade, and nothing more."""
 
     def __init__(self, *received: dict[str, Any]) -> None:
         self.transport = self
@@ -24,7 +24,7 @@ class Line:
         if self._received:
             return self._received.pop(0)
         await asyncio.Event().wait()
-        raise AssertionError("for ever")
+        raise AssertionError("an endless wait returned")
 
     async def send(self, message: dict[str, Any]) -> None:
         if self.accepted:
@@ -36,25 +36,25 @@ class Line:
 
 
 @pytest.fixture(autouse=True)
-def short_partings(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_close_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("connection", "consumer"):
         monkeypatch.setattr(f"realtime.socket.{module}.CLOSE_SECONDS", SHORT)
 
 
-async def serve(line: Line) -> None:
+async def serve(side: ServerSide) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
     async with asyncio.timeout(5):
-        await Consumer(Connection(scope, line.receive, line.send)).serve()
+        await Consumer(Connection(scope, side.receive, side.send)).serve()
 
 
-async def test_who_is_shown_out_and_does_not_read_why_is_not_waited_for() -> None:
-    line = Line({"type": "websocket.receive", "text": "no auth"})
-    await serve(line)
-    assert not line.aborted.is_set(), "what was said may still be read"
+async def test_a_refused_client_that_does_not_read_is_not_waited_for() -> None:
+    side = ServerSide({"type": "websocket.receive", "text": "no auth"})
+    await serve(side)
+    assert not side.aborted.is_set(), "the client may still read what was sent"
 
 
-async def test_a_line_that_is_not_let_go_is_cut() -> None:
-    line = Line({"type": "websocket.disconnect", "code": 1000})
-    await serve(line)
+async def test_a_connection_that_does_not_end_is_aborted() -> None:
+    side = ServerSide({"type": "websocket.disconnect", "code": 1000})
+    await serve(side)
     async with asyncio.timeout(5):
-        await line.aborted.wait()
+        await side.aborted.wait()

@@ -1,4 +1,4 @@
-"""The pipeline to PostgreSQL where the network is bad, the database away, or the process short of descriptors."""
+"""The pipeline to PostgreSQL with a bad network, an unreachable database, or no free file descriptor."""
 
 import asyncio
 import errno
@@ -13,13 +13,13 @@ from django.db import connection
 from realtime.writes import pipeline as pipeline_module
 from realtime.writes.pipeline import Pipeline
 from tests.harness.proxy import Direction, Filter, Proxy
-from tests.realtime.numbers import AT_ONCE, Database, noting, opened, writes_on
+from tests.realtime.numbers import AT_ONCE, Database, inserting, opened, writes_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class DeafAfterAnError(Filter):
-    """Lets nothing through to PostgreSQL any more once it has refused a statement."""
+    """Passes nothing more to PostgreSQL after it has refused a statement."""
 
     def passes(self, data: bytes, direction: Direction) -> bytes:
         if direction == "down" and b"division by zero" in data:
@@ -28,7 +28,7 @@ class DeafAfterAnError(Filter):
 
 
 class CutAtTheFirstStatement(Filter):
-    """Cuts the first connection when it is about to be set up."""
+    """Cuts the first connection at the first statement of its set-up."""
 
     def passes(self, data: bytes, direction: Direction) -> bytes:
         if direction == "up" and b"TIME ZONE" in data and self.link.proxy.accepted == 1:
@@ -38,8 +38,8 @@ class CutAtTheFirstStatement(Filter):
 
 
 @pytest.fixture
-def connects_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Proxy], Pipeline]]:
-    """Makes a pipeline that connects by a proxy."""
+def connects_through(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Proxy], Pipeline]]:
+    """Make a pipeline that connects through a proxy."""
     made: list[Pipeline] = []
 
     def make(proxy: Proxy) -> Pipeline:
@@ -55,8 +55,8 @@ def postgresql() -> int:
     return int(connection.settings_dict["PORT"])
 
 
-async def test_a_database_that_is_away_is_asked_again_until_it_is_there(
-    connects_by: Callable[[Proxy], Pipeline],
+async def test_an_unreachable_database_is_retried_until_it_answers(
+    connects_through: Callable[[Proxy], Pipeline],
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -64,7 +64,7 @@ async def test_a_database_that_is_away_is_asked_again_until_it_is_there(
     monkeypatch.setattr(pipeline_module, "RECONNECT_SECONDS", 0.05)
     async with Proxy(postgresql()) as proxy:
         proxy.refuse()
-        pipeline = connects_by(proxy)
+        pipeline = connects_through(proxy)
         async with asyncio.timeout(10):
             while proxy.accepted < 3:
                 assert not pipeline.ready
@@ -78,35 +78,35 @@ async def test_a_database_that_is_away_is_asked_again_until_it_is_there(
         pipeline.close()
 
 
-async def test_a_connection_that_breaks_while_it_is_set_up_is_opened_again(
-    connects_by: Callable[[Proxy], Pipeline], database: Database, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_that_breaks_during_set_up_is_reopened(
+    connects_through: Callable[[Proxy], Pipeline], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline_module, "RECONNECT_SECONDS", 0.05)
     async with Proxy(postgresql(), filters=CutAtTheFirstStatement) as proxy:
-        pipeline = connects_by(proxy)
+        pipeline = connects_through(proxy)
         await writes_on(pipeline, database)
         assert (proxy.accepted, proxy.open_connections) == (2, 1)
         pipeline.close()
 
 
-async def test_a_connection_on_which_not_even_a_rollback_ends_is_given_up(
-    connects_by: Callable[[Proxy], Pipeline], database: Database, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_whose_rollback_hangs_is_given_up(
+    connects_through: Callable[[Proxy], Pipeline], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Proxy(postgresql(), filters=DeafAfterAnError) as proxy:
-        pipeline = connects_by(proxy)
+        pipeline = connects_through(proxy)
         await opened(pipeline)
         monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 0.3)
         with pytest.raises(psycopg.errors.DivisionByZero):
-            await pipeline.write(noting("SELECT 1/0"), [1])
+            await pipeline.write(inserting("SELECT 1/0"), [1])
         assert pipeline._libpq is None
         proxy.heal()
         monkeypatch.setattr(pipeline_module, "WRITE_SECONDS", 5.0)
         await writes_on(pipeline, database)
         pipeline.close()
-    assert database.noted == [99]
+    assert database.inserted == [99]
 
 
-async def test_a_process_without_a_file_descriptor_left_tries_again(
+async def test_a_connection_without_a_free_file_descriptor_is_retried(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline_module, "RECONNECT_SECONDS", 0.05)
@@ -125,34 +125,34 @@ async def test_a_process_without_a_file_descriptor_left_tries_again(
     pipeline.close()
 
 
-async def test_a_large_batch_goes_out_as_the_network_takes_it(
-    connects_by: Callable[[Proxy], Pipeline], database: Database
+async def test_a_large_batch_is_sent_through_a_stalled_network(
+    connects_through: Callable[[Proxy], Pipeline], database: Database
 ) -> None:
     async with Proxy(postgresql()) as proxy:
-        pipeline = connects_by(proxy)
+        pipeline = connects_through(proxy)
         await opened(pipeline)
         proxy.silence("up")
         asyncio.get_running_loop().call_later(0.2, proxy.heal)
-        decision = await pipeline.write(noting(f"SELECT length('{'x' * 30_000_000}')"), [1])
+        decision = await pipeline.write(inserting(f"SELECT length('{'x' * 30_000_000}')"), [1])
         assert decision.answers == [[(30_000_000,)]]
         await writes_on(pipeline, database)
         pipeline.close()
 
 
-async def test_a_connection_that_breaks_while_a_large_batch_goes_out_fails_the_batch(
-    connects_by: Callable[[Proxy], Pipeline], database: Database, caplog: pytest.LogCaptureFixture
+async def test_a_connection_lost_while_sending_fails_the_batch(
+    connects_through: Callable[[Proxy], Pipeline], database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = asyncio.get_running_loop()
     async with Proxy(postgresql()) as proxy:
-        pipeline = connects_by(proxy)
+        pipeline = connects_through(proxy)
         await opened(pipeline)
         proxy.silence("up")
         loop.call_later(0.2, proxy.cut)
         with pytest.raises(psycopg.OperationalError):
             async with asyncio.timeout(AT_ONCE):
-                await pipeline.write(noting(f"SELECT '{'x' * 30_000_000}'"), [1])
+                await pipeline.write(inserting(f"SELECT '{'x' * 30_000_000}'"), [1])
         proxy.heal()
-        assert database.noted == []
+        assert database.inserted == []
         await writes_on(pipeline, database)
         pipeline.close()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -19,7 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_full_bucket_gives_its_burst_then_says_how_long_to_wait(clock: Clock) -> None:
+def test_after_its_burst_a_bucket_returns_the_wait(clock: Clock) -> None:
     bucket = Bucket(rate=2, burst=3)
     assert [bucket.take() for _ in range(3)] == [0, 0, 0]
     assert bucket.take() == pytest.approx(0.5)
@@ -28,22 +28,22 @@ def test_a_full_bucket_gives_its_burst_then_says_how_long_to_wait(clock: Clock) 
     assert bucket.take() > 0
 
 
-def test_it_never_holds_more_than_its_burst(clock: Clock) -> None:
+def test_a_bucket_never_holds_more_than_its_burst(clock: Clock) -> None:
     bucket = Bucket(rate=100, burst=2)
     clock.now += 3_600
     assert [bool(bucket.take()) for _ in range(3)] == [False, False, True]
 
 
-def test_each_person_has_an_allowance_of_their_own(clock: Clock, limits: Any) -> None:
+def test_each_user_has_a_bucket_of_their_own(clock: Clock, limits: Any) -> None:
     limits(messages_per_second=1, messages_burst=2)
     assert [message_wait("rate-ana") for _ in range(2)] == [0, 0]
     assert message_wait("rate-ana") == pytest.approx(1)
     assert message_wait("rate-ben") == 0
 
 
-def test_to_ask_how_long_to_wait_takes_nothing(clock: Clock) -> None:
+def test_asking_for_the_wait_takes_nothing(clock: Clock) -> None:
     buckets = Buckets()
-    assert buckets.wait("ana") == 0, "who never took anything"
+    assert buckets.wait("ana") == 0, "an unknown key need not wait"
     buckets.take("ana", rate=1, burst=2)
     assert [buckets.wait("ana") for _ in range(3)] == [0, 0, 0]
     buckets.take("ana", rate=1, burst=2)
@@ -52,28 +52,28 @@ def test_to_ask_how_long_to_wait_takes_nothing(clock: Clock) -> None:
     assert buckets.wait("ana") == 0
 
 
-def test_what_is_charged_need_not_be_there(clock: Clock) -> None:
+def test_a_charge_may_exceed_the_content_of_the_bucket(clock: Clock) -> None:
     buckets = Buckets()
     buckets.charge("ana", 3)
-    assert buckets.wait("ana") == 0, "who never took anything has nothing to be charged"
+    assert buckets.wait("ana") == 0, "an unknown key has nothing to be charged"
     buckets.take("ana", rate=1, burst=4)
     buckets.charge("ana", 3)
     assert buckets.wait("ana") == pytest.approx(1)
     buckets.charge("ana", 2)
     assert buckets.wait("ana") == pytest.approx(3)
     buckets.charge("ana", 100)
-    assert buckets.wait("ana") == pytest.approx(5), "as if the bucket were empty twice"
+    assert buckets.wait("ana") == pytest.approx(5), "a debt is limited to one burst"
     clock.now += 3_600
     buckets.charge("ana", 3)
     buckets.charge("ana", 1)
-    assert buckets.wait("ana") == pytest.approx(1), "it had filled up before, and not further"
+    assert buckets.wait("ana") == pytest.approx(1), "the bucket had refilled to its burst and no further"
 
 
-def test_who_took_longest_ago_is_forgotten_first(clock: Clock) -> None:
+def test_the_least_recently_used_bucket_is_forgotten_first(clock: Clock) -> None:
     buckets = Buckets(most=2)
     for name in ("ana", "ben", "ana", "cleo"):
         buckets.take(name, rate=1, burst=2)
-    assert buckets.take("ana", rate=1, burst=2) > 0, "is still known"
+    assert buckets.take("ana", rate=1, burst=2) > 0, "the bucket of ana is still known"
     assert [buckets.take("ben", rate=1, burst=2) for _ in range(3)] == [0, 0, 1]
 
 
@@ -98,5 +98,5 @@ def test_who_took_longest_ago_is_forgotten_first(clock: Clock) -> None:
         ("http://testserver", None, False),
     ],
 )
-def test_a_cookie_is_for_pages_of_ours(origin: str | None, host: str | None, allowed: bool) -> None:
+def test_only_allowed_origins_may_use_a_cookie(origin: str | None, host: str | None, allowed: bool) -> None:
     assert origin_is_allowed(origin, host) is allowed

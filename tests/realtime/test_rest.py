@@ -1,4 +1,4 @@
-"""What an exception in a view becomes."""
+"""The answers to exceptions in views."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from realtime.wire.errors import DomainError
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-def test_every_exception_of_a_view_is_answered(
+def test_an_exception_in_a_view_gets_its_status_and_code(
     error: Exception, status: int, code: str, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def fails(_: str) -> None:
@@ -47,15 +47,17 @@ def test_every_exception_of_a_view_is_answered(
     assert ("WWW-Authenticate" in answer.headers) is (status == 401)
     assert ("Retry-After" in answer.headers) is ("retry_after" in body) is (status in (429, 503))
     errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
-    assert errors == ([error] if status == 500 else []), "only what nobody foresaw is logged as an error"
+    assert errors == ([error] if status == 500 else []), "only unexpected exceptions are logged as errors"
 
 
-def test_the_header_says_whole_seconds(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds, said in ((0.1, "1"), (7.4, "7"), (7.6, "8")):
+def test_retry_after_is_rounded_to_whole_seconds_of_at_least_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds, header in ((0.1, "1"), (7.4, "7"), (7.6, "8")):
 
         def fails(_: str, seconds: float = seconds) -> None:
             raise DomainError("rate_limited", "Later.", retry_after=seconds)
 
         monkeypatch.setattr(selectors, "session_of_token", fails)
         answer = client.get("/api/v1/users/me", headers={"Authorization": "Bearer x"})
-        assert (answer.headers["Retry-After"], answer.json()["retry_after"]) == (said, seconds)
+        assert (answer.headers["Retry-After"], answer.json()["retry_after"]) == (header, seconds)

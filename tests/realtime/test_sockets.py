@@ -1,4 +1,4 @@
-"""One socket: order, back-pressure, the bounded outbox, what is dropped first, and its end."""
+"""One socket: order, back-pressure, the bounded outbox, what is dropped first, and the close."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def numbered(count: int, *, first: int = 0) -> list[str]:
     return [str(number) for number in range(first, first + count)]
 
 
-async def test_a_peer_that_reads_gets_everything_at_once_without_a_task() -> None:
+async def test_a_reading_peer_gets_frames_at_once_without_a_task() -> None:
     peer, before = Peer(), len(asyncio.all_tasks())
     peer.deliver(*numbered(500))
     assert peer.texts == numbered(500)
@@ -35,7 +35,7 @@ async def test_a_peer_that_reads_gets_everything_at_once_without_a_task() -> Non
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_peer_that_pauses_gets_everything_in_order_afterwards() -> None:
+async def test_a_paused_peer_gets_all_frames_in_order_afterwards() -> None:
     peer = Peer()
     peer.deliver("a")
     peer.stops_reading()
@@ -51,8 +51,8 @@ async def test_a_peer_that_pauses_gets_everything_in_order_afterwards() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_order_holds_while_the_outbox_empties() -> None:
-    """What comes while the writer is between two frames queues behind it, never past it."""
+async def test_frames_keep_their_order_while_the_outbox_empties() -> None:
+    """A frame that arrives while the writer is between two frames queues behind it."""
     peer, expected = Peer(), []
     for round in range(30):
         if round % 3 == 0:
@@ -69,7 +69,7 @@ async def test_order_holds_while_the_outbox_empties() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_full_outbox_closes_the_socket_and_says_too_slow() -> None:
+async def test_a_full_outbox_closes_the_socket_as_too_slow() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver(*numbered(1 + 8))
@@ -78,11 +78,11 @@ async def test_a_full_outbox_closes_the_socket_and_says_too_slow() -> None:
     assert peer.socket.closing
     peer.reads_again()
     assert await peer.closed() == sockets.TOO_SLOW
-    assert peer.texts == numbered(9), "what had room still goes out, then the close"
+    assert peer.texts == numbered(9), "queued frames still go out before the close"
 
 
 @pytest.mark.usefixtures("small")
-async def test_bytes_fill_the_outbox_as_well() -> None:
+async def test_the_outbox_is_limited_in_bytes_as_well() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("x" * 100, "y" * 800)
@@ -94,7 +94,7 @@ async def test_bytes_fill_the_outbox_as_well() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_what_may_be_lost_is_lost_first() -> None:
+async def test_droppable_frames_are_dropped_first() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("0")
@@ -108,7 +108,7 @@ async def test_what_may_be_lost_is_lost_first() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_what_may_be_lost_goes_out_while_there_is_room() -> None:
+async def test_droppable_frames_are_sent_while_there_is_room() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("0", "1")
@@ -117,7 +117,7 @@ async def test_what_may_be_lost_goes_out_while_there_is_room() -> None:
     assert peer.texts == ["0", "1", "typing"]
 
 
-async def test_a_peer_that_never_reads_is_cut_off_after_a_second() -> None:
+async def test_a_peer_that_does_not_read_the_close_is_cut_off() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("a")
@@ -126,7 +126,7 @@ async def test_a_peer_that_never_reads_is_cut_off_after_a_second() -> None:
     assert peer.aborted
 
 
-async def test_it_closes_once_with_a_last_word_and_says_nothing_after() -> None:
+async def test_a_socket_closes_once_after_its_last_frame() -> None:
     peer = Peer()
     peer.socket.close(sockets.RESTART, Reconnect(retry_after=1))
     peer.socket.close(sockets.REVOKED)
@@ -135,7 +135,7 @@ async def test_it_closes_once_with_a_last_word_and_says_nothing_after() -> None:
     assert [frame["type"] for frame in peer.frames] == ["reconnect"]
 
 
-async def test_a_peer_that_is_gone_is_not_written_to_again() -> None:
+async def test_a_broken_peer_is_not_written_to_again() -> None:
     peer = Peer()
     peer.broken = True
     peer.deliver("a", "b")
@@ -149,7 +149,7 @@ async def test_a_peer_that_is_gone_is_not_written_to_again() -> None:
     assert waiting.sent == []
 
 
-async def test_what_is_forgotten_leaves_no_task_behind() -> None:
+async def test_a_forgotten_socket_leaves_no_task() -> None:
     peer, before = Peer(), len(asyncio.all_tasks())
     peer.stops_reading()
     peer.deliver("a", "b")
@@ -163,7 +163,7 @@ async def test_what_is_forgotten_leaves_no_task_behind() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 300_000])
-def test_a_ready_frame_is_what_any_client_reads(size: int) -> None:
+def test_a_ready_frame_is_valid_on_the_wire(size: int) -> None:
     data = ("ä" * (size // 2) + "x" * (size % 2)).encode()
     client = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN, max_size=None)
     wire = WireFrame(data).wire
@@ -174,7 +174,7 @@ def test_a_ready_frame_is_what_any_client_reads(size: int) -> None:
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, data)
 
 
-async def test_ready_frames_keep_their_order_with_those_that_had_to_wait() -> None:
+async def test_ready_and_queued_frames_keep_their_order() -> None:
     peer = Peer(takes_frames=True)
     peer.deliver("0", "1")
     peer.stops_reading()
@@ -192,7 +192,7 @@ def event(peer: Peer, conversation_id: str, sequence: int) -> None:
     peer.socket.deliver_event(conversation_id, sequence, WireFrame(f"{conversation_id}{sequence}".encode()))
 
 
-async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_out() -> None:
+async def test_live_events_are_buffered_until_the_catch_up_ends() -> None:
     peer = Peer()
     peer.socket.hold()
     event(peer, "a", 5)
@@ -204,7 +204,7 @@ async def test_live_events_wait_for_the_catch_up_and_those_it_covered_are_left_o
     assert peer.texts == ["from the catch-up", "b1", "a6", "a7"]
 
 
-async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_notices() -> None:
+async def test_sign_in_buffers_ephemeral_events_and_catch_up_does_not() -> None:
     peer = Peer()
     peer.socket.hold(notices=True)
     peer.socket.deliver_notice(WireFrame(b"early"), droppable=True)
@@ -218,7 +218,7 @@ async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_notic
     assert peer.texts[3:] == ["at once"]
 
 
-async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]) -> None:
+async def test_too_many_buffered_events_close_the_socket(limits: Callable[..., None]) -> None:
     limits(outbox_frames=2)
     peer = Peer()
     peer.socket.hold()
@@ -237,8 +237,8 @@ async def test_too_much_that_waits_closes_the_socket(limits: Callable[..., None]
         pytest.param(300, id="few large frames"),
     ],
 )
-async def test_a_long_catch_up_paces_itself_to_a_slow_peer(size: int) -> None:
-    """Frames that fill the outbox by number or by bytes: either way the sender waits and nobody is closed."""
+async def test_a_long_catch_up_waits_for_a_slow_peer(size: int) -> None:
+    """Frames fill the outbox by number or by bytes: either way the sender waits and the socket stays open."""
     peer, number = Peer(), 40
 
     async def catch_up() -> None:
@@ -258,7 +258,7 @@ async def test_a_long_catch_up_paces_itself_to_a_slow_peer(size: int) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_who_waits_for_room_is_let_go_when_the_socket_ends() -> None:
+async def test_waiting_for_room_ends_with_the_socket() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver(*numbered(6))

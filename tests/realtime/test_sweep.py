@@ -1,4 +1,4 @@
-"""What a process does periodically, and how it ends: silent and stuck sockets, failures, the drain."""
+"""The periodic work of a process and its drain: silent and stuck sockets, failures, and shutdown."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
 from tests.waiting import until
 
-pytestmark = pytest.mark.usefixtures("nobody_stays")
+pytestmark = pytest.mark.usefixtures("empty_hub_afterwards")
 
 
 @pytest.fixture
 async def ana(log: FakeLog) -> Peer:
-    """Ana's socket in this process's hub."""
+    """Ana's socket in the hub of this process."""
     peer = Peer("ana")
     await hub.attach(peer.socket)
     return peer
@@ -32,7 +32,7 @@ async def ana(log: FakeLog) -> Peer:
 # --- Sockets ------------------------------------------------------------------------------
 
 
-async def test_who_was_silent_too_long_is_shown_out(ana: Peer, limits: Callable[..., None]) -> None:
+async def test_a_silent_client_is_closed(ana: Peer, limits: Callable[..., None]) -> None:
     limits(heartbeat_timeout_seconds=60)
     ana.socket.heard_at -= 59
     await sweep._look_at_sockets()
@@ -42,7 +42,7 @@ async def test_who_was_silent_too_long_is_shown_out(ana: Peer, limits: Callable[
     assert await ana.closed() == sockets.HEARTBEAT_MISSED
 
 
-async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Callable[..., None]) -> None:
+async def test_a_client_that_does_not_read_is_closed(ana: Peer, limits: Callable[..., None]) -> None:
     limits(outbox_stuck_seconds=10)
     ana.stops_reading()
     ana.deliver("unread")
@@ -55,13 +55,13 @@ async def test_who_does_not_read_for_too_long_is_shown_out(ana: Peer, limits: Ca
     assert await ana.closed() == sockets.TOO_SLOW
 
 
-async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(sweep, "STANDSTILL_SECONDS", 0.5)
     watch = asyncio.ensure_future(sweep._watch_for_standstill())
     await asyncio.sleep(0.1)
     assert not ana.socket.closing
-    time.sleep(0.6)  # noqa: ASYNC251 - the standstill
+    time.sleep(0.6)  # noqa: ASYNC251 - blocks the event loop on purpose
     assert await ana.closed() == sockets.RESTART
     watch.cancel()
 
@@ -69,7 +69,7 @@ async def test_a_process_that_stood_still_shows_everybody_out(ana: Peer, monkeyp
 # --- The log ------------------------------------------------------------------------------
 
 
-async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
+async def test_followed_at_is_the_time_of_the_last_successful_sweep(
     ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "recent_notices", [])
@@ -87,13 +87,13 @@ async def test_the_hub_is_as_new_as_the_last_look_that_succeeded(
     assert hub.followed_at == followed_at
     hub.detach(ana.socket)
     await sweep._find_lost_wake_ups()
-    assert hub.followed_at > followed_at, "there is nothing to follow"
+    assert hub.followed_at > followed_at, "without sockets there is nothing to follow"
 
 
-# --- Rounds -------------------------------------------------------------------------------
+# --- Intervals ----------------------------------------------------------------------------
 
 
-async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_ends_only_one_round(caplog: pytest.LogCaptureFixture) -> None:
     rounds = iter([TryAgain(), ZeroDivisionError(), None])
     done = asyncio.Event()
 
@@ -109,26 +109,26 @@ async def test_a_failure_ends_one_round_only(caplog: pytest.LogCaptureFixture) -
     with contextlib.suppress(asyncio.CancelledError):
         await task
     logged = [record.exc_info[0] for record in caplog.records if record.exc_info]
-    assert logged == [ZeroDivisionError], "a database that is away is no error"
+    assert logged == [ZeroDivisionError], "an unreachable database is not logged as an error"
 
 
 @pytest.mark.parametrize(("took", "pause"), [(0.0, 1.0), (0.3, 0.7), (0.5, 0.5), (9.0, 0.5)])
-def test_it_begins_every_second_but_rests_half_of_it(took: float, pause: float) -> None:
+def test_the_pause_fills_the_interval_but_is_at_least_half_of_it(took: float, pause: float) -> None:
     assert sweep.pause_after(took, 1.0) == pytest.approx(pause)
 
 
-async def test_each_round_rests_by_what_its_work_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+async def test_the_pause_depends_on_the_duration_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    durations: list[float] = []
 
     def pause(took: float, seconds: float) -> float:
-        told.append(took)
+        durations.append(took)
         return 0.0
 
     monkeypatch.setattr(sweep, "pause_after", pause)
     task = asyncio.ensure_future(sweep._every(1.0, lambda: asyncio.sleep(0.05)))
-    await until(lambda: len(told) == 3)
+    await until(lambda: len(durations) == 3)
     task.cancel()
-    first, *later = told
+    first, *later = durations
     assert first == 0.0
     assert all(took >= 0.05 for took in later)
 
@@ -136,7 +136,7 @@ async def test_each_round_rests_by_what_its_work_took(monkeypatch: pytest.Monkey
 # --- Drain --------------------------------------------------------------------------------
 
 
-async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
+async def test_a_drain_ends_when_all_clients_have_left(ana: Peer) -> None:
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
@@ -148,7 +148,7 @@ async def test_a_drain_ends_when_everybody_has_left(ana: Peer) -> None:
     await asyncio.wait_for(running, 1)
 
 
-async def test_a_drain_waits_for_nobody_for_ever(ana: Peer, limits: Callable[..., None]) -> None:
+async def test_a_drain_ends_at_its_time_limit(ana: Peer, limits: Callable[..., None]) -> None:
     limits(drain_seconds=0.2)
     drain = Drain()
     drain.begin()
@@ -156,7 +156,7 @@ async def test_a_drain_waits_for_nobody_for_ever(ana: Peer, limits: Callable[...
     assert hub.users
 
 
-async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_drain_closes_sockets_after_running_writes(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     writing = True
     monkeypatch.setattr(registry, "busy_checks", [lambda: writing])
     drain = Drain()
@@ -170,7 +170,7 @@ async def test_a_drain_lets_writes_finish_before_it_closes(ana: Peer, monkeypatc
     await asyncio.wait_for(running, 1)
 
 
-async def test_clients_that_go_on_sending_do_not_hold_a_drain_up(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_that_keep_sending_do_not_delay_a_drain(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "busy_checks", [lambda: not ana.socket.closing])
     monkeypatch.setattr(drains, "FINISH_SECONDS", 0.1)
     drain = Drain()

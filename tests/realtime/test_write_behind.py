@@ -1,28 +1,28 @@
-"""Records that wait for the database: merged, bounded, kept while it is away."""
+"""The write-behind buffer: entries are merged, bounded in number, and kept while the database is away."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import OperationalError
+from realtime.database.buffer import WriteBehindBuffer
 
-from realtime.database.write_behind import WriteBehindBuffer
 from realtime.wire.errors import TryAgain
 
 
 class Table:
-    """A table that records are written to; `away` while the database is."""
+    """The table behind the buffer; a write raises `error` while it is set."""
 
     def __init__(self) -> None:
         self.written: list[list[Any]] = []
         self.error: Exception | None = None
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def write(self, buffer: list[Any]) -> None:
+    def write(self, entries: list[Any]) -> None:
         self.meanwhile()
         if self.error is not None:
             raise self.error
-        self.written.append(buffer)
+        self.written.append(entries)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def buffer_for(table: Table, **options: Any) -> WriteBehindBuffer[str, int]:
     return WriteBehindBuffer(table.write, **({"merge": max, "most": 100, "seconds": 0} | options))
 
 
-async def test_notes_of_one_key_are_one(table: Table) -> None:
+async def test_entries_of_one_key_are_merged(table: Table) -> None:
     buffer = buffer_for(table)
     for number in (1, 3, 2):
         buffer.add("a", number)
@@ -42,10 +42,10 @@ async def test_notes_of_one_key_are_one(table: Table) -> None:
     assert table.written == []
     await buffer.tick()
     await buffer.tick()
-    assert table.written == [[3, 9]], "and nothing is written when nothing was noted"
+    assert table.written == [[3, 9]], "without new entries nothing is written"
 
 
-async def test_it_waits_for_its_turn(table: Table) -> None:
+async def test_entries_wait_for_the_interval_or_a_flush(table: Table) -> None:
     buffer = buffer_for(table, seconds=60)
     buffer.add("a", 1)
     await buffer.tick()
@@ -53,10 +53,10 @@ async def test_it_waits_for_its_turn(table: Table) -> None:
     await buffer.tick()
     assert table.written == [[1]]
     await buffer.flush()
-    assert table.written == [[1], [2]], "unless the process ends"
+    assert table.written == [[1], [2]], "a flush does not wait"
 
 
-async def test_while_the_database_is_away_notes_wait_and_are_merged_with_newer_ones(table: Table) -> None:
+async def test_entries_survive_an_outage_and_merge_with_newer_ones(table: Table) -> None:
     buffer = buffer_for(table)
     buffer.add("a", 5)
     table.error = OperationalError("away")
@@ -69,7 +69,7 @@ async def test_while_the_database_is_away_notes_wait_and_are_merged_with_newer_o
     assert table.written == [[5, 1]]
 
 
-async def test_of_too_many_the_oldest_are_lost_and_counted(table: Table) -> None:
+async def test_a_full_buffer_drops_and_counts_the_oldest_entries(table: Table) -> None:
     buffer = buffer_for(table, most=3)
     table.error = OperationalError("away")
     for number in range(5):
@@ -81,7 +81,7 @@ async def test_of_too_many_the_oldest_are_lost_and_counted(table: Table) -> None
     assert table.written == [[2, 3, 4]]
 
 
-async def test_notes_that_cannot_be_written_at_all_do_not_hinder_later_ones(table: Table) -> None:
+async def test_unwritable_entries_do_not_block_later_ones(table: Table) -> None:
     buffer = buffer_for(table)
     buffer.add("a", 1)
     table.error = ValueError("a bug")

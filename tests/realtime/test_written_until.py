@@ -1,4 +1,4 @@
-"""Up to when a socket wrote all that it was given: what the records of connections say of it."""
+"""`Socket.written_until`, for connection records: the time until which everything was written to the peer."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.waiting import until
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time of sockets, which goes on when it is told to."""
+    """The clock of sockets, which the test advances."""
     clock = Clock()
     monkeypatch.setattr(sockets, "time", clock)
     return clock
@@ -25,7 +25,7 @@ async def emptied(peer: Peer) -> None:
     await until(lambda: peer.socket.stuck_since is None)
 
 
-async def test_a_peer_that_reads_was_given_everything_until_the_end(clock: Clock) -> None:
+async def test_a_reading_peer_was_written_to_until_the_end(clock: Clock) -> None:
     peer = Peer()
     peer.deliver("a")
     assert peer.socket.written_until is None
@@ -33,12 +33,12 @@ async def test_a_peer_that_reads_was_given_everything_until_the_end(clock: Clock
     peer.socket.forget()
     ended_at = clock.now
     clock.now += 1
-    peer.deliver("nobody writes this")
+    peer.deliver("after the end")
     peer.socket.forget()
     assert peer.socket.written_until == ended_at
 
 
-async def test_it_is_when_the_queue_began_however_many_frames_went_out_since(clock: Clock) -> None:
+async def test_written_until_is_when_the_queue_began(clock: Clock) -> None:
     peer = Peer()
     peer.stops_reading()
     began = clock.now
@@ -56,7 +56,7 @@ async def test_it_is_when_the_queue_began_however_many_frames_went_out_since(clo
 
 
 @pytest.mark.parametrize("ends", [lambda peer: peer.socket.forget(), lambda peer: peer.socket.close(sockets.TOO_SLOW)])
-async def test_what_waits_at_the_end_was_not_written(clock: Clock, ends: Callable[[Peer], None]) -> None:
+async def test_frames_queued_at_the_end_count_as_unwritten(clock: Clock, ends: Callable[[Peer], None]) -> None:
     peer = Peer()
     peer.stops_reading()
     began = clock.now
@@ -67,7 +67,7 @@ async def test_what_waits_at_the_end_was_not_written(clock: Clock, ends: Callabl
     assert peer.socket.written_until == began
 
 
-async def test_what_waited_when_it_was_closed_counts_once_it_went_out_after_all(clock: Clock) -> None:
+async def test_frames_sent_after_the_close_count_as_written(clock: Clock) -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("a")
@@ -78,7 +78,7 @@ async def test_what_waited_when_it_was_closed_counts_once_it_went_out_after_all(
     assert await peer.closed() == peer.socket.close_code == sockets.RESTART
 
 
-async def test_a_broken_line_wrote_nothing_of_what_waited(clock: Clock) -> None:
+async def test_queued_frames_of_a_broken_connection_count_as_unwritten(clock: Clock) -> None:
     peer = Peer()
     peer.stops_reading()
     began = clock.now
@@ -90,7 +90,7 @@ async def test_a_broken_line_wrote_nothing_of_what_waited(clock: Clock) -> None:
     assert peer.socket.written_until == began
 
 
-async def test_what_is_held_back_was_not_written_yet(clock: Clock) -> None:
+async def test_buffered_events_count_as_unwritten(clock: Clock) -> None:
     peer = Peer()
     began = clock.now
     peer.socket.hold()
@@ -101,7 +101,7 @@ async def test_what_is_held_back_was_not_written_yet(clock: Clock) -> None:
     assert peer.socket.written_until is None
 
 
-async def test_what_was_held_back_and_then_waits_counts_from_the_holding_on(clock: Clock) -> None:
+async def test_buffered_then_queued_events_count_from_the_buffering(clock: Clock) -> None:
     peer = Peer()
     began = clock.now
     peer.socket.hold()
@@ -114,7 +114,7 @@ async def test_what_was_held_back_and_then_waits_counts_from_the_holding_on(cloc
     assert peer.socket.written_until is None
 
 
-async def test_the_servers_word_for_the_end_is_the_first_one() -> None:
+async def test_the_first_close_code_is_kept() -> None:
     peer = Peer()
     peer.socket.close(sockets.REPLACED)
     peer.socket.close(sockets.TOO_SLOW)

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: looks at a set-up and says in sentences what is wrong and what to do."""
+"""`manage.py doctor`: checks a set-up and says what is wrong and what to do."""
 
 import importlib.metadata
 import sqlite3
@@ -18,7 +18,7 @@ from notifications.senders import sender_of
 
 
 class Command(BaseCommand):
-    """Runs every check; exits with 1 when one found a fault."""
+    """Runs every check; exits with 1 if one found a fault."""
 
     help = "Explain what is wrong with this set-up."
     requires_system_checks = ()
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         for name, check in checks.items():
             try:
                 found = list(check())
-            except Exception as error:  # noqa: BLE001 - a doctor does not faint
+            except Exception as error:  # noqa: BLE001 - one failed check must not hide the others
                 found = [f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"]
             faults += len(found)
             self.stdout.write(f"{name}: {'ok' if not found else ''}")
@@ -60,7 +60,7 @@ def _database() -> Iterator[str]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except Exception as error:  # noqa: BLE001 - a doctor does not faint
+    except Exception as error:  # noqa: BLE001 - one failed check must not hide the others
         yield f"no connection ({str(error).strip().splitlines()[0]}): check DATABASE_URL and that the server runs"
         return
     try:
@@ -107,7 +107,7 @@ def _broker() -> Iterator[str]:
     try:
         with celery_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=0, timeout=2)
-    except Exception as error:  # noqa: BLE001 - a doctor does not faint
+    except Exception as error:  # noqa: BLE001 - one failed check must not hide the others
         yield f"no connection ({type(error).__name__}): check CELERY_BROKER_URL and that the broker runs"
 
 

@@ -1,4 +1,4 @@
-"""`manage.py generate_load_data`: as many invented people and messages as wanted, for measuring large tables."""
+"""`manage.py generate_load_data`: any number of invented people and messages, for measuring large tables."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ SAY_EVERY_SECONDS = 2.0
 
 
 class Command(BaseCommand):
-    """Fills an empty database. Nobody in it can sign in, but for those whom `create_token` gives a token."""
+    """Fills an empty database. Nobody in it can sign in, except with a token of `create_token`."""
 
     help = "Fill an empty PostgreSQL database with invented people, conversations and messages."
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             seed=options["seed"],
         )
         if connection.vendor != "postgresql":
-            raise CommandError("Load data is written by set-based SQL that only PostgreSQL understands.")
+            raise CommandError("Load data is written by SQL that only PostgreSQL understands.")
         if faults := plan.faults():
             raise CommandError(" ".join(faults))
         if options["interactive"]:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
 
 class _Progress:
-    """Says every two seconds what is being written, how far that is, and at what rate."""
+    """Prints every two seconds what is being written, how much of it, and the rate."""
 
     def __init__(self, out: Any) -> None:
         self._out = out

@@ -15,7 +15,7 @@ from messaging.services.receipts import ReceiptUpdate, record_receipt
 from messaging.services.send import Sent, send_messages
 from realtime.wire.errors import DomainError
 
-PASSWORD = "chatsite-demo"  # noqa: S105 - everybody may know it
+PASSWORD = "chatsite-demo"  # noqa: S105 - public on purpose
 PEOPLE = {
     "ana": ("Ana Horvat", "Product. Mostly tea, sometimes answers."),
     "ben": ("Ben Okafor", "Builds things, then reads the manual."),
@@ -38,12 +38,12 @@ GROUP = (
 )
 PLACE = {"latitude": 52.5163, "longitude": 13.3777, "label": "Old Mill"}
 LATE = (("dan", "I am free after eight, save me a seat."), ("cleo", "Always."))
-# Ids made from what a message is, so that a second run repeats the same sends.
+# Ids are derived from the messages, so that a second run repeats the same sends.
 NAMESPACE = uuid.UUID("5f0c9a5e-5f3c-4f0e-9a34-6d1c7a1f8a10")
 
 
 class Command(BaseCommand):
-    """Makes four people with a known password, for trying the product, never for a server that strangers reach."""
+    """Makes four people with a known password, to try the product. Never run it on a server that strangers reach."""
 
     help = "Create demo people and conversations (idempotent)."
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         try:
             self._converse(people)
         except DomainError as error:
-            # Somebody was deactivated, has left or was removed since: what they made of the demo stays.
+            # Somebody was deactivated, has left or was removed since. The rest of the demo stays.
             self.stderr.write(f"The demo conversations stay as they are: {error.message}")
         self.stdout.write(f"Demo people: {', '.join(PEOPLE)}; password: {PASSWORD}")
 
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         for sends, readers in ((lines, ("ana", "ben")), ([*talk, place], ("cleo", "ben")), (late_lines, ())):
             last = self._written(sends)
             for name in readers:
-                # Up to the demo's own last message: what has come since is news to whoever tries it.
+                # Up to the demo's own last message: later messages stay unread.
                 record_receipt(
                     ReceiptUpdate(
                         user_id=people[name].id,

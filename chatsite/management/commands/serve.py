@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SERVER_ROLE:
-            raise CommandError("Start the server with `manage.py serve`: its settings are others than a command's.")
+            raise CommandError("Start the server with `manage.py serve`: a server has other settings than a command.")
         if settings.EMBEDDED and options["processes"] > 1:
             raise CommandError("The embedded profile is one process; several need PostgreSQL and Redis.")
         serve(options["host"], options["port"], options["processes"])

@@ -10,14 +10,14 @@ from chatsite.celery import work
 
 
 class Command(BaseCommand):
-    """Works on what Celery brings: pushes, mail, old records. Any number of them may run."""
+    """Runs Celery's tasks: pushes, mail, removal of old records. Any number of workers may run."""
 
-    help = "Run a Celery worker, and the beat that asks for what is periodic."
+    help = "Run a Celery worker and its beat (pushes, mail, periodic work)."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ROLE != "worker":
-            raise CommandError("Start the worker with `manage.py work`: its settings are others than a command's.")
+            raise CommandError("Start the worker with `manage.py work`: a worker has other settings than a command.")
         if settings.EMBEDDED:
-            raise CommandError("The embedded profile works in its server: there is nothing to start.")
+            raise CommandError("The embedded profile runs its worker in the server: there is nothing to start.")
         sys.exit(work())

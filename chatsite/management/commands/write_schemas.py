@@ -12,7 +12,7 @@ from chatsite import asyncapi
 
 
 class Command(BaseCommand):
-    """Writes what the code says about itself; a test fails while the files say something else."""
+    """Writes the schemas that follow from the code; a test fails while the files differ."""
 
     help = "Write docs/openapi.json and docs/asyncapi.json."
 

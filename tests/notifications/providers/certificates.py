@@ -1,4 +1,4 @@
-"""A certificate for loopback, made anew for each run."""
+"""A certificate for loopback, made for each test run."""
 
 import datetime
 import ipaddress
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make_certificate(folder: Path, *names: str) -> Path:
-    """Write key and certificate of loopback, and of these names, into one file."""
+    """Write a key and a certificate for loopback and the given host names into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""Servers on loopback, and what the senders of the tests are built with."""
+"""Servers on loopback, and the settings with which the tests build senders."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from tests.notifications.providers.certificates import client_tls, make_certific
 from tests.notifications.providers.server import Server
 
 Serve = Callable[..., Server]
-# Short, since tests wait for them to run out.
+# Short, because some tests wait until these times are over.
 LIMITS = Limits(connect=10, answer=1, wait=0.2)
 
 
@@ -26,7 +26,7 @@ def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
 
 
 def a_push(**fields: Any) -> Push:
-    """A message, unless a test says otherwise."""
+    """A push about a message; `fields` replace its usual values."""
     usual: dict[str, Any] = {
         "id": UUID("0190f1a2-0000-7000-8000-000000000001"),
         "kind": "message",
@@ -44,7 +44,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """The client's: it trusts the servers of the tests."""
+    """TLS of the client, which trusts the servers of the tests."""
     return client_tls(certificate)
 
 
@@ -52,8 +52,8 @@ def tls(certificate: Path) -> ssl.SSLContext:
 def serve(certificate: Path) -> Iterator[Serve]:
     servers: list[Server] = []
 
-    def start(**how: Any) -> Server:
-        servers.append(Server(server_tls(certificate), **how))
+    def start(**options: Any) -> Server:
+        servers.append(Server(server_tls(certificate), **options))
         return servers[-1]
 
     yield start

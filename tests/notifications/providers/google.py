@@ -1,4 +1,4 @@
-"""Google as the tests need it: access tokens, numbered, and whatever else is asked."""
+"""Google's servers for the tests: numbered access tokens, and any answer to pushes."""
 
 import json
 import time
@@ -20,8 +20,8 @@ def key() -> rsa.RSAPrivateKey:
 
 
 def service_account(url: str, **fields: str) -> str:
-    """The text of a key file whose tokens come from this server."""
-    said = {
+    """The text of a key file for which this server issues tokens."""
+    usual = {
         "type": "service_account",
         "project_id": "chat-1",
         "private_key_id": "k1",
@@ -29,11 +29,11 @@ def service_account(url: str, **fields: str) -> str:
         "client_email": "push@chat-1.example.net",
         "token_uri": f"{url}/token",
     }
-    return json.dumps(said | fields)
+    return json.dumps(usual | fields)
 
 
 class Google:
-    """Sorts what a server is asked into tokens and pushes."""
+    """Sorts the requests to a server into token requests and pushes."""
 
     def __init__(self, server: Server) -> None:
         self.url = server.url
@@ -45,8 +45,8 @@ class Google:
 
     @staticmethod
     def a_token(number: int, seconds: int = 3_599) -> Say:
-        said = {"access_token": f"access-{number}", "expires_in": seconds, "token_type": "Bearer"}
-        return Say(body=json.dumps(said).encode())
+        body = {"access_token": f"access-{number}", "expires_in": seconds, "token_type": "Bearer"}
+        return Say(body=json.dumps(body).encode())
 
     def message(self) -> dict[str, Any]:
         """The message of the last push."""

@@ -1,7 +1,7 @@
-"""How many pushes a second one process sends: `python -m tests.notifications.providers.measure [milliseconds]`.
+"""How many pushes per second one process sends: `python -m tests.notifications.providers.measure [milliseconds]`.
 
-Against a server in another process, which answers at once, or after so many milliseconds as a distant one would.
-Not a test: it depends on the machine.
+The server is another process, which answers at once or, like a distant one, after the given delay.
+Not a test: the result depends on the machine.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ SECONDS = 5.0
 
 
 class Answering(asyncio.Protocol):
-    """Answers 200 to whatever is asked."""
+    """Answers every request with 200, after the delay."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
@@ -53,20 +53,20 @@ class Answering(asyncio.Protocol):
         self.transport.write(self.http.data_to_send())
 
 
-def serve(tell: Connection, certificate: Path, delay: float) -> None:
+def serve(port_to_parent: Connection, certificate: Path, delay: float) -> None:
     async def main() -> None:
         tls = server_tls(certificate)
         tls.set_alpn_protocols(["h2"])
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Answering(delay), "127.0.0.1", 0, ssl=tls, backlog=256)
-        tell.send(server.sockets[0].getsockname()[1])
+        port_to_parent.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(main())
 
 
 def measure(port: int, tls: ssl.SSLContext, threads: int) -> float:
-    """Return the pushes a second of so many threads."""
+    """Return the pushes per second with this many threads."""
     key = pem(ec.generate_private_key(ec.SECP256R1()))
     sender = ApnsSender(
         key=key, key_id="K", team_id="T", topic="x", production_url=f"https://localhost:{port}", tls=tls
@@ -81,7 +81,7 @@ def measure(port: int, tls: ssl.SSLContext, threads: int) -> float:
         return sent
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(run, [time.monotonic() + 1] * threads))  # the connections are made
+        list(pool.map(run, [time.monotonic() + 1] * threads))  # opens the connections
         began = time.monotonic()
         sent = sum(pool.map(run, [began + SECONDS] * threads))
         took = time.monotonic() - began
@@ -94,10 +94,10 @@ def main() -> None:
     processes = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         certificate = make_certificate(Path(folder))
-        here, there = processes.Pipe()
-        server = processes.Process(target=serve, args=(there, certificate, delay), daemon=True)
+        receiving, sending = processes.Pipe()
+        server = processes.Process(target=serve, args=(sending, certificate, delay), daemon=True)
         server.start()
-        port = here.recv()
+        port = receiving.recv()
         for threads in (1, 16, 32):
             print(f"{threads:3} threads: {measure(port, client_tls(certificate), threads):7.0f} pushes/s")  # noqa: T201
         server.terminate()

@@ -1,4 +1,4 @@
-"""A small HTTPS server on loopback, a thread for each connection: it answers, or does what a test tells it."""
+"""A small HTTPS server on loopback with a thread for each connection. It answers, or misbehaves as a test demands."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ import h2.settings
 
 @dataclass
 class Asked:
-    """A request as it arrived."""
+    """A request as received."""
 
     path: str
     headers: dict[str, str]
@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass
 class Say:
-    """An answer. `leaving`: GOAWAY goes before it, with this as the last stream. `then_close`: after it, the end."""
+    """An answer. `leaving`: send GOAWAY before it, with this last stream. `then_close`: end the connection after it."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Say:
 
 @dataclass
 class GoAway:
-    """No answer: GOAWAY, then the end of the connection."""
+    """No answer: send GOAWAY, then end the connection."""
 
     last: int
     code: int = 0
@@ -60,7 +60,7 @@ class Close:
 
 @dataclass
 class Drip:
-    """Frames that answer nothing, one each so many seconds."""
+    """Send frames that answer nothing, one every `seconds`."""
 
     seconds: float
     frame: bytes = b"\x00\x00\x08\x06" + bytes(5) + b"12345678"  # PING
@@ -70,7 +70,7 @@ Behaviour = Say | GoAway | Reset | Hang | Close | Drip
 
 
 class Server:
-    """Listens until `stop`. `answer` decides on each request; HTTP/1.1 is spoken with `http1`."""
+    """Listens until `stop`. `answer` decides about each request; with `http1` it speaks HTTP/1.1."""
 
     def __init__(self, tls: ssl.SSLContext, *, http1: bool = False, most_streams: int = 100) -> None:
         tls.set_alpn_protocols(["http/1.1"] if http1 else ["h2"])
@@ -99,7 +99,7 @@ class Server:
     def stop(self) -> None:
         self._stopped.set()
         if self._listener.fileno() >= 0:
-            self._listener.shutdown(socket.SHUT_RDWR)  # or the thread in `accept` takes one more
+            self._listener.shutdown(socket.SHUT_RDWR)  # otherwise the thread in `accept` takes one more connection
             self._listener.close()
         self.drop()
 
@@ -174,7 +174,7 @@ class Server:
     def _do(
         self, behaviour: Behaviour, wrapped: ssl.SSLSocket, connection: h2.connection.H2Connection, stream: int
     ) -> bool:
-        """Do as told; return whether the connection goes on."""
+        """Act on the behaviour; return whether the connection goes on."""
         match behaviour:
             case Say():
                 if behaviour.leaving is not None:
@@ -209,17 +209,17 @@ class Server:
                 name, _, value = header.decode("latin-1").partition(":")
                 headers[name.lower()] = value.strip()
             body = file.read(int(headers.get("content-length", 0)))
-            told = self._decide(Asked(line.split()[1].decode(), headers, body, number, 0))
-            if not isinstance(told, Say):
+            answer = self._decide(Asked(line.split()[1].decode(), headers, body, number, 0))
+            if not isinstance(answer, Say):
                 return
-            extra = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-            head = f"HTTP/1.1 {told.status} -\r\ncontent-length: {len(told.body)}\r\n{extra}\r\n"
-            wrapped.sendall(head.encode("latin-1") + told.body)
-            if told.then_close:
+            extra = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+            head = f"HTTP/1.1 {answer.status} -\r\ncontent-length: {len(answer.body)}\r\n{extra}\r\n"
+            wrapped.sendall(head.encode("latin-1") + answer.body)
+            if answer.then_close:
                 return
 
 
 def goaway(last: int, code: int = 0) -> bytes:
-    """A GOAWAY frame. Written by hand: h2 would say nothing more after it."""
+    """A GOAWAY frame, encoded here because h2 sends nothing more after its own."""
     payload = last.to_bytes(4, "big") + code.to_bytes(4, "big") + b'{"reason":"Shutdown"}'
     return len(payload).to_bytes(3, "big") + b"\x07\x00" + bytes(4) + payload

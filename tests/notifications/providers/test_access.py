@@ -1,4 +1,4 @@
-"""One access token for all threads: fetched once, renewed in time, and once more when it is refused."""
+"""One access token for all threads: fetched once, renewed in time, and renewed once more when it is refused."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ from tests.notifications.providers.server import Asked, Behaviour, Close, Say, S
 
 
 class Time(Clock):
-    """The module's `time`, which goes when it is told to."""
+    """The module's `time`, which the test advances."""
 
     def time(self) -> float:
         return time.time()
@@ -50,7 +50,7 @@ def used(google: Google) -> list[str]:
     return [asked.headers["authorization"].removeprefix("Bearer ") for asked in google.pushes]
 
 
-def test_it_is_kept_until_shortly_before_it_expires(google: Google, sender: FcmSender, clock: Time) -> None:
+def test_a_token_is_used_until_shortly_before_it_expires(google: Google, sender: FcmSender, clock: Time) -> None:
     sender.send(a_push())
     clock.now += 3_599 - 301
     sender.send(a_push())
@@ -60,7 +60,7 @@ def test_it_is_kept_until_shortly_before_it_expires(google: Google, sender: FcmS
     assert used(google)[-1] == "access-2"
 
 
-def test_while_one_thread_fetches_the_others_use_the_old_one(google: Google, sender: FcmSender, clock: Time) -> None:
+def test_other_threads_use_the_old_token_during_a_renewal(google: Google, sender: FcmSender, clock: Time) -> None:
     sender.send(a_push())
     clock.now += 3_500
     asked, go = threading.Event(), threading.Event()
@@ -83,7 +83,7 @@ def test_while_one_thread_fetches_the_others_use_the_old_one(google: Google, sen
     assert len(google.tokens) == 2
 
 
-def test_when_it_cannot_be_renewed_the_old_one_goes_on(google: Google, sender: FcmSender, clock: Time) -> None:
+def test_the_old_token_is_used_while_renewal_fails(google: Google, sender: FcmSender, clock: Time) -> None:
     sender.send(a_push())
     google.token_answer = lambda number: Say(503)
     clock.now += 3_400
@@ -93,7 +93,7 @@ def test_when_it_cannot_be_renewed_the_old_one_goes_on(google: Google, sender: F
     assert used(google) == ["access-1", "access-1"]
 
 
-def test_a_crowd_fetches_one(google: Google, sender: FcmSender) -> None:
+def test_concurrent_sends_fetch_one_token(google: Google, sender: FcmSender) -> None:
     def slowly(number: int) -> Say:
         time.sleep(0.1)
         return google.a_token(number)
@@ -104,7 +104,7 @@ def test_a_crowd_fetches_one(google: Google, sender: FcmSender) -> None:
     assert len(google.tokens) == 1
 
 
-def test_a_crowd_fails_together(google: Google, sender: FcmSender) -> None:
+def test_concurrent_sends_share_a_failed_fetch(google: Google, sender: FcmSender) -> None:
     def slowly(number: int) -> Say:
         time.sleep(0.3)
         return Say(503, {"retry-after": "5"})
@@ -114,10 +114,10 @@ def test_a_crowd_fails_together(google: Google, sender: FcmSender) -> None:
         assert list(threads.map(sender.send, [a_push()] * 16)) == [Busy("access token: status 503", 5)] * 16
     assert len(google.tokens) < 8
     google.token_answer = google.a_token
-    assert sender.send(a_push()) == Accepted(), "a failure is not remembered"
+    assert sender.send(a_push()) == Accepted(), "a failure is not cached"
 
 
-def test_a_refused_one_is_renewed_once(google: Google, sender: FcmSender) -> None:
+def test_a_refused_token_is_renewed_once(google: Google, sender: FcmSender) -> None:
     google.answer = lambda asked: Say(401, body=b'{"error": {"status": "UNAUTHENTICATED"}}')
     assert sender.send(a_push()) == Busy("UNAUTHENTICATED")
     assert used(google) == ["access-1", "access-2"]
@@ -126,7 +126,7 @@ def test_a_refused_one_is_renewed_once(google: Google, sender: FcmSender) -> Non
     assert len(google.tokens) == 2
 
 
-def test_many_refused_at_once_renew_once(google: Google, sender: FcmSender) -> None:
+def test_concurrent_refusals_renew_the_token_once(google: Google, sender: FcmSender) -> None:
     sender.send(a_push())
 
     def answer(asked: Asked) -> Behaviour:
@@ -155,7 +155,9 @@ def test_many_refused_at_once_renew_once(google: Google, sender: FcmSender) -> N
         (Close(), Busy("access token: broken off, or nonsense")),
     ],
 )
-def test_no_token(google: Google, sender: FcmSender, behaviour: Behaviour, answer: Answer) -> None:
+def test_without_a_token_the_answer_is_busy(
+    google: Google, sender: FcmSender, behaviour: Behaviour, answer: Answer
+) -> None:
     google.token_answer = lambda number: behaviour
     assert sender.send(a_push()) == answer
     assert not google.pushes
@@ -174,6 +176,6 @@ def test_no_token(google: Google, sender: FcmSender, behaviour: Behaviour, answe
         service_account("localhost"),
     ],
 )
-def test_a_file_that_is_no_service_account(text: str) -> None:
+def test_an_invalid_service_account_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         FcmSender(service_account=text)

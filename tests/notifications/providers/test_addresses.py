@@ -1,4 +1,4 @@
-"""Endpoints that lead, or pretend to lead, into a network of our own."""
+"""Endpoints that lead, directly or disguised, into a private network."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from notifications.providers.addresses import UnsafeAddress, check_url, checked_
         "https://push.example.net",
     ],
 )
-def test_push_services_pass(url: str) -> None:
+def test_urls_of_push_services_are_accepted(url: str) -> None:
     check_url(url)
 
 
@@ -95,12 +95,12 @@ def test_push_services_pass(url: str) -> None:
         ("https://[]/x", "no"),
     ],
 )
-def test_hostile_forms(url: str, why: str) -> None:
+def test_an_unsafe_url_is_refused(url: str, why: str) -> None:
     with pytest.raises(UnsafeAddress, match=why):
         check_url(url)
 
 
-def test_what_is_allowed_passes_with_its_port_only() -> None:
+def test_an_allowed_host_is_accepted_with_its_port_only() -> None:
     allowed = {"localhost:8443", "[::1]:9", "10.0.0.5:443"}
     for url in ("https://localhost:8443/x", "https://[::1]:9/x", "https://10.0.0.5/x"):
         check_url(url, allowed=allowed)
@@ -109,7 +109,7 @@ def test_what_is_allowed_passes_with_its_port_only() -> None:
             check_url(url, allowed=allowed)
 
 
-def test_a_url_is_taken_apart_once() -> None:
+def test_a_url_is_split_into_host_port_and_target() -> None:
     url = checked_url("https://Push.Example.Net?a=/b")
     assert (url.host, url.port, url.target, url.origin) == (
         "push.example.net",
@@ -141,7 +141,7 @@ def test_a_url_is_taken_apart_once() -> None:
         "2002:808:808::1",
     ],
 )
-def test_public_addresses(address: str) -> None:
+def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -206,5 +206,5 @@ def test_public_addresses(address: str) -> None:
         "127.1",
     ],
 )
-def test_addresses_that_are_not_public(address: str) -> None:
+def test_a_private_reserved_or_invalid_address_is_not_public(address: str) -> None:
     assert not is_public(address)

@@ -1,4 +1,4 @@
-"""What Apple is asked, and what its answers mean."""
+"""Requests to APNs, and the meaning of its answers."""
 
 import datetime
 import json
@@ -22,7 +22,7 @@ EXPIRED = Say(403, body=b'{"reason":"ExpiredProviderToken"}')
 
 
 class Time:
-    """Stands in for the module's `time`."""
+    """Replaces the module's `time`."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -63,12 +63,12 @@ def sender(server: Server, sandbox: Server, tls: SSLContext) -> Iterator[ApnsSen
 
 
 def payload(server: Server) -> dict[str, Any]:
-    said = json.loads(server.asked[-1].body)
-    assert isinstance(said, dict)
-    return said
+    body = json.loads(server.asked[-1].body)
+    assert isinstance(body, dict)
+    return body
 
 
-def test_a_message(server: Server, sandbox: Server, sender: ApnsSender) -> None:
+def test_a_message_becomes_an_alert(server: Server, sandbox: Server, sender: ApnsSender) -> None:
     server.answer = lambda asked: Say(200, {"apns-id": asked.headers["apns-id"].upper()})
     push = a_push(title="Ana", body="hi", collapse_id="c1", thread_id="c1", seconds_to_live=60)
     before = int(time.time())
@@ -97,7 +97,7 @@ def test_a_message(server: Server, sandbox: Server, sender: ApnsSender) -> None:
     assert not sandbox.asked
 
 
-def test_without_words_it_says_only_that_there_is_something(server: Server, sender: ApnsSender) -> None:
+def test_without_preview_a_generic_title_is_shown(server: Server, sender: ApnsSender) -> None:
     sender.send(a_push())
     assert payload(server)["aps"]["alert"] == {"title": "New message"}
     sender.send(a_push(kind="test"))
@@ -105,14 +105,14 @@ def test_without_words_it_says_only_that_there_is_something(server: Server, send
     assert "apns-collapse-id" not in server.asked[0].headers
 
 
-def test_a_badge_shows_nothing(server: Server, sender: ApnsSender) -> None:
+def test_a_badge_sends_only_the_number(server: Server, sender: ApnsSender) -> None:
     sender.send(a_push(kind="badge", badge=0, title="never shown"))
     assert payload(server)["aps"] == {"badge": 0}
     headers = server.asked[0].headers
     assert (headers["apns-push-type"], headers["apns-priority"]) == ("alert", "5")
 
 
-def test_a_sync_is_silent(server: Server, sender: ApnsSender) -> None:
+def test_a_sync_is_a_background_push(server: Server, sender: ApnsSender) -> None:
     sender.send(a_push(kind="sync", seconds_to_live=0))
     assert payload(server)["aps"] == {"content-available": 1}
     headers = server.asked[0].headers
@@ -120,28 +120,28 @@ def test_a_sync_is_silent(server: Server, sender: ApnsSender) -> None:
     assert headers["apns-expiration"] == "0"
 
 
-def test_data_cannot_stand_for_what_apple_reads(server: Server, sender: ApnsSender) -> None:
+def test_data_cannot_replace_the_aps_dictionary(server: Server, sender: ApnsSender) -> None:
     sender.send(a_push(data={"aps": "mine"}))
     assert payload(server)["aps"]["badge"] == 3
 
 
-def test_the_sandbox_is_another_address(server: Server, sandbox: Server, sender: ApnsSender) -> None:
+def test_a_sandbox_push_goes_to_the_sandbox_server(server: Server, sandbox: Server, sender: ApnsSender) -> None:
     assert sender.send(a_push(sandbox=True, token="../x y")) == Accepted()
     assert [asked.path for asked in sandbox.asked] == ["/3/device/..%2Fx%20y"]
     assert not server.asked
 
 
-@pytest.mark.parametrize("letter", ["a", "\U0001f600", "e\u0301", '"'])
-def test_a_long_text_is_shortened(server: Server, sender: ApnsSender, letter: str) -> None:
-    assert sender.send(a_push(title="Ana", body=letter * 5_000)) == Accepted()
+@pytest.mark.parametrize("character", ["a", "\U0001f600", "e\u0301", '"'])
+def test_a_long_text_is_shortened_to_fit(server: Server, sender: ApnsSender, character: str) -> None:
+    assert sender.send(a_push(title="Ana", body=character * 5_000)) == Accepted()
     assert 4_070 < len(server.asked[0].body) <= 4_096
     alert = payload(server)["aps"]["alert"]
     assert alert["title"] == "Ana"
-    assert alert["body"].startswith(letter * 100)
-    assert set(alert["body"]) == {*letter, "…"}
+    assert alert["body"].startswith(character * 100)
+    assert set(alert["body"]) == {*character, "…"}
 
 
-def test_what_cannot_be_shortened_is_not_sent(server: Server, sender: ApnsSender) -> None:
+def test_too_long_data_is_refused_without_a_request(server: Server, sender: ApnsSender) -> None:
     assert sender.send(a_push(data={"x": "y" * 5_000})) == Refused("PayloadTooLarge")
     assert not server.asked
 
@@ -166,7 +166,9 @@ def test_what_cannot_be_shortened_is_not_sent(server: Server, sender: ApnsSender
         (503, "Shutdown", Busy("Shutdown")),
     ],
 )
-def test_what_apple_answers(server: Server, sender: ApnsSender, status: int, reason: str, answer: Answer) -> None:
+def test_an_answer_of_apns_gets_its_meaning(
+    server: Server, sender: ApnsSender, status: int, reason: str, answer: Answer
+) -> None:
     server.answer = lambda asked: Say(status, body=json.dumps({"reason": reason}).encode())
     assert sender.send(a_push()) == answer
     assert len(server.asked) == 1
@@ -182,7 +184,7 @@ def test_what_apple_answers(server: Server, sender: ApnsSender, status: int, rea
         (float("nan"), None),
     ],
 )
-def test_apple_says_since_when_a_token_is_dead(
+def test_a_dead_token_has_the_time_reported_by_apns(
     server: Server, sender: ApnsSender, timestamp: Any, since: datetime.datetime | None
 ) -> None:
     body = json.dumps({"reason": "Unregistered", "timestamp": timestamp}).encode()
@@ -191,7 +193,7 @@ def test_apple_says_since_when_a_token_is_dead(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"reason": 5}', b"[" * 60_000])
-def test_answers_that_are_no_answers(server: Server, sender: ApnsSender, body: bytes) -> None:
+def test_an_unreadable_answer_is_judged_by_its_status(server: Server, sender: ApnsSender, body: bytes) -> None:
     server.answer = lambda asked: Say(410, body=body)
     assert sender.send(a_push()) == Refused("status 410")
     server.answer = lambda asked: Say(503, {"retry-after": "30"}, body)
@@ -199,7 +201,7 @@ def test_answers_that_are_no_answers(server: Server, sender: ApnsSender, body: b
 
 
 @pytest.mark.parametrize("behaviour", [Hang(), Close(), Reset(2), GoAway(last=1)])
-def test_no_answer_at_all(server: Server, sender: ApnsSender, behaviour: Any) -> None:
+def test_without_an_answer_the_result_is_busy(server: Server, sender: ApnsSender, behaviour: Any) -> None:
     server.answer = lambda asked: behaviour
     answer = sender.send(a_push())
     assert isinstance(answer, Busy)
@@ -207,12 +209,12 @@ def test_no_answer_at_all(server: Server, sender: ApnsSender, behaviour: Any) ->
     assert len(server.asked) == 1
 
 
-def test_apple_is_away(server: Server, sender: ApnsSender) -> None:
+def test_an_unreachable_server_means_busy(server: Server, sender: ApnsSender) -> None:
     server.stop()
     assert sender.send(a_push()) == Busy("no connection")
 
 
-# --- The token --------------------------------------------------------------------------------
+# --- The provider token -----------------------------------------------------------------------
 
 
 def bearer(server: Server, which: int = -1) -> str:
@@ -221,7 +223,7 @@ def bearer(server: Server, which: int = -1) -> str:
     return token
 
 
-def test_the_token_says_who_we_are(server: Server, sender: ApnsSender) -> None:
+def test_the_provider_token_has_key_team_and_time(server: Server, sender: ApnsSender) -> None:
     sender.send(a_push())
     token = bearer(server)
     assert jwt.get_unverified_header(token) == {"alg": "ES256", "kid": "KEY1234567", "typ": "JWT"}
@@ -230,7 +232,7 @@ def test_the_token_says_who_we_are(server: Server, sender: ApnsSender) -> None:
     assert (claims["iss"], claims["iat"]) == ("TEAM123456", pytest.approx(time.time(), abs=5))
 
 
-def test_it_is_used_for_forty_minutes(server: Server, sender: ApnsSender, clock: Time) -> None:
+def test_the_provider_token_is_used_for_forty_minutes(server: Server, sender: ApnsSender, clock: Time) -> None:
     for minutes in (0, 39, 41, 80):
         clock.passed = minutes * 60
         sender.send(a_push())
@@ -238,7 +240,7 @@ def test_it_is_used_for_forty_minutes(server: Server, sender: ApnsSender, clock:
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
 
 
-def test_an_expired_one_is_renewed_once(server: Server, sender: ApnsSender, clock: Time) -> None:
+def test_an_expired_provider_token_is_renewed_once(server: Server, sender: ApnsSender, clock: Time) -> None:
     sender.send(a_push())
     clock.passed = 21 * 60
     server.answer = lambda asked: EXPIRED
@@ -251,7 +253,9 @@ def test_an_expired_one_is_renewed_once(server: Server, sender: ApnsSender, cloc
     assert bearer(server) == tokens[2]
 
 
-def test_never_more_often_than_every_twenty_minutes(server: Server, sender: ApnsSender, clock: Time) -> None:
+def test_the_provider_token_is_not_renewed_within_twenty_minutes(
+    server: Server, sender: ApnsSender, clock: Time
+) -> None:
     sender.send(a_push())
     clock.passed = 19 * 60
     server.answer = lambda asked: EXPIRED
@@ -259,7 +263,7 @@ def test_never_more_often_than_every_twenty_minutes(server: Server, sender: Apns
     assert len(server.asked) == 2
 
 
-def test_who_comes_second_uses_the_new_one(clock: Time) -> None:
+def test_a_second_renewal_returns_the_new_token(clock: Time) -> None:
     token = ProviderToken(key=pem(KEY), key_id="K", team_id="T")
     old = token.current()
     clock.passed = 25 * 60
@@ -273,6 +277,6 @@ def test_who_comes_second_uses_the_new_one(clock: Time) -> None:
 @pytest.mark.parametrize(
     "key", ["", "nonsense", pem(rsa.generate_private_key(65_537, 2_048)), pem(ec.generate_private_key(ec.SECP384R1()))]
 )
-def test_a_key_that_is_none(key: str) -> None:
+def test_an_invalid_key_is_refused(key: str) -> None:
     with pytest.raises(ValueError):
         ApnsSender(key=key, key_id="K", team_id="T", topic="x")

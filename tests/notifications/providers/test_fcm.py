@@ -1,4 +1,4 @@
-"""What Google is asked, and what its answers mean. The access token: test_access.py."""
+"""Requests to FCM, and the meaning of its answers. The access token is tested in test_access.py."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def sender(google: Google, tls: SSLContext) -> Iterator[FcmSender]:
     sender.close()
 
 
-def test_a_message(google: Google, sender: FcmSender) -> None:
+def test_a_message_becomes_a_notification(google: Google, sender: FcmSender) -> None:
     google.answer = lambda asked: Say(body=b'{"name": "projects/chat-1/messages/9"}')
     push = a_push(token="T:1", title="Ana", body="hi", collapse_id="c1", seconds_to_live=60)
     assert sender.send(push) == Accepted("projects/chat-1/messages/9")
@@ -52,7 +52,7 @@ def test_a_message(google: Google, sender: FcmSender) -> None:
     }
 
 
-def test_without_words_it_says_only_that_there_is_something(google: Google, sender: FcmSender) -> None:
+def test_without_preview_a_generic_title_is_shown(google: Google, sender: FcmSender) -> None:
     sender.send(a_push())
     notification = google.message()["android"]["notification"]
     assert notification["title"] == "New message"
@@ -60,21 +60,21 @@ def test_without_words_it_says_only_that_there_is_something(google: Google, send
 
 
 @pytest.mark.parametrize("kind", ["badge", "sync"])
-def test_badge_and_sync_are_data_only(google: Google, sender: FcmSender, kind: str) -> None:
+def test_badge_and_sync_are_data_messages(google: Google, sender: FcmSender, kind: str) -> None:
     sender.send(a_push(kind=kind, title="never shown", data={}, collapse_id="c1", seconds_to_live=-1))
     message = google.message()
     assert message["data"] == {"kind": kind, "badge": "3"}
     assert message["android"] == {"priority": "NORMAL", "ttl": "0s", "collapse_key": kind}
 
 
-@pytest.mark.parametrize("letter", ["a", "\U0001f600", "e\u0301"])
-def test_a_long_text_is_shortened(google: Google, sender: FcmSender, letter: str) -> None:
-    assert isinstance(sender.send(a_push(title="Ana", body=letter * 5_000)), Accepted)
+@pytest.mark.parametrize("character", ["a", "\U0001f600", "e\u0301"])
+def test_a_long_text_is_shortened_to_fit(google: Google, sender: FcmSender, character: str) -> None:
+    assert isinstance(sender.send(a_push(title="Ana", body=character * 5_000)), Accepted)
     assert 4_070 < len(google.pushes[0].body) <= 4_096
-    assert google.message()["android"]["notification"]["body"].startswith(letter * 100)
+    assert google.message()["android"]["notification"]["body"].startswith(character * 100)
 
 
-def test_what_cannot_be_shortened_is_not_sent(google: Google, sender: FcmSender) -> None:
+def test_too_long_data_is_refused_without_a_request(google: Google, sender: FcmSender) -> None:
     assert isinstance(sender.send(a_push(data={"x": "y" * 5_000})), Refused)
     assert not google.pushes
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_shortened_is_not_sent(google: Google, sender: FcmSender)
 # --- Answers ----------------------------------------------------------------------------------
 
 
-def said(status: int, google_status: str, code: str | None = None, **more: Any) -> Say:
+def error_answer(status: int, google_status: str, code: str | None = None, **more: Any) -> Say:
     details: list[dict[str, Any]] = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []}]
     if code:
         details.append({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code})
@@ -93,36 +93,36 @@ def said(status: int, google_status: str, code: str | None = None, **more: Any) 
 @pytest.mark.parametrize(
     ("say", "answer"),
     [
-        (said(404, "NOT_FOUND", "UNREGISTERED"), Dead("UNREGISTERED")),
-        (said(404, "NOT_FOUND"), Refused("NOT_FOUND")),
-        (said(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"), Refused("INVALID_ARGUMENT")),
-        (said(400, "INVALID_ARGUMENT", "UNREGISTERED"), Refused("UNREGISTERED")),
-        (said(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Refused("SENDER_ID_MISMATCH")),
-        (said(403, "PERMISSION_DENIED"), Busy("PERMISSION_DENIED")),
+        (error_answer(404, "NOT_FOUND", "UNREGISTERED"), Dead("UNREGISTERED")),
+        (error_answer(404, "NOT_FOUND"), Refused("NOT_FOUND")),
+        (error_answer(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"), Refused("INVALID_ARGUMENT")),
+        (error_answer(400, "INVALID_ARGUMENT", "UNREGISTERED"), Refused("UNREGISTERED")),
+        (error_answer(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Refused("SENDER_ID_MISMATCH")),
+        (error_answer(403, "PERMISSION_DENIED"), Busy("PERMISSION_DENIED")),
         (Say(403, body=b"<html>"), Busy("status 403")),
-        (said(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Busy("THIRD_PARTY_AUTH_ERROR")),
-        (said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Busy("QUOTA_EXCEEDED")),
+        (error_answer(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Busy("THIRD_PARTY_AUTH_ERROR")),
+        (error_answer(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Busy("QUOTA_EXCEEDED")),
         (
-            said(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", message="Device message rate exceeded."),
+            error_answer(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", message="Device message rate exceeded."),
             Busy("QUOTA_EXCEEDED", counts=False),
         ),
-        (said(500, "INTERNAL", "INTERNAL"), Busy("INTERNAL")),
-        (said(503, "UNAVAILABLE", "UNAVAILABLE"), Busy("UNAVAILABLE")),
+        (error_answer(500, "INTERNAL", "INTERNAL"), Busy("INTERNAL")),
+        (error_answer(503, "UNAVAILABLE", "UNAVAILABLE"), Busy("UNAVAILABLE")),
     ],
 )
-def test_what_google_answers(google: Google, sender: FcmSender, say: Say, answer: Answer) -> None:
+def test_an_answer_of_fcm_gets_its_meaning(google: Google, sender: FcmSender, say: Say, answer: Answer) -> None:
     google.answer = lambda asked: say
     assert sender.send(a_push()) == answer
     assert len(google.pushes) == 1
 
 
-def test_google_says_when(google: Google, sender: FcmSender) -> None:
+def test_retry_after_of_fcm_is_passed_to_the_caller(google: Google, sender: FcmSender) -> None:
     google.answer = lambda asked: Say(503, {"retry-after": "90"})
     assert sender.send(a_push()) == Busy("status 503", 90)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {"details": [5]}}'])
-def test_answers_that_are_no_answers(google: Google, sender: FcmSender, body: bytes) -> None:
+def test_an_unreadable_answer_is_judged_by_its_status(google: Google, sender: FcmSender, body: bytes) -> None:
     google.answer = lambda asked: Say(404, body=body)
     assert sender.send(a_push()) == Refused("status 404")
     google.answer = lambda asked: Say(200, body=body)
@@ -130,7 +130,7 @@ def test_answers_that_are_no_answers(google: Google, sender: FcmSender, body: by
 
 
 @pytest.mark.parametrize("behaviour", [Hang(), Close()])
-def test_no_answer_at_all(google: Google, sender: FcmSender, behaviour: Any) -> None:
+def test_without_an_answer_the_result_is_busy(google: Google, sender: FcmSender, behaviour: Any) -> None:
     google.answer = lambda asked: behaviour
     answer = sender.send(a_push())
     assert isinstance(answer, Busy)

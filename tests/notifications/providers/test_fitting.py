@@ -1,4 +1,4 @@
-"""What is too long is cut where a reader would not see the knife."""
+"""Shortening of texts: between whole characters as a reader sees them, and to fit a size in bytes."""
 
 import json
 
@@ -28,7 +28,7 @@ ACCENTED = "e\u0301"
         ("\u0301" * 9, 5, "…"),
     ],
 )
-def test_shortened(text: str, most: int, result: str) -> None:
+def test_a_text_is_shortened_between_visible_characters(text: str, most: int, result: str) -> None:
     assert shortened(text, most) == result
 
 
@@ -43,32 +43,32 @@ def read(text: bytes | None) -> dict[str, str]:
     return value
 
 
-@pytest.mark.parametrize("letter", ["a", "é", "漢", "\U0001f600", FAMILY, ACCENTED, '"', "\u0000"])
+@pytest.mark.parametrize("character", ["a", "é", "漢", "\U0001f600", FAMILY, ACCENTED, '"', "\u0000"])
 @pytest.mark.parametrize("most", range(100, 140))
-def test_it_fits_and_no_room_is_wasted(letter: str, most: int) -> None:
-    text = fitted(compose, "Ana", letter * 500, most)
+def test_a_fitted_text_uses_all_room_but_one_character(character: str, most: int) -> None:
+    text = fitted(compose, "Ana", character * 500, most)
     assert text is not None
     assert len(text) <= most
-    assert len(text) > most - len(json.dumps(letter).encode()) - len(letter.encode())
+    assert len(text) > most - len(json.dumps(character).encode()) - len(character.encode())
     assert read(text)["title"] == "Ana"
     assert read(text)["body"].endswith("…")
-    assert set(read(text)["body"]) <= set(letter) | {"…"}
+    assert set(read(text)["body"]) <= set(character) | {"…"}
 
 
-def test_the_body_goes_before_the_title() -> None:
+def test_the_body_is_dropped_before_the_title_is_cut() -> None:
     assert read(fitted(compose, "t" * 60, "b" * 60, 100))["title"] == "t" * 60
     assert read(fitted(compose, "t" * 200, "b" * 200, 100)) == {"title": "t" * 85 + "…"}
 
 
-def test_what_fits_is_left_alone() -> None:
+def test_a_text_that_fits_is_unchanged() -> None:
     exact = compose("Ana", "hello")
     assert fitted(compose, "Ana", "hello", len(exact)) == exact
     assert fitted(compose, "Ana", "hello", len(exact) - 1) != exact
 
 
-def test_too_long_without_any_text() -> None:
+def test_data_too_long_without_text_cannot_be_fitted() -> None:
     assert fitted(compose, "Ana", "hello", 5) is None
 
 
-def test_half_a_pair_of_surrogates() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     assert read(encoded({"title": "a\ud83db"})) == {"title": "a?b"}

@@ -1,4 +1,4 @@
-"""One sender under many threads: every push gets its own answer, also while connections come and go."""
+"""One sender under many threads: every push gets its own answer, also while connections end and are replaced."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def a_sender(server: Server, tls: SSLContext, *, connections: int = 64) -> ApnsS
 
 
 def answers(asked: Asked) -> Behaviour:
-    """Say who was asked for, and of every third that it is gone."""
+    """Answer with the id of the push, and report the token of every third as dead."""
     number = int(UUID(asked.headers["apns-id"]))
     assert json.loads(asked.body)["sequence"] == str(number)
     if number % 3 == 0:
@@ -41,7 +41,7 @@ def send(sender: ApnsSender, number: int) -> tuple[int, Accepted | Dead | Busy]:
     return number, answer
 
 
-def right_answer(number: int) -> Accepted | Dead:
+def expected_answer(number: int) -> Accepted | Dead:
     return Accepted(str(UUID(int=number))) if number % 3 else Dead("Unregistered")
 
 
@@ -52,7 +52,7 @@ def test_every_push_gets_its_own_answer(serve: Serve, tls: SSLContext, connectio
     sender = a_sender(server, tls, connections=connections)
     with ThreadPoolExecutor(THREADS) as threads:
         results = list(threads.map(lambda number: send(sender, number), range(PUSHES)))
-    assert results == [(number, right_answer(number)) for number in range(PUSHES)]
+    assert results == [(number, expected_answer(number)) for number in range(PUSHES)]
     assert Counter(asked.headers["apns-id"] for asked in server.asked) == {
         str(UUID(int=number)): 1 for number in range(PUSHES)
     }
@@ -60,10 +60,10 @@ def test_every_push_gets_its_own_answer(serve: Serve, tls: SSLContext, connectio
     sender.close()
 
 
-def test_also_while_connections_come_and_go(server: Server, tls: SSLContext) -> None:
-    """One request in ten meets trouble: what was not processed is sent again, the rest is Busy, nothing is mixed up."""
+def test_every_push_gets_its_own_answer_while_connections_fail(server: Server, tls: SSLContext) -> None:
+    """One request in ten fails at first: unprocessed ones are sent again, others are Busy, and answers never mix."""
     lock, done = threading.Lock(), Counter[int]()
-    trouble: list[Callable[[Asked], Behaviour]] = [
+    failures: list[Callable[[Asked], Behaviour]] = [
         lambda asked: GoAway(last=0),
         lambda asked: Reset(7),
         lambda asked: Close(),
@@ -75,7 +75,7 @@ def test_also_while_connections_come_and_go(server: Server, tls: SSLContext) -> 
         with lock:
             done[number] += 1
             first = done[number] == 1
-        return trouble[number // 10 % 4](asked) if number % 10 == 0 and first else answers(asked)
+        return failures[number // 10 % 4](asked) if number % 10 == 0 and first else answers(asked)
 
     server.answer = answer
     sender = a_sender(server, tls)
@@ -85,7 +85,7 @@ def test_also_while_connections_come_and_go(server: Server, tls: SSLContext) -> 
     for number, result in results.items():
         kind = number // 10 % 4
         if number % 10 or kind in (0, 1):
-            assert result == right_answer(number)
+            assert result == expected_answer(number)
         else:
             assert result == Busy("broken off, or nonsense" if kind == 2 else "Shutdown")
         assert done[number] == (2 if number % 10 == 0 and kind in (0, 1) else 1)

@@ -1,4 +1,4 @@
-"""A name is looked up once, every address of it is judged, and the one that was judged is dialled."""
+"""A name is resolved once, all its addresses are checked, and only a checked address is dialled."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ from tests.notifications.providers.server import Say, Server
 
 
 class Names:
-    """A resolver that gives its answers one after another, the last for ever."""
+    """A resolver that gives its answers one after another and then repeats the last."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
@@ -31,7 +31,7 @@ class Names:
 
 @pytest.fixture
 def dialled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The addresses that were dialled; nobody answers."""
+    """The addresses that were dialled; every dial is refused."""
     calls: list[tuple[str, int]] = []
 
     def connect(address: tuple[str, int], *_: object, **__: object) -> socket.socket:
@@ -47,20 +47,20 @@ def test_public_addresses_are_dialled_in_turn(dialled: list[tuple[str, int]]) ->
     with pytest.raises(httpcore.ConnectError):
         PublicNetwork(resolve=names).connect_tcp("push.example.net", 443, 5)
     assert dialled == [("2a00:1450::1", 443), ("8.8.8.8", 443)]
-    assert names.asked == ["push.example.net"], "looked up once"
+    assert names.asked == ["push.example.net"], "resolved once"
 
 
 @pytest.mark.parametrize(
     "addresses",
     [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"], ["::ffff:192.168.0.1"], ["fe80::1%eth0"]],
 )
-def test_one_private_address_is_enough_to_refuse(addresses: list[str], dialled: list[tuple[str, int]]) -> None:
+def test_one_private_address_refuses_the_name(addresses: list[str], dialled: list[tuple[str, int]]) -> None:
     with pytest.raises(UnsafeAddress):
         PublicNetwork(resolve=Names(addresses)).connect_tcp("push.example.net", 443, 5)
     assert not dialled
 
 
-def test_a_name_that_changes_its_mind(dialled: list[tuple[str, int]]) -> None:
+def test_a_rebound_name_is_checked_at_each_connection(dialled: list[tuple[str, int]]) -> None:
     names = Names(["8.8.8.8"], ["127.0.0.1"])
     guard = PublicNetwork(resolve=names)
     with pytest.raises(httpcore.ConnectError):
@@ -72,25 +72,25 @@ def test_a_name_that_changes_its_mind(dialled: list[tuple[str, int]]) -> None:
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "localhost"])
-def test_odd_forms_are_judged_by_what_the_system_makes_of_them(host: str, dialled: list[tuple[str, int]]) -> None:
+def test_odd_forms_of_addresses_are_checked_after_resolving(host: str, dialled: list[tuple[str, int]]) -> None:
     with pytest.raises(UnsafeAddress):
         PublicNetwork().connect_tcp(host, 443, 5)
     assert not dialled
 
 
-def test_the_connection_goes_to_the_address_that_was_judged(server: Server, tls: SSLContext) -> None:
-    # The name exists nowhere: a second lookup would fail. The certificate is checked against the name all the same.
-    place = f"push.example.net:{server.port}"
-    transport = Transport(network=PublicNetwork(allowed={place}, resolve=Names(["127.0.0.1"])), tls=tls)
-    assert transport.post(service_url(f"https://{place}/x"), {}, b"").status == 200
-    assert server.asked[0].headers[":authority"] == place
+def test_the_checked_address_is_dialled_and_the_name_verified(server: Server, tls: SSLContext) -> None:
+    # The name does not exist, so a second lookup would fail. The certificate is still checked against the name.
+    authority = f"push.example.net:{server.port}"
+    transport = Transport(network=PublicNetwork(allowed={authority}, resolve=Names(["127.0.0.1"])), tls=tls)
+    assert transport.post(service_url(f"https://{authority}/x"), {}, b"").status == 200
+    assert server.asked[0].headers[":authority"] == authority
     other = Transport(network=Network(resolve=Names(["127.0.0.1"])), tls=tls)
     with pytest.raises(Unreachable, match="certificate"):
         other.post(service_url(f"https://other.example.net:{server.port}/x"), {}, b"")
     transport.close()
 
 
-def test_what_is_allowed_is_so_with_its_port_only(server: Server, tls: SSLContext) -> None:
+def test_an_allowed_host_is_dialled_on_its_port_only(server: Server, tls: SSLContext) -> None:
     guard = PublicNetwork(allowed={f"localhost:{server.port + 1}"})
     transport = Transport(network=guard, tls=tls)
     with pytest.raises(UnsafeAddress):
@@ -98,7 +98,7 @@ def test_what_is_allowed_is_so_with_its_port_only(server: Server, tls: SSLContex
     assert server.connections == 0
 
 
-def test_a_redirect_into_our_own_network_is_not_followed(server: Server, tls: SSLContext) -> None:
+def test_a_redirect_into_a_private_network_is_not_followed(server: Server, tls: SSLContext) -> None:
     server.answer = lambda asked: Say(302, {"location": "https://169.254.169.254/"})
     transport = Transport(network=PublicNetwork(allowed={f"localhost:{server.port}"}), tls=tls)
     assert transport.post(service_url(f"{server.url}/x"), {}, b"").status == 302
@@ -106,18 +106,18 @@ def test_a_redirect_into_our_own_network_is_not_followed(server: Server, tls: SS
     transport.close()
 
 
-# --- Time -------------------------------------------------------------------------------------
+# --- Time limits ------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def hanging() -> Iterator[threading.Event]:
-    """Lookups hang until this is set."""
+    """An event until which lookups hang."""
     event = threading.Event()
     yield event
     event.set()
 
 
-def test_a_lookup_that_hangs_is_given_up(hanging: threading.Event) -> None:
+def test_a_hanging_lookup_is_given_up(hanging: threading.Event) -> None:
     def resolve(host: str, port: int) -> list[str]:
         hanging.wait(10)
         return ["8.8.8.8"]
@@ -128,7 +128,7 @@ def test_a_lookup_that_hangs_is_given_up(hanging: threading.Event) -> None:
     assert time.monotonic() - began < 4
 
 
-def test_and_not_too_many_of_them_hang(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_lookups_are_limited(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "MOST_LOOKUPS", 2)
     begun: list[str] = []
 
@@ -144,7 +144,7 @@ def test_and_not_too_many_of_them_hang(hanging: threading.Event, monkeypatch: py
     assert len(begun) == 2
 
 
-def test_a_name_that_does_not_exist(tls: SSLContext) -> None:
+def test_an_unknown_name_means_no_connection(tls: SSLContext) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
@@ -152,7 +152,7 @@ def test_a_name_that_does_not_exist(tls: SSLContext) -> None:
         Transport(network=Network(resolve=resolve), tls=tls).post(Url("gone.example.net", 443, "/"), {}, b"")
 
 
-def test_no_thread_for_the_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lookup_without_a_free_thread_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "MOST_LOOKUPS", 1)
     crowded = Network(resolve=Names(["192.0.2.1"]))
 
@@ -166,13 +166,11 @@ def test_no_thread_for_the_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
                 crowded.connect_tcp("push.example.net", 443, 0.2)
 
 
-def test_an_address_that_swallows_packets_leaves_time_for_the_next(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_address_leaves_time_for_the_next_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.create_connection
     seconds: list[float] = []
 
-    def connect(address: tuple[str, int], timeout: float, **how: object) -> socket.socket:
+    def connect(address: tuple[str, int], timeout: float, **options: object) -> socket.socket:
         if address[0] != "127.0.0.1":
             seconds.append(timeout)
             raise TimeoutError
@@ -184,8 +182,8 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
     assert seconds == [pytest.approx(2, abs=0.2)]
 
 
-def test_limits_reach_the_connection(tls: SSLContext) -> None:
-    # A listener that accepts nothing: the handshake of TLS never comes.
+def test_the_time_limit_applies_to_the_tls_handshake(tls: SSLContext) -> None:
+    # A listener that accepts nothing, so the TLS handshake never starts.
     listener = socket.create_server(("127.0.0.1", 0))
     transport = Transport(tls=tls, limits=Limits(connect=0.2))
     began = time.monotonic()

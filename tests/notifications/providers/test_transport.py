@@ -1,4 +1,4 @@
-"""Connections that are kept, that end, that hang: what was certainly not processed is sent again, nothing else."""
+"""Connections that are kept, end or hang: only requests that were certainly not processed are sent again."""
 
 import asyncio
 import datetime
@@ -28,12 +28,12 @@ def the_url(server: Server, path: str = "/push") -> Url:
 
 
 def first(behaviour: Behaviour, *, then: Behaviour | None = None) -> object:
-    """An `answer` that does something else once."""
+    """An `answer` that misbehaves once, and then answers `then`."""
     left = [behaviour]
     return lambda asked: left.pop() if left else (then or Say())
 
 
-def test_one_request_after_another_goes_over_one_connection(server: Server, transport: Transport) -> None:
+def test_sequential_requests_share_one_connection(server: Server, transport: Transport) -> None:
     server.answer = lambda asked: Say(201, {"x-who": "me", "location": "/1"}, b"hello")
     for _ in range(3):
         reply = transport.post(the_url(server, "/a?b=c"), {"ttl": "5"}, b"body")
@@ -44,7 +44,7 @@ def test_one_request_after_another_goes_over_one_connection(server: Server, tran
     assert asked.headers[":authority"] == f"localhost:{server.port}"
 
 
-def test_http_1_1_is_spoken_where_that_is_all(serve: Serve, transport: Transport) -> None:
+def test_a_server_without_http2_is_spoken_to_in_http1(serve: Serve, transport: Transport) -> None:
     server = serve(http1=True)
     server.answer = lambda asked: Say(429, {"Retry-After": "7"}, b"slow")
     for _ in range(2):
@@ -54,7 +54,7 @@ def test_http_1_1_is_spoken_where_that_is_all(serve: Serve, transport: Transport
     assert server.asked[1].body == b"body"
 
 
-def test_apple_allows_a_single_stream_at_first(serve: Serve, transport: Transport) -> None:
+def test_a_server_may_allow_a_single_stream(serve: Serve, transport: Transport) -> None:
     server = serve(most_streams=1)
     for _ in range(3):
         assert transport.post(the_url(server), {}, b"").status == 200
@@ -62,16 +62,14 @@ def test_apple_allows_a_single_stream_at_first(serve: Serve, transport: Transpor
 
 
 def test_redirects_are_not_followed(server: Server, serve: Serve, transport: Transport) -> None:
-    elsewhere = serve()
-    server.answer = lambda asked: Say(307, {"location": elsewhere.url})
+    other = serve()
+    server.answer = lambda asked: Say(307, {"location": other.url})
     assert transport.post(the_url(server), {}, b"").status == 307
-    assert elsewhere.connections == 0
+    assert other.connections == 0
     assert len(server.asked) == 1
 
 
-def test_no_library_writes_what_is_secret(
-    server: Server, transport: Transport, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_library_logs_secrets(server: Server, transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("hpack.hpack").info("heard")
     server.answer = lambda asked: Say(201, {"location": "/secret-place"})
@@ -83,16 +81,16 @@ def test_no_library_writes_what_is_secret(
 # --- Connections that end ---------------------------------------------------------------------
 
 
-def test_a_server_that_leaves_still_gives_its_answer(server: Server, transport: Transport) -> None:
+def test_an_answer_after_goaway_is_still_read(server: Server, transport: Transport) -> None:
     server.answer = first(Say(200, body=b"done", leaving=LAST_OF_ALL))  # type: ignore[assignment]
     assert transport.post(the_url(server), {}, b"").body == b"done"
     assert transport.post(the_url(server), {}, b"").status == 200
-    assert server.connections == 2, "nothing more is asked of who is leaving"
+    assert server.connections == 2, "a connection with GOAWAY takes no further requests"
     assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("behaviour", [GoAway(last=0), GoAway(last=0, code=2), Reset(REFUSED_STREAM)])
-def test_what_was_not_processed_is_sent_again_on_a_fresh_connection(
+def test_an_unprocessed_request_is_sent_again_on_a_new_connection(
     server: Server, transport: Transport, behaviour: Behaviour
 ) -> None:
     server.answer = first(behaviour)  # type: ignore[assignment]
@@ -100,14 +98,14 @@ def test_what_was_not_processed_is_sent_again_on_a_fresh_connection(
     assert [asked.connection for asked in server.asked] == [0, 1]
 
 
-def test_but_only_once(server: Server, transport: Transport) -> None:
+def test_an_unprocessed_request_is_sent_again_only_once(server: Server, transport: Transport) -> None:
     server.answer = lambda asked: GoAway(last=0)
     with pytest.raises(Unreachable, match="refused"):
         transport.post(the_url(server), {}, b"x")
     assert len(server.asked) == 2
 
 
-def test_a_later_stream_than_the_last_was_not_processed(server: Server, transport: Transport) -> None:
+def test_a_stream_after_the_last_of_goaway_is_sent_again(server: Server, transport: Transport) -> None:
     transport.post(the_url(server), {}, b"1")
     server.answer = first(GoAway(last=1))  # type: ignore[assignment]
     assert transport.post(the_url(server), {}, b"2").status == 200
@@ -115,7 +113,7 @@ def test_a_later_stream_than_the_last_was_not_processed(server: Server, transpor
 
 
 @pytest.mark.parametrize("behaviour", [GoAway(last=1), Close(), Reset(CANCEL)])
-def test_what_may_have_been_processed_is_not_sent_again(
+def test_a_possibly_processed_request_is_not_sent_again(
     server: Server, transport: Transport, behaviour: Behaviour
 ) -> None:
     server.answer = lambda asked: behaviour
@@ -124,11 +122,11 @@ def test_what_may_have_been_processed_is_not_sent_again(
     assert len(server.asked) == 1
     server.answer = lambda asked: Say()
     assert transport.post(the_url(server), {}, b"x").status == 200
-    assert server.connections == 2, "the connection on which it failed is not used again"
+    assert server.connections == 2, "the failed connection is not used again"
 
 
 @pytest.mark.parametrize("http1", [False, True])
-def test_a_connection_that_was_closed_while_idle_costs_nothing(serve: Serve, transport: Transport, http1: bool) -> None:
+def test_a_connection_closed_while_idle_is_replaced(serve: Serve, transport: Transport, http1: bool) -> None:
     server = serve(http1=http1)
     transport.post(the_url(server), {}, b"1")
     server.drop()
@@ -137,7 +135,7 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing(serve: Serve, tra
     assert [asked.connection for asked in server.asked] == [0, 1]
 
 
-async def test_an_idle_connection_is_closed_in_time(serve: Serve, tls: SSLContext) -> None:
+async def test_an_idle_connection_is_closed_after_its_keepalive(serve: Serve, tls: SSLContext) -> None:
     server, other = serve(), serve()
     transport = Transport(tls=tls, limits=Limits(keepalive=0.4, connections=2))
     transport.post(the_url(server), {}, b"")
@@ -149,7 +147,7 @@ async def test_an_idle_connection_is_closed_in_time(serve: Serve, tls: SSLContex
     await until(lambda: server.open == 0)
     transport.post(the_url(server), {}, b"")
     transport.post(the_url(other), {}, b"")
-    assert other.connections == 1, "what was closed left room for another"
+    assert other.connections == 1, "a closed connection freed its slot"
     transport.close()
 
 
@@ -157,7 +155,7 @@ async def test_an_idle_connection_is_closed_in_time(serve: Serve, tls: SSLContex
 
 
 @pytest.mark.parametrize("behaviour", [Hang(), Drip(0.2)])
-def test_an_answer_has_a_deadline_whatever_else_is_said(
+def test_an_answer_has_a_deadline_despite_other_frames(
     server: Server, transport: Transport, behaviour: Behaviour
 ) -> None:
     server.answer = lambda asked: behaviour
@@ -168,7 +166,7 @@ def test_an_answer_has_a_deadline_whatever_else_is_said(
     assert len(server.asked) == 1
 
 
-def test_a_flood_of_other_words_is_not_read_to_its_end(server: Server, tls: SSLContext) -> None:
+def test_a_flood_of_other_frames_ends_the_connection(server: Server, tls: SSLContext) -> None:
     transport = Transport(tls=tls, limits=Limits(answer=20))
     unknown = b"\x00\x40\x00\x42" + bytes(5) + bytes(16_384)
     server.answer = lambda asked: Drip(0, unknown)
@@ -176,15 +174,15 @@ def test_a_flood_of_other_words_is_not_read_to_its_end(server: Server, tls: SSLC
         transport.post(the_url(server), {}, b"")
 
 
-def test_of_a_long_answer_the_beginning_is_read(server: Server, transport: Transport) -> None:
+def test_a_long_answer_is_read_up_to_the_limit(server: Server, transport: Transport) -> None:
     server.answer = lambda asked: Say(400, body=b"x" * MOST_BODY * 3)
     reply = transport.post(the_url(server), {}, b"")
     assert (reply.status, len(reply.body)) == (400, MOST_BODY)
     transport.post(the_url(server), {}, b"")
-    assert server.connections == 2, "the rest would have to be read first"
+    assert server.connections == 2, "the first would have to read the rest of the body"
 
 
-def test_nobody_is_there(server: Server, transport: Transport) -> None:
+def test_an_unreachable_server_means_no_connection(server: Server, transport: Transport) -> None:
     url = the_url(server)
     server.stop()
     with pytest.raises(Unreachable) as caught:
@@ -192,13 +190,13 @@ def test_nobody_is_there(server: Server, transport: Transport) -> None:
     assert (caught.value.reason, caught.value.is_ours) == ("no connection", False)
 
 
-def test_a_certificate_of_a_stranger(server: Server) -> None:
+def test_an_untrusted_certificate_is_refused(server: Server) -> None:
     with pytest.raises(Unreachable, match="certificate not accepted"):
         Transport(tls=create_default_context(), limits=LIMITS).post(the_url(server), {}, b"")
     assert not server.asked
 
 
-def test_no_more_connections_than_allowed(server: Server, tls: SSLContext) -> None:
+def test_connections_are_limited_in_number(server: Server, tls: SSLContext) -> None:
     transport = Transport(tls=tls, limits=Limits(answer=20, wait=0.2, connections=1))
     entered, go = threading.Event(), threading.Event()
 
@@ -230,7 +228,7 @@ def test_an_idle_connection_makes_room_for_another_origin(serve: Serve, tls: SSL
     transport.close()
 
 
-def test_failures_give_their_place_back(server: Server, tls: SSLContext) -> None:
+def test_failed_requests_free_their_connection_slot(server: Server, tls: SSLContext) -> None:
     transport = Transport(tls=tls, limits=Limits(wait=0.2, connections=1))
     server.answer = lambda asked: Close()
     for _ in range(3):
@@ -245,7 +243,7 @@ def test_failures_give_their_place_back(server: Server, tls: SSLContext) -> None
     transport.close()
 
 
-def test_a_forked_process_makes_connections_of_its_own(server: Server, transport: Transport, tmp_path: Path) -> None:
+def test_a_forked_process_opens_its_own_connections(server: Server, transport: Transport, tmp_path: Path) -> None:
     transport.post(the_url(server), {}, b"parent")
     child = os.fork()
     if not child:
@@ -263,14 +261,14 @@ def test_a_forked_process_makes_connections_of_its_own(server: Server, transport
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("header", "seconds"),
     [("120", 120), ("0", 0), ("99999999999999", 86_400), ("soon", None), ("-5", None), ("", None), ("²", None)],
 )
-def test_retry_after_in_seconds(said: str, seconds: float | None) -> None:
-    assert Reply(503, {"retry-after": said}, b"").retry_after == seconds
+def test_retry_after_in_seconds_is_parsed(header: str, seconds: float | None) -> None:
+    assert Reply(503, {"retry-after": header}, b"").retry_after == seconds
 
 
-def test_retry_after_as_a_date() -> None:
+def test_retry_after_as_a_date_is_parsed() -> None:
     def reply(minutes: int) -> Reply:
         when = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
         return Reply(503, {"retry-after": format_datetime(when, usegmt=True)}, b"")

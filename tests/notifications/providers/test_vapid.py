@@ -1,4 +1,4 @@
-"""Keys that say who we are to push services, and tokens that are used again."""
+"""VAPID keys, which identify this server to push services, and the reuse of their tokens."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +16,7 @@ from tests.notifications.providers.conftest import pem
 
 
 class Time:
-    """Stands in for the module's `time`."""
+    """Replaces the module's `time`."""
 
     passed = 0.0
 
@@ -34,21 +34,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     return clock
 
 
-def test_the_keys_of_rfc_8291() -> None:
-    # Of RFC 8291, appendix A: a private key and its public key.
+def test_a_private_key_gives_the_public_key_of_rfc_8291() -> None:
+    # RFC 8291, appendix A: a private key and its public key.
     private = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
     public = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"
     assert vapid_public_key(private) == vapid_public_key(private + "=") == public
 
 
-def test_a_new_key_each_time() -> None:
+def test_new_keys_differ() -> None:
     one, other = new_vapid_private_key(), new_vapid_private_key()
     assert one != other
     assert len(from_base64url(one)) == 32
     assert len(from_base64url(vapid_public_key(one))) == 65
 
 
-def test_pem_in_both_forms() -> None:
+def test_both_forms_of_pem_are_read() -> None:
     key = read_private_key(new_vapid_private_key())
     old = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     for text in (pem(key), old):
@@ -58,32 +58,32 @@ def test_pem_in_both_forms() -> None:
 @pytest.mark.parametrize(
     "private", ["", "nonsense", "A" * 43, "_" * 43, "A" * 44, "A" * 86, pem(ec.generate_private_key(ec.SECP384R1()))]
 )
-def test_a_key_that_is_none(private: str) -> None:
+def test_an_invalid_key_is_refused(private: str) -> None:
     with pytest.raises(ValueError):
         vapid_public_key(private)
 
 
 @pytest.mark.parametrize("subject", ["", "admin@example.net", "http://example.net"])
-def test_a_subject_that_is_none(subject: str) -> None:
+def test_an_invalid_subject_is_refused(subject: str) -> None:
     with pytest.raises(ValueError, match="subject"):
         Vapid(new_vapid_private_key(), subject)
 
 
-def test_a_token_is_used_again_for_hours_and_for_its_origin_only(clock: Time) -> None:
-    who = Vapid(new_vapid_private_key(), "mailto:admin@example.net")
-    first = who.authorization("https://one.example.net")
-    assert who.authorization("https://two.example.net") != first
+def test_a_token_is_reused_for_hours_for_its_origin_only(clock: Time) -> None:
+    identity = Vapid(new_vapid_private_key(), "mailto:admin@example.net")
+    first = identity.authorization("https://one.example.net")
+    assert identity.authorization("https://two.example.net") != first
     clock.passed = 5 * 3_600
-    assert who.authorization("https://one.example.net") == first
+    assert identity.authorization("https://one.example.net") == first
     clock.passed = 7 * 3_600
-    assert who.authorization("https://one.example.net") != first
+    assert identity.authorization("https://one.example.net") != first
 
 
-def test_strangers_cannot_fill_the_memory(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_cached_tokens_is_limited(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vapid, "MOST_ORIGINS", 2)
-    who = Vapid(new_vapid_private_key(), "mailto:admin@example.net")
-    kept = who.authorization("https://kept.example.net")
+    identity = Vapid(new_vapid_private_key(), "mailto:admin@example.net")
+    kept = identity.authorization("https://kept.example.net")
     for number in range(5):
-        who.authorization(f"https://{number}.example.net")
-        assert who.authorization("https://kept.example.net") == kept
-    assert len(who._tokens) == 2
+        identity.authorization(f"https://{number}.example.net")
+        assert identity.authorization("https://kept.example.net") == kept
+    assert len(identity._tokens) == 2

@@ -1,4 +1,4 @@
-"""What only the browser can read, who we say we are, and what push services answer."""
+"""Web Push: encrypted messages, the identity of the server, and the answers of push services."""
 
 import json
 import time
@@ -39,16 +39,16 @@ def to(server: Server, **fields: Any) -> Push:
 
 
 def read(server: Server) -> dict[str, str]:
-    """The message as the browser reads it."""
+    """The message as decrypted by the browser."""
     sealed = server.asked[-1].body
     assert len(sealed) <= 4_096
     text = http_ece.decrypt(sealed, private_key=BROWSER, auth_secret=SECRET, version="aes128gcm")
-    said = json.loads(text)
-    assert isinstance(said, dict)
-    return said
+    message = json.loads(text)
+    assert isinstance(message, dict)
+    return message
 
 
-def test_a_message(server: Server, sender: WebPushSender) -> None:
+def test_a_message_is_encrypted_with_its_headers(server: Server, sender: WebPushSender) -> None:
     server.answer = lambda asked: Say(201, {"location": "https://push.example.net/m/1"})
     push = to(server, title="Ana", body="hi", collapse_id="c1", seconds_to_live=60)
     assert sender.send(push) == Accepted("https://push.example.net/m/1")
@@ -70,7 +70,7 @@ def test_a_message(server: Server, sender: WebPushSender) -> None:
     }
 
 
-def test_topics_differ_as_what_they_collapse(server: Server, sender: WebPushSender) -> None:
+def test_topics_are_equal_for_equal_collapse_ids_only(server: Server, sender: WebPushSender) -> None:
     for collapse_id in ("c1", "c1", "c2", None):
         sender.send(to(server, collapse_id=collapse_id))
     topics = [asked.headers.get("topic") for asked in server.asked]
@@ -78,39 +78,39 @@ def test_topics_differ_as_what_they_collapse(server: Server, sender: WebPushSend
     assert topics[3] is None
 
 
-def test_each_message_has_a_key_of_its_own(server: Server, sender: WebPushSender) -> None:
+def test_each_message_has_its_own_key_and_salt(server: Server, sender: WebPushSender) -> None:
     for _ in range(2):
         sender.send(to(server, title="Ana"))
     salts, keys = zip(*((asked.body[:16], asked.body[21:86]) for asked in server.asked), strict=True)
     assert len(set(salts)) == len(set(keys)) == 2
-    # RFC 8188: a record of 4,096 bytes, and our public key of 65.
+    # RFC 8188: a record of 4,096 bytes, and a public key of 65 bytes.
     assert server.asked[0].body[16:21] == b"\0\0\x10\0\x41"
 
 
-def test_a_sync_has_no_words(server: Server, sender: WebPushSender) -> None:
+def test_a_sync_has_no_text(server: Server, sender: WebPushSender) -> None:
     sender.send(to(server, kind="sync", title="never shown", data={}))
     assert read(server) == {"kind": "sync", "badge": "3"}
     assert server.asked[0].headers["urgency"] == "normal"
 
 
-@pytest.mark.parametrize("letter", ["a", "\U0001f600", "e\u0301"])
-def test_a_long_text_is_shortened(server: Server, sender: WebPushSender, letter: str) -> None:
-    assert isinstance(sender.send(to(server, title="Ana", body=letter * 5_000)), Accepted)
+@pytest.mark.parametrize("character", ["a", "\U0001f600", "e\u0301"])
+def test_a_long_text_is_shortened_to_fit(server: Server, sender: WebPushSender, character: str) -> None:
+    assert isinstance(sender.send(to(server, title="Ana", body=character * 5_000)), Accepted)
     assert 4_070 < len(server.asked[0].body) <= 4_096
-    assert read(server)["body"].startswith(letter * 100)
+    assert read(server)["body"].startswith(character * 100)
 
 
-# --- Who we are -------------------------------------------------------------------------------
+# --- The identity of the server ---------------------------------------------------------------
 
 
 def test_the_token_is_for_the_origin_of_the_endpoint(server: Server, sender: WebPushSender) -> None:
     sender.send(to(server))
     scheme, _, rest = server.asked[0].headers["authorization"].partition(" ")
-    said = dict(part.strip().split("=", 1) for part in rest.split(","))
+    parameters = dict(part.strip().split("=", 1) for part in rest.split(","))
     assert scheme == "vapid"
-    assert said["k"] == vapid_public_key(VAPID)
-    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64url(said["k"]))
-    claims = jwt.decode(said["t"], public, algorithms=["ES256"], audience=server.url)
+    assert parameters["k"] == vapid_public_key(VAPID)
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64url(parameters["k"]))
+    claims = jwt.decode(parameters["t"], public, algorithms=["ES256"], audience=server.url)
     assert claims["sub"] == "mailto:admin@example.net"
     assert time.time() + 3_600 < claims["exp"] <= time.time() + 12 * 3_600
 
@@ -138,23 +138,25 @@ def test_the_token_is_for_the_origin_of_the_endpoint(server: Server, sender: Web
         (Hang(), Busy("no answer in time")),
     ],
 )
-def test_what_push_services_answer(server: Server, sender: WebPushSender, say: Any, answer: Answer) -> None:
+def test_an_answer_of_a_push_service_gets_its_meaning(
+    server: Server, sender: WebPushSender, say: Any, answer: Answer
+) -> None:
     server.answer = lambda asked: say
     assert sender.send(to(server)) == answer
     assert len(server.asked) == 1
 
 
-# --- Where nothing is sent --------------------------------------------------------------------
+# --- Pushes that are not sent -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("endpoint", ["http://localhost/x", "https://10.0.0.1/x", "https://localhost:1/x", "nonsense"])
-def test_addresses_that_may_not_be_dialled(server: Server, sender: WebPushSender, endpoint: str) -> None:
+def test_an_unsafe_endpoint_is_refused(server: Server, sender: WebPushSender, endpoint: str) -> None:
     answer = sender.send(to(server, token=endpoint))
     assert isinstance(answer, Refused)
     assert answer.reason.startswith("unsafe address")
 
 
-def test_a_name_that_stands_for_a_private_address(server: Server, tls: SSLContext) -> None:
+def test_a_name_with_a_private_address_is_refused(server: Server, tls: SSLContext) -> None:
     guard = PublicNetwork(resolve=lambda host, port: ["127.0.0.1"])
     sender = WebPushSender(vapid_private_key=VAPID, subject="https://example.net", network=guard, tls=tls)
     answer = sender.send(to(server, token="https://push.example.net/x"))
@@ -162,7 +164,7 @@ def test_a_name_that_stands_for_a_private_address(server: Server, tls: SSLContex
 
 
 @pytest.mark.parametrize("keys", [None, ("", ""), (KEYS[1], KEYS[0])])
-def test_keys_that_are_none(server: Server, sender: WebPushSender, keys: Any) -> None:
+def test_a_push_with_invalid_keys_is_refused(server: Server, sender: WebPushSender, keys: Any) -> None:
     assert isinstance(sender.send(to(server, keys=keys)), Refused)
     assert not server.asked
 
@@ -189,12 +191,12 @@ COMPRESSED = b"\x02" + point(BROWSER.public_key())[1:33]
         (KEYS[0], "+/" + KEYS[1][2:]),
         (KEYS[0], KEYS[1] + "\n"),
     ],
-    ids=map(str, range(14)),  # the keys are others in each process, the names of tests are not
+    ids=map(str, range(14)),  # keys differ between processes, but the names of tests must not
 )
-def test_garbage_is_no_key(p256dh: str, auth: str) -> None:
+def test_invalid_keys_are_refused(p256dh: str, auth: str) -> None:
     with pytest.raises(ValueError):
         check_keys(p256dh, auth)
 
 
-def test_keys_with_and_without_padding() -> None:
+def test_keys_are_accepted_with_and_without_padding() -> None:
     assert check_keys(*KEYS) == check_keys(KEYS[0] + "=", KEYS[1] + "==") == (point(BROWSER.public_key()), SECRET)

@@ -1,4 +1,4 @@
-"""What workers do, one step after the other and when the test wants it."""
+"""The steps of the workers, run one by one in the test itself."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from realtime.database import clock
 
 
 def decided() -> list[Any]:
-    """Collect and decide; return the deliveries."""
+    """Collect messages, decide about them, and return the deliveries."""
     collect.collect_messages()
     for message_id in due_fan_outs():
         list(fan_out.fan_out(message_id))
@@ -18,7 +18,7 @@ def decided() -> list[Any]:
 
 
 def work_on(delivery: Any) -> Any:
-    """Let a delivery be due and work on it; return what became of it."""
+    """Make a delivery due, attempt it, and return its row afterwards."""
     Delivery.objects.filter(pk=delivery.pk).update(next_at=clock.now())
     delivering.deliver(delivery.pk)
     return Delivery.objects.get(pk=delivery.pk)

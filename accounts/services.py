@@ -21,9 +21,9 @@ from accounts.selectors import ran_out_by
 from accounts.signals import blocks_changed
 from accounts.store import count_attempt
 from realtime.fanout.door import announce
-from realtime.fanout.sockets import REVOKED
+from realtime.wire.announcements import CloseSockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
-from realtime.wire.items import Ended
 
 HOUR = 3600
 
@@ -110,7 +110,7 @@ def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
         if session.revoked_at is None:
             session.revoked_at = timezone.now()
             session.save(update_fields=["revoked_at"])
-        announce([Ended(REVOKED, session_id=str(session_id), user_id=str(user_id))])
+        announce([CloseSockets(CloseCode.REVOKED, session_id=str(session_id), user_id=str(user_id))])
 
 
 def revoke_all_sessions(*, user_id: UUID) -> int:
@@ -120,7 +120,7 @@ def revoke_all_sessions(*, user_id: UUID) -> int:
         ids = list(living.values_list("id", flat=True))
         DeviceSession.objects.filter(id__in=ids).update(revoked_at=timezone.now())
         # One by one: heard late, it must not end a session that was opened since.
-        announce([Ended(REVOKED, session_id=str(id), user_id=str(user_id)) for id in ids])
+        announce([CloseSockets(CloseCode.REVOKED, session_id=str(id), user_id=str(user_id)) for id in ids])
     return len(ids)
 
 

@@ -31,8 +31,8 @@ ROOMS = (
     ("Redis and channel layer", ("/redis/", "/channels_redis/", "/channels/layers")),
     ("ASGI: uvicorn and websockets", ("/uvicorn/", "/websockets/", "chatsite/server/serving", "chatsite/asgi")),
     ("JSON and bodies", ("realtime/wire/bodies",)),
-    ("hub", ("realtime/fanout/hub", "realtime/wire/items")),
-    ("outbox", ("realtime/fanout/sockets",)),
+    ("hub", ("realtime/fanout/hub", "realtime/wire/announcements")),
+    ("outbox", ("realtime/fanout/sockets", "realtime/fanout/outbox", "realtime/fanout/catch_up_buffer")),
     ("door", ("realtime/fanout/door",)),
     (
         "consumer",

@@ -19,7 +19,7 @@ from chatsite.server.body_limit import with_body_limit  # noqa: E402 - apps must
 from chatsite.server.cookies import read_cookies_in_linear_time  # noqa: E402 - apps must be ready
 from chatsite.server.lifespan import lifespan  # noqa: E402 - apps must be ready
 from chatsite.server.one_hop import OneHopHandler  # noqa: E402 - apps must be ready
-from realtime.fanout.sockets import Send  # noqa: E402
+from realtime.fanout.outbox import Send  # noqa: E402
 from realtime.socket.connection import Receive  # noqa: E402
 from realtime.socket.consumer import refuse_path, socket_application  # noqa: E402
 

@@ -1,7 +1,7 @@
 """The AsyncAPI document of `/ws`, made from the commands and frames that the apps have registered.
 
 What a frame looks like comes from its struct, as for validation and encoding. Only what no struct says
-stands here: how to sign in, what answers what, and the close codes.
+is here: how to sign in, and what answers what. The close codes have a list of their own (`close_codes`).
 """
 
 import inspect
@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from realtime import registry
-from realtime.fanout import sockets
 from realtime.socket.consumer import PROTOCOL  # which also registers the socket's own commands and frames
+from realtime.wire.close_codes import CloseCode
 
 CHANNEL = "socket"
 
@@ -39,22 +39,6 @@ SIGN_IN: dict[str, Any] = {
 
 # The frames that answer a command when it is not refused. Without an entry only a refusal is answered.
 ANSWERS = {"auth": ["connected"], "send_message": ["message_ack"], "sync": ["sync_complete"], "ping": ["pong"]}
-
-CLOSE_CODES = {
-    sockets.RESTART: "The server goes away or cannot reach its database; come back after a random pause.",
-    sockets.PROTOCOL_ERROR: "A frame that breaks RFC 6455.",
-    sockets.UNSUPPORTED_DATA: "A binary frame.",
-    sockets.INVALID_TEXT: "A frame that is not UTF-8.",
-    sockets.TOO_BIG: "A frame above `frame_bytes` of the limits, or a text in too many parts.",
-    sockets.INTERNAL_ERROR: "The server failed.",
-    sockets.BAD_FRAMES: "Too many frames within a minute that were no valid commands.",
-    sockets.NOT_SIGNED_IN: "Not signed in: no or no valid credential, or none in time. Ask the person to sign in.",
-    sockets.REVOKED: "The session was revoked. Forget the token.",
-    sockets.HEARTBEAT_MISSED: "Nothing was heard from the client for too long.",
-    sockets.REPLACED: "A newer connection of the same device session took over; do not reconnect by itself.",
-    sockets.TOO_SLOW: "The client does not read what it is sent. Reconnect and catch up.",
-    sockets.TOO_FAST: "Too many frames for too long, too many pings or pongs, or too many sockets of one user.",
-}
 
 
 def document() -> dict[str, Any]:
@@ -85,7 +69,7 @@ def document() -> dict[str, Any]:
                 "description": _close_codes(),
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
                 "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
-                "x-close-codes": {str(code): why for code, why in sorted(CLOSE_CODES.items())},
+                "x-close-codes": {str(code.value): _explained(code) for code in CloseCode},
             }
         },
         "operations": {
@@ -125,5 +109,10 @@ def _on_channel(kind: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def _close_codes() -> str:
-    rows = "\n".join(f"| {code} | {why} |" for code, why in sorted(CLOSE_CODES.items()))
-    return f"Close codes:\n\n| code | meaning |\n| --- | --- |\n{rows}"
+    rows = "\n".join(f"| {code.value} | {code.meaning} | {code.advice} |" for code in CloseCode)
+    return f"Close codes:\n\n| code | meaning | what the client does |\n| --- | --- | --- |\n{rows}"
+
+
+def _explained(code: CloseCode) -> str:
+    """Return the meaning and the advice as sentences."""
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in (code.meaning, code.advice))

@@ -15,7 +15,7 @@ import msgspec
 from conversations.models import Conversation, Event
 from realtime.database.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
 from realtime.fanout.door import announce
-from realtime.wire import items
+from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden, Frame
 
@@ -190,10 +190,10 @@ def appending(entries: Sequence[Entry]) -> list[Statement]:
     return [events, heads]
 
 
-def announcements(entries: Sequence[Entry]) -> list[items.Event]:
+def announcements(entries: Sequence[Entry]) -> list[EventAnnouncement]:
     """Return the announcements of entries, to be published after their commit."""
     return [
-        items.Event(
+        EventAnnouncement(
             conversation_id=str(entry.head.id),
             sequence=entry.sequence,
             text=encode(entry.frame).decode() if entry.frame is not None else None,

@@ -17,7 +17,7 @@ from realtime.database.look_back import LookBack
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
 from realtime.registry import Attachment, Attachments, Recent
-from realtime.wire import items
+from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden
 from realtime.wire.wire_frame import WireFrame
@@ -33,7 +33,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 async def sync(socket: Socket, command: frames.Sync) -> None:
     """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
-    socket.hold()
+    socket.start_buffering()
     # How far each conversation was dealt with here; a live event beyond that is still news to the client.
     covered: dict[str, int] = {}
     page = FIRST_PAGE
@@ -51,7 +51,7 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
             page = max(1, min(LARGEST_PAGE, page * PAGE_BYTES // max(1, size)))
             found = await _missed(socket, cursors, None, UUID(first.epoch), page)
             resync += found.resync
-        await socket.room()
+        await socket.outbox.room()
         # As far as this sync went: what was written between its parts comes after it.
         heads = {id: covered.get(id, head) for id, head in found.heads.items()}
         socket.send(
@@ -67,7 +67,7 @@ async def _missed(
     socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None, most: int
 ) -> catch_up.Missed:
     """Read a page for a client that has taken what it was sent before."""
-    await socket.room(for_more=True)
+    await socket.outbox.room(for_more=True)
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
         return await in_database_thread(catch_up.missed, UUID(socket.user_id), cursors, since, in_epoch, most=most)
@@ -80,9 +80,9 @@ async def _send(socket: Socket, found: catch_up.Missed) -> int:
     found.receipts.clear()
     size = 0
     for frame in missed:
-        await socket.room()
+        await socket.outbox.room()
         wire = WireFrame(encode(frame))
-        socket.deliver(wire)
+        socket.outbox.deliver(wire)
         size += wire.size
     return size
 
@@ -102,7 +102,7 @@ class ConversationLog:
             for mine in heads
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[items.Event]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
         events = selectors.events_between({UUID(conversation_id): (after, after + PAGE)})
         shared = [event for event in events if event.kind not in event_log.PER_VIEWER_KINDS]
@@ -136,9 +136,9 @@ class ConversationLog:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: event_log.EventRow, text: str | None, viewers: Collection[str]) -> items.Event:
+    def _log_event(self, event: event_log.EventRow, text: str | None, viewers: Collection[str]) -> EventAnnouncement:
         """Render one event; who joins by it counts only as far as it is still so."""
-        rendered = items.Event(str(event.conversation_id), event.sequence, text, event.subject_sequence)
+        rendered = EventAnnouncement(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         if event.kind == Event.Kind.MY_PLACE_UPDATED:
             # Hidden from all but one; that one may be connecting just now, so it is rendered whoever is here.
             hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)

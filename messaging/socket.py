@@ -16,7 +16,7 @@ from messaging.rates import message_wait
 from messaging.selectors import Unread, unread_counts, with_newest_message
 from messaging.services import device_positions
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import ReceiptUpdate, notices_of, receipt_key, record_receipts
+from messaging.services.receipts import ReceiptUpdate, ephemeral_events_of, receipt_key, record_receipts
 from messaging.services.send import SENDING, Sent, send_messages
 from realtime import registry
 from realtime.database.crash import crash_point
@@ -24,9 +24,9 @@ from realtime.database.lanes import Lanes
 from realtime.database.look_back import LookBack
 from realtime.database.rows import on_postgresql
 from realtime.fanout.sockets import Socket
+from realtime.wire.announcements import EphemeralEvent, RowKey
 from realtime.wire.errors import DomainError
 from realtime.wire.frames import error_frame
-from realtime.wire.items import Notice, RowKey
 from realtime.writes.pipelined_lane import PipelinedLane
 
 # To parse an id takes microseconds, and who writes writes again.
@@ -98,18 +98,18 @@ class RecentReceipts:
     def __init__(self) -> None:
         self._look_back = LookBack(first=0)
 
-    def __call__(self, seen: Callable[[RowKey], bool]) -> list[Notice]:
-        """Return the notices of moves committed lately that were not seen."""
+    def __call__(self, seen: Callable[[RowKey], bool]) -> list[EphemeralEvent]:
+        """Return the ephemeral events of moves committed lately that were not seen."""
         floor = self._look_back.floor(ReceiptChange.objects.aggregate(newest=Max("id"))["newest"] or 0)
         ids = ReceiptChange.objects.filter(id__gt=floor).values_list("id", flat=True)
         unseen = [id for id in ids if not seen(receipt_key(id))]
         changes = list(with_newest_message(ReceiptChange.objects.filter(id__in=unseen)).order_by("id"))
         conversations = Conversation.objects.in_bulk({change.conversation_id for change in changes})
-        notices = []
+        announcements = []
         for change in changes:
             unread = unread_counts(change.user_id, [change.conversation_id]).get(change.conversation_id, Unread(0, 0))
-            notices += notices_of(change, conversations[change.conversation_id], unread)
-        return notices
+            announcements += ephemeral_events_of(change, conversations[change.conversation_id], unread)
+        return announcements
 
 
 def register() -> None:
@@ -126,7 +126,7 @@ def register() -> None:
         frames.MessageRead,
         frames.ConversationRead,
     )
-    registry.recent_notices.append(RecentReceipts())
+    registry.recent_ephemeral_events.append(RecentReceipts())
     registry.ticks.append(device_positions.buffer.tick)
     registry.last_words.append(device_positions.buffer.flush)
     registry.busy_checks.append(lambda: not (_sends.idle and _receipts.idle))

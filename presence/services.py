@@ -13,9 +13,9 @@ from presence.frames import Presence
 from presence.models import Connection, ServerProcess
 from presence.store import Lease, Shown, store
 from realtime.fanout.door import announce_now_without_commit
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import encode
 from realtime.wire.errors import TryAgain
-from realtime.wire.items import Notice
 
 ROWS_PER_STATEMENT = 1_000
 PURGED_AT_ONCE = 5_000
@@ -75,12 +75,12 @@ def follow_block(one: str, other: str) -> None:
         shown = {} if is_blocked_pair(UUID(one), UUID(other)) else store().shown([one, other])
     except redis.RedisError:
         return
-    notices = []
+    announcements = []
     for user_id, viewer in ((one, other), (other, one)):
         known = shown.get(user_id)
         frame = presence_frame(user_id, known) if known else Presence(user_id=user_id, status="offline")
-        notices.append(Notice(encode(frame).decode(), user_ids=[viewer], droppable=False))
-    announce_now_without_commit(notices)
+        announcements.append(EphemeralEvent(encode(frame).decode(), user_ids=[viewer], droppable=False))
+    announce_now_without_commit(announcements)
 
 
 def tell_peers(changed: dict[str, Shown]) -> None:
@@ -102,7 +102,7 @@ def _frames(shown: dict[str, Shown]) -> dict[str, str]:
 
 def _announce(frames: dict[str, str], peers: dict[str, list[str]]) -> None:
     announce_now_without_commit(
-        [Notice(frame, user_ids=[user_id, *peers[user_id]]) for user_id, frame in frames.items()]
+        [EphemeralEvent(frame, user_ids=[user_id, *peers[user_id]]) for user_id, frame in frames.items()]
     )
 
 

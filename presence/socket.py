@@ -15,9 +15,9 @@ from realtime.database import clock
 from realtime.database.threads import in_database_thread
 from realtime.fanout.door import announce_now_without_commit
 from realtime.fanout.sockets import Socket
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import encode
 from realtime.wire.errors import NotFound, TryAgain
-from realtime.wire.items import Notice
 from realtime.wire.wire_frame import WireFrame
 
 log = logging.getLogger("chatsite.presence")
@@ -116,7 +116,7 @@ class Connections:
             for user_id, texts in known.items():
                 for socket in newcomers[user_id]:
                     for text in texts:
-                        socket.deliver(WireFrame(text.encode()), droppable=True)
+                        socket.outbox.deliver(WireFrame(text.encode()), droppable=True)
 
 
 class Typists:
@@ -162,7 +162,7 @@ class Typists:
         )
         announce_now_without_commit(
             [
-                Notice(
+                EphemeralEvent(
                     encode(frame).decode(),
                     conversation_id=conversation_id,
                     except_session=except_session,

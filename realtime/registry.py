@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from realtime.wire.announcements import EphemeralEvent, EventAnnouncement, RowKey
 from realtime.wire.bodies import Request
 from realtime.wire.frames import Frame
-from realtime.wire.items import Event, Notice, RowKey
 
 if TYPE_CHECKING:
     from realtime.fanout.sockets import Socket
@@ -58,7 +58,7 @@ class Log(Protocol):
     def attachments(self, user_ids: Sequence[str]) -> Sequence[Attachments]:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[Event]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
 
     def recent(self) -> Recent:
@@ -89,8 +89,8 @@ ticks: list[Callable[[], Awaitable[None] | None]] = []
 # What a server process writes down when its last connection and request have ended.
 last_words: list[Callable[[], Awaitable[None]]] = []
 # Durable changes that take no sequence (receipts): each returns what was committed lately, except for
-# the row keys that it is told were seen.
-recent_notices: list[Callable[[Callable[[RowKey], bool]], list[Notice]]] = []
+# the row keys that were seen.
+recent_ephemeral_events: list[Callable[[Callable[[RowKey], bool]], list[EphemeralEvent]]] = []
 # Whether work is under way that a drain must let finish.
 busy_checks: list[Callable[[], bool]] = []
 

@@ -1,8 +1,8 @@
-"""A clock that goes when it is told to."""
+"""A clock that a test moves."""
 
 
 class Clock:
-    """Stands in for a module's `time`: `clock.now += 1` lets a second go by."""
+    """Replaces a module's `time`: `clock.now += 1` lets a second pass."""
 
     now = 1_000.0
 

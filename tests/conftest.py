@@ -1,4 +1,4 @@
-"""Starts the private services of this run before Django's settings load, and the fixtures of all tests."""
+"""Starts the private services of this run before Django's settings load, and has the fixtures of all tests."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ _SERVICES = pytest.StashKey[Services]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start PostgreSQL and Redis, unless some were given, and point every setting of this process at them.
+    """Start PostgreSQL and Redis, unless they were passed in, and point every setting of this process at them.
 
-    Where several processes share the tests (`-n 2`), each of them does so, and the one that hands them out does not.
+    With several processes (`-n 2`) each worker starts its own; the controller starts none.
     """
     if config.getoption("numprocesses", None):
         return
@@ -34,19 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in SETTINGS:
         os.environ.pop(name, None)
     os.environ.update(services.environment(), DJANGO_SETTINGS_MODULE="chatsite.settings")
-    # Only now: test modules import the product while they are collected.
+    # Not earlier: the settings need the services. Not later: test modules import the product during collection.
     django.setup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what was started."""
+    """Stop the services that this process started."""
     services = config.stash.get(_SERVICES, None)
     if services is not None and services is not _given(config):
         services.stop()
 
 
 def _given(config: pytest.Config) -> Services | None:
-    """Return services that run already: whoever calls pytest may pass them as a plugin."""
+    """Return running services that the caller of pytest passed as a plugin; None without them."""
     plugins = config.pluginmanager.get_plugins()
     return next((plugin for plugin in plugins if isinstance(plugin, Services)), None)
 

@@ -1,13 +1,13 @@
-"""The suite with its lines and branches measured, in the servers too: `make coverage`.
+"""The coverage of the suite in lines and branches, with the servers: `make coverage`.
 
-Prints what the core left out, file by file, and fails below the bar.
+Prints the uncovered lines, file by file, and fails below the required percentage.
 """
 
 import json
 import subprocess
 import sys
 
-LINES, BRANCHES = 100.0, 95.0  # per cent of the packages that pyproject.toml names as the source
+LINES, BRANCHES = 100.0, 95.0  # required percentages; pyproject.toml names the packages
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests. Imports nothing of the product: it is loaded before the settings are."""
+"""Fixtures of the unit tests. The module imports nothing of the product: it is loaded before the settings."""
 
 import dataclasses
 import threading
@@ -22,7 +22,7 @@ def limits(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def database_threads() -> Iterator[None]:
-    """For tests whose code works in the pools of database threads: closes these threads' connections at the end."""
+    """Closes the connections of the database threads after a test whose code uses their pools."""
     yield
     from django.db import connections
 

@@ -1,4 +1,4 @@
-"""Makes what unit tests begin with: people, conversations, messages. Everything goes through the services."""
+"""Creates people, conversations and messages for unit tests, through the services."""
 
 import threading
 import uuid
@@ -24,7 +24,7 @@ HERE = "192.0.2.7"
 
 
 def person(username: str, **fields: Any) -> User:
-    """A person who can sign in."""
+    """Create a person who can sign in."""
     return User.objects.create_user(username, PASSWORD, **fields)
 
 
@@ -42,13 +42,13 @@ def group(owner: User, *others: User, **fields: Any) -> Conversation:
 
 
 def draft(conversation: Conversation, sender: User, content: str = "hi", **fields: Any) -> Send:
-    """A send that was not sent yet."""
+    """Return a send that is not sent yet."""
     fields.setdefault("client_message_id", uuid.uuid4())
     return Send(conversation_id=conversation.id, sender_id=sender.id, content=content, **fields)
 
 
 def naming(*users: User) -> list[Mention]:
-    """Mentions of people, each of one code point of a text, from its beginning on."""
+    """Return one mention per person; each covers one code point, from the beginning of the text."""
     return [Mention(user_id=user.id, offset=offset, length=1) for offset, user in enumerate(users)]
 
 
@@ -59,14 +59,14 @@ def say(conversation: Conversation, sender: User, content: str = "hi", **fields:
 def read(
     conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptChange.Kind.READ
 ) -> None:
-    """Let somebody read up to a sequence, or everything."""
+    """Set the position of a person to a sequence; without one, to the head."""
     if sequence is None:
         sequence = Conversation.objects.get(id=conversation.id).last_sequence
     record_receipt(ReceiptUpdate(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
 
 
 def participant(conversation: Conversation, user: User) -> Participant:
-    """Somebody's place as the database has it."""
+    """Return the participant from the database."""
     return Participant.objects.select_related("conversation").get(conversation=conversation, user=user)
 
 
@@ -80,7 +80,7 @@ def mentions(conversation: Conversation, user: User) -> int:
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run works in threads that start together; a DomainError is a result like any other."""
+    """Run works in threads that start together; return their results, or the DomainErrors they raised."""
     together = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:

@@ -6,12 +6,12 @@ that does not read, and bounds on control frames and on parts of messages. The a
 
 from django.conf import settings
 from websockets.exceptions import InvalidState
-from websockets.frames import CloseCode, Frame
+from websockets.frames import Frame
 from websockets.http11 import Request
 
 from chatsite.server.lean_protocol import LeanProtocol
-from realtime.fanout.sockets import TOO_FAST
 from realtime.socket.rate import Bucket
+from realtime.wire.close_codes import CloseCode
 
 # Bytes that are parsed before their frames are looked at: so much of a flood is parsed in vain.
 SLICE_BYTES = 2 * 1024
@@ -92,7 +92,7 @@ class GuardedProtocol(LeanProtocol):
     def handle_cont(self, event: Frame) -> None:
         """Take the next part of a message."""
         if len(self.frames) >= MOST_PARTS:
-            self._fail(CloseCode.MESSAGE_TOO_BIG, "too many parts")
+            self._fail(CloseCode.TOO_BIG, "too many parts")
         elif not self.close_sent:
             super().handle_cont(event)
 
@@ -111,7 +111,7 @@ class GuardedProtocol(LeanProtocol):
             limits = settings.LIMITS
             self._control_frames = Bucket(limits.frames_per_second, limits.frames_burst)
         if self._control_frames.take():
-            self._fail(TOO_FAST, "too many control frames")
+            self._fail(CloseCode.TOO_FAST, "too many control frames")
             return True
         return False
 

@@ -18,9 +18,9 @@ from messaging.selectors import Unread, receipt_frame, senders_between, unread_o
 from messaging.services import device_positions
 from realtime.database import clock
 from realtime.fanout.door import announce
+from realtime.wire.announcements import EphemeralEvent, RowKey
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from realtime.wire.items import Notice, RowKey
 
 Kind = ReceiptChange.Kind
 # Conversation and person.
@@ -120,7 +120,7 @@ def _set(
         if recorded:
             ReceiptChange.objects.bulk_create([each.change for each in recorded])
             _save_positions(touched)
-            announce(_notices(recorded))
+            announce(_ephemeral_events(recorded))
     device_positions.add(repeated)
     missing = wanted.keys() - participants.keys()
     return set() if wait or not missing else set(_members_among(missing))
@@ -225,15 +225,17 @@ def _save_positions(participants: list[Participant]) -> None:
     )
 
 
-def _notices(recorded: Sequence[_Recorded]) -> list[Notice]:
+def _ephemeral_events(recorded: Sequence[_Recorded]) -> list[EphemeralEvent]:
     changes = with_newest_message(
         ReceiptChange.objects.filter(id__in=[each.change.pk for each in recorded])
     ).select_related(None)
     shown = {change.pk: change for change in changes}
-    notices = []
+    announcements = []
     for each in recorded:
-        notices += notices_of(shown[each.change.pk], each.conversation, each.unread, except_session=each.session_id)
-    return notices
+        announcements += ephemeral_events_of(
+            shown[each.change.pk], each.conversation, each.unread, except_session=each.session_id
+        )
+    return announcements
 
 
 def receipt_key(change_id: int) -> RowKey:
@@ -241,9 +243,9 @@ def receipt_key(change_id: int) -> RowKey:
     return RowKey(f"receipt:{change_id}")
 
 
-def notices_of(
+def ephemeral_events_of(
     change: ReceiptChange, conversation: Conversation, unread: Unread, *, except_session: str | None = None
-) -> list[Notice]:
+) -> list[EphemeralEvent]:
     """Return the announcements of a change.
 
     Members get the receipt; in a large group, only the senders of the messages that it covers. The reader's other
@@ -253,8 +255,8 @@ def notices_of(
     if conversation.participant_count > LISTED_PARTICIPANTS:
         audience = senders_between(conversation, change.from_sequence, change.up_to_sequence)
     conversation_id = str(conversation.id)
-    notices = [
-        Notice(
+    announcements = [
+        EphemeralEvent(
             encode(receipt_frame(change)).decode(),
             conversation_id=conversation_id,
             user_ids=audience,
@@ -269,8 +271,8 @@ def notices_of(
             unread_count=unread.messages,
             mention_count=unread.mentions,
         )
-        notices.append(
-            Notice(
+        announcements.append(
+            EphemeralEvent(
                 encode(frame).decode(),
                 conversation_id=conversation_id,
                 user_ids=[str(change.user_id)],
@@ -278,4 +280,4 @@ def notices_of(
                 row_key=RowKey(f"conversation_read:{change.pk}"),
             )
         )
-    return notices
+    return announcements

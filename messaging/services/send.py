@@ -28,7 +28,7 @@ from realtime.database import clock
 from realtime.database.crash import crash_point
 from realtime.database.rows import Columns, Statement
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
-from realtime.writes.batches import BatchWrite, Decision, Found, transacted
+from realtime.writes.batches import BatchDecision, BatchWrite, Found, transacted
 
 __all__ = ["SENDING", "Sent", "send_message", "send_messages"]
 
@@ -87,14 +87,14 @@ def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
     return [locking, finding(sends), *finding_mentioned(sends)]
 
 
-def _decide(sends: Sequence[Send], found: Found) -> Decision[Sent]:
+def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
     """Take sequences for the sends that are allowed, and refuse the others."""
     crash_point("after_lock")
     locked, known, *mentioned = found
     heads = event_log.heads_in(locked)
     tally = Tally(*mentioned)
     now = clock.now()
-    decision: Decision[Sent] = Decision([])
+    decision: BatchDecision[Sent] = BatchDecision([])
     messages: list[MessageRow] = []
     entries: list[event_log.Entry] = []
     senders: dict[int, Sender] = {}

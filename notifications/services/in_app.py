@@ -15,9 +15,9 @@ from notifications.models import Notification
 from notifications.selectors.in_app import notification_body, unread_notifications
 from realtime.database import clock
 from realtime.fanout.door import announce
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.bodies import encode
 from realtime.wire.errors import NotFound
-from realtime.wire.items import Notice
 
 Kind = Notification.Kind
 # Messages that concern somebody in particular.
@@ -96,7 +96,7 @@ def read_notifications(*, user_id: UUID, up_to: UUID) -> None:
             raise NotFound("notification")
         if mine.filter(id__lte=up_to, read_at=None).update(read_at=clock.now()):
             frame = frames.NotificationsRead(up_to=up_to, unread_count=unread_notifications([user_id])[user_id])
-            announce([Notice(encode(frame).decode(), user_ids=[str(user_id)], droppable=False)])
+            announce([EphemeralEvent(encode(frame).decode(), user_ids=[str(user_id)], droppable=False)])
 
 
 def purge_notifications(*, before: datetime.datetime) -> int:
@@ -115,14 +115,14 @@ def _note(notifications: Iterable[Notification]) -> None:
     )
     new = [each for each in wanted if (each.user_id, each.conversation_id, each.sequence) not in known]
     Notification.objects.bulk_create(new, ignore_conflicts=True)
-    announce(notices_of(new))
+    announce(ephemeral_events_of(new))
 
 
-def notices_of(notifications: Sequence[Notification]) -> list[Notice]:
+def ephemeral_events_of(notifications: Sequence[Notification]) -> list[EphemeralEvent]:
     """Return the frames that tell people's devices of their new notifications."""
     unread = unread_notifications({each.user_id for each in notifications})
     return [
-        Notice(
+        EphemeralEvent(
             encode(
                 frames.NotificationFrame(notification=notification_body(each, None), unread_count=unread[each.user_id])
             ).decode(),

@@ -1,9 +1,9 @@
-"""The hub: conversation -> sockets of this process, and who of them is told what.
+"""The hub: the sockets of this process by conversation and by user, and which of them gets which frame.
 
-A process is itself a client of the log: each conversation with sockets here follows its log (`topic`). So a
-wake-up may be lost, doubled or reordered and the sockets still see every event once and in order.
+A process is itself a client of the log: for each conversation with sockets here a `Topic` follows the log. So an
+announcement may be lost, doubled or reordered, and the sockets still get every event once and in order.
 
-Not here: how wake-ups travel (`door`), how bytes leave (`sockets`), who may sign in (`consumer`).
+Not here: how announcements travel (`door`), how bytes leave (`outbox`), who may sign in (`handshake`).
 """
 
 import logging
@@ -15,18 +15,18 @@ from realtime import registry
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
 from realtime.database.threads import submit_read
-from realtime.fanout import sockets
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
 from realtime.registry import Attachment, Attachments
+from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement, RowKey
 from realtime.wire.bodies import encode
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import EventHidden, Heads
-from realtime.wire.items import Ended, Event, Item, Notice, RowKey
 from realtime.wire.wire_frame import WireFrame
 
 log = logging.getLogger("chatsite.hub")
 
-# More than the receipts that a sweep looks back on.
+# More than the receipts in the look-back window of a sweep.
 SEEN_ROWS = 200_000
 
 
@@ -34,18 +34,19 @@ class Hub:
     """All sockets of this process. Used from the event loop only."""
 
     def __init__(self) -> None:
-        # Of the log that is followed; nothing of it is known while nobody is here.
+        # Epoch of the log that this hub follows; empty while no socket is connected.
         self.epoch = ""
-        # The sweep last compared it with the database then, by the monotonic clock: nothing older is unknown here.
+        # When the sweep last compared the hub with the database, by the monotonic clock: all older events are known.
         self.followed_at = time.monotonic()
         self.users: dict[str, set[Socket]] = {}
         self.topics: dict[str, Topic] = {}
-        # Sockets that were attached since the sweep looked at their sessions last.
+        # Sockets whose sessions the sweep has not checked since they were attached.
         self.newcomers: list[Socket] = []
-        # Joins and removals that came in while some socket was being attached: conversation -> sequence.
+        # How many sockets are being attached, and the joins and removals meanwhile: conversation -> sequence.
         self._attaching = 0
         self._changed_meanwhile: dict[str, int] = {}
-        # When a herd comes back, one statement looks up several people: few, for all are attached in one turn.
+        # When many clients reconnect at once, one statement looks up several users. At most 8: all of a batch are
+        # attached in one turn of the event loop.
         self._look_ups: Lanes[str, Attachments] = Lanes(
             lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
         )
@@ -55,12 +56,12 @@ class Hub:
     # --- Sockets come and go --------------------------------------------------------------
 
     async def attach(self, socket: Socket) -> None:
-        """Make a signed-in socket a member of all its user's conversations.
+        """Make a signed-in socket a member of the topics of all its user's conversations.
 
-        What the database said may be older than a join or removal that this hub has delivered meanwhile:
-        then it is asked again, so that nobody is attached by a membership that has ended.
+        The answer of the database may be older than a join or removal that this hub has delivered meanwhile. Then
+        the hub asks again: a membership that has ended must attach nobody.
 
-        :raises TryAgain: when the database is away.
+        :raises TryAgain: the database is away.
         """
         self.users.setdefault(socket.user_id, set()).add(socket)
         self._attaching += 1
@@ -84,19 +85,19 @@ class Hub:
 
     def detach(self, socket: Socket) -> None:
         """Forget a socket."""
-        mine = self.users.get(socket.user_id)
-        if mine is not None:
-            mine.discard(socket)
-            if not mine:
+        sockets = self.users.get(socket.user_id)
+        if sockets is not None:
+            sockets.discard(socket)
+            if not sockets:
                 del self.users[socket.user_id]
         for topic in list(socket.topics.values()):
-            self._part(topic, socket)
+            self._leave(topic, socket)
         if not self.users:
             self._forget_log()
 
     def all_sockets(self) -> list[Socket]:
         """Return every signed-in socket of this process."""
-        return [socket for mine in self.users.values() for socket in mine]
+        return [socket for sockets in self.users.values() for socket in sockets]
 
     def heads(self, socket: Socket) -> Heads:
         """Return the digest of the socket's log heads, from memory."""
@@ -104,20 +105,20 @@ class Hub:
         return Heads(count=len(topics), checksum=sum(topic.checksum for topic in topics) % 2**32)
 
     def has_seen(self, row_key: RowKey) -> bool:
-        """Return whether the notice of this row was passed on already; may be asked from any thread."""
+        """Return whether the ephemeral event of this row was delivered already. Safe from any thread."""
         return row_key in self._seen_rows
 
     def _follows(self, epoch: str) -> bool:
-        """Return whether the log is followed in this epoch, in which something was just read of it.
+        """Return whether the hub follows the log in this epoch, in which the log was just read.
 
-        If it was followed in another one, all sockets are closed, those that are being attached included, and what
-        was known is forgotten: the sequences of the one mean nothing in the other.
+        If it followed the log in another epoch, it closes all sockets, also those that are being attached, and
+        forgets the topics: the sequences of one epoch mean nothing in another.
         """
         if self.epoch and self.epoch != epoch:
-            mine = self.all_sockets()
-            log.warning("another epoch of the log has begun; %d sockets are closed", len(mine))
-            for socket in mine:
-                socket.close(sockets.RESTART)
+            sockets = self.all_sockets()
+            log.warning("another epoch of the log has begun; %d sockets are closed", len(sockets))
+            for socket in sockets:
+                socket.close(CloseCode.RESTART)
             self._forget_log()
             self.epoch = epoch
             return False
@@ -149,38 +150,38 @@ class Hub:
         topic.members[socket] = history_from
         socket.topics[topic.conversation_id] = topic
 
-    def _part(self, topic: Topic, socket: Socket) -> None:
+    def _leave(self, topic: Topic, socket: Socket) -> None:
         topic.members.pop(socket, None)
         socket.topics.pop(topic.conversation_id, None)
         if not topic.members:
             self.topics.pop(topic.conversation_id, None)
 
-    # --- Items come in --------------------------------------------------------------------
+    # --- Announcements come in ------------------------------------------------------------
 
-    def offer(self, items: Iterable[Item]) -> None:
-        """Take what a commit announced, from this process or another."""
-        for item in items:
-            if isinstance(item, Event):
-                self._offer_event(item)
-            elif isinstance(item, Notice):
-                self._notify(item)
+    def offer(self, announcements: Iterable[Announcement]) -> None:
+        """Deliver announcements of this process or another."""
+        for announcement in announcements:
+            if isinstance(announcement, EventAnnouncement):
+                self._offer_event(announcement)
+            elif isinstance(announcement, EphemeralEvent):
+                self._offer_ephemeral(announcement)
             else:
-                self._end(item)
+                self._close_sockets(announcement)
 
     def offer_recent(self, recent: registry.Recent) -> None:
-        """Take what the sweep found in the database; anything that a lost wake-up withheld is fetched now."""
+        """Take what the sweep found in the database, and read the events whose announcements were lost."""
         if not self._follows(recent.epoch):
             return
         for conversation_id, joins in recent.joins.items():
-            mine = [joins[user_id] for user_id in joins if user_id in self.users]
-            if conversation_id not in self.topics and mine:
-                self._open(conversation_id, min(mine) - 1).read_up_to(min(mine), grace=0)
+            joined_here = [joins[user_id] for user_id in joins if user_id in self.users]
+            if conversation_id not in self.topics and joined_here:
+                self._open(conversation_id, min(joined_here) - 1).read_up_to(min(joined_here), grace=0)
         for conversation_id, head in recent.heads.items():
             topic = self.topics.get(conversation_id)
             if topic is not None:
                 topic.look_after(head)
 
-    def _offer_event(self, event: Event) -> None:
+    def _offer_event(self, event: EventAnnouncement) -> None:
         if self._attaching and (event.joins or event.leaves):
             self._changed_meanwhile[event.conversation_id] = event.sequence
         topic = self.topics.get(event.conversation_id)
@@ -190,32 +191,32 @@ class Hub:
             topic = self._open(event.conversation_id, event.sequence - 1)
         topic.offer(event)
 
-    def _notify(self, notice: Notice) -> None:
-        if notice.row_key is not None and not self._first_time(notice.row_key):
+    def _offer_ephemeral(self, event: EphemeralEvent) -> None:
+        if event.row_key is not None and not self._first_time(event.row_key):
             return
-        frame = WireFrame(notice.text.encode())
-        for socket in self._audience(notice):
-            if socket.session_id != notice.except_session and socket.user_id not in notice.except_users:
-                socket.deliver_notice(frame, droppable=notice.droppable)
+        frame = WireFrame(event.text.encode())
+        for socket in self._audience(event):
+            if socket.session_id != event.except_session and socket.user_id not in event.except_users:
+                socket.deliver_ephemeral(frame, droppable=event.droppable)
 
-    def _audience(self, notice: Notice) -> list[Socket]:
-        if notice.conversation_id is None:
-            return [socket for user_id in notice.user_ids or () for socket in self.users.get(user_id, ())]
-        topic = self.topics.get(notice.conversation_id)
+    def _audience(self, event: EphemeralEvent) -> list[Socket]:
+        if event.conversation_id is None:
+            return [socket for user_id in event.user_ids or () for socket in self.users.get(user_id, ())]
+        topic = self.topics.get(event.conversation_id)
         if topic is None:
             return []
         members = topic.members
-        subject = notice.subject_sequence
-        if notice.user_ids is None:
+        subject = event.subject_sequence
+        if event.user_ids is None:
             found = list(members)
         else:
-            found = [s for user_id in notice.user_ids for s in self.users.get(user_id, ()) if s in members]
+            found = [s for user_id in event.user_ids for s in self.users.get(user_id, ()) if s in members]
         return found if subject is None else [socket for socket in found if members[socket] <= subject]
 
-    def _end(self, ended: Ended) -> None:
-        for socket in list(self.users.get(ended.user_id, ())):
-            if ended.session_id == socket.session_id and socket.connection_id != ended.except_connection:
-                socket.close(ended.code)
+    def _close_sockets(self, order: CloseSockets) -> None:
+        for socket in list(self.users.get(order.user_id, ())):
+            if order.session_id == socket.session_id and socket.connection_id != order.except_connection:
+                socket.close(order.code)
 
     def _first_time(self, row_key: RowKey) -> bool:
         if row_key in self._seen_rows:
@@ -226,14 +227,14 @@ class Hub:
             self._seen_rows.discard(self._seen_order.popleft())
         return True
 
-    # --- What topics ask of their audience ------------------------------------------------
+    # --- The audience of topics -----------------------------------------------------------
 
     def viewers(self) -> Collection[str]:
-        """Return whose sockets are here."""
+        """Return the ids of the users with sockets here."""
         return frozenset(self.users)
 
     def admit(self, topic: Topic, joins: Mapping[str, int]) -> None:
-        """Make the sockets of these users members, each from their history start on."""
+        """Make the sockets of these users members, with the history start of each user."""
         for user_id, history_from in joins.items():
             for socket in self.users.get(user_id, ()):
                 came = socket not in topic.members
@@ -242,13 +243,13 @@ class Hub:
                     for joined in registry.joined_listeners:
                         joined(socket)
 
-    def deliver(self, topic: Topic, event: Event, text: str | None) -> None:
-        """Pass an event on to every member, each according to what they may see; then part with those who left."""
+    def deliver(self, topic: Topic, event: EventAnnouncement, text: str | None) -> None:
+        """Deliver an event to every member, as far as each may see it; then remove the members who left with it."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
         for socket, history_from in list(topic.members.items()):
             if sequence < history_from:
-                continue  # a hub that lags behind tells nobody of the time before they came
+                continue  # a hub that lags behind must not show a member events from before the history start
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
                 socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))
@@ -259,10 +260,10 @@ class Hub:
             crash_point("mid_fanout")
         for user_id in event.leaves:
             for socket in self.users.get(user_id, ()):
-                self._part(topic, socket)
+                self._leave(topic, socket)
 
     def has(self, topic: Topic) -> bool:
-        """Return whether the topic is still one of this process."""
+        """Return whether this process still follows the topic."""
         return self.topics.get(topic.conversation_id) is topic
 
     def drop_if_empty(self, topic: Topic) -> None:

@@ -1,4 +1,4 @@
-"""Stepping a coroutine by hand: up to its first wait without a task, and the rest of it in one."""
+"""Running a coroutine up to its first wait without a task, and the rest of it in one."""
 
 from collections.abc import Coroutine, Generator
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Rest:
-    """The rest of a coroutine that was stepped by hand up to its first wait."""
+    """The rest of a coroutine that ran up to its first wait; to be awaited in a task."""
 
     __slots__ = ("_coroutine", "_waited_for")
 
@@ -19,7 +19,7 @@ class Rest:
         while True:
             try:
                 yield waited_for
-            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
+            except BaseException as error:  # noqa: BLE001 - every error goes on to the coroutine
                 resume = partial(self._coroutine.throw, error)
             else:
                 resume = partial(self._coroutine.send, None)

@@ -1,7 +1,7 @@
-"""One conversation in this process: follows its log, and passes on each event once and in order.
+"""One conversation in this process: follows its log, and delivers each event once and in order.
 
-Like any client of the log it passes on what follows the head, ignores what it had, keeps what comes early, and reads
-what is missing from the database.
+Like any client of the log it delivers the event after the head, ignores older ones, keeps early ones, and reads
+missing ones from the database.
 """
 
 import asyncio
@@ -13,29 +13,29 @@ from typing import Protocol
 from realtime import registry
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
+from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.errors import TryAgain
-from realtime.wire.items import Event
 
 log = logging.getLogger("chatsite.hub")
 
-# A wake-up that overtook another is normally followed by it within milliseconds.
+# An announcement that overtook another is normally followed by it within milliseconds.
 GRACE_SECONDS = 0.05
 
 
 class Audience(Protocol):
-    """Who is told: the hub of this process."""
+    """What a topic needs of the hub of this process."""
 
     def viewers(self) -> Collection[str]:
-        """Return whose sockets are here, for what looks different to each viewer."""
+        """Return the ids of the users with sockets here, for events that look different to each viewer."""
 
     def admit(self, topic: "Topic", joins: Mapping[str, int]) -> None:
-        """Make the sockets of these users members, each from their history start on."""
+        """Make the sockets of these users members, with the history start of each user."""
 
-    def deliver(self, topic: "Topic", event: Event, text: str | None) -> None:
-        """Pass an event on to every member, each according to what they may see."""
+    def deliver(self, topic: "Topic", event: EventAnnouncement, text: str | None) -> None:
+        """Deliver an event to every member, as far as each may see it."""
 
     def has(self, topic: "Topic") -> bool:
-        """Return whether the topic is still one of this process."""
+        """Return whether this process still follows the topic."""
 
     def drop_if_empty(self, topic: "Topic") -> None:
         """Forget the topic if it has no member."""
@@ -57,15 +57,16 @@ class Topic:
 
     def __init__(self, conversation_id: str, head: int, audience: Audience) -> None:
         self.conversation_id = conversation_id
-        # The newest event that was passed on.
+        # Sequence of the newest event that was delivered.
         self.head = head
         # Socket -> first sequence that its user may see.
         self.members: dict[Socket, int] = {}
-        # Sequence of the newest join or removal that was delivered here.
+        # Sequence of the newest join or removal that was delivered.
         self.membership_changed_at = 0
+        # The task that reads missing events, while there is one.
         self.filling: asyncio.Task[None] | None = None
         self._audience = audience
-        self._early: dict[int, Event] = {}
+        self._early: dict[int, EventAnnouncement] = {}
         self._checksum = (-1, 0)
 
     @property
@@ -75,50 +76,50 @@ class Topic:
             self._checksum = (self.head, zlib.crc32(f"{self.conversation_id}:{self.head}".encode()))
         return self._checksum[1]
 
-    def offer(self, event: Event) -> None:
-        """Take an event that was announced."""
+    def offer(self, event: EventAnnouncement) -> None:
+        """Take an announced event: deliver it, keep it until its turn, or ignore it."""
         if event.sequence <= self.head:
             return
         follows = event.sequence == self.head + 1
         if self.filling is None and follows and event.text is not None:
-            self._pass_on(event, event.text)
+            self._deliver(event, event.text)
             return
         self._early[event.sequence] = event
         if follows:
-            # Members from the commit on: what they do while their frames are being rendered counts.
+            # Members from the commit on: their commands count while the frames are still being rendered.
             self._audience.admit(self, event.joins)
         if self.filling is None:
             self.read_up_to(event.sequence, grace=0 if follows else GRACE_SECONDS)
         else:
-            self._pass_on_early()
+            self._deliver_early()
 
     def look_after(self, head: int) -> None:
-        """See that the log is passed on up to this event, which is committed."""
+        """Make sure that the log is delivered up to this event, which is committed."""
         if head > self.head and self.filling is None:
-            # Mostly it is just on its way from the commit to this hub.
+            # Normally its announcement is on the way.
             self.read_up_to(head, grace=GRACE_SECONDS)
 
     def read_up_to(self, sequence: int, *, grace: float) -> None:
-        """Begin to read the log; after a grace, within which the rest may still be announced."""
+        """Start to read the log after `grace` seconds, within which the announcements may still arrive."""
         self.filling = asyncio.ensure_future(self._read_log(sequence, grace))
 
-    def _pass_on(self, event: Event, text: str | None) -> None:
+    def _deliver(self, event: EventAnnouncement, text: str | None) -> None:
         self._audience.admit(self, event.joins)
         self.head = event.sequence
         if event.joins or event.leaves:
             self.membership_changed_at = event.sequence
         self._audience.deliver(self, event, text)
 
-    def _pass_on_early(self) -> None:
-        """Pass on what waited, as far as it follows without a gap and needs no rendering."""
+    def _deliver_early(self) -> None:
+        """Deliver the early events that follow without a gap and need no rendering."""
         while (event := self._early.get(self.head + 1)) is not None and event.text is not None:
             del self._early[event.sequence]
-            self._pass_on(event, event.text)
+            self._deliver(event, event.text)
 
     async def _read_log(self, up_to: int, grace: float) -> None:
-        """Pass on what lies above the head from the database, until nothing waits and nothing is missing.
+        """Deliver the events above the head from the database, until no early event waits and none is missing.
 
-        When the head reaches `up_to` within the grace, nothing was missing.
+        If the head reaches `up_to` within the grace, none was missing.
         """
         try:
             if grace:
@@ -132,18 +133,19 @@ class Topic:
                 )
                 for event in found:
                     if event.sequence == self.head + 1:
-                        self._pass_on(event, event.text)
-                self._pass_on_early()
+                        self._deliver(event, event.text)
+                self._deliver_early()
                 self._drop_early(self.head)
                 if not found:
-                    # What was announced before the look is committed: if the log does not give it, nobody misses it.
+                    # All that was announced before this read is committed. If the log does not return an event,
+                    # it need not be delivered.
                     self._drop_early(announced)
                     if not self._early:
                         return
                 elif not self._early and len(found) < 2:
                     return
         except TryAgain:
-            self._early.clear()  # the sweep comes back to it
+            self._early.clear()  # the database is away; the sweep finds these events later
         except Exception:
             log.exception("the log of %s could not be read", self.conversation_id)
             self._early.clear()

@@ -1,4 +1,4 @@
-"""From the text of a frame to a typed command, or to the error that says what is wrong with it."""
+"""From the text of a frame to a typed command, or to the error that explains why it is none."""
 
 from functools import lru_cache
 from typing import Any, Union
@@ -12,14 +12,14 @@ from realtime.wire.errors import DomainError
 
 @lru_cache(maxsize=1)
 def _decoder() -> msgspec.json.Decoder[bodies.Request]:
-    """Return the decoder of all registered commands; first used when every app is ready."""
+    """Return the decoder of all registered commands. Call it only when every app is ready."""
     kinds = tuple(kind for kind, _ in registry.commands.values())
     union: Any = Union[kinds]  # noqa: UP007 - made at run time
     return bodies.decoder(union)
 
 
 def decode_command(text: str) -> bodies.Request:
-    """Read one frame.
+    """Decode one frame.
 
     :raises DomainError: malformed, unknown_type or invalid.
     """
@@ -36,7 +36,7 @@ def decode_command(text: str) -> bodies.Request:
 
 
 def ids_of(text: str) -> dict[str, str | None]:
-    """Return the `id` and `client_message_id` of a refused frame as far as it can be read, to answer with."""
+    """Return the `id` and `client_message_id` of a refused frame, for the answer; None for what cannot be read."""
     try:
         frame = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

@@ -1,9 +1,9 @@
 """The one consumer behind `/ws`: an upgrade becomes a signed-in socket, its frames become commands.
 
-A plain ASGI application rather than a Channels consumer: those hop to a thread for every event.
-What a command means stands in the apps above (`registry`); what goes out stands in `sockets` and `hub`.
+A plain ASGI application, because a Channels consumer hops to a thread for every event.
+Not here: what a command means (the apps, by `registry`), what goes out (`realtime.fanout`).
 
-States, in this order and never back: upgrading -> unsigned -> signed in -> closed.
+States, in this order and never back: upgrading -> unsigned -> signed in -> closed (`connection.ConnectionState`).
 """
 
 import asyncio
@@ -19,20 +19,21 @@ from django.conf import settings
 from realtime import registry
 from realtime.database import clock
 from realtime.database.crash import crash_point
-from realtime.fanout import sockets
 from realtime.fanout.door import announce_now_without_commit
 from realtime.fanout.hub import hub
-from realtime.fanout.sockets import Send, Socket
+from realtime.fanout.outbox import Send
+from realtime.fanout.sockets import Socket
 from realtime.fanout.sweep import keep_process_running
 from realtime.socket.commands import decode_command, ids_of
-from realtime.socket.connection import CLOSE_SECONDS, Connection, Gone, Receive, Refused
+from realtime.socket.connection import CLOSE_SECONDS, Gone, Receive, Refused, WebSocketConnection
 from realtime.socket.drain import drain
-from realtime.socket.handshake import identify, note_end
+from realtime.socket.handshake import charge_offence, identify
 from realtime.socket.rate import Bucket
 from realtime.wire import bodies
+from realtime.wire.announcements import CloseSockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, TryAgain
 from realtime.wire.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
-from realtime.wire.items import Ended
 from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
 
 log = logging.getLogger("chatsite.socket")
@@ -46,13 +47,17 @@ FLOOD_PAUSE_SECONDS = 2
 async def socket_application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Serve one WebSocket connection, as an ASGI application."""
     keep_process_running()
-    await Consumer(Connection(scope, receive, send)).serve()
+    await Consumer(WebSocketConnection(scope, receive, send)).serve()
 
 
 async def refuse_path(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer an upgrade at any other path: 404 where the server can, else 403."""
-    await receive()
-    await Connection(scope, receive, send).deny(404)
+    connection = WebSocketConnection(scope, receive, send)
+    try:
+        await connection.request_upgrade()
+        await connection.deny(404)
+    except Gone:
+        pass
 
 
 class Consumer:
@@ -60,26 +65,31 @@ class Consumer:
 
     __slots__ = ("_bad_frames", "_connection", "_flood_since", "_flooded_at", "_frame_bucket")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: WebSocketConnection) -> None:
         self._connection = connection
         self._frame_bucket = Bucket(settings.LIMITS.frames_per_second, settings.LIMITS.frames_burst)
-        # When frames came that were no commands; most clients never send one.
+        # When frames came that were no valid commands; most clients never send one.
         self._bad_frames: list[float] = []
         self._flood_since = self._flooded_at = 0.0
 
     async def serve(self) -> None:
-        """Take the connection through its states, and see to it that it ends."""
-        abort = self._connection.abort_function()
+        """Take the connection through its states; it ends, whatever fails."""
+        connection = self._connection
+        abort = connection.abort_function()
         try:
             await self._serve(abort)
+        except Gone:
+            pass
+        except Exception:
+            log.exception("a connection failed while it was %s", connection.state.value)
+            await connection.fail()
         finally:
-            # A transport that is closed still waits until the client has read everything: for ever, if it never does.
+            # A closed transport waits until the client has read everything. A client that never reads is cut off.
             asyncio.get_running_loop().call_later(CLOSE_SECONDS, abort)
 
     async def _serve(self, abort: Callable[[], object]) -> None:
         connection = self._connection
-        if (await connection.receive())["type"] != "websocket.connect":
-            return
+        await connection.request_upgrade()
         if drain.begun:
             await connection.deny(503)
             return
@@ -88,28 +98,32 @@ class Consumer:
         except DomainError as error:
             await connection.deny(error.status, retry_after=error.retry_after)
             return
-        except Gone:
-            return
         except Refused as refusal:
             await connection.close_unsigned(refusal)
             return
+        connection.sign_in()
         connection.forget_headers()
         write = connection.scope.get("extensions", {}).get(WRITE_EXTENSION, {}).get("write")
-        socket = Socket(connection.send, abort, identity, uuid.uuid4().hex, write)
+        await self._serve_socket(Socket(connection.send, abort, identity, uuid.uuid4().hex, write))
+
+    async def _serve_socket(self, socket: Socket) -> None:
+        connection = self._connection
         try:
             await self._sign_in(socket)
             try:
                 await self._serve_frames(socket)
             except (Gone, Refused) as end:
-                note_end(connection, end.code)
+                charge_offence(connection, end.code)
                 raise
         except Gone as gone:
-            if socket.close_code is None:
-                socket.close_code = gone.code
+            socket.disconnected(gone.code)
         except Refused as refusal:
             frame = error_frame(refusal.error.body(), id=None) if refusal.error else None
             socket.close(refusal.code, frame)
-            await connection.until_gone()
+            await connection.close_signed_in()
+        except Exception:
+            socket.close(CloseCode.INTERNAL_ERROR)
+            raise
         finally:
             socket.forget()
             hub.detach(socket)
@@ -117,24 +131,24 @@ class Consumer:
                 closed(socket)
 
     async def _sign_in(self, socket: Socket) -> None:
-        """Attach the socket, make it the only one of its device, and tell the client."""
+        """Attach the socket, close other sockets of the same device session, and send `connected`."""
         others = [other for other in hub.users.get(socket.user_id, ()) if other.session_id != socket.session_id]
         if len(others) >= settings.LIMITS.sockets_per_user:
             raise Refused(
-                sockets.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
+                CloseCode.TOO_FAST, DomainError("rate_limited", "Too many sockets of this user.", retry_after=30)
             )
-        socket.hold(notices=True)  # `connected` comes before everything
+        socket.start_buffering(ephemeral=True)  # `connected` comes before everything
         try:
             await hub.attach(socket)
         except TryAgain as error:
-            # As often as a device may connect, in the long run.
+            # The mean interval at which a device may connect in the long run.
             longest = max(1.0, 60 / settings.LIMITS.connects_per_minute)
             socket.send(Reconnect(retry_after=round(random.uniform(1, longest), 2)))  # noqa: S311 - spreads, hides nothing
-            raise Refused(sockets.RESTART) from error
+            raise Refused(CloseCode.RESTART) from error
         announce_now_without_commit(
             [
-                Ended(
-                    sockets.REPLACED,
+                CloseSockets(
+                    CloseCode.REPLACED,
                     user_id=socket.user_id,
                     session_id=socket.session_id,
                     except_connection=socket.connection_id,
@@ -178,7 +192,10 @@ class Consumer:
                 self._refuse_frame(socket, text, DomainError("server_error", "The server failed; this was logged."))
 
     def _refuse_frame(self, socket: Socket, text: str, error: DomainError) -> None:
-        """Answer a frame that was refused; too many that are no command at all close the socket."""
+        """Answer a refused frame; close the socket after too many that are no valid commands.
+
+        :raises Refused: there were too many.
+        """
         socket.send(error_frame(error.body(), **ids_of(text)))
         if error.code not in ("malformed", "unknown_type", "invalid"):
             return
@@ -187,18 +204,24 @@ class Consumer:
         while self._bad_frames[0] < now - 60:
             del self._bad_frames[0]
         if len(self._bad_frames) > settings.LIMITS.bad_frames_per_minute:
-            raise Refused(sockets.BAD_FRAMES)
+            raise Refused(CloseCode.BAD_FRAMES)
 
     def _refuse_flood(self, socket: Socket, refused: str, wait: float) -> None:
+        """Answer a frame above the rate; close the socket when the flood lasts `FLOOD_SECONDS`.
+
+        A pause of `FLOOD_PAUSE_SECONDS` ends a flood.
+
+        :raises Refused: the flood lasted too long.
+        """
         now = time.monotonic()
         if now - self._flooded_at > FLOOD_PAUSE_SECONDS:
             self._flood_since = now
         self._flooded_at = now
         error = DomainError("rate_limited", "Too many frames.", retry_after=wait)
         frame = bodies.encode(error_frame(error.body(), **ids_of(refused)))
-        socket.deliver(WireFrame(frame), droppable=True)
+        socket.outbox.deliver(WireFrame(frame), droppable=True)
         if now - self._flood_since >= FLOOD_SECONDS:
-            raise Refused(sockets.TOO_FAST)
+            raise Refused(CloseCode.TOO_FAST)
 
 
 def _ping(socket: Socket, command: Ping) -> None:

@@ -1,4 +1,4 @@
-"""The orderly end of a server process: nothing new, finish what runs, send everybody elsewhere."""
+"""The orderly end of a server process: refuse new sockets, finish writes, send the clients elsewhere."""
 
 import asyncio
 import logging
@@ -9,47 +9,48 @@ from collections.abc import Callable
 from django.conf import settings
 
 from realtime import registry
-from realtime.fanout import sockets
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 
 log = logging.getLogger("chatsite.drain")
 
-# Clients come back at a random time, so that the next process is not overrun: at most so many a second on
-# average, but all within so many seconds.
+# Clients reconnect at a random time, so that they do not overload the next process: on average at most
+# RETURNS_PER_SECOND, but all within RETURN_WITHIN_SECONDS.
 RETURNS_PER_SECOND = 200
 RETURN_WITHIN_SECONDS = 5.0
 SPREAD_SECONDS = 2.0
-# Clients that go on sending would keep a process busy for ever: what is not acknowledged then is sent again elsewhere.
+# A limit, because clients that go on sending would keep a process busy for ever. They send again elsewhere what was
+# not acknowledged by then.
 FINISH_SECONDS = 1.0
 
 
 class Drain:
-    """Whether this process is going away, and how it goes."""
+    """Whether this process is shutting down, and the steps of it."""
 
     def __init__(self) -> None:
         self.begun = False
         self.begun_at = 0.0
 
     def begin(self) -> None:
-        """Refuse new sockets and say "not ready" from now on."""
+        """Refuse new sockets and answer "not ready" from now on."""
         self.begun = True
         self.begun_at = time.monotonic()
 
     async def run(self) -> None:
-        """After `begin`: let writes finish, tell every socket to reconnect, close with 1012, spread."""
+        """After `begin`: send `reconnect` to all sockets, let writes finish, close the sockets one by one with 1012."""
         ends_at = time.monotonic() + settings.LIMITS.drain_seconds
-        mine = hub.all_sockets()
-        log.info("draining %d sockets", len(mine))
-        random.shuffle(mine)
-        pause = min(SPREAD_SECONDS, len(mine) * 0.005) / max(len(mine), 1)
-        longest = min(RETURN_WITHIN_SECONDS, 0.1 + len(mine) / RETURNS_PER_SECOND)
-        for socket in mine:
+        sockets = hub.all_sockets()
+        log.info("draining %d sockets", len(sockets))
+        random.shuffle(sockets)
+        pause = min(SPREAD_SECONDS, len(sockets) * 0.005) / max(len(sockets), 1)
+        longest = min(RETURN_WITHIN_SECONDS, 0.1 + len(sockets) / RETURNS_PER_SECOND)
+        for socket in sockets:
             socket.send(Reconnect(retry_after=round(random.uniform(0.05, longest), 2)))  # noqa: S311 - spreads, hides nothing
         await self._until(lambda: not self._busy, time.monotonic() + FINISH_SECONDS)
-        for socket in mine:
-            socket.close(sockets.RESTART)
+        for socket in sockets:
+            socket.close(CloseCode.RESTART)
             await asyncio.sleep(pause)
         await self._until(lambda: not self._busy and not hub.users, ends_at)
         await door.drained()

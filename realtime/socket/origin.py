@@ -7,10 +7,10 @@ from django.http.request import split_domain_port, validate_host
 
 
 def origin_is_allowed(origin: str | None, host: str | None) -> bool:
-    """Return whether a page of `origin` is one of ours: listed in ALLOWED_ORIGINS, or served by this very host.
+    """Return whether pages of `origin` may use the cookie: it is listed in ALLOWED_ORIGINS, or it is this very host.
 
-    A missing Origin is refused: browsers always send one, and whoever is no browser has a bearer token. Where the
-    cookie travels over TLS only, so must the page have come: anybody on the way can write a page of plain http.
+    A missing Origin is refused: browsers always send one, and other clients have a bearer token. If the cookie is sent
+    over TLS only, the page must have come over TLS, too: anybody on the way can forge a page of plain http.
     """
     if not origin:
         return False

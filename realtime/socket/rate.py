@@ -1,4 +1,4 @@
-"""Token buckets for what one process can judge by itself. Not here: limits shared over processes."""
+"""Token buckets in memory, for limits of one process. Not here: limits that processes share."""
 
 import threading
 import time
@@ -31,13 +31,16 @@ class Bucket:
         return wait
 
     def charge(self, tokens: float) -> None:
-        """Take tokens, whether they are there or not; the bucket never lacks more than it can hold."""
+        """Take tokens, even if there are fewer; the balance never falls below minus `burst`."""
         self.wait()
         self._tokens = max(-self._burst, self._tokens - tokens)
 
 
 class Buckets:
-    """A bucket for each key, from any thread. Of too many those used longest ago are forgotten: they begin anew."""
+    """A bucket for each key, safe from any thread.
+
+    Above `most` buckets the least recently used are dropped; their keys start with a full bucket again.
+    """
 
     def __init__(self, most: int = 20_000) -> None:
         self._most = most
@@ -45,7 +48,7 @@ class Buckets:
         self._lock = threading.Lock()
 
     def wait(self, key: str) -> float:
-        """Return the seconds until this key has a token, and count nothing."""
+        """Return the seconds until this key has a token; takes none."""
         with self._lock:
             bucket = self._buckets.get(key)
             if bucket is None:
@@ -54,7 +57,7 @@ class Buckets:
             return bucket.wait()
 
     def take(self, key: str, *, rate: float, burst: float) -> float:
-        """Take one token of this key, whose bucket has the rate and burst of its first use; as `Bucket.take`."""
+        """Take one token of this key, as `Bucket.take`; the rate and burst of the first use stay."""
         with self._lock:
             bucket = self._buckets.get(key)
             if bucket is None:
@@ -66,7 +69,7 @@ class Buckets:
             return bucket.take()
 
     def charge(self, key: str, tokens: float) -> None:
-        """Take tokens of this key, if it has a bucket, whether they are there or not."""
+        """Take tokens of this key, as `Bucket.charge`, if it has a bucket."""
         with self._lock:
             if bucket := self._buckets.get(key):
                 bucket.charge(tokens)

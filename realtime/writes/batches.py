@@ -1,8 +1,8 @@
-"""A batch write: one transaction of two round trips, whoever drives it.
+"""A batch write: one transaction of two round trips, run by a thread or by the event loop.
 
-First what the batch must know, read under its locks; from that a plain function decides; then what it decided
-to write, with the commit. The reads and the decision belong to the app (`messaging.services.send`). They are
-driven by a thread over Django's connection (`transacted`), or by the event loop (`pipeline`).
+The first trip takes the locks and reads what the batch needs. A plain function decides from that. The second trip
+writes what it decided, and commits. The app supplies the reads and the function (`messaging.services.send`). A
+thread runs them on Django's connection (`transacted`), the event loop on its own (`pipeline`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from realtime.database.crash import crash_point
 from realtime.database.rows import Statement, execute, pipelined
 from realtime.fanout.door import announce
+from realtime.wire.announcements import Announcement
 from realtime.wire.errors import DomainError
-from realtime.wire.items import Item
 
 Wanted = TypeVar("Wanted")
 Result = TypeVar("Result")
@@ -24,37 +24,36 @@ Found = Sequence[Sequence[Sequence[Any]]]
 
 
 @dataclass(slots=True)
-class Decision(Generic[Result]):
-    """What a batch comes to.
+class BatchDecision(Generic[Result]):
+    """What to write for a batch, and what to answer and publish after the commit.
 
-    `answers` has one for each wanted write, in order; None for one whose rows somebody else has locked, which
-    happens only where the reads did not wait. `writes` are committed before anybody learns of `announcements`
-    and answers.
+    `answers` has one for each wanted write, in order. None: another transaction has locked its rows; this happens
+    only when the reads did not wait for locks.
     """
 
     answers: list[Result | DomainError | None]
     writes: list[Statement] = field(default_factory=list)
-    announcements: list[Item] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchWrite(Generic[Wanted, Result]):
-    """How a batch of something is written.
+    """How to write a batch of one kind of write.
 
-    `reads(batch, wait)` returns the statements to begin with, the first of which takes the locks; without `wait`
-    rows that somebody else has locked are left out. `decide(batch, found)` works in memory only.
+    `reads(batch, wait)` returns the first statements, of which the first takes the locks; without `wait` they skip
+    rows that another transaction has locked. `decide(batch, found)` gets the rows and works in memory only.
     """
 
     reads: Callable[[Sequence[Wanted], bool], list[Statement]]
-    decide: Callable[[Sequence[Wanted], Found], Decision[Result]]
+    decide: Callable[[Sequence[Wanted], Found], BatchDecision[Result]]
 
 
 def transacted(
     write: BatchWrite[Wanted, Result], batch: Sequence[Wanted], *, wait: bool = True
 ) -> list[Result | DomainError | None]:
-    """Write a batch on Django's connection, in this thread, inside a transaction if there is one.
+    """Write a batch on Django's connection, in this thread, inside the surrounding transaction if there is one.
 
-    :raises django.db.DatabaseError: nothing was written, or, from the commit, perhaps all of it.
+    :raises django.db.DatabaseError: nothing was written; if the commit raised it, perhaps everything was.
     """
     with pipelined(), transaction.atomic():
         cursors = []

@@ -1,8 +1,8 @@
-"""One connection to PostgreSQL that the event loop drives: statements go out together, results come in together.
+"""One connection to PostgreSQL on the event loop: statements go out together, results come in together.
 
-libpq's pipeline mode through psycopg's own wrapper of libpq (`psycopg.pq`). What psycopg's connections add to it
-(a wait for each result, threads or tasks to wait in) costs more than the statements of a small transaction.
-Only for batch writes, one at a time; for everything else Django's connections are right.
+libpq's pipeline mode through psycopg's own wrapper of libpq (`psycopg.pq`). psycopg's connections add a wait for each
+result, and threads or tasks to wait in; that costs more than the statements of a small transaction.
+Only for batch writes, one at a time. Everything else uses Django's connections.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from psycopg.adapt import Transformer
 from realtime.database.arrays import BinaryArray
 from realtime.database.crash import crash_point
 from realtime.database.rows import Statement
-from realtime.writes.batches import BatchWrite, Decision, Result, Wanted
+from realtime.writes.batches import BatchDecision, BatchWrite, Result, Wanted
 
 log = logging.getLogger("chatsite.pipeline")
 
 Rows = list[tuple[Any, ...]]
 
-# Longer than PostgreSQL's own time-outs (statement_timeout, 2 s) allow a transaction of two trips to take.
+# Longer than PostgreSQL's own time-outs (statement_timeout, 2 s) allow for a transaction of two trips.
 WRITE_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 
@@ -34,36 +34,37 @@ _BEGIN, _COMMIT, _ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement(
 
 
 class Pipeline:
-    """A connection that is opened in the background, and again whenever it broke. Used from the event loop only."""
+    """A connection that is opened in the background, and again when it broke. Used from the event loop only."""
 
     def __init__(self) -> None:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._libpq: pq.abc.PGconn | None = None
-        # A duplicate of libpq's: what the loop watches is ours to close, also when libpq has lost the connection.
+        # A duplicate of libpq's socket: the loop watches it, and it stays open until it is closed here, even when libpq
+        # has lost the connection.
         self._socket = -1
         self._opening: asyncio.Task[None] | None = None
-        # The prepared statements of this connection, by their texts.
+        # Names of the prepared statements of this connection, by their texts.
         self._names: dict[str, bytes] = {}
         self._numbers = count()
-        # The trip under way: what was queued (a text that is being prepared, or None for an execution), what came.
+        # The trip under way: what was queued (the text of a statement to prepare, None for an execution), the results.
         self._queued: list[str | None] = []
         self._results: list[pq.abc.PGresult] = []
         self._arrival: asyncio.Future[list[Rows]] | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether a batch can be written now; if not, the connection is being opened."""
+        """Whether a batch can be written now. If not, this starts to open the connection."""
         if self._libpq is not None:
             return True
         if self._opening is None or self._opening.done():
             self._opening = asyncio.ensure_future(self._open())
         return False
 
-    async def write(self, write: BatchWrite[Wanted, Result], batch: Sequence[Wanted]) -> Decision[Result]:
+    async def write(self, write: BatchWrite[Wanted, Result], batch: Sequence[Wanted]) -> BatchDecision[Result]:
         """Write a batch in one transaction, without waiting for locks; return when it is committed.
 
-        :raises psycopg.Error: it was not written, or, when the commit was cut off, perhaps it was.
-        :raises TimeoutError: the same, because PostgreSQL does not answer.
+        :raises psycopg.Error: it was not written; if the connection broke during the commit, perhaps it was.
+        :raises TimeoutError: PostgreSQL does not answer; perhaps it was written.
         """
         try:
             async with asyncio.timeout(WRITE_SECONDS):
@@ -85,7 +86,7 @@ class Pipeline:
             raise
 
     async def _roll_back(self) -> None:
-        """End a transaction that failed; a connection that cannot even do that is given up."""
+        """Roll back a failed transaction; close the connection if that fails, too."""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 self._queue(_ROLLBACK)
@@ -113,7 +114,7 @@ class Pipeline:
     async def _trip(self) -> list[Rows]:
         """Send what was queued and return the rows of each statement.
 
-        :raises psycopg.Error: the first that failed; those after it were not run.
+        :raises psycopg.Error: of the first statement that failed; those after it were not run.
         """
         assert self._libpq is not None
         self._libpq.pipeline_sync()
@@ -132,7 +133,7 @@ class Pipeline:
             asyncio.get_running_loop().remove_writer(self._socket)
 
     def _on_readable(self) -> None:
-        """Take what came; when the trip is complete, hand it over."""
+        """Read results; when those of the trip are complete, give them to the task that waits."""
         libpq, arrival = self._libpq, self._arrival
         assert libpq is not None
         try:
@@ -153,12 +154,12 @@ class Pipeline:
         self._queued, self._results, self._arrival = [], [], None
         error = next((result for result in results if result.status == pq.ExecStatus.FATAL_ERROR), None)
         if arrival.done():
-            return  # whoever waited was cancelled
+            return  # the waiting task was cancelled
         if error is None:
             arrival.set_result([self._rows(r) for text, r in zip(queued, results, strict=True) if text is None])
             return
         for text in queued:
-            if text is not None:  # perhaps it was not prepared any more
+            if text is not None:  # perhaps PostgreSQL did not get to prepare it
                 del self._names[text]
         arrival.set_exception(psycopg.errors.error_from_result(error))
 
@@ -184,7 +185,7 @@ class Pipeline:
         del parameters["cursor_factory"]
         opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         await opened.execute("SET TIME ZONE 'UTC'")
-        # The numbers of rows are not what a plan depends on: look-ups go by index, always.
+        # No plan depends on the number of rows: every look-up uses an index.
         await opened.execute("SET plan_cache_mode = force_generic_plan")
         opened.pgconn.enter_pipeline_mode()
         self._socket = os.dup(opened.pgconn.socket)
@@ -193,7 +194,7 @@ class Pipeline:
         asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
     def close(self, why: psycopg.Error | None = None) -> None:
-        """Give up the connection, and the trip under way; `ready` opens a new one."""
+        """Close the connection and fail the trip under way; `ready` opens a new one."""
         libpq, self._libpq = self._libpq, None
         if libpq is not None:
             loop = asyncio.get_running_loop()

@@ -1,1 +1,1 @@
-"""The load generator: what its clients make of a server's bytes, however they are cut, and what its tables say."""
+"""The load generator: its clients parse the bytes of a server however they are split; its tables are right."""

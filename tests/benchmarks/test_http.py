@@ -1,4 +1,4 @@
-"""Answers over HTTP are understood however they are cut, in either form that a server may choose."""
+"""HTTP answers are parsed however they are split, with a length and in chunks."""
 
 import asyncio
 import itertools
@@ -21,13 +21,13 @@ def test_an_answer_is_complete_at_its_last_byte_and_not_before(answer: bytes, st
     assert [parse_answer(answer[:end]) for end in range(len(answer))] == [None] * len(answer)
 
 
-def test_an_answer_must_tell_its_length() -> None:
+def test_an_answer_without_a_length_is_refused() -> None:
     with pytest.raises(ValueError, match="without a length"):
         parse_answer(b"HTTP/1.1 200 OK\r\n\r\nabc")
 
 
 @given(pause_after=st.lists(st.integers(0, 120), max_size=4))
-async def test_requests_wait_for_the_answer_before_them(pause_after: list[int]) -> None:
+async def test_a_request_waits_for_the_previous_answer(pause_after: list[int]) -> None:
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The Matrix client syncs on, sends one message at a time, and notices what is wrong."""
+"""The Matrix client polls, sends one message at a time, and reports faults."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ Answer = tuple[int, dict[str, Any]]
 
 @asynccontextmanager
 async def server(answer: Callable[[str], Answer | None]) -> AsyncIterator[tuple[str, int]]:
-    """Serve HTTP: what `answer` makes of a request's first line; None hangs until the test ends."""
+    """Serve HTTP: `answer` makes the answer from a request line; with None the request hangs until the test ends."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
@@ -40,7 +40,7 @@ def sync(batch: str, *messages: tuple[str, str], limited: bool = False) -> Answe
 
 
 async def hears(*answers: Answer) -> tuple[list[str], list[str]]:
-    """Return what a client hears, and the faults it finds, when its long polls are answered so."""
+    """Return the messages that a client receives and the faults it finds, with these answers to its long polls."""
     left = [sync("s0"), *answers]
     faults: list[str] = []
     heard: list[str] = []
@@ -56,7 +56,7 @@ async def hears(*answers: Answer) -> tuple[list[str], list[str]]:
     return heard, faults
 
 
-async def test_messages_come_in_order_from_one_poll_after_the_other() -> None:
+async def test_messages_of_successive_polls_arrive_in_order() -> None:
     heard, faults = await hears(sync("s1", ("m-1", TEXT), ("m-2", TEXT)), sync("s2"), sync("s3", ("m-3", TEXT)))
     assert heard == ["m-1", "m-2", "m-3"]
     assert not faults
@@ -72,12 +72,12 @@ async def test_messages_come_in_order_from_one_poll_after_the_other() -> None:
         ((500, {}), "a sync was refused: 500"),
     ],
 )
-async def test_what_is_wrong_is_a_fault(answer: Answer, fault: str) -> None:
+async def test_unexpected_input_is_a_fault(answer: Answer, fault: str) -> None:
     _, faults = await hears(answer)
     assert any(fault in found for found in faults), faults
 
 
-async def test_a_message_goes_out_when_the_one_before_is_answered() -> None:
+async def test_a_message_is_sent_after_the_previous_answer() -> None:
     lines: list[str] = []
     faults: list[str] = []
 
@@ -103,7 +103,7 @@ async def test_a_message_goes_out_when_the_one_before_is_answered() -> None:
     assert faults[0].startswith("a message was refused: 429")
 
 
-async def test_a_refused_token_is_told() -> None:
+async def test_a_refused_token_raises_invalid() -> None:
     async with server(lambda _line: (401, {"errcode": "M_UNKNOWN_TOKEN"})) as (host, port):
         client = MatrixClient(host, MatrixPlace("token", ""), [])
         with pytest.raises(Invalid, match="401"):

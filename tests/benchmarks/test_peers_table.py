@@ -1,4 +1,4 @@
-"""The table of the comparison says what was measured, what was not, and what the figures are worth."""
+"""The comparison table shows measured and missing figures and marks doubtful ones."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def outcome(name: str, **results: list[Result]) -> Outcome:
 
 
 def cells(text: str) -> list[list[str]]:
-    """Return the cells of a Markdown table, its head first."""
+    """Return the cells of a Markdown table; the header row is first."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     return [rows[0], *rows[2:]]
 
@@ -39,18 +39,18 @@ def test_a_figure_is_the_mean_of_its_runs_and_the_ratio_that_of_the_means() -> N
     assert theirs[-2:] == ["10% / 10% / - / -", "0% / 0% / - / -"]
 
 
-def test_figures_that_are_not_the_servers_are_marked() -> None:
+def test_figures_limited_by_other_processes_are_marked() -> None:
     peer = outcome("ejabberd", w1=[result("w1", 3.0, strangers=0.5)], w2=[result("w2", 2_000, generator=0.95)])
     assert cells(table.comparison([peer]))[1][1:5] == ["3 noisy", "", "2,000 †", ""]
 
 
-def test_a_run_beside_strangers_counts_only_if_there_is_no_other() -> None:
+def test_a_noisy_run_counts_only_if_there_is_no_other() -> None:
     peer = outcome("ejabberd", w1=[result("w1", 3.0), result("w1", 9.0, strangers=0.5)])
     assert cells(table.comparison([peer]))[1][1:3] == ["3", ""]
     assert cells(table.comparison([peer]))[1][-1] == "0% / - / - / -"
 
 
-def test_an_invalid_run_spoils_its_figure_and_its_ratio() -> None:
+def test_an_invalid_run_invalidates_its_figure_and_its_ratio() -> None:
     own = outcome("chatsite", w1=[result("w1", 1.0)])
     peer = outcome("ejabberd", w1=[result("w1", 3.0)])
     peer.invalid["w1"] = "one message was lost"
@@ -69,7 +69,7 @@ def test_a_missing_server_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("mine", "met"), [(1.4, "yes"), (1.5, "NO")])
-def test_targets_are_held_against_the_reference(mine: float, met: str) -> None:
+def test_targets_are_compared_with_the_reference(mine: float, met: str) -> None:
     own, peer = outcome("chatsite", w1=[result("w1", mine)]), outcome("ejabberd", w1=[result("w1", 2.0)])
     rows = cells(table.targets([own, peer]))
     assert rows[1:] == [
@@ -79,7 +79,7 @@ def test_targets_are_held_against_the_reference(mine: float, met: str) -> None:
     assert table.targets([peer]) == ""
 
 
-def test_those_who_are_measured_twice_stand_at_both_ends() -> None:
+def test_servers_measured_twice_are_first_and_last() -> None:
     names = [contender.name for contender in in_order(list(CONTENDERS.values()))]
     assert names[:2] == ["chatsite", "ejabberd"]
     assert names[-2:] == ["ejabberd", "chatsite"]

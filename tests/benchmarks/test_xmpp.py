@@ -1,4 +1,4 @@
-"""The XMPP client understands a stream however TCP cuts it, and notices what is wrong in it."""
+"""The XMPP client parses a stream however TCP splits it, and reports faults."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ PRESENT = b"<presence from='a@localhost/b' to='a@localhost/b'/>"
 
 
 class Wire(asyncio.Transport):
-    """Keeps what a client writes."""
+    """Stores the bytes that a client writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ def message(message_id: str, text: str = TEXT, kind: str = "chat") -> bytes:
 
 
 def signed_in(place: XmppPlace) -> tuple[XmppClient, Wire, list[str]]:
-    """Return a client that is signed in, its wire, and the faults it will find."""
+    """Return a signed-in client, its wire, and the list of faults that it will fill."""
     faults: list[str] = []
     client, wire = XmppClient(place, faults), Wire()
     client.connection_made(wire)
@@ -61,7 +61,7 @@ def in_a_pair() -> tuple[XmppClient, Wire, list[str]]:
     return signed_in(places(["a", "b"], "localhost", "secret", "")[0])
 
 
-async def test_it_signs_in_and_asks_for_acknowledgements() -> None:
+async def test_the_client_signs_in_and_requests_acknowledgements() -> None:
     _, wire, _ = in_a_pair()
     assert wire.written.count(b"<stream:stream ") == 2
     assert b"mechanism='PLAIN'>AGEAc2VjcmV0</auth>" in wire.written
@@ -69,7 +69,7 @@ async def test_it_signs_in_and_asks_for_acknowledgements() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 2000), max_size=12))
-async def test_messages_are_heard_once_and_in_order_however_the_stream_is_cut(cuts: list[int]) -> None:
+async def test_messages_arrive_once_in_order_however_the_stream_is_cut(cuts: list[int]) -> None:
     client, wire, faults = in_a_pair()
     heard: list[str] = []
     client.on_message = lambda _client, message_id, _now: heard.append(message_id)
@@ -94,14 +94,14 @@ async def test_a_count_acknowledges_every_message_up_to_it() -> None:
     for message_id in ("m-1", "m-2", "m-3"):
         client.send_message(message_id)
     client.data_received(b"<a h='1' xmlns='urn:xmpp:sm:3'/>")
-    assert acknowledged == []  # that was the presence
+    assert acknowledged == []  # the first counted stanza is the presence
     client.data_received(b"<a h='3' xmlns='urn:xmpp:sm:3'/>")
     assert acknowledged == ["m-1", "m-2"]
     client.data_received(b"<a xmlns='urn:xmpp:sm:3' h='4'></a>")
     assert acknowledged == ["m-1", "m-2", "m-3"]
 
 
-async def test_in_a_room_ones_own_copy_is_the_acknowledgement() -> None:
+async def test_in_a_room_the_own_copy_is_the_acknowledgement() -> None:
     place = places(["a", "b", "c"], "localhost", "secret", "room@conference.localhost")[0]
     faults: list[str] = []
     client = XmppClient(place, faults)
@@ -131,7 +131,7 @@ async def test_in_a_room_ones_own_copy_is_the_acknowledgement() -> None:
         (b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", "unexpected"),
     ],
 )
-async def test_what_is_wrong_is_a_fault(bad: bytes, fault: str) -> None:
+async def test_unexpected_input_is_a_fault(bad: bytes, fault: str) -> None:
     for cut in (len(bad), bad.find(b"</message>") + 10, 30):
         client, _, faults = in_a_pair()
         client.data_received(bad[:cut])
@@ -139,7 +139,7 @@ async def test_what_is_wrong_is_a_fault(bad: bytes, fault: str) -> None:
         assert any(fault in found for found in faults), faults
 
 
-async def test_what_many_receive_is_told_apart_from_what_came_before() -> None:
+async def test_a_message_to_many_is_not_taken_for_a_repeated_one() -> None:
     def to(user: str, message_id: str) -> bytes:
         return message(message_id).replace(b"to='a@localhost/b'", b"to='%b@localhost/b'" % user.encode())
 
@@ -159,7 +159,7 @@ async def test_what_many_receive_is_told_apart_from_what_came_before() -> None:
     assert faults == ["m-5 came after m-5"]
 
 
-async def test_a_message_within_another_is_not_heard() -> None:
+async def test_a_message_inside_another_is_not_counted() -> None:
     client, _, faults = in_a_pair()
     for part in (b"<message from='a@localhost'><sent><forwarded>", message("m-1"), b"</forwarded></sent></message>"):
         client.data_received(part)
@@ -167,7 +167,7 @@ async def test_a_message_within_another_is_not_heard() -> None:
     assert faults == ["a message came with another text"]
 
 
-async def test_a_lost_connection_is_a_fault_unless_it_was_left() -> None:
+async def test_a_lost_connection_is_a_fault_unless_the_client_left() -> None:
     client, _, faults = in_a_pair()
     client.leaving = True
     client.connection_lost(None)

@@ -1,4 +1,4 @@
-"""A Chromium for the tests of the web client, and visitors who use it."""
+"""A Chromium for the tests of the web client, and visitors in it."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +33,7 @@ def _chromium() -> str:
 
 @pytest.fixture
 def site(shared_sites: Callable[[Profile], Site]) -> Any:
-    """The embedded site: the client is the same for every profile."""
+    """The embedded site; the web client is the same for every profile."""
     shared = shared_sites("embedded")
     with shared.clean_logs():
         yield shared
@@ -41,7 +41,7 @@ def site(shared_sites: Callable[[Profile], Site]) -> Any:
 
 @pytest_asyncio.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """A Chromium of the system; nothing is downloaded."""
+    """The Chromium of the system; nothing is downloaded."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=_chromium(), args=list(SWITCHES))
         yield chromium

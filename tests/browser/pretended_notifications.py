@@ -1,4 +1,4 @@
-"""The REST of notifications with answers that a test chooses: refusals and names that the server does not give."""
+"""REST answers about notifications that a test chooses, such as refusals and names that the server never sends."""
 
 import json
 from typing import Any
@@ -9,24 +9,24 @@ from tests.browser.visitor import Visitor
 
 KEY = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
 ENDPOINT = "https://push.example/send/a?b=c%2Fd"
-# A subscription without a push service, which headless Chromium has not.
+# Subscribes without a push service: headless Chromium has none.
 SUBSCRIBES = """(() => {
-    let held = null;
-    PushManager.prototype.getSubscription = async () => held;
+    let subscription = null;
+    PushManager.prototype.getSubscription = async () => subscription;
     PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
-        held = {
+        subscription = {
             endpoint: %r,
             options: { applicationServerKey: applicationServerKey.buffer },
-            toJSON: () => ({ endpoint: held.endpoint, keys: { p256dh: "p", auth: "a" } }),
-            unsubscribe: async () => { held = null; return true; },
+            toJSON: () => ({ endpoint: subscription.endpoint, keys: { p256dh: "p", auth: "a" } }),
+            unsubscribe: async () => { subscription = null; return true; },
         };
-        return held;
+        return subscription;
     };
 })()"""
 
 
 class PretendedNotifications:
-    """Answers for the server, and remembers what it was asked."""
+    """Answers in place of the server, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
@@ -44,7 +44,7 @@ class PretendedNotifications:
 
     @classmethod
     async def at(cls, visitor: Visitor) -> "PretendedNotifications":
-        """Take the place of the server in a browser; before its person signs in."""
+        """Answer the requests of a browser. Call this before its person signs in."""
         pretended = cls()
         for addresses in ("**/api/v1/notifications**", "**/api/v1/notifications/**", "**/api/v1/device-tokens**"):
             await visitor.context.route(addresses, pretended._answer)
@@ -52,7 +52,7 @@ class PretendedNotifications:
         return pretended
 
     def changes(self) -> list[Any]:
-        """Return the changes of preferences that were asked for, and forget them."""
+        """Return the requested changes of preferences, and clear the record."""
         found = [body for method, _, body in self.asked if method == "PATCH"]
         self.asked.clear()
         return found
@@ -79,7 +79,7 @@ class PretendedNotifications:
 
 
 async def gets_a_push_service(visitor: Visitor) -> None:
-    """Let a browser subscribe, from its next page on, and be allowed to show notifications."""
+    """Allow notifications in a browser and let it subscribe, after a reload of its page."""
     await visitor.context.grant_permissions(["notifications"])
     await visitor.context.add_init_script(SUBSCRIBES % ENDPOINT)
     await visitor.page.reload()

@@ -1,4 +1,4 @@
-"""A push service's part, played by the browser's debugging protocol: headless Chromium knows no real one."""
+"""A push service, replaced by the debugging protocol of the browser: headless Chromium has no real one."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from playwright.async_api import CDPSession, Page
 
 from tests.waiting import until
 
-# "Ready" is said of a worker that is still activating, to which the debugging protocol may deliver nothing.
+# `ready` resolves while the worker is still activating; the debugging protocol cannot deliver to it then.
 REGISTER = """async () => {
     await navigator.serviceWorker.register("/service-worker.js", { type: "module" });
     const { scope, active } = await navigator.serviceWorker.ready;
@@ -21,8 +21,8 @@ SHOWN = """async () => {
     const registration = await navigator.serviceWorker.getRegistration("/");
     return (await registration.getNotifications()).map(({ title, body, tag, data }) => ({ title, body, tag, data }));
 }"""
-TELL = "async (message) => (await navigator.serviceWorker.getRegistration('/')).active.postMessage(message)"
-# An event that no person made: the browser lets its handler run, but neither keep the worker awake nor take the focus.
+POST_MESSAGE = "async (message) => (await navigator.serviceWorker.getRegistration('/')).active.postMessage(message)"
+# A synthetic event: its handler runs, but the browser lets it neither keep the worker awake nor take the focus.
 CLICK = """async () => {
     const [notification] = await registration.getNotifications();
     dispatchEvent(new NotificationEvent("notificationclick", { notification }));
@@ -30,7 +30,7 @@ CLICK = """async () => {
 
 
 class PushService:
-    """Delivers pushes to the worker of one page's browser and looks at what it shows."""
+    """Delivers pushes to the service worker of a page and reads the shown notifications."""
 
     def __init__(self, page: Page, session: CDPSession) -> None:
         self.page = page
@@ -41,7 +41,7 @@ class PushService:
 
     @classmethod
     async def of(cls, page: Page) -> "PushService":
-        """Allow notifications, register the worker and wait until it can be given pushes."""
+        """Allow notifications, register the worker and wait until pushes can be delivered to it."""
         await page.context.grant_permissions(["notifications"])
         service = cls(page, await page.context.new_cdp_session(page))
         await service._session.send("ServiceWorker.enable")
@@ -49,13 +49,13 @@ class PushService:
         await until(lambda: service.scope in service._registrations)
         return service
 
-    def _note(self, told: dict[str, Any]) -> None:
-        for one in told["registrations"]:
+    def _note(self, update: dict[str, Any]) -> None:
+        for one in update["registrations"]:
             if not one["isDeleted"]:
                 self._registrations[one["scopeURL"]] = one["registrationId"]
 
     async def delivers(self, payload: dict[str, Any] | str) -> None:
-        """Push a payload; the worker handles it afterwards."""
+        """Push a payload; the worker handles it later."""
         await self._session.send(
             "ServiceWorker.deliverPushMessage",
             {
@@ -66,9 +66,9 @@ class PushService:
         )
 
     async def shows(self, count: int, **fields: str) -> list[dict[str, Any]]:
-        """Wait for so many notifications, of which one has these fields; return them.
+        """Wait for this number of notifications, one of them with these fields; return them.
 
-        :raises AssertionError: with what is shown instead, after five seconds.
+        :raises AssertionError: after five seconds, with the shown notifications.
         """
         shown: list[dict[str, Any]] = []
         for _ in range(100):
@@ -79,11 +79,11 @@ class PushService:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{shown} instead of {count} {fields}")
 
-    async def is_told(self, message: dict[str, Any]) -> None:
-        """Tell the worker something, as the page does."""
-        await self.page.evaluate(TELL, message)
+    async def gets_message(self, message: dict[str, Any]) -> None:
+        """Post a message to the worker, as the page does."""
+        await self.page.evaluate(POST_MESSAGE, message)
 
     async def clicks(self) -> None:
-        """Click on the notification, as far as a program can."""
+        """Dispatch a click on the notification to the worker."""
         (worker,) = self.page.context.service_workers
         await worker.evaluate(CLICK)

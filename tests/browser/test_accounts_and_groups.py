@@ -11,7 +11,7 @@ from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_somebody_signs_up_and_writes_to_somebody(people: People, arrives: Arrives):
+async def test_a_newcomer_signs_up_and_sends_a_message(people: People, arrives: Arrives):
     async with people("ben", connected=False) as (ben,):
         newcomer = await arrives()
         page = newcomer.page
@@ -33,7 +33,7 @@ async def test_somebody_signs_up_and_writes_to_somebody(people: People, arrives:
         assert conversation["display_name"] == "Zoe Ngata"
 
 
-async def test_somebody_mutes_pins_and_archives_for_all_their_browsers(people: People, arrives: Arrives):
+async def test_mute_pin_and_archive_apply_in_all_own_browsers(people: People, arrives: Arrives):
     async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo):
         await ana.talks_to(cleo)
         await ben.posts_message("first", to=await ana.talks_to(ben))
@@ -61,7 +61,7 @@ async def test_somebody_mutes_pins_and_archives_for_all_their_browsers(people: P
         await expect(other.locator(".row-name")).to_have_text(["Cleo", "Ben"])
 
 
-async def test_somebody_blocks_somebody_and_takes_it_back(people: People, arrives: Arrives):
+async def test_a_block_and_its_end_show_in_both_browsers(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         await ana.talks_to(ben)
         at_ana, at_ben = await arrives(), await arrives()
@@ -82,7 +82,7 @@ async def test_somebody_blocks_somebody_and_takes_it_back(people: People, arrive
         await at_ana.sees("after all")
 
 
-async def test_no_credential_is_within_reach_of_scripts(people: People, arrives: Arrives):
+async def test_scripts_cannot_read_a_credential(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         at_ana = await arrives()
         await at_ana.signs_in(ana)
@@ -95,7 +95,7 @@ async def test_no_credential_is_within_reach_of_scripts(people: People, arrives:
                 assert cookie["value"] not in stored
 
 
-async def test_signing_out_leaves_nothing_behind(people: People, arrives: Arrives):
+async def test_signing_out_clears_the_local_stores(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         direct = await ana.talks_to(ben)
         await ben.posts_message("between us", to=direct)
@@ -183,7 +183,7 @@ async def test_a_group_is_made_and_its_members_change(people: People, arrives: A
             await ben.gets(f"/conversations/{group['id']}")
 
 
-async def test_whoever_is_removed_loses_the_conversation_at_once(people: People, arrives: Arrives):
+async def test_a_removed_member_loses_the_conversation_at_once(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         group = await ana.gathers(ben, name="Short visit")
         at_ben = await arrives()
@@ -194,7 +194,7 @@ async def test_whoever_is_removed_loses_the_conversation_at_once(people: People,
         await expect(at_ben.page.locator(".empty-pane")).to_be_visible()
 
 
-async def test_a_phone_shows_one_half_at_a_time(people: People, arrives: Arrives):
+async def test_a_phone_shows_either_the_list_or_the_conversation(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         direct = await ana.talks_to(ben)
         await ana.posts_message("on the small screen", to=direct)

@@ -1,4 +1,4 @@
-"""Cuts, reloads and unsent messages: the browser ends where the server is, and nothing is lost."""
+"""Cuts, reloads and unsent messages: the browser ends with the state of the server, and nothing is lost."""
 
 import shutil
 import sqlite3
@@ -38,7 +38,7 @@ async def test_a_browser_that_was_offline_catches_up(people: People, arrives: Ar
         )
 
 
-async def test_a_socket_that_is_cut_comes_back_by_itself(people: People, arrives: Arrives, site: Site):
+async def test_a_cut_socket_reconnects_by_itself(people: People, arrives: Arrives, site: Site):
     async with people("ana", "ben", connected=False) as (ana, ben), Proxy(site.servers[0].port) as proxy:
         direct = await ana.talks_to(ben)
         at_ben = await arrives(proxy.port)
@@ -91,7 +91,7 @@ async def test_an_unsent_message_survives_a_reload(people: People, arrives: Arri
         assert message["content"] == "do not lose me"
 
 
-async def test_a_reload_paints_from_the_cache_before_the_server_answers(people: People, arrives: Arrives):
+async def test_a_reload_shows_the_cache_before_the_server_answers(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         direct = await ana.talks_to(ben)
         await ana.posts_message("kept in this browser", to=direct)
@@ -107,7 +107,7 @@ async def test_a_reload_paints_from_the_cache_before_the_server_answers(people: 
         await at_ben.sees("kept in this browser")
 
 
-async def test_the_server_restarts_under_the_client(starts_site: Callable[..., Site], arrives: Arrives):
+async def test_a_client_reconnects_after_a_server_restart(starts_site: Callable[..., Site], arrives: Arrives):
     site = starts_site("embedded")
     async with People(site)("ana", "ben", connected=False) as (ana, ben):
         await ana.talks_to(ben)
@@ -123,7 +123,7 @@ async def test_the_server_restarts_under_the_client(starts_site: Callable[..., S
         await at_ana.sees_tick("the server is away", "sent")
 
 
-async def test_the_log_is_restored_from_a_backup_under_the_client(
+async def test_a_client_shows_the_log_restored_from_a_backup(
     starts_site: Callable[..., Site], arrives: Arrives, tmp_path: Path
 ):
     site = starts_site("embedded")

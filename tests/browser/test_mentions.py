@@ -1,4 +1,4 @@
-"""Naming people: the list behind "@", the marked name, the badge, and what a group and its members are told of."""
+"""Mentions: the list after "@", the highlighted name, the badge, and the notification settings of a group."""
 
 import re
 
@@ -8,10 +8,10 @@ from tests.browser.conftest import Arrives
 from tests.harness.people import People
 
 
-async def test_somebody_is_named_by_keys_and_by_mouse(people: People, arrives: Arrives):
+async def test_a_mention_is_chosen_by_keyboard_and_by_mouse(people: People, arrives: Arrives):
     async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo):
         team = await ana.gathers(ben, cleo)
-        await ben.connects()  # another device, which is told what was read in the browser
+        await ben.connects()  # another device, which receives what is read in the browser
         at_ana, at_ben = await arrives(), await arrives()
         await at_ana.signs_in(ana)
         await at_ben.signs_in(ben)
@@ -37,7 +37,7 @@ async def test_somebody_is_named_by_keys_and_by_mouse(people: People, arrives: A
         await field.press("Enter")
         text = "\U0001f44b\U0001f3fd @Ben and @Cleo"
         await expect(at_ana.bubble(text).locator(".mention")).to_have_text(["@Ben", "@Cleo"])
-        await at_ana.sees_tick(text, "sent")  # cleo is not there
+        await at_ana.sees_tick(text, "sent")  # cleo is offline
         (message,) = [each for each in await ben.history(team) if each["sender_user_id"] == ana.id]
         assert message["mentions"] == [
             {"user_id": ben.id, "offset": 3, "length": 4},
@@ -54,7 +54,7 @@ async def test_somebody_is_named_by_keys_and_by_mouse(people: People, arrives: A
         assert (await ben.looks_at(team))["mention_count"] == 0
 
 
-async def test_an_edit_and_escape(people: People, arrives: Arrives):
+async def test_escape_closes_the_list_and_an_edit_removes_the_mention(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         team = await ana.gathers(ben)
         at_ana = await arrives()
@@ -74,11 +74,11 @@ async def test_an_edit_and_escape(people: People, arrives: Arrives):
         await at_ana.chooses("Edit", "see @Ben")
         await field.fill("see nobody")
         await field.press("Enter")
-        await at_ana.sees("see nobody")  # what is shown came back from the server
+        await at_ana.sees("see nobody")  # the shown text came back from the server
         assert (await ben.looks_at(team))["mention_count"] == 0
 
 
-async def test_what_notifies_is_chosen_by_oneself_and_for_a_group(people: People, arrives: Arrives):
+async def test_notifications_are_chosen_by_a_member_and_for_the_group(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         team = await ana.gathers(ben)
         at_ana, at_ben = await arrives(), await arrives()

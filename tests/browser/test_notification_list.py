@@ -42,7 +42,7 @@ async def test_an_entry_opens_its_conversation_at_the_message(people: People, ar
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(visitor.bubble("long ago")).to_be_in_viewport()
         await expect(visitor.bubble("line 119")).not_to_be_in_viewport()
-        # The same again, from somewhere else in the conversation.
+        # Once more, from another position in the conversation.
         await page.locator(".pill").click()
         await expect(visitor.bubble("line 119")).to_be_in_viewport()
         await page.get_by_role("button", name="Notifications", exact=True).click()
@@ -50,7 +50,7 @@ async def test_an_entry_opens_its_conversation_at_the_message(people: People, ar
         await expect(visitor.bubble("long ago")).to_be_in_viewport()
 
 
-async def test_names_stay_text_and_strangers_are_somebody(people: People, arrives: Arrives):
+async def test_names_are_shown_as_text_and_unknown_actors_as_somebody(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         hostile = "<img src=x onerror=alert(1)>"
         await ana.patches("/users/me", {"display_name": hostile})
@@ -122,15 +122,15 @@ async def test_a_push_about_the_conversation_in_sight_is_not_shown(people: Peopl
         await visitor.signs_in(ben)
         service = await PushService.of(visitor.page)
         push = {"kind": "message", "badge": "1"}
-        places = [{key: message[key] for key in ("conversation_id", "sequence")} for message in (in_sight, other)]
-        for place in places:
-            await service.delivers(push | place)
+        positions = [{key: message[key] for key in ("conversation_id", "sequence")} for message in (in_sight, other)]
+        for position in positions:
+            await service.delivers(push | position)
         await service.shows(2)
         await visitor.opens("Ana")
-        # Reading it has closed it.
+        # Reading the conversation has closed its notification.
         (left,) = await service.shows(1)
         assert left["data"]["conversation_id"] == other["conversation_id"]
-        for place in places:
-            await service.delivers(push | place | {"title": "again"})
+        for position in positions:
+            await service.delivers(push | position | {"title": "again"})
         (left,) = await service.shows(1, title="again")
         assert left["data"]["conversation_id"] == other["conversation_id"]

@@ -1,4 +1,4 @@
-"""The settings of notifications: this device, and what is asked of the server when something is changed."""
+"""The notification settings: this device, and the requests that each change sends."""
 
 from typing import Any
 from urllib.parse import quote
@@ -42,7 +42,7 @@ async def test_a_browser_that_blocks_notifications_says_so(people: People, arriv
         await expect(dialog.get_by_text("This browser blocks notifications")).to_be_visible()
 
 
-async def test_a_push_service_that_does_not_answer_leaves_nothing_behind(people: People, arrives: Arrives):
+async def test_a_push_service_that_does_not_answer_leaves_no_registration(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         visitor = await arrives()
         await visitor.context.grant_permissions(["notifications"])
@@ -54,11 +54,11 @@ async def test_a_push_service_that_does_not_answer_leaves_nothing_behind(people:
         await expect(dialog.get_by_role("button", name=TURN_ON)).to_be_focused()
         assert await visitor.page.evaluate(WORKERS) == 0
         assert not [path for _, path, _ in pretended.asked if path.startswith("device-tokens")]
-        # Chromium says what it thinks of push in private windows.
+        # Chromium complains about push in private windows.
         visitor.complaints = [said for said in visitor.complaints if "incognito" not in said]
 
 
-async def test_a_device_is_turned_on_known_at_each_start_and_turned_off(people: People, arrives: Arrives):
+async def test_a_device_registers_at_each_start_until_it_is_turned_off(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         visitor = await arrives()
         await gets_a_push_service(visitor)
@@ -110,7 +110,7 @@ async def test_each_change_is_sent_at_once(people: People, arrives: Arrives):
 
         await dialog.get_by_label("Only when I am mentioned").check()
         await sends({"level": "mentions"})
-        # With the keyboard alone: the next one in the group.
+        # The next radio button, by keyboard.
         await dialog.get_by_label("Only when I am mentioned").press("ArrowDown")
         await sends({"level": "none"})
         await dialog.get_by_label("Show sender and text").press("Space")
@@ -129,7 +129,7 @@ async def test_each_change_is_sent_at_once(people: People, arrives: Arrives):
         await expect(dialog.get_by_label("From")).to_be_hidden()
 
 
-async def test_a_pause_ends_by_itself_or_by_hand(people: People, arrives: Arrives):
+async def test_a_pause_has_an_end_and_can_be_ended_early(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         visitor = await arrives(timezone_id="Europe/Vienna")
         pretended = await PretendedNotifications.at(visitor)
@@ -145,7 +145,7 @@ async def test_a_pause_ends_by_itself_or_by_hand(people: People, arrives: Arrive
         assert pretended.changes() == [{"paused_until": None}]
 
 
-async def test_a_refusal_is_told_at_its_field(people: People, arrives: Arrives):
+async def test_a_refusal_is_shown_at_its_field(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         visitor = await arrives()
         pretended = await PretendedNotifications.at(visitor)

@@ -1,4 +1,4 @@
-"""Notifications in browsers, with the server that there is."""
+"""Notifications in browsers, with the real server."""
 
 from playwright.async_api import expect
 
@@ -11,7 +11,7 @@ def lines(visitor: Visitor):
     return visitor.page.locator(".notification-line")
 
 
-async def test_who_replies_and_who_adds_is_in_the_list_at_once(people: People, arrives: Arrives):
+async def test_replies_and_additions_are_in_the_list_at_once(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         visitor, elsewhere = await arrives(), await arrives()
         await visitor.signs_in(ben)
@@ -33,7 +33,7 @@ async def test_who_replies_and_who_adds_is_in_the_list_at_once(people: People, a
         await visitor.sees("an answer")
 
 
-async def test_what_came_while_the_line_was_cut_is_in_the_list_afterwards(people: People, arrives: Arrives):
+async def test_notifications_missed_while_offline_are_in_the_list(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         visitor = await arrives()
         await visitor.signs_in(ben)
@@ -57,7 +57,7 @@ async def test_reading_a_conversation_elsewhere_reads_its_entries_here(people: P
         await expect(visitor.page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
 
 
-async def test_preferences_stay_and_are_the_same_everywhere(people: People, arrives: Arrives):
+async def test_preferences_are_stored_at_the_server(people: People, arrives: Arrives):
     async with people("ana", connected=False) as (ana,):
         visitor = await arrives(timezone_id="Europe/Vienna")
         await visitor.signs_in(ana)
@@ -69,10 +69,10 @@ async def test_preferences_stay_and_are_the_same_everywhere(people: People, arri
         await dialog.get_by_label("Sunday").uncheck()
         await dialog.get_by_role("button", name="For 1 hour").click()
         await expect(dialog.get_by_text("Paused until")).to_be_visible()
-        held = await ana.gets("/notifications/preferences")
+        stored = await ana.gets("/notifications/preferences")
         quiet = {"from": "22:00", "until": "07:00", "days": [0, 1, 2, 3, 4, 5], "time_zone": "Europe/Vienna"}
-        assert (held["level"], held["do_not_disturb"]) == ("mentions", quiet)
-        assert held["paused_until"] is not None
+        assert (stored["level"], stored["do_not_disturb"]) == ("mentions", quiet)
+        assert stored["paused_until"] is not None
         await visitor.page.reload()
         await visitor.page.get_by_role("button", name="My profile").click()
         await visitor.page.get_by_role("button", name="Notification settings").click()

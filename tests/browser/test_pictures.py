@@ -1,4 +1,4 @@
-"""The pictures of the README. `CHATSITE_PICTURES=docs/images` renews them; otherwise they are thrown away."""
+"""The pictures of the README. `CHATSITE_PICTURES=docs/images` renews them; otherwise they are discarded."""
 
 import datetime
 import os
@@ -57,25 +57,25 @@ ASIDE = (
 
 
 def picture(name: str, folder: Path) -> Path:
-    """Return where a picture goes."""
+    """Return the path of a picture."""
     return Path(os.environ.get("CHATSITE_PICTURES") or folder) / name
 
 
 class Story:
-    """Lets people say things at times of their own."""
+    """Sends messages of several people and sets their times."""
 
     def __init__(self, site: Site, devices: dict[str, Device]) -> None:
         self.devices = devices
         self.database = Path(site.environment["DATA_DIR"]) / "chatsite.sqlite3"
 
     async def tells(self, conversation: Any, lines: tuple[tuple[str, int, str, str], ...]) -> list[Any]:
-        """Say the lines, then move them to their times."""
+        """Send the lines, and set the time of each."""
         said = []
         for name, day, time, text in lines:
             body = {"conversation_id": conversation["id"], "content": text}
             if text == "PLACE":
-                place = {"latitude": 52.50131, "longitude": 13.41862, "label": "Café Linden, garden side"}
-                body |= {"content": "", "message_type": "location", "metadata": place}
+                location = {"latitude": 52.50131, "longitude": 13.41862, "label": "Café Linden, garden side"}
+                body |= {"content": "", "message_type": "location", "metadata": location}
             if text.startswith("That goes into"):
                 body["reply_to_id"] = said[4]["id"]
             message = await self.devices[name].posts("/messages", body)
@@ -95,7 +95,7 @@ class Story:
 
 
 async def reads(device: Device, conversation: Any, sequence: int) -> None:
-    """Let somebody read up to a message."""
+    """Send a read receipt up to a sequence."""
     await device.says("read_receipt", conversation_id=conversation["id"], sequence=sequence)
 
 
@@ -105,8 +105,8 @@ async def tell_the_story(site: Site, people: People, devices: dict[str, Device])
     ana = devices["ana"]
     story = Story(site, devices)
     launch = await ana.gathers(devices["ben"], devices["cleo"], devices["dan"], name="Launch week")
-    for notice in await ana.history(launch):
-        story.moves(notice["id"], -1, "16:40")
+    for message in await ana.history(launch):
+        story.moves(message["id"], -1, "16:40")
     said = await story.tells(launch, LAUNCH)
     for name in ("ben", "cleo", "dan"):
         await reads(devices[name], launch, said[-1]["sequence"] - (0 if name != "dan" else 1))
@@ -129,7 +129,7 @@ async def settles(visitor: Visitor) -> None:
     await visitor.page.wait_for_timeout(600)
 
 
-async def test_the_pictures_of_the_readme(starts_site: Callable[..., Site], arrives: Arrives, tmp_path: Path):
+async def test_the_pictures_of_the_readme_are_taken(starts_site: Callable[..., Site], arrives: Arrives, tmp_path: Path):
     site = starts_site("embedded")
     people = People(site)
     async with people(*PEOPLE) as present:

@@ -1,4 +1,4 @@
-"""The service worker: how it is served, what it shows of a push, and where a click leads."""
+"""The service worker: how it is served, the notifications it shows, and the effect of a click."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def message(sequence: int, conversation: str = ROOM, **more: str) -> dict[str, A
     } | more
 
 
-async def test_the_worker_is_served_for_the_whole_site_and_never_old(arrives: Arrives):
+async def test_the_worker_is_served_for_the_whole_site_and_always_revalidated(arrives: Arrives):
     visitor = await arrives()
     answer = await visitor.page.request.get("/service-worker.js")
     assert answer.status == 200
@@ -34,7 +34,7 @@ async def test_the_worker_is_served_for_the_whole_site_and_never_old(arrives: Ar
     assert "worker-src 'self'" in policy.split("; ")
 
 
-async def test_nobody_gets_a_worker_unasked(arrives: Arrives):
+async def test_no_worker_is_registered_unasked(arrives: Arrives):
     visitor = await arrives()
     assert await visitor.page.evaluate("navigator.serviceWorker.getRegistrations().then((all) => all.length)") == 0
 
@@ -53,20 +53,20 @@ async def test_a_push_is_shown_and_a_newer_one_takes_its_place(arrives: Arrives)
 
 
 @pytest.mark.parametrize("payload", ["", "no json", '{"title": 5, "conversation_id": "javascript:alert(1)"}'])
-async def test_what_cannot_be_read_is_shown_as_a_new_message(arrives: Arrives, payload: str):
+async def test_an_unreadable_push_is_shown_as_a_new_message(arrives: Arrives, payload: str):
     service = await PushService.of((await arrives()).page)
     await service.delivers(payload)
     (shown,) = await service.shows(1, title="New message")
     assert shown["data"] == {"conversation_id": None, "message_id": None, "sequence": None}
 
 
-async def test_a_test_says_that_it_is_one(arrives: Arrives):
+async def test_a_test_push_is_shown_as_a_test(arrives: Arrives):
     service = await PushService.of((await arrives()).page)
     await service.delivers({"kind": "test", "badge": "0"})
     await service.shows(1, title="Chatsite: test")
 
 
-async def test_what_was_read_elsewhere_is_closed(arrives: Arrives):
+async def test_a_notification_read_elsewhere_is_closed(arrives: Arrives):
     service = await PushService.of((await arrives()).page)
     await service.delivers(message(7))
     await service.delivers(message(3, conversation=OTHER_ROOM))
@@ -76,15 +76,15 @@ async def test_what_was_read_elsewhere_is_closed(arrives: Arrives):
     assert left["data"]["conversation_id"] == OTHER_ROOM
 
 
-async def test_what_is_read_in_the_page_is_closed(arrives: Arrives):
+async def test_a_notification_read_in_the_page_is_closed(arrives: Arrives):
     service = await PushService.of((await arrives()).page)
     await service.delivers(message(7))
     await service.shows(1)
-    await service.is_told({"type": "read", "reads": {ROOM: 7}, "badge": 0})
+    await service.gets_message({"type": "read", "reads": {ROOM: 7}, "badge": 0})
     await service.shows(0)
 
 
-async def test_a_click_leads_the_open_page_to_the_conversation(arrives: Arrives):
+async def test_a_click_opens_the_conversation_in_the_open_page(arrives: Arrives):
     page = (await arrives()).page
     service = await PushService.of(page)
     await service.delivers(message(7))

@@ -61,7 +61,7 @@ async def test_typing_is_seen_while_it_lasts(people: People, arrives: Arrives):
         await expect(at_ana.page.locator(".typing-bubble")).to_have_count(0)
 
 
-async def test_presence_is_shown_and_goes(people: People, arrives: Arrives):
+async def test_presence_turns_from_online_to_last_seen(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         await ana.talks_to(ben)
         at_ana = await arrives()
@@ -99,7 +99,7 @@ async def test_a_message_is_quoted_edited_and_deleted(people: People, arrives: A
         await expect(at_ben.bubble("Gladly").locator(".quote-line")).to_have_text("Message deleted")
 
 
-async def test_text_is_shown_as_text(people: People, arrives: Arrives):
+async def test_markup_is_shown_as_text(people: People, arrives: Arrives):
     attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> & <b>bold</b>"
     async with people("ana", "ben", connected=False) as (ana, ben):
         group = await ana.gathers(ben, name="<script>document.title='owned'</script>")
@@ -117,7 +117,7 @@ async def test_text_is_shown_as_text(people: People, arrives: Arrives):
         assert "owned" not in await at_ben.page.title()
 
 
-async def test_a_long_history_loads_while_scrolling_up_and_keeps_the_place(people: People, arrives: Arrives):
+async def test_a_long_history_loads_while_scrolling_and_keeps_the_position(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         direct = await ana.talks_to(ben)
         for number in range(1, 131):
@@ -136,10 +136,10 @@ async def test_a_long_history_loads_while_scrolling_up_and_keeps_the_place(peopl
         await at_ben.sees("number 1")
         texts = await at_ben.texts()
         assert texts == [f"number {number}" for number in range(1, 131)]
-        place = await scroller.evaluate("element => element.scrollTop")
+        position = await scroller.evaluate("element => element.scrollTop")
         await ana.posts_message("one more", to=direct)
         await expect(at_ben.page.locator(".pill")).to_contain_text("new message")
-        assert abs(await scroller.evaluate("element => element.scrollTop") - place) < 200
+        assert abs(await scroller.evaluate("element => element.scrollTop") - position) < 200
         await at_ben.page.locator(".pill").click()
         await expect(at_ben.bubble("one more")).to_be_in_viewport()
         await expect(at_ben.badge("Ana")).to_have_count(0)
@@ -166,14 +166,14 @@ async def test_a_hidden_page_receives_but_does_not_read(people: People, arrives:
         await expect(at_ben.badge("Ana")).to_have_count(0)
 
 
-async def test_a_location_is_a_card_with_a_link_to_a_map_of_ones_own(people: People, arrives: Arrives):
+async def test_a_location_is_a_card_with_a_geo_link(people: People, arrives: Arrives):
     async with people("ana", "ben", connected=False) as (ana, ben):
         direct = await ana.talks_to(ben)
         at_ben = await arrives(geolocation={"latitude": 46.05, "longitude": 14.5}, permissions=["geolocation"])
         await at_ben.signs_in(ben)
         await at_ben.opens("Ana")
-        place = {"latitude": 52.5, "longitude": 13.4, "label": "The old mill"}
-        await ana.posts_message("", to=direct, message_type="location", metadata=place)
+        location = {"latitude": 52.5, "longitude": 13.4, "label": "The old mill"}
+        await ana.posts_message("", to=direct, message_type="location", metadata=location)
         card = at_ben.page.locator(".theirs .location-card")
         await expect(card).to_have_attribute("href", "geo:52.5,13.4")
         await expect(card.locator(".location-label")).to_have_text("The old mill")

@@ -1,4 +1,4 @@
-"""Somebody at a browser: one context with one page, driven and asked in the words of the product."""
+"""A person at a browser: one context with one page, controlled in the terms of the product."""
 
 import re
 from typing import Any
@@ -13,12 +13,12 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
-# What the browser itself writes when the network is cut on purpose; pages cannot prevent it.
+# Console messages of the browser itself about a cut network; pages cannot prevent them.
 OF_A_CUT = re.compile(r"net::ERR_|WebSocket connection to")
 
 
 class Visitor:
-    """A browser of its own: cookies and local stores are shared with nobody."""
+    """A separate browser context: it shares no cookies and no local stores."""
 
     def __init__(self, context: BrowserContext, page: Page, address: str) -> None:
         self.context = context
@@ -47,9 +47,9 @@ class Visitor:
         self.complaints.append(message.text)
 
     def has_no_complaints(self) -> None:
-        """Say that the page wrote no error to the console.
+        """Assert that the page wrote no error to the console.
 
-        :raises AssertionError: with what it wrote.
+        :raises AssertionError: with the errors.
         """
         assert not self.complaints, self.complaints
 
@@ -78,7 +78,7 @@ class Visitor:
         await self.page.get_by_role("menuitem", name=action).click()
 
     async def lets_the_cache_be_written(self) -> None:
-        """Wait until the snapshot in IndexedDB holds what is shown: it is written 0.4 s after a change."""
+        """Wait until the snapshot in IndexedDB has the shown state: it is written 0.4 s after a change."""
         await self.page.wait_for_timeout(900)
 
     # --- Seeing ----------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class Visitor:
         await expect(self.bubble(text)).to_have_count(1)
 
     async def sees_tick(self, text: str, status: str) -> None:
-        """Wait until my message with this text carries a tick."""
+        """Wait until the own message with this text shows the tick of a status."""
         await expect(self.bubble(text).locator(".ticks")).to_have_attribute("data-delivery", status, timeout=10_000)
 
     async def texts(self) -> list[str]:
@@ -109,7 +109,7 @@ class Visitor:
         return self.page.get_by_role("textbox", name="Message")
 
     def bubble(self, text: str) -> Locator:
-        """The bubble whose text is this."""
+        """The bubble with this text."""
         return self.page.locator(".bubble", has=self.page.locator(".text").get_by_text(text, exact=True))
 
     def row(self, name: str) -> Locator:

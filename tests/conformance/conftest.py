@@ -1,4 +1,4 @@
-"""One production server process for all cases; at the end it runs well and holds no connection."""
+"""One production server process for all cases; at the end it must be ready and hold no connection."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Opens = Callable[..., RawSocket]
 
 @pytest.fixture(scope="package")
 def own_site(services: Services) -> Iterator[Site]:
-    """The server, watched: whatever was sent, it logged no traceback and let every connection go."""
+    """A site with one server, which must still be ready and have released every connection at the end."""
     site = Site("production", services, servers=1, limits=LIMITS)
     site.start()
     try:
@@ -26,23 +26,23 @@ def own_site(services: Services) -> Iterator[Site]:
         server = site.servers[0]
         assert server.health("/health/ready")[0] == 200
         until = time.monotonic() + 10
-        while (held := connections_at(server.port)) and time.monotonic() < until:
+        while (open_connections := connections_at(server.port)) and time.monotonic() < until:
             time.sleep(0.1)
-        assert not held, f"{held} connections were never let go"
+        assert not open_connections, f"{open_connections} connections were never released"
     finally:
         site.stop()
 
 
 @pytest.fixture
 def server(own_site: Site) -> Iterator[Server]:
-    """The server process; the test fails if it logs a traceback meanwhile."""
+    """The server process; the test fails if it logs a traceback."""
     with own_site.clean_logs():
         yield own_site.servers[0]
 
 
 @pytest.fixture(scope="package")
 def token(own_site: Site) -> str:
-    """A bearer token of somebody."""
+    """A bearer token of a registered person."""
     answer = httpx.post(
         f"{own_site.servers[0].http}/api/v1/auth/register",
         json={"username": "somebody", "password": PASSWORD},
@@ -61,7 +61,7 @@ def devices(server: Server, token: str) -> list[str]:
 
 @pytest.fixture
 def opens(server: Server, token: str) -> Iterator[Opens]:
-    """Opens signed-in sockets: `opens()`; that it is served shows that the one before did no harm."""
+    """Opens signed-in sockets: `opens()`. Each also shows that the socket before it did the server no harm."""
     opened: list[RawSocket] = []
 
     def open(**options: int) -> RawSocket:

@@ -1,4 +1,4 @@
-"""Pings, pongs, and how large control frames may be."""
+"""Pings, pongs, and the size of control frames."""
 
 import pytest
 
@@ -10,7 +10,7 @@ PROTOCOL_ERROR = 1002
 
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"\x00\xff\xfe\xfd", b"x" * 125])
-def test_a_ping_is_answered_with_what_it_carried(socket: RawSocket, payload: bytes) -> None:
+def test_a_pong_carries_the_payload_of_its_ping(socket: RawSocket, payload: bytes) -> None:
     socket.sends(frame(PING, payload))
     heard = socket.hears()
     assert (heard.opcode, heard.payload) == (PONG, payload)
@@ -22,14 +22,14 @@ def test_pings_are_answered_in_their_order(socket: RawSocket) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"nobody asked", b"\xff" * 125])
-def test_a_pong_that_nobody_asked_for_is_nothing(socket: RawSocket, payload: bytes) -> None:
+def test_an_unsolicited_pong_is_ignored(socket: RawSocket, payload: bytes) -> None:
     socket.sends(frame(PONG, payload), frame(PONG, payload), frame(TEXT, command("ping", id="1")))
     assert socket.hears().body["id"] == "1"
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG, CLOSE])
 @pytest.mark.parametrize("length_bytes", [2, 8])
-def test_control_frames_are_small(socket: RawSocket, opcode: int, length_bytes: int) -> None:
+def test_a_control_frame_over_125_bytes_is_a_protocol_error(socket: RawSocket, opcode: int, length_bytes: int) -> None:
     socket.sends(frame(opcode, b"\x03\xe8" + b"x" * 124, length_bytes=length_bytes))
     assert socket.ending().code == PROTOCOL_ERROR
 

@@ -1,4 +1,4 @@
-"""The upgrade: what becomes a socket, and how everything else is answered."""
+"""The upgrade: which requests become a socket, and how the others are answered."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def asked(server: Server, request: bytes) -> tuple[int, dict[str, str]]:
-    """Return the answer to a request; a refused one ends the connection by itself."""
+    """Return status and headers of the answer; after a refusal the server must close the connection."""
     with RawSocket(server.port) as socket:
         status, headers = socket.asks(request)
         if status != 101 and headers.get("connection") == "close":
@@ -21,14 +21,14 @@ def asked(server: Server, request: bytes) -> tuple[int, dict[str, str]]:
         return status, headers
 
 
-def test_the_accept_header_is_that_of_the_standard(server: Server) -> None:
+def test_the_accept_header_matches_the_example_of_the_standard(server: Server) -> None:
     status, headers = asked(server, upgrade(server.port, sec_websocket_key="dGhlIHNhbXBsZSBub25jZQ=="))
     assert status == 101
     assert headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     assert (headers["upgrade"].lower(), headers["connection"].lower()) == ("websocket", "upgrade")
 
 
-def test_each_key_has_its_own_answer(server: Server) -> None:
+def test_the_accept_header_is_computed_from_the_key(server: Server) -> None:
     key = base64.b64encode(b"x" * 16)
     status, headers = asked(server, upgrade(server.port, sec_websocket_key=key.decode()))
     assert status == 101
@@ -47,22 +47,22 @@ def test_each_key_has_its_own_answer(server: Server) -> None:
     ],
     ids=str,
 )
-def test_ways_to_say_the_same(server: Server, changed: dict[str, str]) -> None:
+def test_equivalent_upgrade_requests_are_accepted(server: Server, changed: dict[str, str]) -> None:
     assert asked(server, upgrade(server.port, **changed))[0] == 101
 
 
 @pytest.mark.parametrize("key", [None, "", "x", "not base64 at all!", base64.b64encode(b"x" * 15).decode(), "A" * 5000])
-def test_a_key_is_needed(server: Server, key: str | None) -> None:
+def test_a_missing_or_invalid_key_is_refused(server: Server, key: str | None) -> None:
     assert asked(server, upgrade(server.port, sec_websocket_key=key))[0] == 400
 
 
-def test_two_keys_are_none(server: Server) -> None:
+def test_two_keys_are_refused(server: Server) -> None:
     request = upgrade(server.port).replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n\r\n")
     assert asked(server, request)[0] == 400
 
 
 @pytest.mark.parametrize("version", [None, "0", "7", "8", "12", "14", "013", "13, 8", "x"])
-def test_there_is_one_version(server: Server, version: str | None) -> None:
+def test_only_version_13_is_accepted(server: Server, version: str | None) -> None:
     status, headers = asked(server, upgrade(server.port, sec_websocket_version=version))
     assert status == (400 if version is None else 426)
     assert headers.get("sec-websocket-version") == (None if version is None else "13")
@@ -86,14 +86,14 @@ def test_only_get_becomes_a_socket(server: Server, method: str) -> None:
     ],
     ids=str,
 )
-def test_what_asks_for_no_socket_is_an_address_that_does_not_exist(server: Server, changed: dict[str, None]) -> None:
+def test_a_request_without_a_websocket_upgrade_is_not_found(server: Server, changed: dict[str, None]) -> None:
     status, headers = asked(server, upgrade(server.port, **changed))
     assert status == 404
     assert headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("target", ["/", "/ws/", "/WS", "/ws/x", "/api/v1/users/me", "/admin/ws", "/%00", "/%FF"])
-def test_there_is_one_address(server: Server, target: str) -> None:
+def test_an_upgrade_at_another_address_is_not_found(server: Server, target: str) -> None:
     assert asked(server, upgrade(server.port, target=target))[0] == 404
 
 
@@ -146,7 +146,7 @@ def test_strange_headers_are_answered(server: Server, extra: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "offer", ["permessage-deflate", "permessage-deflate; client_max_window_bits", "x-webkit-deflate-frame, foo; bar=1"]
 )
-def test_no_extension_is_agreed_to(server: Server, offer: str) -> None:
+def test_extensions_are_declined(server: Server, offer: str) -> None:
     """Compression would double the memory of a connection, so a compressed frame is an error."""
     with RawSocket(server.port) as socket:
         status, headers = socket.asks(upgrade(server.port, {"sec-websocket-extensions": offer}))
@@ -156,29 +156,29 @@ def test_no_extension_is_agreed_to(server: Server, offer: str) -> None:
         assert socket.ending().code == 1002
 
 
-def test_no_subprotocol_is_agreed_to(server: Server) -> None:
+def test_subprotocols_are_declined(server: Server) -> None:
     status, headers = asked(server, upgrade(server.port, {"sec-websocket-protocol": "chat, superchat"}))
     assert status == 101
     assert "sec-websocket-protocol" not in headers
 
 
-def test_a_request_that_comes_byte_by_byte(server: Server) -> None:
+def test_an_upgrade_sent_byte_by_byte_is_accepted(server: Server) -> None:
     with RawSocket(server.port) as socket:
         request = upgrade(server.port)
         socket.sends_one_by_one([bytes([byte]) for byte in request[:-1]])
         assert socket.asks(request[-1:])[0] == 101
 
 
-def test_frames_before_the_answer_do_no_harm(server: Server, token: str) -> None:
-    """A client must wait for the answer; one that does not is not understood, and let go."""
+def test_frames_sent_before_the_upgrade_answer_are_not_read(server: Server, token: str) -> None:
+    """A client must wait for the answer. Frames sent earlier are not read, so the client never signs in."""
     with RawSocket(server.port) as socket:
         hasty = frame(TEXT, command("auth", token=token)) + frame(TEXT, command("ping", id="1"))
         assert socket.asks(upgrade(server.port) + hasty)[0] == 101
         assert socket.ending().code == 4401
 
 
-def test_an_upgrade_behind_requests_that_were_not_answered_is_refused(server: Server) -> None:
-    """Their answers would go where frames are expected."""
+def test_an_upgrade_behind_unanswered_requests_is_refused(server: Server) -> None:
+    """The answers to those requests would arrive where the client expects frames."""
     request = f"GET /health HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode()
     for before in (request, request * 2, request * 20):
         with RawSocket(server.port) as socket:
@@ -187,27 +187,27 @@ def test_an_upgrade_behind_requests_that_were_not_answered_is_refused(server: Se
             assert " 101 " not in text
 
 
-def test_an_upgrade_may_follow_an_answer(server: Server) -> None:
+def test_an_upgrade_after_an_answered_request_is_accepted(server: Server) -> None:
     with RawSocket(server.port) as socket:
         assert socket.asks(f"HEAD /health HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode())[0] == 200
         socket.upgrades()
 
 
 @pytest.mark.parametrize("length", [0, 1, 30, 120])
-def test_who_leaves_during_the_handshake_leaves_nothing_behind(server: Server, length: int) -> None:
+def test_a_client_that_leaves_during_the_handshake_is_released(server: Server, length: int) -> None:
     with RawSocket(server.port) as socket:
         socket.sends(upgrade(server.port)[:length])
         socket.ends_its_side()
         socket.reads_to_the_end()
 
 
-def test_who_leaves_right_after_the_request_leaves_nothing_behind(server: Server, devices: list[str]) -> None:
+def test_a_client_that_leaves_right_after_the_request_is_released(server: Server, devices: list[str]) -> None:
     for device in devices * 4:
         with RawSocket(server.port) as socket:
             socket.sends(upgrade(server.port, {"authorization": f"Bearer {device}"}))
 
 
-def test_a_first_frame_that_is_no_frame(server: Server) -> None:
+def test_noise_after_a_close_before_signing_in_is_ignored(server: Server) -> None:
     with RawSocket(server.port) as socket:
         socket.upgrades()
         socket.sends(frame(CLOSE, b"\x03\xe8") + b"\xff" * 10)

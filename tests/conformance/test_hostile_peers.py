@@ -1,4 +1,4 @@
-"""Peers that obey the framing and mean harm: floods, and lines that are never read."""
+"""Hostile clients that send valid frames: floods, and connections that are never read."""
 
 import time
 
@@ -12,21 +12,21 @@ from tests.harness.servers import Server
 
 TOO_FAST = 4429
 TOO_BIG = 1009
-# A tenth of what a flood of this size would take if it were kept.
+# A tenth of the memory that a flood of this size would take if it were buffered.
 MEGABYTES_OF_A_FLOOD = 10
-SMALL = 4096  # bytes of a client's receive buffer, so that the line is full soon
-# What the server allows for, and a little for a busy machine.
+SMALL = 4096  # bytes of a client's receive buffer: small, so that the connection is full soon
+# The time that the server allows, and some more for a busy machine.
 WITHIN = 10.0
 LARGEST_PING = frame(PING, b"x" * 125)
 
 
 @pytest.mark.parametrize("flood", [frame(PING), frame(PONG), LARGEST_PING], ids=["pings", "pongs", "large pings"])
-def test_a_flood_of_control_frames_is_ended(socket: RawSocket, flood: bytes) -> None:
+def test_a_flood_of_control_frames_closes_the_socket(socket: RawSocket, flood: bytes) -> None:
     socket.sends_for(1.0, flood * 500)
-    assert socket.ending().code in (TOO_FAST, None)  # the goodbye may be lost with what was not read
+    assert socket.ending().code in (TOO_FAST, None)  # the close frame may be lost with the unread bytes
 
 
-def test_control_frames_at_a_usual_pace_are_no_flood(socket: RawSocket) -> None:
+def test_control_frames_at_a_usual_rate_are_accepted(socket: RawSocket) -> None:
     for number in range(150):
         socket.sends(frame(PING, b"%d" % number))
         assert socket.hears().payload == b"%d" % number
@@ -34,21 +34,21 @@ def test_control_frames_at_a_usual_pace_are_no_flood(socket: RawSocket) -> None:
 
 
 @pytest.mark.parametrize("flood", [frame(PING), frame(TEXT), LARGEST_PING], ids=["pings", "texts", "large pings"])
-def test_a_flood_that_goes_on_after_the_close_is_cut(socket: RawSocket, flood: bytes) -> None:
+def test_a_flood_that_goes_on_after_the_close_is_cut_off(socket: RawSocket, flood: bytes) -> None:
     socket.sends(frame(BINARY))
     begun = time.monotonic()
     socket.sends_for(WITHIN, flood * 500)
-    assert time.monotonic() - begun < 3, "it was read on and on"
+    assert time.monotonic() - begun < 3, "the server went on reading after its close"
 
 
-@pytest.mark.parametrize("part", [b"", b"x"], ids=["empty", "of one byte"])
-def test_a_message_in_countless_parts_is_refused(socket: RawSocket, part: bytes) -> None:
+@pytest.mark.parametrize("part", [b"", b"x"], ids=["empty", "one byte"])
+def test_a_message_in_endless_fragments_is_refused(socket: RawSocket, part: bytes) -> None:
     socket.sends(frame(TEXT, part, fin=False))
     socket.sends_for(1.0, frame(CONTINUATION, part, fin=False) * 200)
     assert socket.ending().code in (TOO_BIG, None)
 
 
-def test_answers_to_who_never_reads_do_not_pile_up(opens: Opens, server: Server) -> None:
+def test_pongs_to_a_client_that_never_reads_take_little_memory(opens: Opens, server: Server) -> None:
     before = server.resident_megabytes()
     sockets = [opens(receive_buffer=SMALL) for _ in range(3)]
     for each in sockets:
@@ -69,8 +69,8 @@ def heavy_history(server: Server, token: str) -> str:
     return str(group)
 
 
-def fill_the_line(socket: RawSocket, conversation_id: str) -> None:
-    """Make the server say more than the kernel takes, and read none of it."""
+def fill_the_connection(socket: RawSocket, conversation_id: str) -> None:
+    """Make the server send more than the kernel buffers, and read none of it."""
     catching_up = frame(TEXT, command("sync", cursors={conversation_id: 1}))
     socket.sends(catching_up * 20)
     before = -1
@@ -80,19 +80,21 @@ def fill_the_line(socket: RawSocket, conversation_id: str) -> None:
         time.sleep(0.1)
 
 
-def test_who_leaves_and_never_reads_is_let_go(server: Server, devices: list[str], heavy_history: str) -> None:
-    """Each in another way: with a goodbye, with a broken frame, with half a line, with nothing at all."""
-    held = connections_at(server.port)
-    goodbyes = [closing(1000), frame(0x3), frame(TEXT, b"\xff")]
+def test_a_client_that_leaves_without_reading_is_released(
+    server: Server, devices: list[str], heavy_history: str
+) -> None:
+    """Each leaves differently: a close, a broken frame, invalid UTF-8, a half-closed connection, or nothing at all."""
+    before = connections_at(server.port)
+    last_frames = [closing(1000), frame(0x3), frame(TEXT, b"\xff")]
     sockets = [RawSocket(server.port, receive_buffer=SMALL).upgrades(device) for device in devices]
     for each in sockets:
-        fill_the_line(each, heavy_history)
-    for each, goodbye in zip(sockets, goodbyes, strict=False):
-        each.sends_into_the_void(goodbye)
+        fill_the_connection(each, heavy_history)
+    for each, last in zip(sockets, last_frames, strict=False):
+        each.sends_into_the_void(last)
     sockets[3].ends_its_side()
     until = time.monotonic() + WITHIN
-    while connections_at(server.port) > held:
-        assert time.monotonic() < until, "the server holds on to a connection"
+    while connections_at(server.port) > before:
+        assert time.monotonic() < until, "the server did not release a connection"
         time.sleep(0.05)
     for each in sockets:
         each.__exit__()

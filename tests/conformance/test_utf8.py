@@ -1,4 +1,4 @@
-"""Text is UTF-8, wherever the parts and segments are cut."""
+"""Text must be UTF-8, however it is divided into fragments and segments."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.harness.raw_frames import CONTINUATION, PING, TEXT, closing, command,
 from tests.harness.raw_socket import RawSocket
 
 INVALID_TEXT = 1007
-# What a decoder that is not strict lets through, or stumbles over.
+# Sequences that a lax decoder accepts or fails on.
 NOT_UTF8 = [
     b"\x80",
     b"\xbf",
@@ -27,11 +27,11 @@ NOT_UTF8 = [
     b"\xf0\x9f\x98",
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
 ]
-SIGNS = "\u00e9\u20ac\U0001f600\U0010ffff\ufffe\u0301"
+CHARACTERS = "\u00e9\u20ac\U0001f600\U0010ffff\ufffe\u0301"
 
 
 @pytest.mark.parametrize("bad", NOT_UTF8, ids=lambda bad: bad.hex())
-def test_what_is_not_utf8_closes(socket: RawSocket, bad: bytes) -> None:
+def test_a_text_that_is_not_utf8_closes_the_socket(socket: RawSocket, bad: bytes) -> None:
     socket.sends(frame(TEXT, b'{"type": "ping", "id": "' + bad + b'"}'))
     end = socket.ending()
     assert end.code == INVALID_TEXT
@@ -39,22 +39,22 @@ def test_what_is_not_utf8_closes(socket: RawSocket, bad: bytes) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
-def test_a_sign_may_be_cut_between_parts(socket: RawSocket, cut: int) -> None:
-    text = command("ping").replace(b"}", b', "id": "' + SIGNS.encode() + b'"}')
-    begin = text.index(SIGNS.encode()) + cut
+def test_a_character_split_between_fragments_is_accepted(socket: RawSocket, cut: int) -> None:
+    text = command("ping").replace(b"}", b', "id": "' + CHARACTERS.encode() + b'"}')
+    begin = text.index(CHARACTERS.encode()) + cut
     socket.sends(frame(TEXT, text[:begin], fin=False), frame(CONTINUATION, text[begin:]))
-    assert socket.hears().body["id"] == SIGNS
+    assert socket.hears().body["id"] == CHARACTERS
 
 
-def test_a_sign_in_single_bytes(socket: RawSocket) -> None:
-    text = b'{"type": "ping", "id": "' + SIGNS.encode() + b'"}'
+def test_characters_in_fragments_of_one_byte_are_accepted(socket: RawSocket) -> None:
+    text = b'{"type": "ping", "id": "' + CHARACTERS.encode() + b'"}'
     parts = [frame(CONTINUATION if at else TEXT, bytes([byte]), fin=False) for at, byte in enumerate(text)]
     socket.sends(*parts, frame(CONTINUATION))
-    assert socket.hears().body["id"] == SIGNS
+    assert socket.hears().body["id"] == CHARACTERS
 
 
 @pytest.mark.parametrize("bad", [b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"], ids=lambda bad: bad.hex())
-def test_what_is_not_utf8_closes_though_each_part_could_be(socket: RawSocket, bad: bytes) -> None:
+def test_fragments_that_are_not_utf8_only_together_close_the_socket(socket: RawSocket, bad: bytes) -> None:
     text = b'{"type": "ping", "id": "' + bad[:1]
     socket.sends(frame(TEXT, text, fin=False), frame(CONTINUATION, bad[1:] + b'"}'))
     assert socket.ending().code == INVALID_TEXT
@@ -69,10 +69,10 @@ def test_what_is_not_utf8_closes_though_each_part_could_be(socket: RawSocket, ba
         (closing(), 1005),
         (frame(0x3), 1002),
     ],
-    ids=["text", "ping", "close", "close without a code", "reserved"],
+    ids=["text", "ping", "close", "close without a code", "reserved opcode"],
 )
-def test_whatever_lies_behind_it_in_the_segment(socket: RawSocket, behind: bytes, code: int) -> None:
-    """Frames of one segment are parsed before their texts are read: a later fault or goodbye may count first."""
+def test_a_frame_behind_invalid_utf8_may_decide_the_close_code(socket: RawSocket, behind: bytes, code: int) -> None:
+    """All frames of a segment are parsed before their texts are decoded: a later error or close may win."""
     socket.sends(frame(TEXT, b"\xff"), behind)
     end = socket.ending(answers_close=False)
     assert end.code == code

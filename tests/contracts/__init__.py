@@ -1,1 +1,1 @@
-"""What holds for the code as a whole: imports, schemas, rights of every route and frame, bad input, query counts."""
+"""Rules for the whole code: imports, schemas, rights of every route and frame, bad input, query counts, docs."""

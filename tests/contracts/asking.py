@@ -1,4 +1,4 @@
-"""How a cell of the matrix of rights is asked: a row's request as somebody, in a world that stays as it was."""
+"""Sends the request of one row of the rights matrix as one actor, and undoes its effects."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
         "message_id": world.message,
         "newest_id": world.newest,
         "direct_id": str(world.direct.id),
-        "told_id": world.told,
+        "direct_message_id": world.direct_message,
         "user_id": world.id_of("bystander"),
         "my_id": world.id_of(actor) if actor != "anonymous" else str(uuid4()),
         "other_session_id": str(world.sessions["other_device"].id),
@@ -41,8 +41,8 @@ def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo what the block does to the stores, so that each actor finds the same world."""
-    cache.clear()  # attempts to sign in and up are counted there
+    """Undo the changes that the block makes in the stores, so that each actor finds the same world."""
+    cache.clear()  # it counts attempts to sign in and to register
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""Who sends bad input, how hard to look for what it breaks, and how an answer must look whatever was sent."""
+"""Sending bad input: a person to send it as, the number of examples, raw requests, and a check of every answer."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.harness.device import PASSWORD
 
-# Nothing here is about rates: they would hide what is.
+# No rate limits: these tests are about other refusals, which rate limits would hide.
 LIMITS = {
     "messages_per_second": 1e6,
     "messages_burst": 1_000_000,
@@ -21,14 +21,14 @@ LIMITS = {
     "frames_burst": 1_000_000,
     "bad_frames_per_minute": 1_000_000,
 }
-# An id that nobody has; in the name of a test, so always the same.
+# An id of nothing. It is part of test ids, so it is always the same.
 NOWHERE = "9f45c247-0639-4e96-b6a3-4f1f2a2a9c11"
-# How hard to look; a night may look harder than a test run.
+# Examples per test; 0 means the numbers in the tests. A nightly run may try more.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 def tries(number: int) -> settings:
-    """Return how hard to look: so many examples, the same ones in each run, or as many others as are asked for."""
+    """Return the settings for this many examples, the same in each run; or for FUZZ_EXAMPLES random ones, if set."""
     return settings(
         max_examples=EXAMPLES or number,
         deadline=None,
@@ -40,7 +40,7 @@ def tries(number: int) -> settings:
 
 @dataclass
 class Somebody:
-    """A person with a group and a message, and a way to the server."""
+    """A person with a group and a message, and the address of the server."""
 
     server: str
     token: str = ""
@@ -64,7 +64,7 @@ class Somebody:
 
 @dataclass
 class Answer:
-    """An HTTP answer; a status of 0 when the server hung up on what is no HTTP."""
+    """An HTTP answer; status 0 if the server hung up because the request was not HTTP."""
 
     status: int
     headers: bytes = b""
@@ -83,18 +83,18 @@ def raw_json(somebody: Somebody, method: str, path: str, body: bytes, *, kind: b
 
 
 def raw_http(somebody: Somebody, lines: list[bytes], body: bytes = b"") -> Answer:
-    """Send these very bytes and read until the server closes."""
+    """Send exactly these bytes and read until the server closes."""
     host, _, port = somebody.server.removeprefix("http://").partition(":")
     received = b""
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         try:
             connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
             if lines[0].count(b" ") != 2 or not lines[0].rsplit(b" ", 1)[1].startswith(b"HTTP/1.1"):
-                connection.shutdown(socket.SHUT_WR)  # no request: the server may wait for more of it
+                connection.shutdown(socket.SHUT_WR)  # an incomplete request: the server may wait for the rest
             while part := connection.recv(65536):
                 received += part
         except ConnectionError:
-            pass  # it hung up while it was being written to
+            pass  # the server hung up while this client was writing
     head, _, rest = received.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.") else 0
     if b"transfer-encoding: chunked" in head.lower():
@@ -103,7 +103,7 @@ def raw_http(somebody: Somebody, lines: list[bytes], body: bytes = b"") -> Answe
 
 
 def chunks(body: bytes) -> Iterator[bytes]:
-    """Yield the parts of a body that came in chunks."""
+    """Yield the chunks of a chunked body."""
     while body:
         size, _, body = body.partition(b"\r\n")
         yield body[: int(size, 16)]
@@ -111,7 +111,7 @@ def chunks(body: bytes) -> Iterator[bytes]:
 
 
 def looks_well(answer: Answer, *, json_wanted: bool = True) -> None:
-    """Say that an answer is none of a server that failed, and that a refusal says why."""
+    """Assert that the server did not fail, and that a refusal has a message and a code."""
     assert answer.status < 500, answer
     assert answer.status or not json_wanted, answer
     if answer.status >= 400 and json_wanted:

@@ -9,7 +9,7 @@ from tests.contracts.bad_input import LIMITS, Somebody
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.services import Services
 
-# Its assertions say what they compared, as if they stood in a test file.
+# So that its assertions show the compared values, as those of test files do.
 pytest.register_assert_rewrite("tests.contracts.matrix")
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(db: None) -> "World":
     """The people around one group, in a transaction that is rolled back after the test."""
-    # Not above: this file is read before Django's settings are chosen.
+    # Not at the top: this file is loaded before Django's settings are configured.
     from tests.contracts.world import make_world
 
     return make_world()
@@ -30,7 +30,7 @@ def world(db: None) -> "World":
 
 @pytest.fixture(scope="package")
 def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
-    """A server of each profile for bad input alone; at the end it still runs, and well."""
+    """Starts one server per profile for bad input only; at the end each must still run and be ready."""
     started: dict[Profile, Site] = {}
 
     def start(profile: Profile) -> Site:
@@ -51,18 +51,18 @@ def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
 
 @pytest.fixture(scope="package", params=PROFILES)
 def fuzzed(request: pytest.FixtureRequest, fuzzed_sites: Callable[[Profile], Site]) -> Site:
-    """Each server: the databases differ in what they can hold."""
+    """The server of each profile: their databases differ in the values they can store."""
     return fuzzed_sites(request.param)
 
 
 @pytest.fixture(scope="package")
 def regular(fuzzed: Site) -> Somebody:
-    """Somebody whom no request of these tests hurts."""
+    """A person whose session and group no request of these tests ends."""
     return Somebody(fuzzed.servers[0].http).signs_up()
 
 
 @pytest.fixture
 def watched(fuzzed: Site) -> Iterator[None]:
-    """Nothing that the test sends makes a server log a traceback."""
+    """Fails the test if the server logs a traceback."""
     with fuzzed.clean_logs():
         yield

@@ -1,7 +1,7 @@
-"""The matrix of rights over REST: every method of every address, and its outcome for everybody.
+"""The rights matrix of REST: every method of every route, and its outcome for every actor.
 
-Each cell is a request to the real view; its expected outcome is a status. 404 is the answer where the caller may not
-know that the thing exists, and it looks the same as for what does not exist.
+Each cell is a request to the real view; its expected outcome is a status. The answer is 404 where the caller may not
+know that the thing exists; it is the same answer as for a thing that does not exist.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +16,17 @@ Check = Callable[[World, str, Any], None]
 
 
 def for_signed_in(status: int) -> Outcomes:
-    """Everybody with a living session; the others are not recognised."""
+    """The same status for every actor with a live session; 401 for the others."""
     return dict.fromkeys(SIGNED_IN, status) | dict.fromkeys(SIGNED_OUT, 401)
 
 
 def for_everybody(status: int) -> Outcomes:
-    """Even without a session, or with a dead one."""
+    """The same status for every actor, with or without a live session."""
     return dict.fromkeys(ACTORS, status)
 
 
 def in_group(*, member: int, read_only: int | None = None, admin: int, owner: int) -> Outcomes:
-    """Different answers inside the group; who is not in it does not learn that it exists."""
+    """A status per role in the group; 404 for signed-in actors outside of it."""
     return for_signed_in(404) | {
         "member": member,
         "other_device": member,
@@ -37,7 +37,7 @@ def in_group(*, member: int, read_only: int | None = None, admin: int, owner: in
 
 
 def every_member(status: int) -> Outcomes:
-    """The same answer for everybody in the group."""
+    """The same status for everybody in the group; 404 for signed-in actors outside of it."""
     return in_group(member=status, admin=status, owner=status)
 
 
@@ -45,7 +45,7 @@ def every_member(status: int) -> Outcomes:
 class Row:
     """One request and its outcome for each actor. `{names}` in path and body are filled in from the world."""
 
-    route: str  # as the resolver has it
+    route: str  # as the URL resolver has it
     outcomes: Outcomes
     body: Any = None
     query: str = ""
@@ -57,7 +57,7 @@ class Row:
         return f"{self.route}{self.query} {self.label}".strip()
 
 
-# A browser's subscription, with the keys that RFC 8291 shows.
+# A browser's push subscription with the keys of the example in RFC 8291.
 BROWSER = {
     "device_token": "https://push.example.org/3f9a",
     "platform": "web",
@@ -68,7 +68,7 @@ BROWSER = {
 }
 
 
-# --- What else must hold of a good answer -------------------------------------------------
+# --- Checks of successful answers -------------------------------------------------
 
 
 def only_my_sessions(world: World, actor: str, body: Any) -> None:
@@ -123,7 +123,12 @@ NEW_NAME = {"username": "somebody-new", "password": PASSWORD}
 MATRIX = [
     Row("POST /api/v1/auth/register", for_everybody(201), NEW_NAME),
     Row("POST /api/v1/auth/login", for_everybody(200), {"username": "bystander", "password": PASSWORD}),
-    Row("POST /api/v1/auth/login", for_everybody(401), {"username": "deactivated", "password": PASSWORD}, label="gone"),
+    Row(
+        "POST /api/v1/auth/login",
+        for_everybody(401),
+        {"username": "deactivated", "password": PASSWORD},
+        label="deactivated",
+    ),
     Row("POST /api/v1/auth/logout", for_signed_in(204)),
     Row("GET /api/v1/auth/sessions", for_signed_in(200), check=only_my_sessions),
     Row(
@@ -136,8 +141,8 @@ MATRIX = [
     Row("GET /api/v1/users/search", for_signed_in(200), query="?q=e", check=nobodys_email),
     Row("GET /api/v1/users/block", for_signed_in(200), check=nobodys_email),
     Row("POST /api/v1/users/block", for_signed_in(201), {"user_id": "{bystander_id}"}),
-    Row("POST /api/v1/users/block", for_signed_in(404), {"user_id": "{deactivated_id}"}, label="somebody deactivated"),
-    Row("POST /api/v1/users/block", for_signed_in(400), {"user_id": "{my_id}"}, label="oneself"),
+    Row("POST /api/v1/users/block", for_signed_in(404), {"user_id": "{deactivated_id}"}, label="a deactivated user"),
+    Row("POST /api/v1/users/block", for_signed_in(400), {"user_id": "{my_id}"}, label="self"),
     Row("DELETE /api/v1/users/block/{user_id}", for_signed_in(204)),
     Row("PUT /api/v1/users/status", for_signed_in(204), {"status": "busy"}),
     Row("GET /api/v1/users/{user_id}/profile", for_signed_in(200), check=presence_for_companions_only),
@@ -145,7 +150,7 @@ MATRIX = [
         "GET /api/v1/users/{user_id}/profile",
         for_signed_in(404),
         path={"user_id": "{deactivated_id}"},
-        label="of somebody deactivated",
+        label="of a deactivated user",
     ),
     Row("GET /api/v1/conversations", for_signed_in(200), check=conversations_of_mine_only),
     Row(
@@ -162,20 +167,20 @@ MATRIX = [
         "POST /api/v1/messages",
         for_signed_in(404) | {"blocked": 403},
         {"conversation_id": "{direct_id}", "content": "hi"},
-        label="to who blocks",
+        label="to a blocker",
     ),
     Row(
         f"GET {GROUP}",
         for_signed_in(404) | {"blocked": 200},
         path={"conversation_id": "{direct_id}"},
-        label="with who blocks",
+        label="with a blocker",
     ),
     Row(
         f"PATCH {MESSAGE}",
         for_signed_in(404) | {"blocked": 403},
         {"content": "anyway"},
-        path={"message_id": "{told_id}"},
-        label="to who blocks",
+        path={"message_id": "{direct_message_id}"},
+        label="to a blocker",
     ),
     Row(f"GET {GROUP}", every_member(200)),
     Row(f"PATCH {GROUP}", in_group(member=403, admin=200, owner=200), {"name": "Other"}),
@@ -195,35 +200,35 @@ MATRIX = [
         f"PATCH {PARTICIPANT}",
         in_group(member=403, admin=200, owner=200),
         {"can_send_messages": False},
-        label="silence",
+        label="forbid sending",
     ),
     Row(
         f"PATCH {PARTICIPANT}",
         in_group(member=403, admin=403, owner=403),
         {"can_send_messages": False},
         path={"user_id": "{owner_id}"},
-        label="silence the owner",
+        label="forbid the owner to send",
     ),
     Row(
         f"PATCH {PARTICIPANT}",
         in_group(member=403, admin=403, owner=403),
         {"can_send_messages": False, "role": "owner"},
         path={"user_id": "{my_id}"},
-        label="promote oneself",
+        label="promote self",
     ),
     Row(
         f"PATCH {PARTICIPANT}",
         in_group(member=404, admin=404, owner=404),
         {"role": "admin"},
         path={"user_id": "{stranger_id}"},
-        label="of nobody here",
+        label="of a non-participant",
     ),
     Row(f"DELETE {PARTICIPANT}", in_group(member=403, admin=204, owner=204)),
     Row(
         f"DELETE {PARTICIPANT}",
         in_group(member=403, admin=403, owner=204),
         path={"user_id": "{owner_id}"},
-        label="remove the owner, who may leave",
+        label="remove the owner",
     ),
     Row(f"DELETE {PARTICIPANT}", every_member(204), path={"user_id": "{my_id}"}, label="leave"),
     Row("POST /api/v1/sync", for_signed_in(200), "{cursors}", check=sync_for_members_only),
@@ -255,12 +260,12 @@ MATRIX = [
     Row(f"POST {MESSAGE}/read", every_member(204)),
     Row(f"POST {MESSAGE}/delivered", every_member(204)),
     Row(f"GET {MESSAGE}/receipts", every_member(200)),
-    # Its sender only.
+    # Only for the sender of the message.
     Row(f"GET {MESSAGE}/trace", in_group(member=200, read_only=404, admin=404, owner=404)),
     Row("POST /api/v1/device-tokens", for_signed_in(201), BROWSER),
     Row("DELETE /api/v1/device-tokens/{device_token}", for_signed_in(204), path={"device_token": "nobodys"}),
     Row("GET /api/v1/notifications", for_signed_in(200)),
-    Row("POST /api/v1/notifications/read", for_signed_in(404), {"up_to": "{told_id}"}),
+    Row("POST /api/v1/notifications/read", for_signed_in(404), {"up_to": "{direct_message_id}"}),
     Row("GET /api/v1/notifications/preferences", for_signed_in(200)),
     Row("PATCH /api/v1/notifications/preferences", for_signed_in(200), {"push": False}),
     Row("GET /api/v1/notifications/vapid-key", for_signed_in(200)),
@@ -268,5 +273,5 @@ MATRIX = [
     Row("GET /api/v1/schema", for_everybody(200)),
     Row("GET /api/v1/schema/try", for_everybody(200)),
 ]
-# Told in the answer of a route that is the same for everybody and holds nothing of anybody.
+# Routes with the same answer for everybody and no personal data: they may be cached.
 PUBLIC = {"GET /api/v1/schema", "GET /api/v1/schema/try"}

@@ -1,4 +1,4 @@
-"""Every address that the URL resolver knows, method by method."""
+"""Every route of the URL resolver, one per method."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one address; parameters of the path in braces."""
+    """One method of one path; path parameters are in braces."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Route:
 
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
-    """Yield every pattern of the project with its whole path, as the resolver has it."""
+    """Yield every URL pattern of the project with its full path, as the resolver has it."""
     yield from _below(get_resolver(), "")
 
 
@@ -39,7 +39,7 @@ def _below(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, URLPattern
 
 
 def api_routes() -> list[Route]:
-    """Return every method of every address below /api/v1."""
+    """Return every method of every path below /api/v1."""
     routes = []
     for path, pattern in patterns():
         if path.startswith(API):
@@ -50,7 +50,7 @@ def api_routes() -> list[Route]:
 
 
 def admin_addresses(world: World) -> list[str]:
-    """Return every address of the admin, with the id of something that exists where one is asked for."""
+    """Return every address of the admin; ids in it are those of existing rows."""
     ids = {
         "user": world.users["member"].id,
         "devicesession": world.sessions["member"].id,

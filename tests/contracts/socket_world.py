@@ -1,4 +1,4 @@
-"""The people around which rights are tested over the socket: those of REST, each with a device at a real server."""
+"""The actors of the rights matrix over the socket: those of the REST matrix, each with a device at a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,18 +13,18 @@ from tests.harness.servers import Site
 
 @dataclass
 class World:
-    """A group, everybody's device, and what is in the group."""
+    """A group with a message, and a device of every actor."""
 
     devices: dict[str, Device]
-    bystander: Device  # a member who watches
+    bystander: Device  # a member who observes
     group: str
-    message: str  # by `member`, seen by `ex_member` then
+    message: str  # by `member`, while `ex_member` was in the group
     sequence: int
 
 
 @asynccontextmanager
 async def everybody_connected(site: Site) -> AsyncIterator[World]:
-    """Make the people of the matrix of REST, with sockets at both processes where they can have one."""
+    """Create the actors of the REST matrix; those with a live session have sockets, at two processes."""
     people = People(site)
     inside = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated")
     names = (*inside, "stranger", "blocked", "staff")
@@ -36,11 +36,11 @@ async def everybody_connected(site: Site) -> AsyncIterator[World]:
     )
     owner, member = signed_up["owner"], signed_up["member"]
     group = await owner.gathers(*(signed_up[name] for name in inside[1:]), name="Trip")
-    places = f"/conversations/{group['id']}/participants"
-    await owner.patches(f"{places}/{signed_up['admin'].id}", {"role": "admin"})
-    await owner.patches(f"{places}/{signed_up['read_only'].id}", {"can_send_messages": False})
+    participants = f"/conversations/{group['id']}/participants"
+    await owner.patches(f"{participants}/{signed_up['admin'].id}", {"role": "admin"})
+    await owner.patches(f"{participants}/{signed_up['read_only'].id}", {"can_send_messages": False})
     message = await member.posts_message("for all who are here", to=group)
-    await owner.deletes(f"{places}/{signed_up['ex_member'].id}")
+    await owner.deletes(f"{participants}/{signed_up['ex_member'].id}")
     site.rows("UPDATE accounts_user SET is_active = false WHERE id = %s RETURNING 1", signed_up["deactivated"].id)
     signed_up["other_device"] = await member.another_device(connected=False)
     signed_up["revoked"] = await member.another_device("old phone", connected=False)

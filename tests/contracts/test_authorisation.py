@@ -1,4 +1,4 @@
-"""Who may do what over REST: every cell of the matrix is asked.
+"""Rights over REST: the request of every cell of the matrix is made.
 
 The list of routes comes from the URL resolver. A route without a row fails, and so does a row without a route.
 """
@@ -25,7 +25,7 @@ def test_every_actor_has_a_cell(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
-def test_rights(row: Row, world: World) -> None:
+def test_each_actor_gets_the_outcome_of_its_cell(row: Row, world: World) -> None:
     found = {}
     for actor in ACTORS:
         with undone():
@@ -51,7 +51,7 @@ def looks_like_a_refusal(response: HttpResponse, actor: str) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in MATRIX if row.outcomes["stranger"] == 404 and not row.path], ids=str)
-def test_what_one_may_not_know_looks_like_what_does_not_exist(row: Row, world: World) -> None:
+def test_a_hidden_thing_is_answered_like_a_missing_one(row: Row, world: World) -> None:
     refused = ask(row, "stranger", world)
     nowhere = ask(row, "stranger", world, conversation_id=str(uuid4()), message_id=str(uuid4()))
     assert (refused.status_code, refused.json()) == (nowhere.status_code, nowhere.json())

@@ -1,8 +1,8 @@
-"""Who may do what over the socket: every registered command, for everybody.
+"""Rights over the socket: every registered command, for every actor.
 
 The list of commands comes from the registry; a command without a row fails. Each cell is a frame on a real
-socket of two real server processes, and its outcome is the type of the answer, the code of the error, or
-what another member hears of it. Who has no living session does not get as far as a command.
+socket of one of two server processes. Its outcome is the type of the answer, the code of the error, or the
+frame that another member receives. An actor without a live session is closed before any command.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def for_signed_in(outcome: str) -> Mapping[str, str]:
 
 
 def in_group(outcome: str, **others: str) -> Mapping[str, str]:
-    """An outcome for members; for everybody else the group does not exist."""
+    """An outcome for members; `not_found` for every other signed-in actor."""
     return for_signed_in("not_found") | dict.fromkeys(IN_GROUP, outcome) | others
 
 
@@ -53,8 +53,8 @@ async def answered(device: Device, type: str, **fields: Any) -> str:
         return str(refusal.code)
 
 
-async def heard(world: World, device: Device, type: str, command: Mapping[str, Any], **frame: Any) -> str:
-    """Send a command that is answered by a refusal only; return the code, or what the bystander hears."""
+async def observed(world: World, device: Device, type: str, command: Mapping[str, Any], **frame: Any) -> str:
+    """Send a command that has no answer but a refusal; return its code, or the type of the frame at the bystander."""
     number = await device.says(command["type"], **{name: value for name, value in command.items() if name != "type"})
     refusal = asyncio.create_task(device.hears(lambda heard: heard.get("id") == number, "a refusal"))
     news = asyncio.create_task(world.bystander.receives(type, **frame))
@@ -73,17 +73,17 @@ async def sends(world: World, device: Device) -> str:
 
 async def types(world: World, device: Device) -> str:
     command = {"type": "typing", "conversation_id": world.group, "is_typing": True}
-    return await heard(world, device, "typing", command, user=device, is_typing=True)
+    return await observed(world, device, "typing", command, user=device, is_typing=True)
 
 
 async def syncs(world: World, device: Device) -> str:
-    """Return whether the answer knows the group."""
+    """Return "group" if the answer has the group, else "nothing"."""
     before = len(device.all_heard())
     complete = await device.asks("sync", cursors={world.group: 0}, since="2020-01-01T00:00:00Z")
     frames = device.all_heard()[before:]
-    told = [frame for frame in frames if frame.get("conversation_id") == world.group]
+    of_group = [frame for frame in frames if frame.get("conversation_id") == world.group]
     known = world.group in complete["heads"]
-    assert bool(told) == known, told
+    assert bool(of_group) == known, of_group
     assert complete["resync"] == []
     assert known or len(complete["heads"]) == (device is world.devices["blocked"])
     return "group" if known else "nothing"
@@ -98,12 +98,12 @@ async def signs_in_again(world: World, device: Device) -> str:
 
 
 async def shows_status(world: World, device: Device) -> str:
-    """Return who hears of it: oneself always, and those who share a conversation."""
+    """Return who receives the new status: always the actor ("oneself"), and "members" who share a conversation."""
     activity = f"busy {uuid4()}"
     await device.says("presence_update", status="busy", activity=activity)
     await device.receives("presence", user=device, activity=activity)
     if device.person.id not in {world.devices[name].id for name in IN_GROUP}:
-        # A fence: what the bystander's own status causes comes after, on the same way.
+        # A fence: the bystander's own status takes the same way and arrives later.
         fence = f"fence {uuid4()}"
         await world.bystander.says("presence_update", status="online", activity=fence)
         await world.bystander.receives("presence", activity=fence)
@@ -114,13 +114,13 @@ async def shows_status(world: World, device: Device) -> str:
 
 
 def receipt(command: str, frame: str, who: str, *, by_message: bool) -> Act:
-    """Return how to send a receipt, with a message of its own for each actor to be moved to."""
+    """Return an act that sends a receipt; each actor gets a new message to acknowledge."""
 
     async def acts(world: World, device: Device) -> str:
         message = await world.bystander.posts_message("read this", to=world.group)
-        place = {"conversation_id": world.group, "sequence": message["sequence"]}
-        covered = {"message_id": message["id"]} if by_message else place
-        return await heard(
+        position = {"conversation_id": world.group, "sequence": message["sequence"]}
+        covered = {"message_id": message["id"]} if by_message else position
+        return await observed(
             world, device, frame, {"type": command} | covered, **{who: device.id, "up_to_sequence": message["sequence"]}
         )
 
@@ -154,19 +154,21 @@ async def test_every_command_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(("command", "act", "outcomes"), MATRIX, ids=[f"{row[0]}-{n}" for n, row in enumerate(MATRIX)])
-async def test_rights(world: World, command: str, act: Act, outcomes: Mapping[str, str]) -> None:
+async def test_each_actor_gets_the_outcome_of_its_cell(
+    world: World, command: str, act: Act, outcomes: Mapping[str, str]
+) -> None:
     found = {}
     for actor in SIGNED_IN:
         found[actor] = await act(world, world.devices[actor])
     for actor in SIGNED_OUT:
-        found[actor] = await refused_at_the_door(world.devices[actor], command)
+        found[actor] = await refused_at_sign_in(world.devices[actor], command)
     assert found == outcomes
     assert set(outcomes) == set(ACTORS)
 
 
-async def refused_at_the_door(device: Device, command: str) -> str:
-    """Try to use a command without a living session; return how the socket ends."""
-    token = device.token or "nothing that anybody was given"
+async def refused_at_sign_in(device: Device, command: str) -> str:
+    """Try to use a command without a live session; return the close code of the socket."""
+    token = device.token or "a token that was never issued"
     if command == "auth":
         await device.opens_socket(auth=None)
         await device.says("auth", token=token)
@@ -181,11 +183,11 @@ async def refused_at_the_door(device: Device, command: str) -> str:
     return f"closed {code}"
 
 
-# --- What else must hold over the socket ----------------------------------------------------
+# --- Further rules over the socket ----------------------------------------------------
 
 
-async def test_forged_receipts_move_nothing(world: World) -> None:
-    """A mark beyond the head is refused, and one of another person cannot be set at all."""
+async def test_forged_receipts_are_refused(world: World) -> None:
+    """A position beyond the head is refused, and a receipt cannot name another person."""
     member = world.devices["member"]
     conversation = await member.looks_at(world.group)
     beyond = await answered(
@@ -196,7 +198,7 @@ async def test_forged_receipts_move_nothing(world: World) -> None:
     assert forged == "invalid"
 
 
-async def test_the_sender_is_who_the_socket_belongs_to(world: World) -> None:
+async def test_a_forged_sender_is_refused(world: World) -> None:
     member = world.devices["member"]
     forged = await answered(
         member,
@@ -209,12 +211,12 @@ async def test_the_sender_is_who_the_socket_belongs_to(world: World) -> None:
     assert forged == "invalid"
 
 
-async def test_an_ex_member_hears_nothing_of_what_happens(world: World) -> None:
-    """A fence in a conversation of their own shows that whatever was to come has come."""
+async def test_an_ex_member_receives_nothing_of_the_group(world: World) -> None:
+    """A fence in another conversation shows that every earlier frame has arrived."""
     await hears_nothing_of_the_group(world, world.devices["ex_member"])
 
 
-async def test_who_is_removed_while_connected_hears_nothing_more(world: World) -> None:
+async def test_a_member_removed_while_connected_receives_nothing_more(world: World) -> None:
     owner = world.devices["owner"]
     guest = await People(owner.site).signs_up("guest", server=owner.site.servers[1])
     try:
@@ -245,7 +247,7 @@ async def hears_nothing_of_the_group(world: World, ex: Device) -> None:
     assert [frame for frame in ex.all_heard()[before:] if frame.get("conversation_id") == world.group] == []
 
 
-async def test_a_late_member_gets_hidden_events_for_what_was_before(world: World) -> None:
+async def test_a_late_member_gets_hidden_events_for_earlier_messages(world: World) -> None:
     owner = world.devices["owner"]
     late = await People(owner.site).signs_up("late", server=owner.site.servers[1])
     await late.connects()

@@ -1,4 +1,4 @@
-"""Frames made from the structs of the registered commands and then broken: the socket answers or says why it closes."""
+"""Frames made from the structs of the registered commands and then broken: the socket answers or closes with a code."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from chatsite import asyncapi  # which knows every registered command and frame
+from chatsite import asyncapi  # imports every module that registers commands and frames
 from realtime import registry
 from tests.contracts.bad_input import NOWHERE, Somebody, tries
 from tests.harness.servers import Site
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("watched")
 
 document = asyncapi.document()
 COMMANDS = {tag: kind for tag, (kind, _) in sorted(registry.commands.items())}
-NOT_SAID = object()
+ABSENT = object()
 NASTY_TEXTS = ["", "\x00", "\u202e", "\uffff", "\U0010ffff", "a" * 5_000, "null", "__proto__", "%s", "' OR 1=1 --"]
 anything = st.recursive(
     st.none()
@@ -41,7 +41,7 @@ anything = st.recursive(
 
 
 def valid(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
-    """Return values of a JSON schema, as far as the commands' schemas go; ids exist half of the time."""
+    """Return values of a JSON schema, for the keywords that commands use; half of the ids exist."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "anyOf" in schema:
@@ -75,31 +75,31 @@ def valid(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def frames(draw: st.DrawFn) -> str:
-    """Return a command's text, broken in some way more often than not. `@0` to `@2` stand for ids that exist."""
+    """Return the text of a command, mostly broken in some way. `@0` to `@2` are placeholders for ids that exist."""
     kind = COMMANDS[draw(st.sampled_from(sorted(COMMANDS)))]
     schema = document["components"]["schemas"][kind.__name__]
     frame = draw(valid(schema, ["@0", "@1", "@2"]))
     for _ in range(draw(st.integers(0, 2))):
         name = draw(st.sampled_from([*schema["properties"], "colour"]))
-        value = draw(st.just(NOT_SAID) | anything)
-        frame = {key: old for key, old in frame.items() if key != name} | ({} if value is NOT_SAID else {name: value})
+        value = draw(st.just(ABSENT) | anything)
+        frame = {key: old for key, old in frame.items() if key != name} | ({} if value is ABSENT else {name: value})
     text = json.dumps(frame, ensure_ascii=draw(st.booleans()))
     match draw(st.integers(0, 7)):
-        case 0:  # a piece of it is something else
+        case 0:  # a part of the text is replaced
             begin = draw(st.integers(0, len(text)))
             piece = draw(st.sampled_from(['"', "\\", "\\ud800", "\\u0000", "}", "[", "1e999", "NaN", "\x00", ","]))
             text = text[:begin] + piece + text[begin + draw(st.integers(0, 3)) :]
-        case 1:  # a key is there twice
+        case 1:  # a key occurs twice
             twice = draw(st.sampled_from(["id", *schema["properties"]]))
             text = text[:-1] + f", {json.dumps(twice)}: {json.dumps(draw(anything))}" + "}"
-        case 2:  # it is deep inside something
+        case 2:  # the frame is nested deeply
             depth = draw(st.integers(1, 3_000))
             text = draw(st.sampled_from(["[", '{"a":'])) * depth + text
     return text
 
 
 class Client:
-    """A socket that comes back when it was closed, and knows what every frame must look like."""
+    """A socket that reconnects after a close and validates every frame that it receives."""
 
     def __init__(self, somebody: Somebody) -> None:
         self.somebody = somebody
@@ -123,14 +123,14 @@ class Client:
                     compression=None,
                     max_size=None,
                     proxy=None,
-                    ping_interval=None,  # a thread of its own would draw random numbers, which Hypothesis forbids
+                    ping_interval=None,  # its thread would draw random numbers, which Hypothesis forbids
                 )
             )
             assert self.hears()["type"] == "connected"
         return self._socket
 
     def hears(self) -> Any:
-        """Return the next frame, which must be as the document says."""
+        """Return the next frame, which must match its schema."""
         assert self._socket is not None
         text = self._socket.recv(timeout=10)
         frame = json.loads(text)
@@ -140,9 +140,9 @@ class Client:
         return frame
 
     def survives(self, data: str | bytes, *, text: bool = True) -> list[Any]:
-        """Send something, then a ping; return what came before the pong.
+        """Send the data, then a ping; return the frames before the pong.
 
-        The server may close with a documented code instead; the close code stands for what came then.
+        If the server closes instead, the code must be documented; return a list with only this code.
         """
         try:
             self.socket.send(data, text=text)
@@ -150,15 +150,15 @@ class Client:
         except ConnectionClosed as closed:
             self._socket = None
             if closed.rcvd is None and len(data) > 65_536:
-                return [1009]  # the goodbye may be lost when the server hangs up on what it has not read
-            assert closed.rcvd is not None, f"hung up without a close frame after {data!r}"
+                return [1009]  # the close frame may be lost when the server hangs up with unread bytes
+            assert closed.rcvd is not None, f"the server hung up without a close frame after {data!r}"
             assert closed.rcvd.code in asyncapi.CLOSE_CODES, closed
             return [closed.rcvd.code]
 
     def hears_until(self, command: dict[str, Any]) -> list[Any]:
-        """Send a command that is answered, and return what comes before the answer to it.
+        """Send a command that has an answer, and return the frames before this answer.
 
-        But for typing and presence: they answer nothing, and those of commands long ago may end now.
+        Without typing and presence: they are no answers, and those of earlier commands may end now.
         """
         fence = f"fence-{uuid4()}"
         self.socket.send(json.dumps(command | {"id": fence}))
@@ -169,11 +169,11 @@ class Client:
         return heard
 
     def settles(self, command: Any) -> None:
-        """Wait until what a command set going has ended: receipts and sends are answered after their commit."""
+        """Wait until the work of a command has ended: receipts and sends are answered after their commit."""
         if command["type"] in ("delivery_receipt", "read_receipt"):
             self.hears_until({"type": "delivery_receipt", "message_id": str(uuid4())})
         elif command["type"] == "send_message":
-            self.hears_until(command)  # repeated, in the same lane
+            self.hears_until(command)  # the repeated send takes the same lane
 
     def ends(self) -> None:
         self._open.close()
@@ -203,7 +203,7 @@ def test_frames_made_from_the_structs(client: Client, text: str) -> None:
 
 
 def read(text: str, kind: Any) -> Any:
-    """Return a frame's text as this type, None when it is nothing of that type."""
+    """Return a frame's text as this type; None if it does not fit."""
     try:
         return msgspec.json.decode(text.encode("utf-8", "replace"), type=kind)
     except (msgspec.MsgspecError, RecursionError):
@@ -257,7 +257,7 @@ def test_binary_frames_close_the_socket(client: Client, data: bytes) -> None:
     ],
     ids=lambda value: ascii(value)[:50],
 )
-def test_frames_that_mean_trouble(client: Client, text: str, outcome: str | int) -> None:
+def test_hostile_frames_get_the_expected_answer(client: Client, text: str, outcome: str | int) -> None:
     (heard,) = client.survives(text)
     if isinstance(heard, int):
         assert heard == outcome

@@ -1,4 +1,4 @@
-"""Requests written byte by byte: bodies, paths, headers and lines that are hardly HTTP."""
+"""Raw requests: strange bodies, paths, headers and request lines."""
 
 import json
 
@@ -47,7 +47,7 @@ TEXTS_THAT_ARE_NO_OBJECT = [
 
 
 @pytest.mark.parametrize("text", TEXTS_THAT_ARE_NO_OBJECT, ids=lambda text: ascii(text[:30]))
-def test_bodies_that_are_no_object(regular: Somebody, text: bytes) -> None:
+def test_bodies_that_are_no_object_are_refused(regular: Somebody, text: bytes) -> None:
     for path in ("/messages", GROUP + "/messages", "/auth/login"):
         answer = raw_json(regular, "POST", path, text)
         looks_well(answer)
@@ -77,7 +77,7 @@ def test_random_bodies(regular: Somebody, data: bytes) -> None:
     ],
     ids=lambda kind: ascii(kind[:30]),
 )
-def test_strange_content_types(regular: Somebody, kind: bytes) -> None:
+def test_strange_content_types_cause_no_server_error(regular: Somebody, kind: bytes) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="content"\r\n\r\nhi\r\n--x--\r\n'
     looks_well(raw_json(regular, "POST", "/messages", body, kind=kind))
 
@@ -119,7 +119,7 @@ STRANGE_PATHS = [
 
 
 @pytest.mark.parametrize("path", STRANGE_PATHS, ids=lambda path: ascii(path[:40]))
-def test_strange_paths(regular: Somebody, path: bytes) -> None:
+def test_strange_paths_cause_no_server_error(regular: Somebody, path: bytes) -> None:
     looks_well(raw_http(regular, [b"GET " + path + b" HTTP/1.1", *usual_headers(regular)]), json_wanted=False)
 
 
@@ -173,7 +173,7 @@ STRANGE_HEADERS = [
 
 
 @pytest.mark.parametrize("header", STRANGE_HEADERS, ids=lambda header: ascii(header[:40]))
-def test_strange_headers(regular: Somebody, header: bytes) -> None:
+def test_strange_headers_cause_no_server_error(regular: Somebody, header: bytes) -> None:
     login = json.dumps({"username": "nobody", "password": "x"}).encode()
     about_body = [b"Content-Type: application/json", b"Content-Length: %d" % len(login), header]
     usual = usual_headers(regular)
@@ -203,18 +203,18 @@ def test_strange_headers(regular: Somebody, header: bytes) -> None:
     ],
     ids=ascii,
 )
-def test_strange_request_lines(regular: Somebody, line: bytes) -> None:
+def test_strange_request_lines_cause_no_server_error(regular: Somebody, line: bytes) -> None:
     looks_well(raw_http(regular, [line, *usual_headers(regular)]), json_wanted=False)
 
 
 @pytest.mark.parametrize("host", [b"", b"evil.example", b"\xff", b"127.0.0.1:99999", b"[::1", b"a b", b"127.0.0.1\x00"])
-def test_strange_hosts(regular: Somebody, host: bytes) -> None:
+def test_unknown_hosts_are_refused(regular: Somebody, host: bytes) -> None:
     request = [b"GET /api/v1/limits HTTP/1.1", b"Host: " + host, b"Connection: close"]
     answer = raw_http(regular, request)
     looks_well(answer, json_wanted=False)
     assert host in (b"127.0.0.1:99999",) or answer.status in (0, 400), answer
 
 
-def test_a_body_larger_than_any_is_refused(regular: Somebody) -> None:
+def test_a_body_of_six_megabytes_is_refused(regular: Somebody) -> None:
     answer = raw_json(regular, "POST", "/messages", b'{"content": "' + b"x" * 6_000_000 + b'"}')
     assert (answer.status, json.loads(answer.body)["code"]) == (413, "too_large")

@@ -1,4 +1,4 @@
-"""Requests whose values no client of ours would send: made from the OpenAPI file, and thought of by enemies."""
+"""Requests with bad values: generated from the OpenAPI file, and a list of hostile ones."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -20,7 +20,7 @@ from tests.harness.device import PASSWORD
 from tests.harness.product import PROJECT
 from tests.harness.servers import Profile, Site
 
-# --- Made from the OpenAPI file -------------------------------------------------------------
+# --- Generated from the OpenAPI file -------------------------------------------------------------
 
 api = schemathesis.openapi.from_path(PROJECT / "docs" / "openapi.json")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -31,12 +31,12 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 def test_requests_made_from_the_schema(case: schemathesis.Case, somebody: Somebody) -> None:
     headers = {"Authorization": f"Bearer {somebody.token}"}
     case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=30)
-    if knows_something(case, somebody.ids):
+    if fills_in_known_ids(case, somebody.ids):
         case.call_and_validate(base_url=somebody.server, headers=headers, checks=CHECKS, timeout=30)
 
 
-def knows_something(case: schemathesis.Case, ids: dict[str, str]) -> bool:
-    """Put ids of things that exist where a request has ids of none; return whether there were any."""
+def fills_in_known_ids(case: schemathesis.Case, ids: dict[str, str]) -> bool:
+    """Replace generated ids by ids of existing things; return whether there were any."""
     found = False
     for part in (case.path_parameters, case.body):
         if isinstance(part, dict):
@@ -58,13 +58,13 @@ def is_id(value: Any) -> bool:
 
 @pytest.fixture
 def somebody(fuzzed_sites: Callable[[Profile], Site]) -> Iterator[Somebody]:
-    """Somebody new for each operation, who may sign out and leave."""
+    """A new person for each operation: the operation may sign them out or make them leave."""
     site = fuzzed_sites("production")
     with site.clean_logs():
         yield Somebody(site.servers[0].http).signs_up()
 
 
-# --- Thought of by enemies ------------------------------------------------------------------
+# --- Hostile values ------------------------------------------------------------------
 
 GROUP = "/conversations/{conversation_id}"
 MOMENTS = [
@@ -192,14 +192,14 @@ STRANGE_BODIES: list[tuple[str, str, Any]] = [
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize("path", STRANGE_QUERIES, ids=ascii)
-def test_strange_queries(regular: Somebody, path: str) -> None:
+def test_strange_queries_cause_no_server_error(regular: Somebody, path: str) -> None:
     request = f"GET /api/v1{path.format_map(regular.ids)} HTTP/1.1"
     looks_well(raw_http(regular, [request.encode(), *usual_headers(regular)]))
 
 
 @pytest.mark.usefixtures("watched")
 @pytest.mark.parametrize(("method", "path", "body"), STRANGE_BODIES, ids=lambda value: ascii(value)[:60])
-def test_strange_bodies(regular: Somebody, method: str, path: str, body: Any) -> None:
+def test_strange_bodies_cause_no_server_error(regular: Somebody, method: str, path: str, body: Any) -> None:
     text = json.dumps(body)
     for name, value in regular.ids.items():
         text = text.replace(f"{{{name}}}", value)

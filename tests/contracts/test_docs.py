@@ -1,4 +1,4 @@
-"""The docs say what the code does: everything that a reader may meet is named, every example is real."""
+"""The docs match the code: routes, frames, codes, limits and variables are described, and every example is valid."""
 
 import ast
 import asyncio
@@ -21,10 +21,10 @@ from chatsite.configuration.limits import Limits
 from chatsite.configuration.secret import kept_secret, kept_vapid_key
 from conversations.frames import ConversationBody
 from realtime import registry
-from realtime.fanout import sockets
 from realtime.socket import consumer  # noqa: F401 - registers the socket's own commands and frames
 from realtime.socket.commands import decode_command
 from realtime.wire.bodies import encode
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import STATUS_OF_CODE
 from tests.contracts.routes import Route, api_routes, patterns
 from tests.harness.device import PASSWORD, Device
@@ -35,7 +35,7 @@ from tests.harness.servers import Site
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
 APPS = ("realtime", "accounts", "conversations", "messaging", "presence", "notifications", "chatsite")
-# Read by the server, set by the server itself: for nobody to set.
+# Set by the server itself, not by an operator.
 INTERNAL = {"CHATSITE_ROLE", "DJANGO_SETTINGS_MODULE"}
 
 
@@ -43,7 +43,7 @@ def page(name: str) -> str:
     return (DOCS / name).read_text()
 
 
-# --- What the protocol page names ---------------------------------------------------------
+# --- Names in the protocol page ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("route", api_routes(), ids=str)
@@ -51,7 +51,7 @@ def test_every_route_is_described(route: Route) -> None:
     assert f"`{route.method} {route.path.removeprefix('/api/v1')}`" in page("protocol.md")
 
 
-def test_every_address_outside_the_interface_is_named() -> None:
+def test_every_address_outside_the_api_is_named() -> None:
     outside = {path for path, _ in patterns() if not path.startswith(("api/v1/", "admin/"))}
     missing = [f"/{path}" for path in sorted(outside) if f"/{path}`" not in page("protocol.md")]
     assert not missing
@@ -67,10 +67,18 @@ def test_every_error_code_is_described(code: str, status: int) -> None:
     assert f"| `{code}` | {status} |" in page("protocol.md")
 
 
-def test_every_close_code_is_described() -> None:
-    used = {value for name, value in vars(sockets).items() if name.isupper() and type(value) is int}
-    described = {int(code) for code in re.findall(r"^\| (\d{4}) \|", page("protocol.md"), re.MULTILINE)}
-    assert not sorted(used - described)
+def test_every_close_code_is_described_with_its_meaning_and_advice() -> None:
+    described: dict[int, tuple[str, str]] = {}
+    advice = ""
+    for code, meaning, cell in re.findall(r"^\| (\d{4}) \| (.+) \| (.+) \|$", page("protocol.md"), re.MULTILINE):
+        advice = advice if cell == "the same" else _plain(cell)
+        described[int(code)] = (_plain(meaning), advice)
+    assert described == {code.value: (code.meaning, code.advice) for code in CloseCode}
+
+
+def _plain(markdown: str) -> str:
+    """Return the text without links and emphasis."""
+    return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", markdown).replace("**", "")
 
 
 def test_every_limit_is_described_with_its_default() -> None:
@@ -79,7 +87,7 @@ def test_every_limit_is_described_with_its_default() -> None:
     assert {name: f"{float(described.get(name, 'nan')):g}" for name in defaults} == defaults
 
 
-# --- Its examples ---------------------------------------------------------------------------
+# --- Examples in the protocol page ---------------------------------------------------------------------------
 
 
 def _examples() -> list[dict[str, Any]]:
@@ -104,10 +112,12 @@ def _as_encoded(example: dict[str, Any], kind: type[msgspec.Struct]) -> Any:
 
 def test_every_command_and_frame_has_an_example() -> None:
     shown = {example.get("type") for example in _examples()}
-    assert {*registry.commands, *registry.frames} - shown <= {"conversation_updated"}  # looks like the created one
+    assert {*registry.commands, *registry.frames} - shown <= {
+        "conversation_updated"
+    }  # its body is that of conversation_created
 
 
-def test_the_vectors_of_the_checksum_are_right() -> None:
+def test_the_examples_of_the_checksum_are_right() -> None:
     text = page("protocol.md")
     sums = {line: int(crc) for line, crc in re.findall(r"^\| `([0-9a-f-]{36}:\d+)` \| (\d+) \|$", text, re.MULTILINE)}
     assert len(sums) == 4
@@ -117,7 +127,7 @@ def test_the_vectors_of_the_checksum_are_right() -> None:
     assert f"| 3 | {(second + third + fourth) % 2**32} |" in text
 
 
-# --- What the page for operators names --------------------------------------------------------
+# --- Names in the operations page --------------------------------------------------------
 
 
 def _variables() -> Iterator[str]:
@@ -136,15 +146,15 @@ def test_every_variable_is_described() -> None:
     assert set(_variables()) - INTERNAL == described
 
 
-def test_every_command_of_ours_is_described() -> None:
+def test_every_management_command_is_described() -> None:
     ours = {name for name, app in get_commands().items() if app in APPS}
     assert not sorted(name for name in ours if f"`manage.py {name}" not in page("operations.md"))
 
 
-# --- The pages themselves -----------------------------------------------------------------------
+# --- Form of the pages -----------------------------------------------------------------------
 
 
-def test_every_key_that_is_kept_in_a_file_is_told_to_back_up(tmp_path: Path) -> None:
+def test_every_key_kept_in_a_file_is_in_the_backup_section(tmp_path: Path) -> None:
     kept_secret(tmp_path)
     kept_vapid_key(tmp_path)
     backup = (DOCS / "operations.md").read_text().partition("\n## Backup")[2].partition("\n## ")[0]
@@ -170,7 +180,7 @@ def _anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("*.md")), ids=lambda path: path.stem)
-def test_a_decision_tells_context_decision_and_cost(path: Path) -> None:
+def test_a_decision_has_context_decision_and_cost(path: Path) -> None:
     headings = re.findall(r"^## (\w+)", path.read_text(), re.MULTILINE)
     assert headings == ["Context", "Decision", "Cost"]
 
@@ -203,7 +213,7 @@ async def _prints(client: asyncio.subprocess.Process, words: str) -> None:
     assert client.stdout is not None
     async with asyncio.timeout(20):
         while words not in (line := (await client.stdout.readline()).decode()):
-            assert line, f"the example client ended without a word about {words!r}"
+            assert line, f"the example client ended without printing {words!r}"
 
 
 async def _writes(client: asyncio.subprocess.Process, words: str) -> None:
@@ -212,7 +222,7 @@ async def _writes(client: asyncio.subprocess.Process, words: str) -> None:
     await client.stdin.drain()
 
 
-async def test_the_example_client_talks(people: People) -> None:
+async def test_the_example_client_sends_and_receives(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ben.talks_to(ana)
         await ana.disconnects()
@@ -226,7 +236,7 @@ async def test_the_example_client_talks(people: People) -> None:
             await ben.receives("message_delivered", user=ana.id, up_to_sequence=ack["sequence"])
 
 
-async def test_the_example_client_comes_back(starts_site: Callable[..., Site]) -> None:
+async def test_the_example_client_reconnects_and_sends_what_it_kept(starts_site: Callable[..., Site]) -> None:
     site = starts_site("embedded")
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ben.talks_to(ana)
@@ -239,14 +249,14 @@ async def test_the_example_client_comes_back(starts_site: Callable[..., Site]) -
             await ben.connects()
             await ben.sends("After", to=conversation)
             await _prints(client, "After")
-            # The client may have been faster than ben, who then missed what it had kept.
+            # The client may have reconnected before ben, who then missed the message that it had kept.
             await ben.asks("sync", cursors={conversation["id"]: 2})
             await ben.receives("new_message", content="While nobody was there")
             history = [message["content"] for message in await ben.history(conversation)]
             assert sorted(history) == ["After", "Before", "While nobody was there"]
 
 
-async def test_the_example_client_stays_away_when_it_must(people: People) -> None:
+async def test_the_example_client_ends_when_its_session_is_revoked(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ben.talks_to(ana)
         async with _example_client(ana, conversation) as client:

@@ -1,4 +1,4 @@
-"""What the types of requests and commands let in, at their bounds, and what is absent when nothing is said."""
+"""The types of requests and commands: bounds, defaults, and refusals."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.conf import settings
 
-import realtime.socket.consumer  # noqa: F401 - registers the commands of the ground floor
+import realtime.socket.consumer  # noqa: F401 - registers the commands of the realtime app
 from accounts.frames import UserSearch
 from conversations.frames import ConversationListQuery, EventsQuery, LeaveQuery, PageQuery
 from messaging.frames import DeleteQuery, HistoryQuery, Location, ReadReceipt
@@ -23,7 +23,7 @@ ID, OTHER = str(uuid4()), str(uuid4())
     ("latitude", "longitude", "fits"),
     [(90, 180, True), (-90, -180, True), (90.5, 0, False), (-90.5, 0, False), (0, 180.5, False), (0, -180.5, False)],
 )
-def test_a_place_lies_on_earth(latitude: float, longitude: float, fits: bool) -> None:
+def test_a_location_has_bounds(latitude: float, longitude: float, fits: bool) -> None:
     text = json.dumps({"latitude": latitude, "longitude": longitude})
     if fits:
         assert decode(text, Location).label == ""
@@ -60,7 +60,7 @@ def test_a_receipt_names_a_message_or_a_sequence_of_a_conversation(fields: dict[
     assert set(refused.value.fields or {}) == {"message_id"}
 
 
-def test_without_a_word_a_query_asks_for_everything_from_the_beginning() -> None:
+def test_query_parameters_default_to_everything_from_the_beginning() -> None:
     assert convert({}, EventsQuery).after == 0
     assert convert({"after": "7"}, EventsQuery).after == 7
     listed = convert({}, ConversationListQuery)
@@ -88,7 +88,7 @@ NUMBER_BOUNDS = [
 
 
 @pytest.mark.parametrize(("kind", "field", "least", "most"), TEXT_BOUNDS + NUMBER_BOUNDS)
-def test_what_a_query_says_has_bounds(kind: type[Request], field: str, least: int, most: int) -> None:
+def test_query_parameters_have_bounds(kind: type[Request], field: str, least: int, most: int) -> None:
     def value(size: int) -> str:
         return "x" * size if (kind, field, least, most) in TEXT_BOUNDS else str(size)
 
@@ -96,28 +96,28 @@ def test_what_a_query_says_has_bounds(kind: type[Request], field: str, least: in
         assert str(getattr(convert({field: value(size)}, kind), field)) == value(size)
     for size in (least - 1, most + 1):
         if value(size) == value(least):
-            continue  # no text is shorter than none
+            continue  # the least length is 0: there is no shorter text
         with pytest.raises(DomainError) as refused:
             convert({field: value(size)}, kind)
         assert set(refused.value.fields or {}) == {field}
 
 
 @pytest.mark.parametrize(("label", "fits"), [("", True), ("x" * 200, True), ("x" * 201, False), ("a\x00", False)])
-def test_the_label_of_a_place_is_short_and_can_be_stored(label: str, fits: bool) -> None:
-    place = {"latitude": 1, "longitude": 2, "label": label}
+def test_a_long_location_label_or_one_with_nul_is_refused(label: str, fits: bool) -> None:
+    location = {"latitude": 1, "longitude": 2, "label": label}
     if fits:
-        assert convert(place, Location).label == label
+        assert convert(location, Location).label == label
         return
     with pytest.raises(DomainError, match="label"):
-        convert(place, Location)
+        convert(location, Location)
 
 
-def test_no_search_has_a_nul_in_it() -> None:
+def test_a_search_with_nul_is_refused() -> None:
     with pytest.raises(DomainError, match="q"):
         convert({"q": "a\x00"}, ConversationListQuery)
 
 
-def test_what_a_query_does_not_say() -> None:
+def test_query_parameters_have_defaults() -> None:
     for kind in (ConversationListQuery, PageQuery, HistoryQuery):
         assert convert({}, kind).limit == LIMITS.page_size
     assert convert({}, EventsQuery).limit == LIMITS.page_size_max
@@ -142,13 +142,13 @@ def test_what_a_query_does_not_say() -> None:
         ('"\ud800"', "malformed", set()),
     ],
 )
-def test_what_is_no_command_says_why(text: str, code: str, fields: set[str]) -> None:
+def test_an_invalid_command_is_refused_with_the_reason(text: str, code: str, fields: set[str]) -> None:
     with pytest.raises(DomainError) as refused:
         decode_command(text)
     assert (refused.value.code, set(refused.value.fields or {})) == (code, fields)
 
 
-def test_a_refusal_says_only_what_it_has_to_say() -> None:
+def test_an_error_frame_omits_missing_ids() -> None:
     refusal = {"code": "invalid", "message": "no"}
     said = {"type": "error", **refusal}
     assert json.loads(encode(error_frame(refusal, id=None))) == said
@@ -156,7 +156,7 @@ def test_a_refusal_says_only_what_it_has_to_say() -> None:
     assert json.loads(encode(error_frame(refusal, id="7", client_message_id="m"))) == {**said, **ids}
 
 
-def test_a_refused_frame_is_told_by_the_ids_that_can_be_read() -> None:
+def test_a_refusal_carries_the_ids_that_can_be_read() -> None:
     assert decode_command('{"type": "ping", "id": "7"}') == Ping(id="7")
     longest = "x" * 128
     for text, id, client_message_id in (

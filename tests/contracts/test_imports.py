@@ -1,4 +1,4 @@
-"""The staircase of apps and the rooms inside them, as `pyproject.toml` states them."""
+"""The layers of apps and of packages inside them, as `pyproject.toml` declares them."""
 
 import subprocess
 import sys
@@ -15,12 +15,12 @@ def test_imports_go_down_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_group_send_stands_at_the_door() -> None:
-    places = {path.relative_to(PROJECT).as_posix() for path in _sources() if "group_send" in path.read_text()}
-    assert places == {
+def test_only_the_door_and_readiness_call_group_send() -> None:
+    callers = {path.relative_to(PROJECT).as_posix() for path in _sources() if "group_send" in path.read_text()}
+    assert callers == {
         "realtime/fanout/door.py",
         "chatsite/health.py",
-    }  # readiness rings the bell to see whether it works
+    }  # readiness sends to itself to check the channel layer
 
 
 def _sources() -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the matrix has no row for: methods that a route does not have, and addresses outside of the API."""
+"""Addresses without a row in the rights matrix: unsupported methods, pages outside of the API, and the admin."""
 
 import json
 from uuid import uuid4
@@ -12,11 +12,11 @@ from tests.contracts.routes import METHODS, admin_addresses, api_routes, pattern
 from tests.contracts.world import ACTORS, World
 from tests.making import PASSWORD
 
-# Where somebody signs in, what the sign-in page is made of, and where one signs out.
+# The sign-in page, the texts of its script, and the sign-out page.
 ADMIN_FOR_EVERYBODY = {"/admin/login/", "/admin/jsi18n/", "/admin/logout/"}
 
 
-def test_methods_that_a_route_does_not_have_are_refused(world: World) -> None:
+def test_unsupported_methods_are_refused(world: World) -> None:
     had = {(route.path, route.method) for route in api_routes()}
     for path in sorted({route.path for route in api_routes()}):
         for method in (method.upper() for method in METHODS):
@@ -25,25 +25,25 @@ def test_methods_that_a_route_does_not_have_are_refused(world: World) -> None:
                 response = ask(row, "member", world, session_id=str(uuid4()), device_token="nobodys")
                 assert response.status_code == 405, f"{method} {path}"
                 assert response["Allow"]
-                if path != "/api/v1/schema/try":  # a page
+                if path != "/api/v1/schema/try":  # it is an HTML page
                     assert json.loads(response.content)["code"] == "method_not_allowed"
 
 
-def test_no_address_outside_of_the_api_is_forgotten() -> None:
-    """Whoever adds one says here who may see what there, with a test."""
+def test_every_address_outside_of_the_api_is_listed() -> None:
+    """A new address must be added here, with a test of what it shows to whom."""
     outside = {path for path, _ in patterns() if not path.startswith(("api/v1/", "admin/"))}
     assert outside == {"", "health", "health/ready", "service-worker.js", "unsubscribe/<str:token>"}
 
 
 @pytest.mark.parametrize("path", ["/", "/service-worker.js", "/health", "/health/ready"])
-def test_pages_for_everybody_hold_nothing_of_anybody(path: str, world: World) -> None:
+def test_public_pages_hold_no_username(path: str, world: World) -> None:
     answers = [Client().get(path, headers=world.headers(actor)) for actor in ACTORS]
     for answer in answers:
         assert answer.status_code == 200, answer.content
         assert not any(user.username.encode() in answer.content for user in world.users.values())
 
 
-def test_the_admin_knows_staff_with_its_own_session_only(world: World) -> None:
+def test_the_admin_accepts_only_staff_signed_in_to_it(world: World) -> None:
     addresses = admin_addresses(world)
     assert len(addresses) > 20
     with_cookie = Client()

@@ -1,7 +1,7 @@
-"""What reads look at does not grow with the tables: no statement touches more rows than a page is worth.
+"""The rows that a read scans do not grow with the tables: no statement scans many more rows than a page has.
 
-On load data with one large conversation. A prepared statement is planned without its values after some calls, so
-each is also explained that way: then PostgreSQL reckons with an average conversation, and must still be right.
+The data is load data with one large conversation. After some calls PostgreSQL plans a prepared statement without
+its values, for an average conversation. So each statement is explained with both kinds of plan.
 """
 
 import json
@@ -29,18 +29,18 @@ from realtime.database.arrays import BinaryArray
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGES, PEOPLE, CONVERSATIONS = 40_000, 200, 800
 PAGE = 50
-# A page, one more to know whether there are others, and what hangs on each of its rows.
+# A page, one more row that shows whether there are others, and the rows joined to each.
 MOST_ROWS = 400
 
 
 class Reader:
-    """Somebody in the largest conversation, and what they ask for."""
+    """A person in the largest conversation, and their reads."""
 
     def __init__(self) -> None:
         self.large = Conversation.objects.order_by("-message_count")[0]
         self.user = User.objects.get(id=Participant.objects.filter(conversation=self.large)[0].user_id)
         self.token = open_session(user=self.user).token
-        self.heads = {id: held.last_sequence for id, held in selectors.heads_of(self.user.id)[1].items()}
+        self.heads = {id: head.last_sequence for id, head in selectors.heads_of(self.user.id)[1].items()}
         self.middle = self.large.last_sequence // 2
 
     def signs_in(self) -> None:
@@ -85,8 +85,8 @@ def reader() -> Reader:
     return Reader()
 
 
-def test_no_statement_of_a_read_looks_at_more_than_it_shows(reader: Reader) -> None:
-    assert reader.large.message_count > MOST_ROWS * 3, "too small a conversation to tell"
+def test_no_read_scans_many_more_rows_than_a_page(reader: Reader) -> None:
+    assert reader.large.message_count > MOST_ROWS * 3, "the conversation is too small for this test"
     asked = [name for name in vars(Reader) if not name.startswith("_")]
     too_much = []
     for name in asked:
@@ -98,8 +98,8 @@ def test_no_statement_of_a_read_looks_at_more_than_it_shows(reader: Reader) -> N
     assert not too_much, "\n".join(too_much)
 
 
-def test_statements_about_many_rows_are_planned_once_whatever_their_number(reader: Reader) -> None:
-    # psycopg prepares a statement after five calls, and PostgreSQL plans for the values of the next five.
+def test_statements_with_arrays_are_planned_once_for_every_length(reader: Reader) -> None:
+    # psycopg prepares a statement after five calls; PostgreSQL plans its next five executions for their values.
     for times in range(25):
         reader.catches_up(conversations=1 + times % 7)
     with connection.cursor() as cursor:
@@ -107,7 +107,7 @@ def test_statements_about_many_rows_are_planned_once_whatever_their_number(reade
             "SELECT statement, custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%unnest%'"
         )
         planned = cursor.fetchall()
-    assert len(planned) >= 3, "they are not prepared"
+    assert len(planned) >= 3, "the statements are not prepared"
     assert [plans for plans in planned if plans[1] > 5 or plans[2] < 10] == []
 
 
@@ -125,7 +125,7 @@ def _statements_of(work: Callable[[], None]) -> list[tuple[str, Any]]:
 
 
 def _rows_looked_at(text: str, parameters: Any, mode: str) -> float:
-    """Execute a statement as a prepared one; return how many rows its scans read, filtered ones included."""
+    """Execute a statement as a prepared one; return the number of rows that its scans read, with filtered ones."""
     names = [f"${number + 1}" for number in range(len(parameters or ()))]
     values = ", ".join(_literal(value) for value in parameters or ())
     with connection.cursor() as cursor:

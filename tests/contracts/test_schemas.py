@@ -1,4 +1,4 @@
-"""The published schemas say what the code does: fresh, complete, and valid in themselves."""
+"""The published schemas match the code: they are fresh, complete and valid."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from drf_spectacular.validation import validate_schema
 from chatsite import asyncapi
 from chatsite.management.commands.write_schemas import schemas
 from realtime import registry
-from realtime.fanout import sockets
+from realtime.wire.close_codes import CloseCode
 from tests.contracts.routes import api_routes
 from tests.harness.product import PROJECT
 
@@ -43,7 +43,7 @@ def test_openapi_describes_every_route(made: dict[str, str]) -> None:
     assert described == {(route.path, route.method) for route in api_routes() if route.path not in undescribed}
 
 
-def test_openapi_leaves_nothing_open(made: dict[str, str]) -> None:
+def test_openapi_references_resolve(made: dict[str, str]) -> None:
     content = json.loads(made["openapi.json"])
     assert "filled_in" not in made["openapi.json"], "a struct's schema was not filled in"
     for reference in references(content):
@@ -68,7 +68,7 @@ def test_asyncapi_describes_every_command_and_frame(socket_document: Any) -> Non
     assert all(message["summary"] for message in messages.values())
 
 
-def test_asyncapi_refers_to_what_is_there(socket_document: Any) -> None:
+def test_asyncapi_references_resolve(socket_document: Any) -> None:
     for reference in references(socket_document):
         resolve(socket_document, reference)
 
@@ -81,7 +81,7 @@ def test_an_operation_names_messages_of_its_channel(socket_document: Any) -> Non
             assert all(message["$ref"].startswith(prefix) for message in part["messages"])
 
 
-def test_payloads_are_valid_json_schemas_told_apart_by_their_type(socket_document: Any) -> None:
+def test_payloads_are_valid_json_schemas_with_their_own_type(socket_document: Any) -> None:
     for message in socket_document["components"]["messages"].values():
         payload = resolve(socket_document, message["payload"]["$ref"])
         jsonschema.Draft202012Validator.check_schema(payload)
@@ -89,18 +89,23 @@ def test_payloads_are_valid_json_schemas_told_apart_by_their_type(socket_documen
         assert "type" in payload["required"]
 
 
-def test_answers_are_named_for_commands_that_exist() -> None:
+def test_answers_are_declared_for_registered_commands() -> None:
     assert set(asyncapi.ANSWERS) <= set(registry.commands)
     for answers in asyncapi.ANSWERS.values():
         assert set(answers) <= set(registry.frames)
 
 
-def test_every_close_code_is_described() -> None:
-    codes = {value for name, value in vars(sockets).items() if name.isupper() and type(value) is int}
-    assert set(asyncapi.CLOSE_CODES) == codes
+def test_every_close_code_is_described(socket_document: Any) -> None:
+    channel = socket_document["channels"]["socket"]
+    assert set(channel["x-close-codes"]) == {str(code.value) for code in CloseCode}
+    for code in CloseCode:
+        assert f"| {code.value} | {code.meaning} | {code.advice} |" in channel["description"]
+        explained = channel["x-close-codes"][str(code.value)]
+        assert code.meaning[1:] in explained
+        assert code.advice[1:] in explained
 
 
-# --- Looking things up --------------------------------------------------------------------
+# --- References --------------------------------------------------------------------
 
 
 def references(content: Any) -> Iterator[str]:

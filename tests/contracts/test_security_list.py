@@ -1,4 +1,4 @@
-"""The table of docs/security.md cannot rot: what it names exists, and what it calls absent is absent."""
+"""The table of docs/security.md is true: the tests it names exist, and the capabilities it calls absent are absent."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatsite import asyncapi  # which knows every registered command and frame
+from chatsite import asyncapi  # imports every module that registers commands and frames
 from realtime import registry
 from tests.contracts.routes import patterns
 from tests.harness.product import PROJECT
@@ -16,7 +16,7 @@ PAGE = (PROJECT / "docs" / "security.md").read_text()
 LIST, TRAPS = (re.split(r"^## ", PAGE, flags=re.MULTILINE)[number] for number in (1, 2))
 NAMED = sorted(set(re.findall(r"`(tests/[\w/.]+?)(?:::(\w+))?`", LIST + TRAPS)))
 ABSENT = sorted(set(re.findall(r"`(\w+)`", " ".join(re.findall(r"not in the product: ([^|;]+)", LIST + TRAPS)))))
-# Words of an address or a frame by which a capability would be known; its own name where none stands here.
+# The word in an address or frame that shows a capability, where it is not the name of the capability.
 KNOWN_BY = {"blocked": "block", "codes": "code", "reactions": "reaction", "webhooks": "webhook", "export": "export",
             "attachments": "attachment", "erasure": "erase"}  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_all_traps_are_there() -> None:
 
 
 @pytest.mark.parametrize("row", rows(LIST) + rows(TRAPS), ids=lambda row: row[0])
-def test_every_item_is_shown_or_not_in_the_product(row: list[str]) -> None:
+def test_every_item_names_a_test_or_is_not_in_the_product(row: list[str]) -> None:
     assert "`tests/" in row[-1] or row[-1].startswith("not in the product: `")
 
 
@@ -61,8 +61,8 @@ def test_every_file_of_the_list_is_named() -> None:
 
 
 @pytest.mark.parametrize("capability", ABSENT)
-def test_what_is_called_absent_is_absent(capability: str) -> None:
-    """Whoever brings it shows its items, too."""
+def test_a_capability_called_absent_is_absent(capability: str) -> None:
+    """When a capability is added, its items in the list need tests."""
     word = KNOWN_BY.get(capability, capability)
     names = [path for path, _ in patterns() if not path.startswith("admin/")]
     names += [*registry.commands, *registry.frames]

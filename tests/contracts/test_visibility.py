@@ -1,6 +1,6 @@
-"""What somebody may not see now is shown nowhere: after they left, and from before they came.
+"""Nothing shows messages that a person may not see: after they left, and from before they were added.
 
-Also what no credential changes: unknown fields are named, and the path says what a request is about.
+Also: unknown fields are refused and named, and the path decides what a request acts on.
 """
 
 import json
@@ -21,7 +21,7 @@ SECRET = "the word is xyzzy"
 
 
 class Caller:
-    """One actor's way to the REST interface."""
+    """The REST API as one actor."""
 
     def __init__(self, world: World, actor: str) -> None:
         self._client = Client(headers=world.headers(actor))
@@ -42,7 +42,7 @@ class Caller:
         return response.status_code, json.loads(response.content)["code"]
 
 
-# --- Somebody who left --------------------------------------------------------------------
+# --- A former member --------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_an_ex_member_finds_the_conversation_nowhere(world: World, ex: Caller) -
         assert ex.refusal("GET", f"/conversations/{group}{path}") == (404, "not_found"), path
 
 
-def test_an_ex_member_is_told_nothing_by_sync(world: World, ex: Caller) -> None:
+def test_sync_returns_nothing_to_an_ex_member(world: World, ex: Caller) -> None:
     cursors = {"cursors": {str(world.group.id): 3}, "since": "2020-01-01T00:00:00Z"}
     answer = json.loads(ex.asks("POST", "/sync", cursors).content)
     assert {name: answer[name] for name in ("events", "receipts", "heads", "resync")} == {
@@ -69,7 +69,7 @@ def test_an_ex_member_is_told_nothing_by_sync(world: World, ex: Caller) -> None:
     }
 
 
-def test_an_ex_member_does_not_see_messages_of_their_own_time_either(world: World, ex: Caller) -> None:
+def test_an_ex_member_cannot_see_messages_of_their_own_time(world: World, ex: Caller) -> None:
     for path in ("", "/receipts"):
         assert ex.refusal("GET", f"/messages/{world.message}{path}") == (404, "not_found")
     for path in ("/read", "/delivered"):
@@ -88,8 +88,8 @@ def test_an_ex_member_does_not_see_presence(world: World, ex: Caller) -> None:
     assert ex.gets(f"/users/{world.id_of('owner')}/profile")["presence"] is None
 
 
-def test_a_repeated_send_tells_an_ex_member_nothing_new(world: World) -> None:
-    """Idempotency answers for ever; but who read the message since is not theirs to know any more."""
+def test_a_repeated_send_of_an_ex_member_returns_the_original(world: World) -> None:
+    """A repeated send is answered for ever, but it does not show who has read the message since."""
     member, mine = Caller(world, "member"), str(uuid4())
     body = {"conversation_id": str(world.group.id), "content": "mine", "client_message_id": mine}
     sent = json.loads(member.asks("POST", "/messages", body).content)
@@ -101,12 +101,12 @@ def test_a_repeated_send_tells_an_ex_member_nothing_new(world: World) -> None:
     assert json.loads(again.content) == sent
 
 
-# --- Somebody who came late ---------------------------------------------------------------
+# --- A late member ---------------------------------------------------------------
 
 
 @pytest.fixture
 def late(world: World) -> Caller:
-    """`stranger`, whom the owner added after a message with a secret."""
+    """`stranger`, added by the owner after a message with a secret."""
     world.message = str(say(world.group, world.users["member"], SECRET).message_id)
     read(world.group, world.users["bystander"])
     services.add_participants(
@@ -118,7 +118,7 @@ def late(world: World) -> Caller:
 
 @pytest.fixture
 def start(world: World, late: Caller) -> int:
-    """The first sequence that they may see."""
+    """The history start of the late member: the first sequence that they may see."""
     return world.group.participants.get(user=world.users["stranger"]).history_from
 
 
@@ -128,16 +128,16 @@ def shown_history(late: Caller, world: World, query: str = "") -> list[int]:
 
 
 @pytest.mark.parametrize("query", ["", "?before={start}", "?after=0", "?around={start}", "?around=2", "?before=4"])
-def test_no_history_from_before(world: World, late: Caller, start: int, query: str) -> None:
+def test_a_late_member_gets_no_earlier_history(world: World, late: Caller, start: int, query: str) -> None:
     assert all(sequence >= start for sequence in shown_history(late, world, query.format(start=start)))
-    assert len(shown_history(late, world)) == 2  # that they were added, and the welcome
+    assert len(shown_history(late, world)) == 2  # the system message of the addition, and the welcome
 
 
-def test_history_ends_at_the_start(world: World, late: Caller) -> None:
+def test_history_ends_at_the_history_start(world: World, late: Caller) -> None:
     assert late.gets(f"/conversations/{world.group.id}/messages")["has_more"] is False
 
 
-def test_no_events_from_before(world: World, late: Caller, start: int) -> None:
+def test_a_late_member_gets_no_earlier_events(world: World, late: Caller, start: int) -> None:
     path = f"/conversations/{world.group.id}/events"
     assert late.refusal("GET", f"{path}?after={start - 2}") == (410, "resync_required")
     assert late.refusal("GET", path) == (410, "resync_required")
@@ -145,7 +145,7 @@ def test_no_events_from_before(world: World, late: Caller, start: int) -> None:
     assert [event["type"] for event in events] == ["participant_added", "new_message", "new_message"]
 
 
-def test_changes_of_what_was_before_are_hidden(world: World, late: Caller, start: int) -> None:
+def test_changes_of_earlier_messages_are_hidden(world: World, late: Caller, start: int) -> None:
     change.edit_message(user_id=world.users["member"].id, message_id=world.message, content=SECRET + " plugh")
     change.delete_message_for_everyone(user_id=world.users["member"].id, message_id=world.message)
     events = late.gets(f"/conversations/{world.group.id}/events?after={start + 2}")["events"]
@@ -156,13 +156,13 @@ def test_changes_of_what_was_before_are_hidden(world: World, late: Caller, start
     assert missed["events"][str(world.group.id)] == events
 
 
-def test_a_sync_from_before_is_a_resync(world: World, late: Caller, start: int) -> None:
+def test_a_sync_from_before_the_history_start_requires_a_resync(world: World, late: Caller, start: int) -> None:
     answer = json.loads(late.asks("POST", "/sync", {"cursors": {str(world.group.id): start - 2}}).content)
     assert answer["events"] == {}
     assert answer["resync"] == [str(world.group.id)]
 
 
-def test_messages_from_before_do_not_exist(world: World, late: Caller) -> None:
+def test_earlier_messages_are_not_found(world: World, late: Caller) -> None:
     message = f"/messages/{world.message}"
     for method, path, body in (
         ("GET", "", None),
@@ -175,7 +175,7 @@ def test_messages_from_before_do_not_exist(world: World, late: Caller) -> None:
         assert late.refusal(method, message + path, body) == (404, "not_found"), f"{method} {path}"
 
 
-def test_an_admin_who_came_late_cannot_delete_what_was_before(world: World, late: Caller) -> None:
+def test_a_late_admin_cannot_delete_earlier_messages(world: World, late: Caller) -> None:
     services.update_participant(
         user_id=world.users["owner"].id,
         conversation_id=world.group.id,
@@ -185,13 +185,13 @@ def test_an_admin_who_came_late_cannot_delete_what_was_before(world: World, late
     assert late.refusal("DELETE", f"/messages/{world.message}?for=everyone") == (404, "not_found")
 
 
-def test_what_was_before_cannot_be_quoted(world: World, late: Caller) -> None:
+def test_earlier_messages_cannot_be_quoted(world: World, late: Caller) -> None:
     body = {"conversation_id": str(world.group.id), "content": "see", "reply_to_id": world.message}
     assert late.refusal("POST", "/messages", body) == (400, "invalid")
     assert late.refusal("POST", "/messages", body | {"reply_to_id": str(uuid4())}) == (400, "invalid")
 
 
-def test_receipts_do_not_name_messages_from_before(world: World, late: Caller, start: int) -> None:
+def test_receipts_do_not_name_earlier_messages(world: World, late: Caller, start: int) -> None:
     body = {"cursors": {str(world.group.id): start + 2}, "since": "2020-01-01T00:00:00Z"}
     receipts = json.loads(late.asks("POST", "/sync", body).content)["receipts"]
     assert receipts
@@ -199,16 +199,16 @@ def test_receipts_do_not_name_messages_from_before(world: World, late: Caller, s
     assert world.message not in json.dumps(receipts)
 
 
-def test_the_last_message_is_one_of_theirs(world: World, late: Caller, start: int) -> None:
+def test_the_last_message_is_never_an_earlier_one(world: World, late: Caller, start: int) -> None:
     (conversation,) = late.gets("/conversations")["results"]
     assert conversation["last_message"]["sequence"] >= start
     assert conversation["unread_count"] == 1
-    # As if nothing had been written since they came.
+    # As if nothing had been written since they were added.
     Conversation.objects.filter(id=world.group.id).update(last_message_sequence=start - 1)
     assert late.gets(f"/conversations/{world.group.id}")["last_message"] is None
 
 
-def test_nothing_that_a_late_member_can_get_holds_the_secret(world: World, late: Caller, start: int) -> None:
+def test_no_answer_to_a_late_member_holds_the_secret(world: World, late: Caller, start: int) -> None:
     group = world.group.id
     change.edit_message(user_id=world.users["member"].id, message_id=world.message, content=SECRET + " again")
     for path in (
@@ -222,7 +222,7 @@ def test_nothing_that_a_late_member_can_get_holds_the_secret(world: World, late:
         assert "xyzzy" not in json.dumps(late.gets(path)), path
 
 
-def test_who_comes_back_does_not_see_what_was_said_meanwhile(world: World) -> None:
+def test_a_returning_member_does_not_see_messages_of_the_absence(world: World) -> None:
     say(world.group, world.users["owner"], SECRET)
     services.add_participants(
         user_id=world.users["owner"].id, conversation_id=world.group.id, user_ids=[world.users["ex_member"].id]
@@ -232,7 +232,7 @@ def test_who_comes_back_does_not_see_what_was_said_meanwhile(world: World) -> No
     assert back.refusal("GET", f"/messages/{world.message}") == (404, "not_found")
 
 
-# --- Requests that say too much -----------------------------------------------------------
+# --- Requests with unknown fields -----------------------------------------------------------
 
 UNKNOWN = [
     ("POST", "/auth/register", {"username": "x", "password": "y", "is_staff": True}, "is_staff"),
@@ -276,8 +276,8 @@ def test_an_unknown_field_is_refused_and_named(
 
 
 @pytest.mark.parametrize("path", ["/auth/logout", "/messages/{message}/read", "/messages/{message}/delivered"])
-def test_a_body_where_none_belongs_changes_nothing(world: World, path: str) -> None:
-    """There is nothing that it could say: the path and the session say it all."""
+def test_an_unexpected_body_changes_nothing(world: World, path: str) -> None:
+    """The path and the session decide; the body is ignored."""
     body = {"user_id": world.id_of("owner"), "message_id": world.newest, "session_id": str(world.sessions["owner"].id)}
     response = Caller(world, "member").asks("POST", path.format(message=world.message), body)
     assert response.status_code == 204

@@ -1,4 +1,4 @@
-"""The people and things around which rights are tested: who stands how to one group and its messages."""
+"""The actors of the rights tests, and the group and messages they act on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from conversations import services
 from conversations.models import Conversation
 from tests.making import direct, group, person, read, say
 
-# Who asks. The first nine are signed in; the last three are not, or not any more.
+# The actors. The first nine are signed in; the last three are not, or no longer.
 SIGNED_IN = ("stranger", "blocked", "ex_member", "member", "read_only", "admin", "owner", "staff", "other_device")
 SIGNED_OUT = ("anonymous", "revoked", "deactivated")
 ACTORS = SIGNED_IN + SIGNED_OUT
@@ -19,32 +19,32 @@ IN_GROUP = ("member", "other_device", "read_only", "admin", "owner")
 
 @dataclass
 class World:
-    """One group: `owner` made it, `member` wrote in it, `bystander` is there to be acted upon.
+    """One group: `owner` made it, `member` wrote in it, `bystander` is the target of actions.
 
-    `other_device` and `revoked` are devices of `member`; `deactivated` is in the group, `staff` is not. `blocked` is
-    not either, and has a direct conversation with `bystander`, who blocks them.
+    `other_device` and `revoked` are devices of `member`; `deactivated` is in the group; `staff` and
+    `blocked` are not. `blocked` has a direct conversation with `bystander`, who blocks them.
     """
 
     users: dict[str, User]
     sessions: dict[str, DeviceSession]
     tokens: dict[str, str]
     group: Conversation
-    message: str  # by `member`, while `ex_member` was there
+    message: str  # by `member`, while `ex_member` was in the group
     newest: str  # by `owner`, after `ex_member` was removed
     direct: Conversation
-    told: str  # by `blocked`, in the direct conversation
+    direct_message: str  # by `blocked`, in the direct conversation
 
     def id_of(self, actor: str) -> str:
         """Return the user id of an actor."""
         return str(self.users["member" if actor in ("other_device", "revoked") else actor].id)
 
     def headers(self, actor: str) -> dict[str, str]:
-        """Return what an actor shows to say who they are."""
+        """Return the headers that sign an actor in."""
         return {"Authorization": f"Bearer {self.tokens[actor]}"} if actor in self.tokens else {}
 
 
 def make_world() -> World:
-    """Create everybody and everything, in the transaction that is open."""
+    """Create all actors, the group and the messages, in the open transaction."""
     inside = ("owner", "admin", "member", "read_only", "bystander", "ex_member", "deactivated")
     users = {name: person(name) for name in (*inside, "stranger", "blocked")}
     users["staff"] = person("staff", is_staff=True, is_superuser=True)
@@ -58,7 +58,7 @@ def make_world() -> World:
     read(trip, users["bystander"])
     newest = say(trip, owner, "not for those who left").message_id
     talk = direct(users["bystander"], users["blocked"])
-    told = say(talk, users["blocked"], "before the block").message_id
+    direct_message = say(talk, users["blocked"], "before the block").message_id
     block_user(user_id=users["bystander"].id, other_id=users["blocked"].id)
     opened = {name: open_session(user=user, device_id=name) for name, user in users.items()}
     opened |= {name: open_session(user=users["member"], device_id=name) for name in ("other_device", "revoked")}
@@ -73,7 +73,7 @@ def make_world() -> World:
         message=str(message),
         newest=str(newest),
         direct=talk,
-        told=str(told),
+        direct_message=str(direct_message),
     )
 
 

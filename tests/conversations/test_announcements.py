@@ -11,7 +11,7 @@ from conversations.socket import ConversationLog
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import send_messages
 from realtime.fanout.door import door
-from realtime.wire import items
+from realtime.wire.announcements import EventAnnouncement
 from tests.conversations.team import Team
 from tests.making import direct, draft, group, people, say
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def announced(django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that runs an act and returns the events announced through the door."""
     said: list[Any] = []
-    monkeypatch.setattr(door, "pass_on", said.extend)
+    monkeypatch.setattr(door, "publish", said.extend)
 
     def happens(act: Callable[[], Any]) -> list[Any]:
         said.clear()
@@ -37,9 +37,9 @@ def head(conversation: Conversation) -> int:
     return Conversation.objects.get(id=conversation.id).last_sequence
 
 
-def fields_of(events: Sequence[items.Event]) -> list[dict[str, Any]]:
+def fields_of(events: Sequence[EventAnnouncement]) -> list[dict[str, Any]]:
     """The fields of events. PostgreSQL does not keep the order of the keys in metadata."""
-    said = [{name: getattr(event, name) for name in items.Event.__struct_fields__} for event in events]
+    said = [{name: getattr(event, name) for name in EventAnnouncement.__struct_fields__} for event in events]
     for each in said:
         del each["texts"]  # the frames for single viewers, which only a rendered event has
         each["text"] = "rendered per viewer" if each["text"] is None else json.loads(each["text"])

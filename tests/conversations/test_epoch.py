@@ -1,4 +1,4 @@
-"""The epoch of the log: it changes once when the database's history forks, and cursors of another epoch are void."""
+"""The epoch of the log: it changes once when the database's history fork, and cursors of another epoch are void."""
 
 import uuid
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Stories, through real sockets and REST, against running servers of both profiles.
+"""Stories told through real sockets and REST against running servers of both profiles.
 
-Under `production` the people of a test sit at different server processes in turn.
+Under `production`, `People` assigns the people of a test to the server processes in turn.
 """

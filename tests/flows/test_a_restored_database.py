@@ -1,4 +1,4 @@
-"""The database is put back to what it was before: clients that knew more end up showing exactly the log that is."""
+"""The database is restored to an older state: clients that had seen more end up with exactly the restored log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ from tests.harness.snapshots import differences, fresh_snapshot
 
 
 class Store:
-    """A PostgreSQL of one test's own, with a site on it, and one way of putting back what was saved."""
+    """A PostgreSQL server for one test, a site on it, and one way to restore a backup."""
 
     def __init__(self, site: Site, postgresql: PostgreSQL, way: str) -> None:
         self.site = site
@@ -29,20 +29,20 @@ class Store:
         self._database = site.database_url.rsplit("/", 1)[1]
 
     def save(self) -> Callable[[], None]:
-        """Back up; return what puts it back."""
-        if self._way == "a dump read in":
+        """Make a backup; return the function that restores it."""
+        if self._way == "restored dump":
             file = backups.dump(self._postgresql, self._database)
             return lambda: backups.read_in(file, self._postgresql, self._database)
         copy = backups.base_backup(self._postgresql)
         return lambda: self._put_back(copy)
 
     def _put_back(self, copy: Any) -> None:
-        backups.put_back(copy, self._postgresql, as_recovery=self._way == "a base backup recovered")
-        if self._way == "a data folder copied back":
+        backups.put_back(copy, self._postgresql, as_recovery=self._way == "recovered base backup")
+        if self._way == "copied data folder":
             manage(["begin_epoch"], self.site.environment)
 
 
-@pytest.fixture(params=["a base backup recovered", "a data folder copied back", "a dump read in"])
+@pytest.fixture(params=["recovered base backup", "copied data folder", "restored dump"])
 def store(request: pytest.FixtureRequest) -> Any:
     services = Services()
     services.start()
@@ -54,7 +54,7 @@ def store(request: pytest.FixtureRequest) -> Any:
 
 
 async def says(device: Device, conversation: Any, *texts: str) -> None:
-    """Send over REST, as long as it takes: the database may be on its way back."""
+    """Send over REST, retrying: the database may still be starting."""
     for text in texts:
         body = {"conversation_id": conversation["id"], "content": text, "client_message_id": str(uuid4())}
         async with asyncio.timeout(60):
@@ -63,22 +63,22 @@ async def says(device: Device, conversation: Any, *texts: str) -> None:
 
 
 async def comes_back(replica: Replica) -> None:
-    """Connect and catch up, as often as it takes: a server has several connections to the database, all broken."""
+    """Connect and sync, retrying: the server has several database connections, and all of them are broken."""
     async with asyncio.timeout(60):
         while True:
             try:
                 await replica.reconnects()
                 if (await replica.catches_up())["type"] == "sync_complete":
-                    # What came before may have been refused for now, and nothing else.
+                    # Earlier requests may have been refused with try_again, and with nothing else.
                     assert {error["code"] for error in replica.device.heard("error")} <= {"try_again"}
                     replica.device.takes_all()
                     return
-            except (AssertionError, ConnectionError):  # sent away
+            except (AssertionError, ConnectionError):  # the server closed the socket
                 pass
             await asyncio.sleep(0.1)
 
 
-async def test_whoever_knew_more_shows_exactly_the_log(store: Store) -> None:
+async def test_clients_show_exactly_the_restored_log(store: Store) -> None:
     async with People(store.site)("ana", "ben", "cleo") as (ana, ben, cleo):
         trip = await ana.gathers(ben, cleo)
         await says(ana, trip, "kept 1", "kept 2")
@@ -100,19 +100,21 @@ async def test_whoever_knew_more_shows_exactly_the_log(store: Store) -> None:
             await comes_back(here)
             await here.agrees()
         again = await ana.posts("/messages", resent)
-        assert again["sequence"] > lost["sequence"], "what was lost is written anew"
+        assert again["sequence"] > lost["sequence"], "the lost message is written again"
 
         async with following(cleo, kept) as away:
             await away.agrees()
         conversations, since, _ = kept
         async with following(cleo, (conversations, since, None)) as forgetful:
             wrong = differences(forgetful.state(), await fresh_snapshot(cleo))
-            assert any("lost 2" in line for line in wrong), "without the epoch the rest of the test proves nothing"
+            assert any("lost 2" in line for line in wrong), (
+                "a client without the epoch must keep a lost message, or this test proves nothing"
+            )
 
 
 @asynccontextmanager
 async def following(device: Device, kept: Any) -> AsyncIterator[Replica]:
-    """A client that was away since it kept what it knew, and has caught up."""
+    """A client that starts from its saved state and has caught up."""
     replica = Replica(device)
     replica.restores(kept)
     await comes_back(replica)

@@ -1,4 +1,4 @@
-"""Whatever a client sends, it gets an answer and not a crash."""
+"""Every bad frame gets an error or a close code; none crashes the server."""
 
 import json
 from uuid import uuid4
@@ -35,14 +35,14 @@ async def test_a_bad_frame_gets_an_error_with_its_id(people: People, frame: dict
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "5", "null", '{"type":', '"ping"', "{}" * 2, "[" * 5_000])
-async def test_what_is_no_json_object_is_malformed(people: People, text: str) -> None:
+async def test_text_that_is_no_json_object_is_malformed(people: People, text: str) -> None:
     async with people("ana") as (ana,):
         await ana.says_raw(text)
         assert (await ana.receives("error"))["code"] in ("malformed", "unknown_type")
         await ana.asks("ping")
 
 
-async def test_a_refused_message_is_told_by_its_client_message_id(people: People) -> None:
+async def test_the_refusal_of_a_message_carries_its_client_message_id(people: People) -> None:
     async with people("ana") as (ana,):
         mine = str(uuid4())
         await ana.says("send_message", conversation_id=str(uuid4()), content="hi", client_message_id=mine)
@@ -61,7 +61,7 @@ async def test_more_than_twenty_bad_frames_close_the_socket(people: People) -> N
         ana.takes_all()
 
 
-async def test_refusals_of_rights_are_no_bad_frames(people: People) -> None:
+async def test_refusals_for_missing_rights_are_not_counted_as_bad_frames(people: People) -> None:
     async with people("ana") as (ana,):
         for _ in range(25):
             await ana.hears_error_of("typing", conversation_id=str(uuid4()), is_typing=True)
@@ -89,7 +89,7 @@ async def test_invalid_utf8_closes_the_socket(people: People) -> None:
         await ana.is_closed(1007)
 
 
-async def test_one_persons_nonsense_is_nobody_elses_trouble(people: People) -> None:
+async def test_bad_frames_of_one_client_do_not_affect_others(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         conversation = await ana.talks_to(ben)
         await eve.says_raw(b"\x00")
@@ -99,7 +99,7 @@ async def test_one_persons_nonsense_is_nobody_elses_trouble(people: People) -> N
 
 
 @pytest.mark.parametrize("limits", [{"messages_per_second": 1, "messages_burst": 3}])
-async def test_too_many_messages_are_put_off_and_nothing_is_lost(starts_site, limits: dict) -> None:
+async def test_messages_over_the_rate_are_refused_and_none_is_lost(starts_site, limits: dict) -> None:
     site = starts_site("embedded", limits=limits)
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
@@ -117,7 +117,7 @@ async def test_too_many_messages_are_put_off_and_nothing_is_lost(starts_site, li
         assert len(await ben.history(conversation)) == 4
 
 
-async def test_too_many_frames_are_put_off(starts_site) -> None:
+async def test_frames_over_the_rate_are_refused(starts_site) -> None:
     site = starts_site("embedded", limits={"frames_per_second": 1, "frames_burst": 5})
     async with People(site)("ana") as (ana,):
         for _ in range(5):

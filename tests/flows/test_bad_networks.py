@@ -11,7 +11,7 @@ from tests.harness.replica import Replica
 from tests.harness.servers import Profile
 
 
-async def test_a_slow_line_only_makes_it_slow(people: People) -> None:
+async def test_a_slow_line_delivers_everything_in_order(people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben), Proxy(ben.server.port, latency=0.1) as line:
         await ana.connects()
         await ben.connects(via=line)
@@ -22,7 +22,7 @@ async def test_a_slow_line_only_makes_it_slow(people: People) -> None:
         assert [frame["message"]["content"] for frame in ben.heard("new_message")] == [str(n) for n in range(20)]
 
 
-async def test_what_was_underway_when_the_line_broke_is_settled_by_sending_again(people: People) -> None:
+async def test_a_resend_after_a_broken_line_returns_the_original(people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben), Proxy(ana.server.port) as line:
         await ben.connects()
         await ana.connects(via=line)
@@ -53,7 +53,7 @@ async def test_a_flapping_line_loses_nothing(people: People) -> None:
             await replica.agrees()
 
 
-async def test_somebody_behind_a_silent_line_counts_as_gone_and_catches_up(starts_site, profile: Profile) -> None:
+async def test_a_client_on_a_silent_line_goes_offline_and_catches_up(starts_site, profile: Profile) -> None:
     limits = {"heartbeat_timeout_seconds": 2, "offline_after_seconds": 1, "server_ping_seconds": 1}
     site = starts_site(profile, limits=limits)
     async with People(site)("ana", "ben") as (ana, ben), Proxy(ben.server.port) as line:
@@ -79,7 +79,7 @@ async def keeps_alive(device: Device) -> None:
         await asyncio.sleep(0.5)
 
 
-async def test_somebody_who_says_nothing_at_all_is_closed_and_who_pings_is_not(starts_site) -> None:
+async def test_a_silent_client_is_closed_and_a_pinging_one_is_not(starts_site) -> None:
     site = starts_site("embedded", limits={"heartbeat_timeout_seconds": 2})
     async with People(site)("ana", "ben") as (ana, ben):
         staying = asyncio.create_task(keeps_alive(ana))
@@ -89,7 +89,7 @@ async def test_somebody_who_says_nothing_at_all_is_closed_and_who_pings_is_not(s
         await asyncio.wait([staying])
 
 
-async def test_somebody_who_does_not_read_makes_nobody_wait(people: People) -> None:
+async def test_a_client_that_does_not_read_delays_nobody(people: People) -> None:
     async with people("ana", "ben", "cleo", connected=False) as (ana, ben, cleo), Proxy(ben.server.port) as line:
         await ana.connects()
         await cleo.connects()

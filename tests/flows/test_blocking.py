@@ -1,18 +1,18 @@
-"""Somebody blocks somebody: what their devices are told, and what does not pass between them any more."""
+"""One person blocks another: the frames their devices receive, and those that no longer pass between the two."""
 
 from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_a_block_closes_the_conversation_of_the_two_at_once(people: People) -> None:
+async def test_a_block_ends_writing_in_the_direct_conversation_at_once(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         talk = await ana.talks_to(ben)
         phone = await ana.another_device("phone", server=ben.server)
         await ben.sends("before", to=talk)
         assert (await ana.posts("/users/block", {"user_id": ben.id}))["username"] == ben.username
         for device in (ana, phone, ben):
-            told = await device.receives("conversation_updated", conversation=talk)
-            assert told["conversation"]["my_permissions"] == []
+            updated = await device.receives("conversation_updated", conversation=talk)
+            assert updated["conversation"]["my_permissions"] == []
         for device in (ana, ben):
             assert (await device.hears_error_of("send_message", **message_to(talk)))["code"] == "forbidden"
             with refused("forbidden", status=403):
@@ -21,13 +21,13 @@ async def test_a_block_closes_the_conversation_of_the_two_at_once(people: People
         assert [each["id"] for each in (await ana.gets("/users/block"))["results"]] == [ben.id]
         assert (await ben.gets("/users/block"))["results"] == []
         await ana.deletes(f"/users/block/{ben.id}")
-        told = await ben.receives("conversation_updated", conversation=talk)
-        assert told["conversation"]["my_permissions"] == ["send_messages"]
+        updated = await ben.receives("conversation_updated", conversation=talk)
+        assert updated["conversation"]["my_permissions"] == ["send_messages"]
         await ben.sends("after", to=talk)
         await ana.receives("new_message", content="after")
 
 
-async def test_who_is_kept_apart_sees_no_typing_and_no_presence(people: People) -> None:
+async def test_a_blocked_pair_sees_no_typing_and_no_presence(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         team = await ana.gathers(ben, cleo)
         await ben.receives("presence", user=ana, status="online", within=10)

@@ -1,4 +1,4 @@
-"""Whoever was away, or lost a frame, gets exactly what is missing."""
+"""A client that was away, or lost a frame, gets exactly the missing events."""
 
 import asyncio
 import zlib
@@ -10,7 +10,7 @@ from tests.harness.replica import Replica
 from tests.harness.rest import refused
 
 
-async def test_sync_brings_what_was_missed_in_order_and_then_says_so(people: People) -> None:
+async def test_sync_sends_missed_events_in_order_then_sync_complete(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         one, two = await ana.talks_to(ben), await cleo.talks_to(ben)
         await ben.disconnects()
@@ -36,7 +36,7 @@ async def test_a_client_that_missed_nothing_gets_nothing(people: People) -> None
         ben.has_not_heard("new_message")
 
 
-async def test_a_conversation_unknown_to_the_client_stands_in_the_heads(people: People) -> None:
+async def test_a_conversation_unknown_to_the_client_is_in_the_heads(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         await ben.disconnects()
         conversation = await ana.talks_to(ben)
@@ -47,7 +47,7 @@ async def test_a_conversation_unknown_to_the_client_stands_in_the_heads(people: 
         ben.has_not_heard("new_message")
 
 
-async def test_cursors_of_strangers_conversations_bring_nothing(people: People) -> None:
+async def test_a_cursor_in_somebody_elses_conversation_returns_nothing(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         conversation = await ana.talks_to(ben)
         await ana.sends("secret", to=conversation)
@@ -60,7 +60,7 @@ async def test_cursors_of_strangers_conversations_bring_nothing(people: People) 
             await eve.gets(f"/conversations/{conversation['id']}/events", after=0)
 
 
-async def test_a_cursor_beyond_the_head_asks_for_a_new_start(people: People) -> None:
+async def test_a_cursor_beyond_the_head_requires_a_resync(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await ana.sends("hi", to=conversation)
@@ -71,7 +71,7 @@ async def test_a_cursor_beyond_the_head_asks_for_a_new_start(people: People) -> 
             await ben.gets(f"/conversations/{conversation['id']}/events", after=99)
 
 
-async def test_cursors_of_another_epoch_ask_for_a_new_start(people: People) -> None:
+async def test_cursors_of_another_epoch_require_a_resync(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         one, two = await ana.talks_to(ben), await ana.gathers(ben)
         await ana.sends("hi", to=one)
@@ -83,8 +83,8 @@ async def test_cursors_of_another_epoch_ask_for_a_new_start(people: People) -> N
         ben.has_not_heard("new_message")
         answer = await ben.posts("/sync", {"cursors": cursors, "epoch": str(uuid4())})
         assert answer["events"] == {}
-        for told in (complete, answer):
-            assert (told["epoch"], sorted(told["resync"])) == (mine, sorted(cursors))
+        for body in (complete, answer):
+            assert (body["epoch"], sorted(body["resync"])) == (mine, sorted(cursors))
         with refused("resync_required", status=410):
             await ben.gets(f"/conversations/{one['id']}/events", after=1, epoch=str(uuid4()))
 
@@ -98,7 +98,7 @@ async def test_cursors_of_another_epoch_ask_for_a_new_start(people: People) -> N
             assert len(page["events"]) == 1
 
 
-async def test_more_than_a_thousand_missed_events_ask_for_a_new_start(people: People) -> None:
+async def test_more_than_a_thousand_missed_events_require_a_resync(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         long, short = await ana.talks_to(ben), await ana.gathers(ben)
         await ben.disconnects()
@@ -182,7 +182,7 @@ async def test_events_during_a_sync_keep_their_order(people: People) -> None:
         assert fresh == list(range(2, 402))
 
 
-async def test_a_sync_of_one_conversation_swallows_nothing_of_another(people: People) -> None:
+async def test_a_sync_of_one_conversation_loses_no_event_of_another(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         one, two = await ana.talks_to(ben), await ana.gathers(ben)
         done = asyncio.Event()
@@ -203,7 +203,7 @@ async def sends_until(done: asyncio.Event, device: Device, conversation) -> int:
             return ack["sequence"]
 
 
-async def test_pong_tells_whether_the_last_event_was_lost(people: People) -> None:
+async def test_the_digest_in_pong_shows_a_lost_last_event(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         one, two = await ana.talks_to(ben), await ana.gathers(ben)
         await ana.sends("hi", to=one)
@@ -220,7 +220,7 @@ async def test_pong_tells_whether_the_last_event_was_lost(people: People) -> Non
         assert pong["heads"]["checksum"] == own
 
 
-async def test_a_lost_last_message_is_noticed_and_mended_by_the_next_ping(people: People) -> None:
+async def test_the_next_ping_recovers_a_lost_last_message(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         lost = []
@@ -240,7 +240,7 @@ async def test_a_lost_last_message_is_noticed_and_mended_by_the_next_ping(people
             assert not await replica.checks_tail()
 
 
-async def test_a_lost_message_in_the_middle_is_noticed_by_the_next_one(people: People) -> None:
+async def test_a_gap_is_noticed_at_the_next_message(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         async with Replica(ben, loses=lambda frame: frame.get("sequence") == 3) as replica:
@@ -253,7 +253,7 @@ async def test_a_lost_message_in_the_middle_is_noticed_by_the_next_one(people: P
             await replica.agrees()
 
 
-async def test_receipts_that_moved_meanwhile_come_with_the_sync(people: People) -> None:
+async def test_sync_includes_receipts_of_the_time_away(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         async with Replica(ana) as replica:

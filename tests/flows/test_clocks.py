@@ -1,4 +1,4 @@
-"""A server process whose clock is wrong: the times that it tells are the database's, as everybody else's are."""
+"""A server process with a wrong clock: it sends the times of the database, as every other process does."""
 
 import asyncio
 import datetime
@@ -10,14 +10,12 @@ from tests.harness import binaries
 from tests.harness.people import People
 from tests.harness.servers import Site
 
-# How often a process looks for leases of presence that ran out.
+# Seconds between two searches of a process for expired presence leases.
 LOOK_SECONDS = 2.0
 
 
 @pytest.mark.parametrize("offset", ["+1h", "-1h"])
-async def test_a_process_whose_clock_is_wrong_tells_the_right_time(
-    starts_site: Callable[..., Site], offset: str
-) -> None:
+async def test_a_process_with_a_wrong_clock_sends_the_right_time(starts_site: Callable[..., Site], offset: str) -> None:
     site = starts_site("production")
     wrong, right = site.servers[:2]
     library = str(binaries.libfaketime())
@@ -33,7 +31,7 @@ async def test_a_process_whose_clock_is_wrong_tells_the_right_time(
         for time in (connected["server_time"], heard["message"]["created_at"], synced["server_time"]):
             off = datetime.datetime.fromisoformat(time) - datetime.datetime.now(datetime.UTC)
             assert abs(off.total_seconds()) < 60
-        # Both processes look for leases that ran out; none did.
+        # Both processes search for expired leases; there are none.
         await asyncio.sleep(2 * LOOK_SECONDS + 1)
         for device, other in ((ana, ben), (ben, ana)):
             profile = await device.gets(f"/users/{other.id}/profile")

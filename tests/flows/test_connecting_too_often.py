@@ -1,4 +1,4 @@
-"""A device that connects too often is refused, with the time to wait, before it costs anything."""
+"""A device that connects too often is refused, with the time to wait, before the connection causes any work."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from tests.harness.raw_socket import RawSocket
 PER_MINUTE, BURST = 2, 3
 
 
-async def test_a_device_that_connects_too_often_is_told_how_long_to_wait(starts_site) -> None:
+async def test_connecting_too_often_is_refused_with_retry_after(starts_site) -> None:
     site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": BURST})
     async with People(site)("ana", "ben", connected=False) as (ana, ben):
         port = ana.server.port
@@ -25,7 +25,7 @@ async def test_a_device_that_connects_too_often_is_told_how_long_to_wait(starts_
             socket.upgrades(ben.token)
 
 
-async def test_as_many_at_once_are_not_more(starts_site) -> None:
+async def test_simultaneous_connects_share_one_burst(starts_site) -> None:
     site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": BURST})
     async with People(site)("ana", connected=False) as (ana,):
         port = ana.server.port
@@ -37,7 +37,7 @@ async def test_as_many_at_once_are_not_more(starts_site) -> None:
         assert sorted(answers) == [101] * BURST + [429] * (len(sockets) - BURST)
 
 
-async def test_who_is_cut_off_for_a_frame_waits_longer(starts_site) -> None:
+async def test_a_client_closed_for_an_oversize_frame_waits_longer(starts_site) -> None:
     site = starts_site("embedded", limits={"connects_per_minute": PER_MINUTE, "connects_burst": 20})
     async with People(site)("ana", connected=False) as (ana,):
         port = ana.server.port

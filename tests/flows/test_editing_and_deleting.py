@@ -1,4 +1,4 @@
-"""A message is changed or taken back, everywhere."""
+"""Edits and deletions of messages reach every device."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ async def test_an_edit_reaches_everybody(people: People) -> None:
         assert message["content"] == "hello"
 
 
-async def test_a_deleted_message_leaves_an_empty_place(people: People) -> None:
+async def test_a_deleted_message_leaves_a_tombstone(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("regret", to=conversation, metadata={"mood": "bad"})
@@ -55,7 +55,7 @@ async def test_deleted_text_does_not_come_back_with_the_log(people: People) -> N
             assert "words" not in text
 
 
-async def test_only_the_author_may_change_or_take_back(people: People) -> None:
+async def test_only_the_author_may_edit_or_delete(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         conversation = await ana.talks_to(ben)
         path = f"/messages/{(await ana.sends('mine', to=conversation))['message_id']}"
@@ -77,7 +77,7 @@ async def test_a_deleted_message_cannot_be_edited(people: People) -> None:
         assert (await ben.gets(path))["content"] == ""
 
 
-async def test_deleting_twice_is_one_event(people: People) -> None:
+async def test_deleting_twice_makes_one_event(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         path = f"/messages/{(await ana.sends('mine', to=conversation))['message_id']}"
@@ -93,7 +93,7 @@ async def test_an_edit_after_the_window_is_refused(starts_site, profile) -> None
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         path = f"/messages/{(await ana.sends('late', to=conversation))['message_id']}"
-        await asyncio.sleep(1.1)  # the window itself
+        await asyncio.sleep(1.1)  # the edit window
         with refused("edit_window_closed", status=403):
             await ana.patches(path, {"content": "later"})
         ben.has_not_heard("message_updated")

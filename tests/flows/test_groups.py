@@ -1,10 +1,10 @@
-"""A group from its beginning to its end."""
+"""Groups: creation, participants, roles, names."""
 
 from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_a_group_begins_and_everybody_knows(people: People) -> None:
+async def test_a_new_group_reaches_every_participant(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben, cleo, name="Trip")
         assert group["type"] == "group"
@@ -12,9 +12,9 @@ async def test_a_group_begins_and_everybody_knows(people: People) -> None:
         for device in (ana, ben, cleo):
             created = await device.receives("conversation_created", conversation=group)
             assert created["conversation"]["name"] == created["conversation"]["display_name"] == "Trip"
-            told = await device.receives("new_message", conversation=group, message_type="system")
-            assert told["message"]["metadata"]["event"] == "group_created"
-            assert told["message"]["sender_user_id"] is None
+            first = await device.receives("new_message", conversation=group, message_type="system")
+            assert first["message"]["metadata"]["event"] == "group_created"
+            assert first["message"]["sender_user_id"] is None
         assert (await ana.looks_at(group))["me"]["role"] == "owner"
         bens = await ben.looks_at(group)
         assert bens["me"]["role"] == "member"
@@ -24,7 +24,7 @@ async def test_a_group_begins_and_everybody_knows(people: People) -> None:
             await device.receives("new_message", content="hello all")
 
 
-async def test_somebody_who_joins_sees_what_is_said_from_then_on(people: People) -> None:
+async def test_a_new_participant_sees_only_later_messages(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben)
         before = await ana.sends("before cleo", to=group)
@@ -47,13 +47,13 @@ async def test_somebody_who_joins_sees_what_is_said_from_then_on(people: People)
         complete = await cleo.asks("sync", cursors={group["id"]: 0})
         assert complete["resync"] == [group["id"]]
 
-        # A change of what came before is a number to cleo, and nothing more.
+        # Of an edit of an earlier message cleo receives only the sequence.
         await ana.patches(f"/messages/{before['message_id']}", {"content": "edited before cleo"})
         await cleo.receives("event_hidden", conversation=group)
         assert "before cleo" not in str(cleo.all_heard())
 
 
-async def test_somebody_who_is_removed_hears_nothing_further(people: People) -> None:
+async def test_a_removed_participant_receives_nothing_more(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben, cleo)
         aside = await ana.talks_to(cleo)
@@ -89,7 +89,7 @@ async def test_somebody_who_is_removed_hears_nothing_further(people: People) -> 
         assert (await ana.looks_at(group))["participant_count"] == 2
 
 
-async def test_somebody_who_comes_back_does_not_see_what_was_said_meanwhile(people: People) -> None:
+async def test_a_returning_participant_does_not_see_messages_of_the_absence(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben, cleo)
         await ana.deletes(f"/conversations/{group['id']}/participants/{cleo.id}")
@@ -102,7 +102,7 @@ async def test_somebody_who_comes_back_does_not_see_what_was_said_meanwhile(peop
         assert complete["resync"] == [group["id"]]
 
 
-async def test_a_member_leaves(people: People) -> None:
+async def test_a_member_who_leaves_no_longer_lists_the_group(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         group = await ana.gathers(ben)
         await ben.deletes(f"/conversations/{group['id']}", mode="leave")
@@ -112,7 +112,7 @@ async def test_a_member_leaves(people: People) -> None:
         assert (await ana.looks_at(group))["participant_count"] == 1
 
 
-async def test_when_the_owner_leaves_the_longest_standing_admin_owns(people: People) -> None:
+async def test_the_longest_standing_admin_succeeds_an_owner_who_leaves(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben, cleo)
         await ana.patches(f"/conversations/{group['id']}/participants/{cleo.id}", {"role": "admin"})
@@ -136,7 +136,7 @@ async def test_a_direct_conversation_cannot_be_left_or_joined(people: People) ->
                 await attempt
 
 
-async def test_roles_decide_who_may_do_what(people: People) -> None:
+async def test_roles_decide_permissions(people: People) -> None:
     async with people("ana", "ben", "cleo", "dan", connected=False) as (ana, ben, cleo, dan):
         group = await ana.gathers(ben, cleo)
         at = f"/conversations/{group['id']}"
@@ -167,7 +167,7 @@ async def test_roles_decide_who_may_do_what(people: People) -> None:
         assert (await ana.looks_at(group))["me"]["role"] == "admin"
 
 
-async def test_somebody_who_may_not_write_is_told_so(people: People) -> None:
+async def test_a_participant_without_send_permission_is_refused(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         group = await ana.gathers(ben)
         at = f"/conversations/{group['id']}/participants/{ben.id}"
@@ -188,17 +188,17 @@ async def test_a_new_name_reaches_everybody(people: People) -> None:
         await ana.patches(f"/conversations/{group['id']}", {"name": "New"})
         changed = await ben.receives("conversation_updated", conversation=group)
         assert changed["conversation"]["name"] == "New"
-        told = await ben.hears(
+        renamed = await ben.hears(
             lambda frame: (
                 frame["type"] == "new_message" and frame["message"]["metadata"].get("event") == "conversation_renamed"
             ),
             "the system message",
         )
-        assert told["message"]["metadata"]["name"] == "New"
-        assert told["message"]["metadata"]["actor_user_id"] == ana.id
+        assert renamed["message"]["metadata"]["name"] == "New"
+        assert renamed["message"]["metadata"]["actor_user_id"] == ana.id
 
 
-async def test_people_who_do_not_exist_cannot_be_gathered(people: People) -> None:
+async def test_a_group_with_an_unknown_user_is_refused(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         with refused("invalid", status=400):
             await ana.posts(

@@ -1,4 +1,4 @@
-"""Paging through what was said."""
+"""Pages of the message history and of the list of conversations."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.harness.rest import refused
 
 
 async def a_long_talk(ana: Device, ben: Device) -> Any:
-    """A conversation with messages "2" to "21": each text is its own sequence."""
+    """A conversation with the messages "2" to "21"; the text of each is its sequence."""
     conversation = await ana.talks_to(ben)
     for number in range(2, 22):
         await (ana, ben)[number % 2].sends(str(number), to=conversation)
@@ -24,7 +24,7 @@ async def page(device: Device, conversation: Any, **query: Any) -> tuple[list[in
     return [message["sequence"] for message in found["results"]], found["has_more"]
 
 
-async def test_the_newest_come_first_and_older_ones_page_by_page(people: People) -> None:
+async def test_history_is_paged_newest_first(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await a_long_talk(ana, ben)
         assert await page(ben, conversation) == (list(range(21, 1, -1)), False)
@@ -35,7 +35,7 @@ async def test_the_newest_come_first_and_older_ones_page_by_page(people: People)
         assert await page(ben, conversation, before=2) == ([], False)
 
 
-async def test_newer_ones_follow_a_place(people: People) -> None:
+async def test_a_page_after_a_sequence_has_newer_messages(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await a_long_talk(ana, ben)
         assert await page(ben, conversation, after=17) == ([21, 20, 19, 18], False)
@@ -43,7 +43,7 @@ async def test_newer_ones_follow_a_place(people: People) -> None:
         assert await page(ben, conversation, after=21) == ([], False)
 
 
-async def test_a_page_around_a_place_shows_both_sides(people: People) -> None:
+async def test_a_page_around_a_sequence_shows_both_sides(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await a_long_talk(ana, ben)
         found, _ = await page(ben, conversation, around=10, limit=5)
@@ -58,7 +58,7 @@ async def test_a_page_around_a_place_shows_both_sides(people: People) -> None:
 @pytest.mark.parametrize(
     "query", [{"limit": 0}, {"limit": 201}, {"limit": "many"}, {"before": -1}, {"before": 3, "after": 1}, {"colour": 1}]
 )
-async def test_a_senseless_page_is_refused(people: People, query: dict[str, Any]) -> None:
+async def test_invalid_page_parameters_are_refused(people: People, query: dict[str, Any]) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         conversation = await ana.talks_to(ben)
         with refused("invalid", status=400):

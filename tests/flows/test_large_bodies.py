@@ -1,4 +1,4 @@
-"""What is too large is refused: bodies, with or without an announced length, and heads."""
+"""Too large requests are refused: bodies, with or without a Content-Length, and headers."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ TOO_MUCH = 256 * 1024 + 1
 JSON = {"content-type": "application/json"}
 
 
-async def test_a_body_that_announces_too_much_is_refused(people: People) -> None:
+async def test_a_body_with_too_large_a_content_length_is_refused(people: People) -> None:
     async with people("ana") as (ana,), httpx.AsyncClient(base_url=ana.server.http, trust_env=False) as client:
         answer = await client.post("/api/v1/auth/login", content=b" " * TOO_MUCH, headers=JSON)
         assert answer.status_code == 413
         assert answer.json()["code"] == "too_large"
 
 
-async def test_a_body_that_announces_nothing_is_refused_when_it_grows_too_large(people: People) -> None:
+async def test_a_chunked_body_that_grows_too_large_is_refused(people: People) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(10):
             yield b" " * (TOO_MUCH // 8)
@@ -44,9 +44,9 @@ CHUNKED = REQUEST + b"content-type: application/json\r\ntransfer-encoding: chunk
         (b"", b"\r\n" * 500),
         (CHUNKED + b"x: ", b"a" * 1000),
     ],
-    ids=["one header", "headers", "an address", "nothing", "a trailer"],
+    ids=["header value", "header lines", "path", "blank lines", "trailer"],
 )
-async def test_what_never_comes_to_an_end_is_cut_off(people: People, begin: bytes, more: bytes) -> None:
+async def test_an_endless_request_is_cut_off(people: People, begin: bytes, more: bytes) -> None:
     async with people("ana") as (ana,):
         reader, writer = await asyncio.open_connection("127.0.0.1", ana.server.port)
         writer.write(begin)

@@ -1,4 +1,4 @@
-"""Somebody is named: they see how many unread messages do so, on every device, whatever becomes of these."""
+"""Mentions: every device shows the count of unread mentions, also after edits, deletions and reads."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ def naming(*people: Device) -> list[dict[str, Any]]:
 
 
 async def counts(device: Device, conversation: Any) -> tuple[int, int]:
-    """What the list and the conversation say, which must be one."""
+    """Mention count and unread count; the list and the conversation must agree on the mentions."""
     body = await device.looks_at(conversation)
     [listed] = [each for each in await device.lists_conversations() if each["id"] == body["id"]]
     assert listed["mention_count"] == body["mention_count"]
     return body["mention_count"], body["unread_count"]
 
 
-async def test_a_mention_arrives_is_counted_and_is_read_elsewhere(people: People) -> None:
+async def test_a_mention_is_counted_until_another_device_reads_it(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         trip = await ana.gathers(ben, cleo)
         phone = await ben.another_device("phone")
@@ -38,7 +38,7 @@ async def test_a_mention_arrives_is_counted_and_is_read_elsewhere(people: People
         assert await counts(phone, trip) == (1, 1)
 
 
-async def test_edits_and_deletions_change_who_is_named(people: People) -> None:
+async def test_edits_and_deletions_change_mentions(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         trip = await ana.gathers(ben, cleo)
         await ben.disconnects()
@@ -56,7 +56,7 @@ async def test_edits_and_deletions_change_who_is_named(people: People) -> None:
         assert await counts(cleo, trip) == (0, 1)
 
 
-async def test_what_is_no_mention_is_refused_by_name(people: People) -> None:
+async def test_invalid_mentions_are_refused_with_the_field_name(people: People) -> None:
     async with people("ana", "ben", "dan") as (ana, ben, dan):
         trip = await ana.gathers(ben)
         for wrong in (naming(dan), naming(ben) * 2, [{**naming(ben)[0], "length": 3}], naming(ben) * 51):
@@ -75,7 +75,7 @@ async def test_what_is_no_mention_is_refused_by_name(people: People) -> None:
             await ana.patches(f"/messages/{sent['message_id']}", {"content": "hi", "mentions": naming(dan)})
 
 
-async def test_notifications_of_a_group_are_switched_off_for_everybody(people: People) -> None:
+async def test_an_owner_switches_off_a_groups_notifications_for_everybody(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         trip = await ana.gathers(ben)
         assert trip["settings"] == {"notifications_enabled": True}

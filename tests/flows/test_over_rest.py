@@ -1,4 +1,4 @@
-"""REST is the same product: what a socket can do, a request can, with the same outcome."""
+"""REST offers what the socket offers, with the same outcome."""
 
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ async def test_a_message_over_rest_arrives_like_any_other(people: People) -> Non
         assert message["status"] == "sent"
 
 
-async def test_somebody_without_a_socket_can_take_part(people: People) -> None:
+async def test_a_client_without_a_socket_can_take_part(people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         conversation = await ana.talks_to(ben)
         message = await ana.posts_message("hi", to=conversation)
@@ -28,7 +28,7 @@ async def test_somebody_without_a_socket_can_take_part(people: People) -> None:
         assert missed["complete"] is True
 
 
-async def test_the_route_below_the_conversation_sends_too(people: People) -> None:
+async def test_the_nested_messages_route_sends_too(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         status, message = await ana.request(
@@ -68,7 +68,7 @@ async def test_a_client_message_id_used_for_something_else_is_a_conflict(people:
         assert [each["content"] for each in await ben.history(conversation)] == ["this", "this"]
 
 
-async def test_fields_that_do_not_exist_are_named(people: People) -> None:
+async def test_unknown_fields_are_named_in_the_error(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         body = {"conversation_id": conversation["id"], "content": "hi", "colour": "red"}
@@ -93,7 +93,7 @@ async def test_the_limits_can_be_read(people: People) -> None:
         assert limits["catch_up_events"] == 1_000
 
 
-async def test_too_long_a_text_is_refused_on_both_ways(people: People) -> None:
+async def test_too_long_a_text_is_refused_over_both_transports(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         body = {"conversation_id": conversation["id"], "content": "x" * 10_001}

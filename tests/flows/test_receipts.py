@@ -1,4 +1,4 @@
-"""Watermarks: they only rise, only members move them, and each rise has its time."""
+"""Receipts: a position only rises, only participants change their own, and each change has its time."""
 
 from tests.harness.people import People
 
@@ -15,7 +15,7 @@ async def test_a_receipt_covers_everything_before_it(people: People) -> None:
         assert (await ben.looks_at(conversation))["unread_count"] == 1
 
 
-async def test_a_mark_never_goes_back(people: People) -> None:
+async def test_a_read_position_never_goes_back(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         acks = [await ana.sends(text, to=conversation) for text in ("one", "two")]
@@ -25,11 +25,11 @@ async def test_a_mark_never_goes_back(people: People) -> None:
         await ben.says("delivery_receipt", message_id=acks[0]["message_id"])
         await ana.hears_everything_from(ben, in_=conversation)
         assert len(ana.heard("message_read")) == 1
-        [mark] = [each for each in (await ana.looks_at(conversation))["participants"] if each["user_id"] == ben.id]
-        assert mark["last_read_sequence"] == mark["last_delivered_sequence"] == acks[1]["sequence"]
+        [ben_there] = [each for each in (await ana.looks_at(conversation))["participants"] if each["user_id"] == ben.id]
+        assert ben_there["last_read_sequence"] == ben_there["last_delivered_sequence"] == acks[1]["sequence"]
 
 
-async def test_a_mark_never_passes_the_head(people: People) -> None:
+async def test_a_read_position_never_passes_the_head(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("only", to=conversation)
@@ -37,13 +37,13 @@ async def test_a_mark_never_passes_the_head(people: People) -> None:
         await ben.asks("ping")
         await ana.sends("later", to=conversation)
         await ben.receives("new_message", content="later")
-        [mark] = [each for each in (await ana.looks_at(conversation))["participants"] if each["user_id"] == ben.id]
-        assert mark["last_read_sequence"] <= ack["sequence"]
+        [ben_there] = [each for each in (await ana.looks_at(conversation))["participants"] if each["user_id"] == ben.id]
+        assert ben_there["last_read_sequence"] <= ack["sequence"]
         assert (await ana.history(conversation))[-1]["status"] == "sent"
         ben.takes_all()
 
 
-async def test_reading_counts_as_having_received(people: People) -> None:
+async def test_a_read_receipt_counts_as_a_delivery_receipt(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("hi", to=conversation)
@@ -53,7 +53,7 @@ async def test_reading_counts_as_having_received(people: People) -> None:
         assert receipt["read_at"] is not None
 
 
-async def test_in_a_group_it_is_read_when_everybody_has_read_it(people: People) -> None:
+async def test_a_group_message_is_read_when_everybody_has_read_it(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         group = await ana.gathers(ben, cleo)
         ack = await ana.sends("all?", to=group)
@@ -72,7 +72,7 @@ async def test_in_a_group_it_is_read_when_everybody_has_read_it(people: People) 
         assert receipts[cleo.id]["delivered_at"] <= receipts[cleo.id]["read_at"]
 
 
-async def test_strangers_and_former_members_move_nothing(people: People) -> None:
+async def test_receipts_of_a_former_member_are_refused(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         group = await ana.gathers(ben, eve)
         ack = await ana.sends("hi", to=group)
@@ -90,7 +90,7 @@ async def test_strangers_and_former_members_move_nothing(people: People) -> None
         ana.has_not_heard("message_delivered")
 
 
-async def test_the_time_is_the_servers(people: People) -> None:
+async def test_the_time_of_a_receipt_is_the_servers(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("hi", to=conversation)

@@ -1,4 +1,4 @@
-"""One person, several devices: kept in step, told apart, ended one by one."""
+"""One person with several devices: they stay in sync, are separate sessions, and end one by one."""
 
 import time
 
@@ -6,7 +6,7 @@ from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_what_one_device_sends_the_others_show(people: People) -> None:
+async def test_own_other_devices_receive_a_sent_message(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         phone = await ana.another_device("phone", server=ben.server)
@@ -17,7 +17,7 @@ async def test_what_one_device_sends_the_others_show(people: People) -> None:
         phone.has_not_heard("message_ack")
 
 
-async def test_every_device_of_the_receiver_gets_it(people: People) -> None:
+async def test_every_device_of_the_recipient_receives_a_message(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         devices = [ben, await ben.another_device("phone"), await ben.another_device("tablet", server=ana.server)]
@@ -39,7 +39,7 @@ async def test_reading_on_one_device_clears_the_badge_on_the_others(people: Peop
         assert (await phone.looks_at(conversation))["unread_count"] == 1
 
 
-async def test_what_one_sets_for_oneself_reaches_all_devices_and_nobody_else(people: People) -> None:
+async def test_own_settings_reach_all_own_devices_and_nobody_else(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         phone = await ana.another_device("phone", server=ben.server)
@@ -81,7 +81,7 @@ async def test_the_newest_connection_of_a_device_wins(people: People) -> None:
         await again.receives("new_message", content="hi")
 
 
-async def test_another_device_replaces_nobody(people: People) -> None:
+async def test_a_second_device_does_not_replace_the_first(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await ana.another_device("phone")
@@ -118,7 +118,7 @@ async def test_logging_out_closes_the_socket_and_ends_the_token(people: People) 
         ana.takes_all()
 
 
-async def test_nobody_ends_somebody_elses_session(people: People) -> None:
+async def test_ending_somebody_elses_session_is_refused(people: People) -> None:
     async with people("ana", "eve") as (ana, eve):
         [session] = (await ana.gets("/auth/sessions"))["results"]
         with refused("not_found", status=404):

@@ -1,4 +1,4 @@
-"""One server of several processes, as production runs it: a main process, and workers that share a port."""
+"""One server of several processes, as in production: a main process, and workers that share a port."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ def site(new_site: NewSite) -> Site:
 
 @pytest.fixture
 async def way_to_postgresql(new_site: NewSite) -> AsyncIterator[tuple[Site, Proxy]]:
-    """A site that reaches PostgreSQL by a proxy, and the proxy."""
+    """A site that reaches PostgreSQL through a proxy, and the proxy."""
     site = new_site()
     async with proxied(site.database_url) as (address, proxy):
         await asyncio.to_thread(site.servers[0].launch, DATABASE_URL=address)
@@ -51,13 +51,13 @@ async def way_to_postgresql(new_site: NewSite) -> AsyncIterator[tuple[Site, Prox
 
 
 def workers(server: Server) -> set[int]:
-    """The process ids of the workers (multiprocessing's resource tracker is a child, too)."""
+    """The process ids of the workers; other children, such as multiprocessing's resource tracker, are left out."""
     children = Path(f"/proc/{server.program.pid}/task/{server.program.pid}/children").read_text().split()
     return {int(pid) for pid in children if b"spawn_main" in command_of(pid)}
 
 
 def command_of(pid: str) -> bytes:
-    """Return what a process was started with; nothing, if it has ended."""
+    """Return the command line of a process; empty, if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -111,7 +111,7 @@ async def test_all_workers_end_with_the_main_process(site: Site) -> None:
             os.kill(pid, 0)
 
 
-async def test_a_worker_that_dies_while_postgresql_is_away_takes_nobody_with_it(
+async def test_a_worker_that_dies_without_postgresql_leaves_the_others_running(
     way_to_postgresql: tuple[Site, Proxy],
 ) -> None:
     site, proxy = way_to_postgresql

@@ -1,4 +1,4 @@
-"""How a socket and a request come to belong to somebody."""
+"""Signing in: sockets and requests, by token and by cookie."""
 
 import time
 
@@ -29,12 +29,12 @@ async def test_a_token_in_the_first_frame_signs_in_too(people: People) -> None:
         await ana.receives("new_message", content="hi")
 
 
-async def test_somebody_who_does_not_sign_in_is_shown_out(people: People) -> None:
+async def test_a_socket_that_does_not_sign_in_in_time_is_closed(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         begun = time.monotonic()
         await ana.opens_socket(auth=None)
         await ana.is_closed(4401, within=5)
-        assert time.monotonic() - begun >= 0.95, "before the time to sign in was over"
+        assert time.monotonic() - begun >= 0.95, "closed before the time to sign in was over"
         limits = await ana.gets("/limits")
         assert limits["auth_seconds"] == 1, "the shared sites shorten the default of ten seconds"
 
@@ -42,7 +42,7 @@ async def test_somebody_who_does_not_sign_in_is_shown_out(people: People) -> Non
 @pytest.mark.parametrize(
     "first", ['{"type": "ping"}', '{"type": "auth", "token": "made up"}', '{"type": "auth"}', "nonsense", "[]"]
 )
-async def test_a_first_frame_that_signs_nobody_in_closes(people: People, first: str) -> None:
+async def test_a_first_frame_without_a_valid_token_closes_the_socket(people: People, first: str) -> None:
     async with people("ana", connected=False) as (ana,):
         await ana.opens_socket(auth=None)
         await ana.says_raw(first)
@@ -51,14 +51,14 @@ async def test_a_first_frame_that_signs_nobody_in_closes(people: People, first: 
         ana.takes_all()
 
 
-async def test_a_wrong_token_in_the_header_closes(people: People) -> None:
+async def test_a_wrong_token_in_the_header_closes_the_socket(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         await ana.opens_socket(auth=None, headers={"Authorization": "Bearer made-up"})
         await ana.is_closed(4401)
         ana.takes_all()
 
 
-async def test_a_token_in_the_address_signs_nobody_in(people: People) -> None:
+async def test_a_token_in_the_url_does_not_sign_in(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         async with httpx.AsyncClient(trust_env=False) as client:
             for name in ("token", "access_token", "auth"):
@@ -130,7 +130,7 @@ async def test_a_weak_password_is_refused(people: People, password: str) -> None
     assert "password" in answer.json()["fields"]
 
 
-async def test_a_name_is_taken_once_in_any_case(people: People) -> None:
+async def test_a_username_that_differs_only_in_case_is_taken(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(

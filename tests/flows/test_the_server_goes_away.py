@@ -1,4 +1,4 @@
-"""Ends that are announced, and ends that are not."""
+"""Servers that end: in order, by a crash, or frozen."""
 
 import asyncio
 import contextlib
@@ -19,19 +19,19 @@ from tests.harness.rest import Refused
 from tests.harness.servers import Profile, Site
 
 StartsSite = Callable[..., Site]
-# uvicorn ends by the signal that ended it, after everything is done.
+# uvicorn shuts down first and then raises the same signal again: its exit code names the signal.
 ORDERLY = (0, -signal.SIGTERM)
 
 
-async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: StartsSite, profile: Profile) -> None:
+async def test_a_terminated_server_sends_reconnect_before_it_closes(starts_site: StartsSite, profile: Profile) -> None:
     site = starts_site(profile)
     async with People(site)("ana", "ben", "cleo") as (ana, ben, _):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("just before", to=conversation)
         server = ana.server
         server.program.send_signal(signal.SIGTERM)
-        told = await ana.receives("reconnect", within=30)
-        assert 0 < told["retry_after"] < 0.5, "a few clients need not be spread over seconds"
+        reconnect = await ana.receives("reconnect", within=30)
+        assert 0 < reconnect["retry_after"] < 0.5, "a few clients need not be spread over seconds"
         await ana.is_closed(1012, within=30)
         assert await asyncio.to_thread(server.program.wait, 30) in ORDERLY
         await asyncio.to_thread(server.start)
@@ -41,11 +41,11 @@ async def test_a_server_that_is_told_to_end_says_goodbye_first(starts_site: Star
         ben.takes_all()
 
 
-async def test_a_draining_server_is_not_ready_and_takes_nobody_new(starts_site: StartsSite) -> None:
+async def test_a_draining_server_is_not_ready_and_accepts_nobody(starts_site: StartsSite) -> None:
     site = starts_site("production")
     async with People(site)("ana", "ben", "cleo") as (ana, ben, cleo):
         server = ana.server
-        server.program.freeze()  # so that the signal and the question meet it together
+        server.program.freeze()  # so that the signal and the request reach it together
         server.program.send_signal(signal.SIGTERM)
         server.program.thaw()
         await ana.receives("reconnect", within=30)
@@ -106,7 +106,7 @@ async def test_ctrl_c_ends_the_server_cleanly(starts_site: StartsSite, profile: 
     assert "KeyboardInterrupt" not in server.log()
 
 
-async def test_a_second_start_goes_on_from_what_the_first_left(starts_site: StartsSite, profile: Profile) -> None:
+async def test_a_restarted_server_keeps_its_messages(starts_site: StartsSite, profile: Profile) -> None:
     site = starts_site(profile)
     async with People(site)("ana", "ben", connected=False) as (ana, ben):
         conversation = await ana.talks_to(ben)
@@ -119,7 +119,7 @@ async def test_a_second_start_goes_on_from_what_the_first_left(starts_site: Star
 
 BEFORE_COMMIT = ("parsed", "after_lock", "after_insert", "before_commit")
 AFTER_COMMIT = ("after_commit", "before_ack", "before_publish", "mid_fanout")
-# The acknowledgement does not wait for the fan-out: here it may have left already.
+# The acknowledgement does not wait for the fan-out: at these points it may already be sent.
 AFTER_ACK = ("before_publish", "mid_fanout")
 
 
@@ -141,7 +141,7 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
             text = f"survivor {mine}"
             message = {"conversation_id": conversation["id"], "content": text, "client_message_id": mine}
             if point == "before_publish":
-                # A socket's own presence passes this point; a request meets it with its message only.
+                # A socket would reach this point with its own presence; a request reaches it only with its message.
                 with contextlib.suppress(httpx.HTTPError):
                     await ana.posts("/messages", message)
             else:
@@ -151,7 +151,7 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
                 if point not in AFTER_ACK:
                     ana.has_not_heard("message_ack")
             await asyncio.to_thread(doomed.program.wait, 5)
-            assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not met"
+            assert doomed.program.exit_code == -signal.SIGKILL, "the crash point was not reached"
             stored = site.rows("SELECT count(*) FROM messaging_message WHERE content = %s", text)
             assert stored == [(1 if point in AFTER_COMMIT else 0,)]
 
@@ -171,9 +171,9 @@ async def test_a_server_that_dies_while_sending_leaves_one_message_after_the_res
 
 
 @pytest.mark.parametrize("way", ["socket", "rest"])
-async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_site: Site, way: str) -> None:
+async def test_a_frozen_server_blocks_a_conversation_only_for_seconds(fragile_site: Site, way: str) -> None:
     if fragile_site.profile == "embedded":
-        pytest.skip("nobody else is there to go on")
+        pytest.skip("embedded has no second server that could go on")
     async with People(fragile_site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         writing = asyncio.create_task(writes_on(ana, conversation, way))
@@ -186,15 +186,15 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
                 break
             frozen.thaw()
         else:
-            pytest.fail("it was never in the middle of a transaction")
+            pytest.fail("the server was never frozen in the middle of a transaction")
         try:
             await insists(ben, "without you", conversation, within=6)
-            await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may stand still
+            await asyncio.sleep(6 - (monotonic() - begun))  # longer than a process may be stopped
         finally:
             frozen.thaw()
             writing.cancel()
         await asyncio.to_thread(ana.server.becomes_ready)
-        await ana.is_closed(1012)  # what it would say is old
+        await ana.is_closed(1012)  # a process that was stopped for so long would send outdated frames
         await ana.connects()
         await insists(ana, "back", conversation, within=6)
         await ben.receives("new_message", content="back")
@@ -202,9 +202,10 @@ async def test_a_frozen_server_holds_a_conversation_only_for_seconds(fragile_sit
         assert [message["sequence"] for message in stored] == list(range(2, len(stored) + 2))
 
 
-# A socket's pipeline ends each group of statements: PostgreSQL sees that the transaction idles. A thread's does not.
+# State of the transaction in PostgreSQL. A socket's pipeline syncs after each group of statements, so the transaction
+# is idle; a thread's does not.
 WAITING_STATE = {"socket": "idle in transaction", "rest": "active"}
-# Somebody holds rows of a transaction, and PostgreSQL waits for its client.
+# A transaction holds row locks, and PostgreSQL waits for its client.
 HALF_WRITTEN = """
     SELECT 1 FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid AND l.mode = 'RowShareLock'
     WHERE a.datname = current_database() AND a.state = %s AND a.wait_event = 'ClientRead'
@@ -223,7 +224,7 @@ async def writes_on(device: Device, conversation: dict, way: str) -> None:
 
 
 async def insists(device: Device, content: str, conversation: dict, *, within: float) -> dict:
-    """Send a message, again whenever the answer is `try_again`, as the protocol tells a client to."""
+    """Send a message, and send it again after each `try_again`, as the protocol requires of a client."""
     mine = str(uuid4())
     async with asyncio.timeout(within):
         while True:

@@ -1,4 +1,4 @@
-"""What staff is told of a message's way to each device: connected or not, stalled, cut, or at a server that died."""
+"""The delivery trace for staff: devices connected or not, stalled, cut off, or on a server that died."""
 
 import asyncio
 import re
@@ -29,21 +29,21 @@ async def session_of(device: Device) -> str:
     return next(str(each["id"]) for each in sessions if each["current"])
 
 
-async def told_of(staff: Staff, ack: Any, session: str) -> tuple[str, str]:
-    """Return what the trace of a message says of a device: of its socket, and of its acknowledgement."""
+async def trace_of(staff: Staff, ack: Any, session: str) -> tuple[str, str]:
+    """Return two columns of a message's trace for one device: its socket, and its acknowledgement."""
     page = await staff.opens(f"/admin/notifications/delivery/trace/{ack['message_id']}")
     (row,) = [row for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL) if session in row]
     cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
     return cells[4], cells[5]
 
 
-async def comes_to_say(
+async def trace_becomes(
     staff: Staff, ack: Any, session: str, socket: str, acknowledged: str | None = None, *, patience: float = 30
 ) -> str:
-    """Wait until the trace says this of a device; return all that it says of its socket."""
+    """Wait until both columns of a device match these patterns; return the column of its socket."""
     until = time.monotonic() + patience
     while True:
-        said = await told_of(staff, ack, session)
+        said = await trace_of(staff, ack, session)
         if re.search(socket, said[0]) and (acknowledged is None or re.search(acknowledged, said[1])):
             return said[0]
         assert time.monotonic() < until, f"{said}, not {socket}, {acknowledged}"
@@ -55,7 +55,7 @@ async def acknowledges(device: Device, ack: Any) -> None:
     await device.says("delivery_receipt", message_id=ack["message_id"])
 
 
-async def test_each_device_has_its_own_story(fragile_site: Site) -> None:
+async def test_the_trace_shows_each_device_separately(fragile_site: Site) -> None:
     async with People(fragile_site)("ana", "ben") as (ana, ben), staff_of(fragile_site) as staff:
         phone = await ben.another_device("phone")
         tablet = await ben.another_device("tablet", connected=False)
@@ -68,15 +68,15 @@ async def test_each_device_has_its_own_story(fragile_site: Site) -> None:
         await acknowledges(phone, ack)
         first, second, third, fourth = [await session_of(each) for each in (ben, phone, tablet, drawer)]
         exact = r"^\d{4}-\d\d-\d\d [\d:.]+$"
-        await comes_to_say(staff, ack, first, r"^written 20", exact)
-        await comes_to_say(staff, ack, second, r"^written 20", r"at the latest$")
-        await comes_to_say(staff, ack, third, r"^no connection on record$", "^—$")
+        await trace_becomes(staff, ack, first, r"^written 20", exact)
+        await trace_becomes(staff, ack, second, r"^written 20", r"at the latest$")
+        await trace_becomes(staff, ack, third, r"^no connection on record$", "^—$")
         await tablet.connects()
-        await comes_to_say(staff, ack, third, r"^no connection on record; connected later, 20", "^—$")
-        await comes_to_say(staff, ack, fourth, r"^no connection on record$", "^—$")
+        await trace_becomes(staff, ack, third, r"^no connection on record; connected later, 20", "^—$")
+        await trace_becomes(staff, ack, fourth, r"^no connection on record$", "^—$")
 
 
-async def test_who_was_cut_off_then_and_who_came_to_the_conversation_later(fragile_site: Site) -> None:
+async def test_the_trace_shows_a_cut_connection_and_a_later_participant(fragile_site: Site) -> None:
     async with (
         People(fragile_site)("ana", "ben", "cyd") as (ana, ben, cyd),
         staff_of(fragile_site) as staff,
@@ -86,20 +86,20 @@ async def test_who_was_cut_off_then_and_who_came_to_the_conversation_later(fragi
         await ben.connects(via=line)
         before = await ana.sends("before", to=team)
         await ben.receives("new_message", content="before")
-        await asyncio.sleep(3)  # of the last seconds of a connection nothing is known
+        await asyncio.sleep(3)  # the trace knows nothing of the last seconds of a connection
         last = await ana.sends("and cut", to=team)
         line.cut()
         await ben.is_closed()
         session = await session_of(ben)
-        await comes_to_say(staff, last, session, r"^not known: the connection ended 20\S+ \S+ \(100\d\)$")
-        await comes_to_say(staff, before, session, r"^written 20")
+        await trace_becomes(staff, last, session, r"^not known: the connection ended 20\S+ \S+ \(100\d\)$")
+        await trace_becomes(staff, before, session, r"^written 20")
         await ana.posts(f"/conversations/{team['id']}/participants", {"user_ids": [cyd.id]})
-        assert await told_of(staff, before, await session_of(cyd)) == ("—", "—")
+        assert await trace_of(staff, before, await session_of(cyd)) == ("—", "—")
 
 
-async def test_who_does_not_read_for_a_while(starts_site: Callable[..., Site], profile: Profile) -> None:
-    patience = {"outbox_bytes": 50_000_000, "outbox_frames": 2_000, "outbox_stuck_seconds": 60}
-    site = starts_site(profile, limits=LIMITS_OF_SHARED_SITES | patience)
+async def test_the_trace_shows_a_device_that_does_not_read(starts_site: Callable[..., Site], profile: Profile) -> None:
+    large_outbox = {"outbox_bytes": 50_000_000, "outbox_frames": 2_000, "outbox_stuck_seconds": 60}
+    site = starts_site(profile, limits=LIMITS_OF_SHARED_SITES | large_outbox)
     async with (
         People(site)("ana", "ben", connected=False) as (ana, ben),
         staff_of(site) as staff,
@@ -110,18 +110,18 @@ async def test_who_does_not_read_for_a_while(starts_site: Callable[..., Site], p
         talk = await ana.talks_to(ben)
         early = await ana.sends("early", to=talk)
         session = await session_of(ben)
-        await comes_to_say(staff, early, session, "^written")
+        await trace_becomes(staff, early, session, "^written")
         line.silence("down")
         for _ in range(220):  # 8 MB, more than the buffers on the way
             waiting = await ana.sends("😀" * 9_900, to=talk)
-        await comes_to_say(staff, waiting, session, "^not known: frames waited for this device since 20")
-        assert (await told_of(staff, early, session))[0].startswith("written")
+        await trace_becomes(staff, waiting, session, "^not known: frames waited for this device since 20")
+        assert (await trace_of(staff, early, session))[0].startswith("written")
         line.heal()
         await ben.receives("new_message", sequence=waiting["sequence"])
-        await comes_to_say(staff, waiting, session, "^written")
+        await trace_becomes(staff, waiting, session, "^written")
 
 
-async def test_a_server_that_was_killed_is_said_to_be_unheard_of(fragile_site: Site) -> None:
+async def test_the_trace_shows_when_a_killed_server_was_last_heard_of(fragile_site: Site) -> None:
     site = fragile_site
     async with People(site)("ana", "ben", connected=False) as (ana, ben):
         server = site.servers[-1]
@@ -135,13 +135,13 @@ async def test_a_server_that_was_killed_is_said_to_be_unheard_of(fragile_site: S
         server.kill()
         server.start()
         async with staff_of(site) as staff:
-            await comes_to_say(staff, ack, session, r"^(written|not known: its server was last heard of) 20")
+            await trace_becomes(staff, ack, session, r"^(written|not known: its server was last heard of) 20")
             late = await ana.posts_message("nobody is there", to=talk)
             late["message_id"] = late["id"]
-            await comes_to_say(staff, late, session, r"^not known: its server was last heard of 20")
+            await trace_becomes(staff, late, session, r"^not known: its server was last heard of 20")
 
 
-async def test_a_server_that_goes_in_good_order_leaves_no_connection_open(fragile_site: Site) -> None:
+async def test_a_terminated_server_records_the_end_of_its_connections(fragile_site: Site) -> None:
     site = fragile_site
     async with People(site)("ana", "ben", connected=False) as (ana, ben):
         server = site.servers[-1]
@@ -159,7 +159,7 @@ async def test_a_server_that_goes_in_good_order_leaves_no_connection_open(fragil
 
 
 async def is_recorded(site: Site, session: str) -> None:
-    """Wait until the connection of a device stands in the database."""
+    """Wait until the connection of a device is in the database."""
     query, until = "SELECT 1 FROM presence_connection WHERE session_id = %s", time.monotonic() + 10
     while not site.rows(query, site.stored_id(session)):
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""The first conversation: send, receive, list, ticks, offline, reconnect."""
+"""A direct conversation: send, receive, list, receipts, offline, reconnect."""
 
 from uuid import UUID, uuid4
 
@@ -20,7 +20,7 @@ async def test_a_message_goes_from_ana_to_ben(people: People) -> None:
         assert UUID(message["id"]).version == 7
 
 
-async def test_ben_receives_it_live_and_so_does_the_sending_socket(people: People) -> None:
+async def test_ben_and_the_sending_socket_receive_it_live(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("hi", to=conversation)
@@ -33,7 +33,7 @@ async def test_ben_receives_it_live_and_so_does_the_sending_socket(people: Peopl
         assert len(ben.heard("new_message", content="hi")) == 1
 
 
-async def test_the_conversation_stands_in_both_lists_with_its_last_message(people: People) -> None:
+async def test_the_conversation_is_in_both_lists_with_its_last_message(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         conversation = await ana.talks_to(ben)
         await ana.sends("hi", to=conversation)
@@ -46,7 +46,7 @@ async def test_the_conversation_stands_in_both_lists_with_its_last_message(peopl
         assert await cleo.lists_conversations() == []
 
 
-async def test_ben_is_told_of_a_conversation_that_ana_opens(people: People) -> None:
+async def test_ben_receives_the_conversation_that_ana_opens(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         for device in (ana, ben):
@@ -55,7 +55,7 @@ async def test_ben_is_told_of_a_conversation_that_ana_opens(people: People) -> N
         assert created["conversation"]["display_name"] == "Ana"
 
 
-async def test_the_ticks_turn_delivered_and_then_read(people: People) -> None:
+async def test_the_status_turns_delivered_and_then_read(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         ack = await ana.sends("hi", to=conversation)
@@ -121,7 +121,7 @@ async def test_a_dropped_connection_comes_back_and_misses_nothing(people: People
         await ben.receives("new_message", content="while ben is in the tunnel")
 
 
-async def test_they_talk_back_and_forth_in_one_order(people: People) -> None:
+async def test_both_people_receive_alternating_messages_in_order(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         for number in range(10):
@@ -134,7 +134,7 @@ async def test_they_talk_back_and_forth_in_one_order(people: People) -> None:
             assert [frame["sequence"] for frame in frames] == list(range(2, 12))
 
 
-async def test_a_direct_conversation_exists_once_whoever_opens_it(people: People) -> None:
+async def test_a_direct_conversation_opened_by_both_exists_once(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         status, first = await ana.request("POST", "/conversations", {"type": "direct", "participant_ids": [ben.id]})
         again, second = await ben.request("POST", "/conversations", {"type": "direct", "participant_ids": [ana.id]})
@@ -142,10 +142,10 @@ async def test_a_direct_conversation_exists_once_whoever_opens_it(people: People
         assert first["id"] == second["id"]
 
 
-async def test_a_stranger_hears_nothing_and_may_say_nothing(people: People) -> None:
+async def test_a_stranger_receives_nothing_and_cannot_send(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         conversation = await ana.talks_to(ben)
-        evesdrop = await eve.talks_to(ben)
+        with_eve = await eve.talks_to(ben)
         with refused("not_found"):
             await eve.sends("hi", to=conversation)
         ack = await ana.sends("secret", to=conversation)
@@ -153,21 +153,21 @@ async def test_a_stranger_hears_nothing_and_may_say_nothing(people: People) -> N
             with refused("not_found", status=404):
                 await eve.gets(path)
         await ben.receives("new_message", content="secret")
-        await eve.hears_everything_from(ben, in_=evesdrop)
+        await eve.hears_everything_from(ben, in_=with_eve)
         eve.has_not_heard("new_message", conversation=conversation)
         eve.has_not_heard("conversation_created", conversation=conversation)
 
 
-async def test_a_location_travels_like_a_text(people: People) -> None:
+async def test_a_location_arrives_with_its_metadata(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
-        place = {"latitude": 52.52, "longitude": 13.405, "label": "Here"}
-        await ana.sends("", to=conversation, message_type="location", metadata=place)
+        location = {"latitude": 52.52, "longitude": 13.405, "label": "Here"}
+        await ana.sends("", to=conversation, message_type="location", metadata=location)
         frame = await ben.receives("new_message", message_type="location")
-        assert frame["message"]["metadata"] == place
+        assert frame["message"]["metadata"] == location
 
 
-async def test_an_answer_refers_to_what_it_answers(people: People) -> None:
+async def test_a_reply_carries_the_id_of_the_original(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         question = await ana.sends("when?", to=conversation)

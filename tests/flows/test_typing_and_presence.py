@@ -1,4 +1,4 @@
-"""What is only true for a moment: who types, who is there."""
+"""Typing and presence, which take no sequence and are not replayed."""
 
 from tests.harness.people import People
 from tests.harness.servers import Profile
@@ -14,7 +14,7 @@ async def test_ben_sees_that_ana_types_and_that_she_stopped(people: People) -> N
         await ben.receives("typing", conversation=conversation, user=ana, is_typing=False)
 
 
-async def test_one_can_type_right_after_the_conversation_was_created(people: People) -> None:
+async def test_typing_is_accepted_right_after_a_conversation_is_created(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.posts("/conversations", {"type": "direct", "participant_ids": [ben.id]})
         await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
@@ -22,7 +22,7 @@ async def test_one_can_type_right_after_the_conversation_was_created(people: Peo
         assert not ana.heard("error")
 
 
-async def test_typing_takes_no_sequence_and_is_not_repeated_to_the_typist(people: People) -> None:
+async def test_typing_takes_no_sequence_and_is_not_sent_to_the_typist(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
@@ -33,20 +33,20 @@ async def test_typing_takes_no_sequence_and_is_not_repeated_to_the_typist(people
         ana.has_not_heard("typing")
 
 
-async def test_typing_is_not_replayed_to_somebody_who_comes_later(people: People) -> None:
+async def test_typing_is_not_replayed_to_a_client_that_connects_later(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         phone = await ben.another_device("phone")
         await ben.disconnects()
         await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
-        await phone.receives("typing", user=ana)  # so ben's server process has passed it on
+        await phone.receives("typing", user=ana)  # so ben's server process has published it
         await ben.connects()
         await ben.asks("sync", cursors={conversation["id"]: 1})
         await ben.hears_everything_from(ana, in_=conversation)
         ben.has_not_heard("typing")
 
 
-async def test_a_stranger_cannot_pretend_to_type(people: People) -> None:
+async def test_typing_of_a_stranger_is_refused(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         conversation = await ana.talks_to(ben)
         await eve.hears_error_of("typing", conversation_id=conversation["id"], is_typing=True)
@@ -65,7 +65,7 @@ async def test_ben_sees_ana_come_and_go(people: People) -> None:
         assert gone["last_seen"].endswith("Z")
 
 
-async def test_somebody_who_connects_is_told_who_is_there(people: People) -> None:
+async def test_a_client_that_connects_receives_who_is_online(people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         await ana.talks_to(ben)
         await ana.connects()
@@ -75,7 +75,7 @@ async def test_somebody_who_connects_is_told_who_is_there(people: People) -> Non
         assert profile["presence"]["status"] == "online"
 
 
-async def test_a_short_break_is_no_absence(people: People) -> None:
+async def test_a_short_disconnect_does_not_show_as_offline(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         phone = await ana.another_device("phone")
@@ -87,14 +87,14 @@ async def test_a_short_break_is_no_absence(people: People) -> None:
         ben.has_not_heard("presence", user=ana, status="offline")
 
 
-async def test_one_device_of_two_leaving_is_no_absence(people: People) -> None:
+async def test_a_person_stays_online_while_one_device_is_connected(people: People) -> None:
     async with people("ana", "ben", "cleo") as (ana, ben, cleo):
         await ana.talks_to(ben)
         await cleo.talks_to(ben)
         await ben.receives("presence", user=cleo, status="online")
         phone = await ana.another_device("phone")
         await phone.disconnects()
-        await cleo.disconnects()  # later than the phone: when cleo counts as gone, ana would too
+        await cleo.disconnects()  # after the phone: when cleo is offline, ana would be too
         await ben.receives("presence", user=cleo, status="offline")
         ben.has_not_heard("presence", user=ana, status="offline")
 
@@ -119,7 +119,7 @@ async def test_an_invisible_person_looks_offline(people: People) -> None:
         assert (await ben.gets(f"/users/{ana.id}/profile"))["presence"]["status"] == "offline"
 
 
-async def test_strangers_learn_nothing_of_ones_presence(people: People) -> None:
+async def test_strangers_receive_no_presence(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         await ana.talks_to(ben)
         shared = await ben.talks_to(eve)
@@ -130,7 +130,7 @@ async def test_strangers_learn_nothing_of_ones_presence(people: People) -> None:
         eve.has_not_heard("presence", user=ana)
 
 
-async def test_somebody_who_does_nothing_turns_idle_and_then_away(starts_site, profile: Profile) -> None:
+async def test_an_inactive_person_turns_idle_and_then_away(starts_site, profile: Profile) -> None:
     site = starts_site(profile, limits={"idle_seconds": 1, "away_seconds": 6})
     async with People(site)("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)

@@ -1,4 +1,4 @@
-"""Redis is a doorbell: without it everything works, only a little later."""
+"""Redis is a doorbell, a best-effort notification: without it everything works, only a little later."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ async def heard_within(seconds: float, ana, ben, conversation, text: str) -> Non
     await ben.receives("new_message", content=text, within=max(0.1, begun + seconds - time.monotonic()))
 
 
-async def test_chat_goes_on_without_redis_and_is_as_before_when_it_is_back(starts_site: StartsSite) -> None:
+async def test_chat_goes_on_without_redis_and_is_quick_again_when_it_is_back(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
@@ -34,7 +34,7 @@ async def test_chat_goes_on_without_redis_and_is_as_before_when_it_is_back(start
         await newcomer.connects()
         await heard_within(2.5, ana, newcomer, conversation, "to a newcomer")
         status, error = await tries_to_sign_in(ana)
-        assert (status, error["code"]) == (503, "try_again"), "guessing could not be limited"
+        assert (status, error["code"]) == (503, "try_again"), "without Redis, guesses of passwords cannot be limited"
 
         await asyncio.to_thread(site.redis.start)
         await becomes_quick(ana, ben, conversation)
@@ -45,7 +45,7 @@ async def tries_to_sign_in(person) -> tuple[int, dict]:
 
 
 async def becomes_quick(ana, ben, conversation) -> None:
-    """Wait until three messages in a row take less than the slow way could: the doorbell rings again."""
+    """Wait until three messages in a row are faster than the sweep of the log: Redis notifies again."""
     quick = 0
     until = time.monotonic() + 30
     while quick < 3:
@@ -69,7 +69,7 @@ async def test_chat_goes_on_while_redis_hangs(starts_site: StartsSite) -> None:
         await becomes_quick(ana, ben, conversation)
 
 
-async def test_a_redis_that_forgets_everything_is_no_harm(starts_site: StartsSite) -> None:
+async def test_a_flushed_redis_loses_no_message(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
@@ -79,7 +79,7 @@ async def test_a_redis_that_forgets_everything_is_no_harm(starts_site: StartsSit
         await becomes_quick(ana, ben, conversation)
 
 
-async def test_a_session_ended_without_redis_is_silent_within_ten_seconds(starts_site: StartsSite) -> None:
+async def test_a_session_ended_without_redis_closes_within_ten_seconds(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     async with People(site)("ana", "ben") as (ana, ben):
@@ -91,7 +91,7 @@ async def test_a_session_ended_without_redis_is_silent_within_ten_seconds(starts
         await phone.is_closed(4403, within=10)
 
 
-async def test_a_server_starts_without_redis_and_says_what_is_missing(starts_site: StartsSite) -> None:
+async def test_a_server_without_redis_starts_and_reports_not_ready(starts_site: StartsSite) -> None:
     site = starts_site("production")
     assert site.redis is not None
     first = site.servers[0]

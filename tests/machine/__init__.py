@@ -1,1 +1,1 @@
-"""A state machine against a plain model: random stories, and after every step the server agrees with the model."""
+"""A state machine test against a plain model: after every step of a random story the server agrees with the model."""

@@ -1,4 +1,4 @@
-"""One device of the machine: its socket, the weather on the way, and the clients that follow its frames."""
+"""One device of the machine: its socket, the faults of its network, and the clients that apply its frames."""
 
 import asyncio
 from collections import Counter, deque
@@ -8,12 +8,12 @@ from tests.harness.listening import Frame
 from tests.harness.replica import Replica
 from tests.machine.local import LocalDevice
 
-PATIENCE = 5.0  # seconds until a frame that must come is missing
-MARKS = ("message_delivered", "message_read", "conversation_read")
+TIMEOUT = 5.0  # seconds until an expected frame counts as missing
+RECEIPT_FRAMES = ("message_delivered", "message_read", "conversation_read")
 
 
 class MachineDevice:
-    """A device with a reference client (`replica`) and a web client (by its `key`), which get the same frames."""
+    """A device with a reference client (`replica`) and a web client (named by `key`), which get the same frames."""
 
     def __init__(self, key: str, person: str, device: LocalDevice) -> None:
         self.key = key
@@ -21,13 +21,13 @@ class MachineDevice:
         self.device = device
         self.replica = Replica(device)
         self.began = False  # the clients have loaded their first state
-        self.intact = True  # nothing that was meant for the clients is missing
-        self.web_synced = False  # the web client has asked for what it misses
-        self.kept: dict[str, Any] | None = None  # what the reference client once wrote to disk
-        self.fates: deque[str] = deque()
-        self.met: Counter[str] = Counter()  # fates that struck, and how often
-        self.slow = 0  # so many answers over REST come after what happens next
-        self.answers: list[dict[str, Any]] = []  # jobs of the web client that are under way for longer
+        self.intact = True  # no frame for the clients has been lost
+        self.web_synced = False  # the web client has sent `sync`
+        self.kept: dict[str, Any] | None = None  # the last state that the reference client saved
+        self.fates: deque[str] = deque()  # what happens to the next frames: arrives, lost, twice or late
+        self.met: Counter[str] = Counter()  # how often each fate happened
+        self.slow = 0  # number of REST answers that will be delayed until after later frames
+        self.answers: list[dict[str, Any]] = []  # delayed answers, as jobs of the web client
         self._late: list[Frame] = []
         self._position = 0
 
@@ -37,25 +37,25 @@ class MachineDevice:
         return self.device.is_connected
 
     async def connects(self) -> Frame:
-        """Open the socket; what was late on the old one is lost."""
+        """Open the socket; late frames of the old one are lost."""
         connected = await self.device.connects()
         self._position = 0
         self._late.clear()
         return connected
 
     async def hears(self, number: int) -> tuple[list[Frame], Frame]:
-        """Wait for so many numbered frames and marks; return all that came meanwhile, and a pong that came last."""
+        """Wait for this number of events and receipts; return all frames until then, and a pong that came last."""
         found: list[Frame] = []
         try:
-            async with asyncio.timeout(PATIENCE):
-                while sum(map(is_told, found)) < number:
+            async with asyncio.timeout(TIMEOUT):
+                while sum(map(is_kept, found)) < number:
                     async for frame in self.device.frames(self._position):
                         self._position += 1
                         found.append(frame)
-                        if sum(map(is_told, found)) >= number:
+                        if sum(map(is_kept, found)) >= number:
                             break
         except TimeoutError:
-            pass  # the caller sees what is missing
+            pass  # the caller notices the missing frames
         pong = await self.device.asks("ping")
         rest = self.device.all_heard()[self._position :]
         self._position += len(rest)
@@ -70,37 +70,37 @@ class MachineDevice:
         found, self._position = heard[self._position : end], end
         return found
 
-    def through_weather(self, frames: list[Frame]) -> list[Frame]:
-        """Return the frames as the clients get them: some are lost, some come twice, events come after later ones."""
+    def through_network(self, frames: list[Frame]) -> list[Frame]:
+        """Return the frames as the clients get them: some are lost or doubled, some events come after later ones."""
         arrived: list[Frame] = []
         for frame in frames:
-            fate = self.fates.popleft() if self.fates and is_told(frame) else "arrives"
+            fate = self.fates.popleft() if self.fates and is_kept(frame) else "arrives"
             if fate == "lost":
                 self.intact = False
                 self.met["lost"] += 1
                 continue
-            if fate == "late" and frame["type"] not in MARKS:
+            if fate == "late" and frame["type"] not in RECEIPT_FRAMES:
                 self._late.append(frame)
                 continue
             self.met["late"] += len(self._late)
             self.met["twice"] += fate == "twice"
-            # A mark overtakes nothing: an unread count is that of the moment.
+            # A receipt overtakes no event: its unread count is that of the moment.
             overtaken, self._late = self._late, []
             copies = [frame, frame] if fate == "twice" else [frame]
-            arrived += [*overtaken, *copies] if frame["type"] in MARKS else [*copies, *overtaken]
+            arrived += [*overtaken, *copies] if frame["type"] in RECEIPT_FRAMES else [*copies, *overtaken]
         return arrived
 
     def take_answers(self) -> list[dict[str, Any]]:
-        """Return the answers that were slow; they come now."""
+        """Return the delayed answers, which arrive now."""
         taken, self.answers = self.answers, []
         return taken
 
     @property
     def waits(self) -> bool:
-        """Whether something is on its way for longer than the step that made it."""
+        """Whether a frame is late: it arrives after the step that caused it."""
         return bool(self._late)
 
 
-def is_told(frame: Frame) -> bool:
-    """Return whether a frame is an event or a mark, which clients keep."""
-    return frame["type"] in MARKS or ("sequence" in frame and frame["type"] != "message_ack")
+def is_kept(frame: Frame) -> bool:
+    """Return whether a frame is an event or a receipt: clients keep only these."""
+    return frame["type"] in RECEIPT_FRAMES or ("sequence" in frame and frame["type"] != "message_ack")

@@ -1,4 +1,4 @@
-"""Devices come and go, and resume from where they were."""
+"""Devices connect, disconnect, and resume from their cursors."""
 
 from tests.harness.replica import checksum
 from tests.machine import views
@@ -7,7 +7,7 @@ from tests.machine.world import World
 
 
 async def connects(world: World, device: MachineDevice) -> None:
-    """Open a socket and catch up, both clients each in its own way."""
+    """Open a socket and let each client catch up in its own way."""
     connected = await device.connects()
     device.intact = True
     jobs = [world.job(device, "frame", frame=connected), world.job(device, "link", link="connected")]
@@ -29,7 +29,7 @@ async def disconnects(world: World, device: MachineDevice) -> None:
 
 
 async def starts_from_disk(world: World, device: MachineDevice) -> None:
-    """Let both clients begin with what they once kept, and resume from its cursors."""
+    """Let both clients start from their saved state and resume from its cursors."""
     if device.is_connected:
         await disconnects(world, device)
     device.replica.restores(device.kept)
@@ -40,7 +40,7 @@ async def starts_from_disk(world: World, device: MachineDevice) -> None:
 async def checks_tail(world: World, device: MachineDevice) -> None:
     """Let both clients compare their heads with those in a pong, and catch up if they differ.
 
-    Then no event is missing. Marks, which have no number, are there if the clients did catch up.
+    Then no event is missing. Receipts, which have no sequence, are complete only if the clients did catch up.
     """
     await world.comes_to_rest(device)
     frames, pong = await device.hears(0)
@@ -52,7 +52,7 @@ async def checks_tail(world: World, device: MachineDevice) -> None:
         for frame in await world.syncs(device, cursors):
             await device.replica.applies(frame)
     await world.turns([world.job(device, "frame", frame=frame) for frame in (*frames, pong)])
-    assert device.web_synced == behind, f"{device.key}: only one of the clients saw that it misses something"
+    assert device.web_synced == behind, f"{device.key}: only one of the clients noticed missing events"
     device.intact |= behind
     wanted = views.heads(world.model, device.person)
     assert world.words.heads(device.replica.cursors()["cursors"]) == wanted

@@ -1,4 +1,4 @@
-"""Things that people do: each is done with the model and with the server, which must agree on what comes of it."""
+"""Actions of people: each is done with the model and with the server, which must agree on the outcome."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from tests.machine.world import World, assert_same
 async def asks(
     world: World, actor: MachineDevice, verb: Callable[[], Any], method: str, path: str, body: Any = None, **query: Any
 ) -> Any:
-    """Do a thing with the model and over REST; both do it or refuse it with the same code.
+    """Do an action with the model and over REST; both must do it, or refuse it with the same code.
 
     Return the model's result and the server's answer, or None for a refusal.
     """
@@ -26,7 +26,7 @@ async def asks(
 
 
 def result_of(world: World, actor: MachineDevice, verb: Callable[[], Any]) -> tuple[str | None, Any]:
-    """Do a thing with the model; return its refusal's code, or None and what came of it."""
+    """Do an action with the model; return the code of a refusal and None, or None and the result."""
     try:
         world.model.who(actor.key)
         result = verb()
@@ -60,7 +60,7 @@ async def sends(
 
 
 def agrees_on_ack(world: World, actor: MachineDevice, answer: Any, label: str, client_id: str, said: Shown) -> None:
-    """Send with the model what was sent over the socket, and compare the answer."""
+    """Repeat with the model a send over the socket, and compare the answers."""
     wanted, result = result_of(world, actor, lambda: world.model.send(actor.person, label, client_id, said))
     if isinstance(answer, Refused):
         assert answer.code == wanted, f"{answer}, where the model says {wanted} {result}"
@@ -75,19 +75,21 @@ def agrees_on_ack(world: World, actor: MachineDevice, answer: Any, label: str, c
     assert known == (label, result[0]), f"{answer} is the id of {known}"
 
 
-async def marks_message(world: World, actor: MachineDevice, kind: str, label: str, sequence: int, id: str) -> None:
-    """Say over REST how far one got."""
+async def acknowledges_message(
+    world: World, actor: MachineDevice, kind: str, label: str, sequence: int, id: str
+) -> None:
+    """Acknowledge a message over REST."""
 
     def verb() -> None:
-        world.model.mark_message(actor.person, kind, label, sequence, actor.key)
+        world.model.acknowledge_message(actor.person, kind, label, sequence, actor.key)
 
     await asks(world, actor, verb, "POST", f"/messages/{id}/{kind}")
     await _shows_as_read(world, actor, kind, label, sequence)
 
 
-async def marks(world: World, actor: MachineDevice, kind: str, label: str, sequence: int) -> None:
-    """Say over the socket how far one got; only a refusal is answered."""
-    wanted, _ = result_of(world, actor, lambda: world.model.mark(actor.person, kind, label, sequence, actor.key))
+async def acknowledges(world: World, actor: MachineDevice, kind: str, label: str, sequence: int) -> None:
+    """Acknowledge a sequence over the socket; only a refusal is answered."""
+    wanted, _ = result_of(world, actor, lambda: world.model.acknowledge(actor.person, kind, label, sequence, actor.key))
     type = "read_receipt" if kind == "read" else "delivery_receipt"
     number = await actor.device.says(type, conversation_id=world.words.id_of_conversation(label), sequence=sequence)
     if wanted is not None:
@@ -98,9 +100,9 @@ async def marks(world: World, actor: MachineDevice, kind: str, label: str, seque
 
 
 async def _shows_as_read(world: World, actor: MachineDevice, kind: str, label: str, sequence: int) -> None:
-    """Let the web client know what was read on its screen: the server tells the count to other devices only."""
-    place = world.model.conversations[label].places.get(actor.person)
-    if actor.is_connected and kind == "read" and place is not None and place.read == sequence:
+    """Tell the web client what was read on its screen: the server sends `conversation_read` to other devices only."""
+    participant = world.model.conversations[label].participants.get(actor.person)
+    if actor.is_connected and kind == "read" and participant is not None and participant.read == sequence:
         id = world.words.id_of_conversation(label)
         await world.comes_to_rest(actor)
         await world.turns([world.job(actor, "read", id=id, sequence=sequence)])
@@ -108,7 +110,7 @@ async def _shows_as_read(world: World, actor: MachineDevice, kind: str, label: s
 
 
 async def begins_one(world: World, actor: MachineDevice, verb: Callable[[], str], body: dict[str, Any]) -> None:
-    """Begin a conversation, or find the direct one that is there."""
+    """Begin a conversation, or find the existing direct one."""
     before = set(world.model.conversations)
     begun = await asks(world, actor, verb, "POST", "/conversations", body)
     if begun:
@@ -120,7 +122,7 @@ async def begins_one(world: World, actor: MachineDevice, verb: Callable[[], str]
 
 
 async def revokes(world: World, actor: MachineDevice, ended: MachineDevice) -> None:
-    """End a session: its socket closes, and nothing more is answered to it."""
+    """End a session: its socket must close."""
     was_connected = ended.is_connected
     verb = lambda: world.model.revoke(world.model.who(actor.key), ended.key)  # noqa: E731
     revoked = await asks(world, actor, verb, "DELETE", f"/auth/sessions/{ended.device.session_id}")

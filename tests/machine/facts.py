@@ -1,4 +1,4 @@
-"""What the plain model is made of: dictionaries, lists and numbers."""
+"""The data of the plain model: dictionaries, lists and numbers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,23 +8,23 @@ OWN_SETTINGS = {"muted_until": None, "notification_level": "all", "pinned": Fals
 
 
 @dataclass
-class Place:
-    """A person's place in a conversation; it stays as it was when they leave."""
+class Participant:
+    """A participant of a conversation; their data stays unchanged after they leave."""
 
     role: str
-    came: int  # number of the step in which they came, the last time
-    first: int  # their number among all who ever came
+    came: int  # number of the step in which they last joined
+    first: int  # their rank among all who ever joined
     start: int  # first sequence that they may see
     may_write: bool = True
     here: bool = True
     delivered: int = 0
     read: int = 0
-    own: Shown = field(default_factory=lambda: dict(OWN_SETTINGS))  # what they set for themselves
+    own: Shown = field(default_factory=lambda: dict(OWN_SETTINGS))  # their own settings
 
 
 @dataclass
 class Message:
-    """A message. `said` is what a repetition of its send must agree in, None once it was deleted."""
+    """A message. A repeated send must equal `said`, which is None after a deletion."""
 
     sequence: int
     sender: str | None
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass
 class Event:
-    """One line of a log; `subject` is the sequence of the message that changed, else its own."""
+    """One event of a log; `subject` is the sequence of the changed message, else its own sequence."""
 
     sequence: int
     kind: str
@@ -57,10 +57,10 @@ class Conversation:
     creator: str
     name: str = ""
     description: str = ""
-    places: dict[str, Place] = field(default_factory=dict)
+    participants: dict[str, Participant] = field(default_factory=dict)
     log: list[Event] = field(default_factory=list)
     messages: dict[int, Message] = field(default_factory=dict)
-    stirred: tuple[int, int] = (0, 0)  # step of the newest message; orders lists
+    last_activity: tuple[int, int] = (0, 0)  # step and sequence of the newest message; orders lists
 
     @property
     def head(self) -> int:
@@ -68,14 +68,14 @@ class Conversation:
         return len(self.log)
 
     def members(self) -> list[str]:
-        """Return who is in it, in the order of coming."""
-        here = [name for name, place in self.places.items() if place.here]
-        return sorted(here, key=lambda name: (self.places[name].came, self.places[name].first))
+        """Return the current members in the order of joining."""
+        here = [name for name, participant in self.participants.items() if participant.here]
+        return sorted(here, key=lambda name: (self.participants[name].came, self.participants[name].first))
 
 
 @dataclass
 class EventNews:
-    """An event went out to those who were members then."""
+    """A published event; the audience are the members of that moment."""
 
     conversation: str
     event: Event
@@ -83,8 +83,8 @@ class EventNews:
 
 
 @dataclass
-class MarkNews:
-    """A receipt mark moved; `session` is the one that said so."""
+class ReceiptNews:
+    """A receipt change; `session` is the one that sent the receipt."""
 
     conversation: str
     kind: str

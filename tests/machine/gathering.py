@@ -1,4 +1,4 @@
-"""Steps: conversations, who is in them, and what they may."""
+"""Steps: conversations, participants and their rights."""
 
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ OWN_CHANGES: tuple[Shown, ...] = (
 
 
 class Gathering(Stage):
-    """How people come together and part."""
+    """Steps that begin conversations and change participants."""
 
     @step(who=WHO, others=st.lists(st.sampled_from(PEOPLE), max_size=3), name=st.sampled_from(("Trip", "")))
     def begins_a_group(self, who: int, others: list[str], name: str) -> None:
@@ -79,9 +79,9 @@ class Gathering(Stage):
         role=st.sampled_from((None, "admin", "member", "owner")),
         may_write=st.sampled_from((None, True, False)),
     )
-    def changes_a_place(
+    def changes_a_participant(
         self, who: int, by: str, where: int, other: str, role: str | None, may_write: bool | None
     ) -> None:
         label = self._label(where)
         device = self._acting(who, label, by)
-        self._change_place(device, label, other, role, may_write)
+        self._change_participant(device, label, other, role, may_write)

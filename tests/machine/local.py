@@ -1,8 +1,8 @@
-"""The server within this process: its ASGI application, without sockets of the system between.
+"""The server in this process: its ASGI application, without network sockets.
 
-A `LocalDevice` is a device like any other of the harness. Its requests go through Django's handler and its
-frames through the product's consumer, hub and lanes; what it gets is what goes over the wire. Nothing is
-imitated but the wire itself, which makes a step some five times faster than over real connections.
+A `LocalDevice` is a device as any other of the harness. Its requests go through Django's handler and its frames
+through the product's consumer, hub and lanes; it receives the texts that a network connection would carry. Only the
+connection is replaced, which makes a step about five times faster.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from realtime.fanout.door import door
 from realtime.writes.pipelined_lane import PipelinedLane
 from tests.harness.device import Device, Person
 
-# Requests take turns on one thread with one database connection, as the steps of the machine do.
+# Requests run one after the other on one thread with one database connection, as the steps of the machine do.
 _requests = ThreadPoolExecutor(1, thread_name_prefix="requests")
 
 
 async def in_request_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """Do what uses the database, off the event loop."""
+    """Run work that uses the database outside of the event loop."""
     return await asyncio.get_running_loop().run_in_executor(_requests, work, *args)
 
 
 def close_connections() -> None:
-    """Let the thread of requests give up its database connection."""
+    """Close the database connection of the request thread."""
     _requests.submit(connections.close_all).result(10)
 
 
@@ -57,11 +57,11 @@ class Wire:
         self._served = asyncio.ensure_future(application(scope, self._to_server.get, self._take))
 
     async def send(self, data: str, *, text: bool | None = None) -> None:
-        """Give the server a text frame, which is all that the machine sends."""
+        """Send a text frame to the server; the machine sends no others."""
         self._to_server.put_nowait({"type": "websocket.receive", "text": data})
 
     async def close(self) -> None:
-        """Hang up, and wait until the server has noticed."""
+        """Hang up, and wait until the server has ended the connection."""
         self._hang_up()
         await self._served
 
@@ -123,7 +123,7 @@ async def sign_in(person: Person, name: str) -> LocalDevice:
 
 
 async def stop_server() -> None:
-    """End what a server process keeps running, so that the next test begins with none."""
+    """End the background tasks of a server process, so that the next test starts without them."""
     for task in sweep._tasks.pop(asyncio.get_running_loop()):
         task.cancel()
     await door.drained()

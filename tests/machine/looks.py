@@ -1,4 +1,4 @@
-"""Looks at the server over REST, each compared with the model: what somebody sees, and what they may not."""
+"""Reads over REST, each compared with the model: what a person sees, and what is refused."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.machine.world import World, assert_same
 
 
 async def at_everything(world: World, device: MachineDevice) -> None:
-    """Look at the list and at the whole of every conversation, those of others included."""
+    """Look at the list and at every conversation as a whole, also at those of others."""
     await at_the_list(world, device)
     cursors = {label: views.first_cursor(talk, device.person) for label, talk in world.model.conversations.items()}
     for label, cursor in cursors.items():
@@ -20,7 +20,7 @@ async def at_everything(world: World, device: MachineDevice) -> None:
 
 
 async def at_the_list(world: World, device: MachineDevice, *, unread: bool = False, limit: int = 200) -> None:
-    """Look at one's conversations, page by page."""
+    """Look at the list of conversations, page by page."""
     wanted = [world.model.conversations[label] for label in views.listed(world.model, device.person, unread=unread)]
     query = {"limit": limit, "unread": "true" if unread else None}
     found = [each async for each in device.device.pages("/conversations", **query)]
@@ -47,11 +47,11 @@ async def at_history(world: World, device: MachineDevice, label: str, **query: A
 
 
 async def at_events(world: World, device: MachineDevice, label: str, *, after: int, limit: int) -> None:
-    """Look at the log above a cursor, page by page: it is the log filtered by one's rights, without gaps."""
+    """Look at the log above a cursor, page by page: it must be the log with the rights of the viewer, without gaps."""
     path = f"/conversations/{world.words.id_of_conversation(label)}/events"
-    told: list[Frame] = []
+    received: list[Frame] = []
     while True:
-        cursor = after + len(told)
+        cursor = after + len(received)
         looked = await doing.asks(
             world,
             device,
@@ -67,13 +67,13 @@ async def at_events(world: World, device: MachineDevice, label: str, *, after: i
         assert_same([world.words.frame(each) for each in answer["events"]], wanted[:limit], f"events of {label}")
         assert answer["last_sequence"] == world.model.conversations[label].head
         assert answer["has_more"] == (len(wanted) > limit)
-        told += answer["events"]
+        received += answer["events"]
         if not answer["has_more"]:
             return
 
 
 async def at_a_message(world: World, device: MachineDevice, label: str, sequence: int, id: str) -> None:
-    """Look at a message and at who got it."""
+    """Look at a message and its receipts."""
 
     def seen() -> Any:
         events = views.page(world.model, device.person, label, limit=10**6)[0]
@@ -97,7 +97,7 @@ async def at_a_message(world: World, device: MachineDevice, label: str, sequence
 
 
 async def at_a_catch_up(world: World, device: MachineDevice, cursors: dict[str, int], since: str | None) -> None:
-    """Look at what one missed since any cursors, over REST."""
+    """Look at the events missed since these cursors, over REST."""
     body: dict[str, Any] = {
         "cursors": {world.words.id_of_conversation(label): cursor for label, cursor in cursors.items()}
     }
@@ -105,5 +105,5 @@ async def at_a_catch_up(world: World, device: MachineDevice, cursors: dict[str, 
     if looked:
         answer = looked[1]
         assert answer["complete"] is True
-        told = [frame for events in answer["events"].values() for frame in events] + answer["receipts"]
-        world.agrees_on_catch_up(device.person, cursors, [world.words.frame(frame) for frame in told], answer)
+        received = [frame for events in answer["events"].values() for frame in events] + answer["receipts"]
+        world.agrees_on_catch_up(device.person, cursors, [world.words.frame(frame) for frame in received], answer)

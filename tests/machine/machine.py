@@ -1,4 +1,4 @@
-"""Steps: devices, networks and looks; and the machine that takes all of the steps."""
+"""Steps: devices, networks and reads; and the machine that has all steps."""
 
 from copy import deepcopy
 
@@ -14,12 +14,12 @@ FATES = st.lists(st.sampled_from(("lost", "twice", "late", "arrives")), min_size
 
 
 class Machine(Talking, Gathering):
-    """One story."""
+    """A story: a random list of steps."""
 
     # --- Devices and networks -------------------------------------------------------------
 
     @step(2, who=WHO)
-    def comes_or_goes(self, who: int) -> None:
+    def connects_or_disconnects(self, who: int) -> None:
         device = self._device(who)
         if device.is_connected:
             self._steps(connecting.disconnects(self.world, device))
@@ -39,14 +39,14 @@ class Machine(Talking, Gathering):
             self._steps(doing.revokes(self.world, actor, ended))
 
     @step(6, who=WHO, fates=FATES)
-    def weather_turns_bad(self, who: int, fates: list[str]) -> None:
+    def network_turns_bad(self, who: int, fates: list[str]) -> None:
         """The next frames of a device are lost, doubled, or overtaken by later ones."""
         if (device := self._listener(who)) is not None:
             device.fates.extend(fates)
 
     @step(4, who=WHO)
     def answers_turn_slow(self, who: int) -> None:
-        """The next answers over REST come to the web client after what happens next."""
+        """The next REST answers reach the web client after later frames."""
         if (device := self._listener(who)) is not None:
             device.slow += 3
 
@@ -57,7 +57,7 @@ class Machine(Talking, Gathering):
 
     @step(who=WHO)
     def writes_to_disk(self, who: int) -> None:
-        """A client's cache, to be found again by `starts_from_disk`."""
+        """Save the state of both clients for `starts_from_disk`."""
         device = self._device(who)
         if device.is_connected and device.intact and not device.waits:
             device.kept = deepcopy(device.replica.kept())
@@ -65,12 +65,12 @@ class Machine(Talking, Gathering):
 
     @step(who=WHO)
     def starts_from_disk(self, who: int) -> None:
-        """A client starts again and resumes from the cursors that it once had."""
+        """Both clients start again from their saved state."""
         device = self._device(who)
         if device.kept is not None and device in self._living:
             self._steps(connecting.starts_from_disk(self.world, device))
 
-    # --- Looking --------------------------------------------------------------------------
+    # --- Reads --------------------------------------------------------------------------
 
     @step(who=WHO, unread=st.booleans(), limit=st.integers(1, 3))
     def looks_at_the_list(self, who: int, unread: bool, limit: int) -> None:

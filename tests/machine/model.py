@@ -1,11 +1,11 @@
-"""What the server must do, in dictionaries and lists: the plain model.
+"""The plain model: what the server must do, in dictionaries and lists.
 
-It follows docs/protocol.md and knows nothing of the product's code. People are names, conversations are labels,
-a message is known by its conversation and sequence. Every verb either happens or raises `Refusal` with the code
-of the protocol and changes nothing. What it makes known to clients is collected in `news`.
+It follows docs/protocol.md and uses no code of the product. People are names, conversations are labels, a message is
+its conversation and sequence. Every method either does its action, or raises `Refusal` with the code of the protocol
+and changes nothing. The events and receipts for clients are collected in `news`.
 """
 
-from tests.machine.facts import Conversation, Event, EventNews, MarkNews, Message, Place, Shown
+from tests.machine.facts import Conversation, Event, EventNews, Message, Participant, ReceiptNews, Shown
 from tests.machine.rights import Refusal, heir_of, may, may_withhold
 
 
@@ -16,12 +16,12 @@ class Model:
         self.people = people
         self.conversations: dict[str, Conversation] = {}
         self.sent: dict[tuple[str, str], tuple[str, int]] = {}  # (sender, client id) -> (conversation, sequence)
-        self.sessions: dict[str, tuple[str, bool]] = {}  # key -> whose it is, and whether it lives
-        self.news: list[EventNews | MarkNews] = []
+        self.sessions: dict[str, tuple[str, bool]] = {}  # key -> (person, whether it is live)
+        self.news: list[EventNews | ReceiptNews] = []
         self.steps = 0
 
-    def take_news(self) -> list[EventNews | MarkNews]:
-        """Return what clients learn of since the last call."""
+    def take_news(self) -> list[EventNews | ReceiptNews]:
+        """Return the news since the last call."""
         taken, self.news = self.news, []
         return taken
 
@@ -32,14 +32,14 @@ class Model:
         self.sessions[session] = (person, True)
 
     def who(self, session: str) -> str:
-        """Return whose living session this is."""
+        """Return the person of a live session."""
         person, lives = self.sessions[session]
         if not lives:
             raise Refusal("unauthenticated")
         return person
 
     def revoke(self, actor: str, session: str) -> None:
-        """End a session of one's own; twice is once."""
+        """End an own session; a second call changes nothing."""
         if self.sessions[session][0] != actor:
             raise Refusal("not_found")
         self.sessions[session] = (actor, False)
@@ -51,7 +51,7 @@ class Model:
         if other == actor:
             raise Refusal("invalid")
         for known in self.conversations.values():
-            if known.type == "direct" and set(known.places) == {actor, other}:
+            if known.type == "direct" and set(known.participants) == {actor, other}:
                 return known.label, False
         return self._begin("direct", actor, [actor, other]).label, True
 
@@ -59,16 +59,16 @@ class Model:
         """Begin a group."""
         members = [actor, *dict.fromkeys(other for other in others if other != actor)]
         group = self._begin("group", actor, members, name)
-        group.places[actor].role = "owner"
+        group.participants[actor].role = "owner"
         self._note(group, "group_created", actor, members[1:])
         return group.label
 
     def _begin(self, type: str, actor: str, members: list[str], name: str = "") -> Conversation:
         self.steps += 1
         label = f"{type}-{len(self.conversations)}"
-        begun = self.conversations[label] = Conversation(label, type, actor, name, stirred=(self.steps, 0))
+        begun = self.conversations[label] = Conversation(label, type, actor, name, last_activity=(self.steps, 0))
         for number, member in enumerate(members):
-            begun.places[member] = Place("member", self.steps, number, start=1)
+            begun.participants[member] = Participant("member", self.steps, number, start=1)
         self._append(begun, "conversation_created")
         return begun
 
@@ -85,11 +85,11 @@ class Model:
                 raise Refusal("idempotency_conflict")
             return sequence, True
         talk = self._of(actor, label)
-        if not talk.places[actor].may_write:
+        if not talk.participants[actor].may_write:
             raise Refusal("forbidden")
         if said["reply_to"] is not None:
             where, sequence = said["reply_to"]
-            if where != label or sequence not in talk.messages or sequence < talk.places[actor].start:
+            if where != label or sequence not in talk.messages or sequence < talk.participants[actor].start:
                 raise Refusal("invalid")
         self.steps += 1
         message = self._write(talk, actor, said["message_type"])
@@ -100,47 +100,47 @@ class Model:
         return message.sequence, False
 
     def edit(self, actor: str, label: str, sequence: int, content: str) -> None:
-        """Change the text of one's own message."""
+        """Change the text of an own message."""
         if not content.strip():
             raise Refusal("invalid")
         talk, message = self._seen(actor, label, sequence)
         if message.deleted:
             raise Refusal("not_found")
-        if message.sender != actor or message.type != "text" or not talk.places[actor].may_write:
+        if message.sender != actor or message.type != "text" or not talk.participants[actor].may_write:
             raise Refusal("forbidden")
         if message.content != content:
             message.content, message.edited = content, True
             self._append(talk, "message_updated", subject=sequence)
 
     def delete(self, actor: str, label: str, sequence: int) -> None:
-        """Empty a message for everybody."""
+        """Delete a message for everybody."""
         talk, message = self._seen(actor, label, sequence)
-        moderates = talk.type == "group" and talk.places[actor].role != "member"
+        moderates = talk.type == "group" and talk.participants[actor].role != "member"
         if message.type == "system" or (message.sender != actor and not moderates):
             raise Refusal("forbidden")
         if not message.deleted:
             message.content, message.metadata, message.said, message.deleted = "", {}, None, True
             self._append(talk, "message_deleted", subject=sequence)
 
-    def mark_message(self, actor: str, kind: str, label: str, sequence: int, session: str) -> None:
-        """Say that everything up to a message was delivered or read."""
+    def acknowledge_message(self, actor: str, kind: str, label: str, sequence: int, session: str) -> None:
+        """Acknowledge everything up to a message as delivered or read."""
         self._seen(actor, label, sequence)
-        self.mark(actor, kind, label, sequence, session)
+        self.acknowledge(actor, kind, label, sequence, session)
 
-    def mark(self, actor: str, kind: str, label: str, up_to: int, session: str) -> None:
-        """Say that everything up to a sequence was delivered or read. Marks never go back."""
+    def acknowledge(self, actor: str, kind: str, label: str, up_to: int, session: str) -> None:
+        """Acknowledge everything up to a sequence as delivered or read. Positions never go back."""
         talk = self._of(actor, label)
         if up_to > talk.head:
             raise Refusal("invalid")
-        place = talk.places[actor]
+        participant = talk.participants[actor]
         newest = max((sequence for sequence in talk.messages if sequence <= up_to), default=None)
-        audience = [member for member in talk.members() if talk.places[member].start <= up_to]
-        if up_to > place.delivered:
-            place.delivered = up_to
-            self.news.append(MarkNews(label, "delivered", actor, up_to, newest, audience, session))
-        if kind == "read" and up_to > place.read:
-            place.read = up_to
-            self.news.append(MarkNews(label, "read", actor, up_to, newest, audience, session))
+        audience = [member for member in talk.members() if talk.participants[member].start <= up_to]
+        if up_to > participant.delivered:
+            participant.delivered = up_to
+            self.news.append(ReceiptNews(label, "delivered", actor, up_to, newest, audience, session))
+        if kind == "read" and up_to > participant.read:
+            participant.read = up_to
+            self.news.append(ReceiptNews(label, "read", actor, up_to, newest, audience, session))
 
     # --- Groups ---------------------------------------------------------------------------
 
@@ -157,15 +157,17 @@ class Model:
             self._note(talk, "conversation_renamed", actor, name=talk.name)
 
     def add(self, actor: str, label: str, people: list[str]) -> list[str]:
-        """Add people; return those who are new."""
+        """Add people; return the new participants."""
         talk = self._allowed(actor, label, "add_participants")
         coming = [each for each in dict.fromkeys(people) if each not in talk.members()]
         if coming:
             self.steps += 1
         for each in coming:
-            first = talk.places[each].first if each in talk.places else len(talk.places)
+            first = talk.participants[each].first if each in talk.participants else len(talk.participants)
             start = talk.head + 1
-            talk.places[each] = Place("member", self.steps, first, start, delivered=start - 1, read=start - 1)
+            talk.participants[each] = Participant(
+                "member", self.steps, first, start, delivered=start - 1, read=start - 1
+            )
             self._append(talk, "participant_added", person=each)
         if coming:
             self._note(talk, "participants_added", actor, coming)
@@ -179,30 +181,30 @@ class Model:
         talk = self._allowed(actor, label, "remove_participants")
         if other not in talk.members():
             raise Refusal("not_a_participant")
-        role = talk.places[other].role
-        if role == "owner" or (role == "admin" and talk.places[actor].role != "owner"):
+        role = talk.participants[other].role
+        if role == "owner" or (role == "admin" and talk.participants[actor].role != "owner"):
             raise Refusal("forbidden")
         self._part(talk, other)
         self._note(talk, "participant_removed", actor, [other])
 
     def leave(self, actor: str, label: str) -> None:
-        """Leave a group; an owner's heir takes over."""
+        """Leave a group; the heir of an owner becomes owner."""
         talk = self._allowed(actor, label, "leave")
         self._part(talk, actor)
-        heir = heir_of(talk.places, talk.members()) if talk.places[actor].role == "owner" else None
+        heir = heir_of(talk.participants, talk.members()) if talk.participants[actor].role == "owner" else None
         if heir is not None:
-            talk.places[heir].role, talk.places[heir].may_write = "owner", True
+            talk.participants[heir].role, talk.participants[heir].may_write = "owner", True
             self._append(talk, "participant_updated", person=heir)
         self._note(talk, "participant_left", actor, [actor])
 
-    def update_place(self, actor: str, label: str, other: str, role: str | None, may_write: bool | None) -> None:
+    def update_participant(self, actor: str, label: str, other: str, role: str | None, may_write: bool | None) -> None:
         """Change somebody's role or right to write; a new owner makes the old one an admin."""
         talk = self._of(actor, label)
         if talk.type == "direct":
             raise Refusal("forbidden")
         if other not in talk.members():
             raise Refusal("not_a_participant")
-        mine, theirs = talk.places[actor], talk.places[other]
+        mine, theirs = talk.participants[actor], talk.participants[other]
         my_role, their_role, writes = mine.role, theirs.role, theirs.may_write
         if role is not None and role != their_role:
             if my_role != "owner" or other == actor:
@@ -226,15 +228,15 @@ class Model:
             self._note(talk, "role_changed", actor, [other])
 
     def set_own(self, actor: str, label: str, changes: Shown) -> None:
-        """Change what one has set for oneself; the others only learn that the log went on."""
+        """Change own settings; for the others the event is hidden."""
         talk = self._of(actor, label)
-        place = talk.places[actor]
-        if place.own != place.own | changes:
-            place.own |= changes
+        participant = talk.participants[actor]
+        if participant.own != participant.own | changes:
+            participant.own |= changes
             self.steps += 1
             self._append(talk, "my_place_updated", person=actor)
 
-    # --- Steps ----------------------------------------------------------------------------
+    # --- Parts of the actions ----------------------------------------------------------------------------
 
     def _of(self, actor: str, label: str) -> Conversation:
         talk = self.conversations.get(label)
@@ -244,25 +246,25 @@ class Model:
 
     def _allowed(self, actor: str, label: str, permission: str) -> Conversation:
         talk = self._of(actor, label)
-        if permission not in may(talk.type, talk.places[actor]):
+        if permission not in may(talk.type, talk.participants[actor]):
             raise Refusal("forbidden")
         return talk
 
     def _seen(self, actor: str, label: str, sequence: int) -> tuple[Conversation, Message]:
         talk = self._of(actor, label)
-        if sequence not in talk.messages or sequence < talk.places[actor].start:
+        if sequence not in talk.messages or sequence < talk.participants[actor].start:
             raise Refusal("not_found")
         return talk, talk.messages[sequence]
 
     def _part(self, talk: Conversation, person: str) -> None:
         self.steps += 1
         audience = talk.members()
-        talk.places[person].here = False
+        talk.participants[person].here = False
         self._append(talk, "participant_removed", person=person, audience=audience)
 
     def _write(self, talk: Conversation, sender: str | None, type: str) -> Message:
         message = talk.messages[talk.head + 1] = Message(talk.head + 1, sender, type)
-        talk.stirred = (self.steps, message.sequence)
+        talk.last_activity = (self.steps, message.sequence)
         self._append(talk, "new_message")
         return message
 

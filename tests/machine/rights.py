@@ -1,19 +1,19 @@
-"""Who may do what, as the table of roles in docs/protocol.md says."""
+"""Rights by role, as in the table of roles in docs/protocol.md."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
 class Refusal(Exception):
-    """The server must say no, with this code."""
+    """The server must refuse, with this code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-class Place(Protocol):
-    """What rights follow from."""
+class RoleHolder(Protocol):
+    """The fields of a participant that decide their rights."""
 
     role: str
     may_write: bool
@@ -21,24 +21,24 @@ class Place(Protocol):
     first: int
 
 
-def may(type: str, place: Place) -> list[str]:
-    """Return the permissions of a place, as `my_permissions` shows them."""
-    permissions = ["send_messages"] if place.may_write else []
+def may(type: str, participant: RoleHolder) -> list[str]:
+    """Return the permissions of a participant, as `my_permissions` shows them."""
+    permissions = ["send_messages"] if participant.may_write else []
     if type == "direct":
         return permissions
-    if place.role in ("owner", "admin"):
+    if participant.role in ("owner", "admin"):
         permissions += ["add_participants", "remove_participants", "update_conversation"]
-    if place.role == "owner":
+    if participant.role == "owner":
         permissions.append("change_roles")
     return [*permissions, "leave"]
 
 
 def may_withhold(role: str, other: str) -> bool:
-    """Return whether one role may withhold another's right to write."""
+    """Return whether one role may withdraw the right to write of another."""
     return (role == "owner" and other != "owner") or (role == "admin" and other == "member")
 
 
-def heir_of(places: Mapping[str, Place], members: Sequence[str]) -> str | None:
-    """Return who owns a group after its owner left: the longest-standing admin, else member."""
-    admins = [name for name in members if places[name].role == "admin"]
+def heir_of(participants: Mapping[str, RoleHolder], members: Sequence[str]) -> str | None:
+    """Return the new owner after an owner left: the longest-standing admin, else the longest-standing member."""
+    admins = [name for name in members if participants[name].role == "admin"]
     return next(iter([*admins, *members]), None)

@@ -1,6 +1,6 @@
-"""The stage of the stories: who begins, and how a step is drawn and taken.
+"""The base of a story: how it begins, and how a step is drawn and taken.
 
-Numbers in a step choose among what there is and are taken modulo its number; messages are counted from the newest.
+A number in a step is an index, taken modulo the count of what it chooses from; messages are counted from the newest.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from tests.machine.world import PEOPLE, World, unknown_id
 WHO = st.sampled_from(range(6))
 WHERE = st.sampled_from((0, 0, 0, 1, 1, 2, 3))
 WHICH = st.sampled_from(range(10))
-# Whether somebody acts who has the right to, or anybody.
+# Whether a person with the right acts, or any person.
 RIGHTLY = st.booleans()
-# In which role somebody acts, if there is one.
+# The role of the person who acts, if anybody has it.
 BY = st.sampled_from(("owner", "admin", "anybody"))
 
-# Every kind of step with what it draws, as often as it is to come up.
+# Every kind of step: its name, the values it draws, and its weight.
 STEPS: list[tuple[str, dict[str, st.SearchStrategy[Any]], int]] = []
 Step = Callable[..., None]
 
 
 def step(times: int = 1, **draws: st.SearchStrategy[Any]) -> Callable[[Step], Step]:
-    """Let a method be drawn. Rules of Hypothesis would not do: it leaves out many of them in each story."""
+    """Register a method as a step of this weight. Hypothesis rules would not do: each story leaves out many of them."""
 
     def register(method: Step) -> Step:
         STEPS.append((method.__name__, draws, times))
@@ -42,7 +42,7 @@ def step(times: int = 1, **draws: st.SearchStrategy[Any]) -> Callable[[Step], St
 
 
 class Stage(RuleBasedStateMachine):
-    """One story. `loop` and `web` outlive it."""
+    """One story. `loop` and `web` are shared by all stories."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, web: WebClients, tally: Counter[str]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Stage(RuleBasedStateMachine):
         self._broken = True
         self._sends = 0
 
-    # --- The stage ------------------------------------------------------------------------
+    # --- Begin and end ------------------------------------------------------------------------
 
     @initialize()
     def begins(self) -> None:
@@ -63,7 +63,7 @@ class Stage(RuleBasedStateMachine):
             self._steps(connecting.connects(self.world, device))
         self._begin_group(ana, ["ben", "cleo"], "Trip")
         for admin in ("ben", "cleo"):
-            self._change_place(ana, self._label(0), admin, "admin", None)
+            self._change_participant(ana, self._label(0), admin, "admin", None)
         self._begin_direct(ana, "ben")
         said = {"content": "before", "message_type": "text", "metadata": {}, "reply_to": None}
         for number in range(6):
@@ -89,7 +89,7 @@ class Stage(RuleBasedStateMachine):
             self._tally.update(device.met)
 
     def _steps(self, *steps: Coroutine[Any, Any, Any]) -> None:
-        """Take steps; the last leaves nothing unsaid."""
+        """Take steps, then let all news reach the devices."""
         before, self._broken = self._broken, True
         for each in steps:
             self._loop.run_until_complete(each)
@@ -110,7 +110,7 @@ class Stage(RuleBasedStateMachine):
         return [each for each in self.world.devices if self.world.model.sessions[each.key][1]]
 
     def _listener(self, number: int) -> MachineDevice | None:
-        """Return a connected device of somebody who is in a conversation, if there is one."""
+        """Return a connected device of a person with a conversation, if there is one."""
         model = self.world.model
         listening = [each for each in self.world.devices if each.is_connected and views.heads(model, each.person)]
         return listening[number % len(listening)] if listening else None
@@ -123,8 +123,8 @@ class Stage(RuleBasedStateMachine):
         return self._device_of(message.sender if rightly and message else None) or self._device(who)
 
     def _acting(self, who: int, label: str, role: str) -> MachineDevice:
-        places = self.world.model.conversations[label].places
-        names = [name for name, place in places.items() if place.here and place.role == role]
+        participants = self.world.model.conversations[label].participants
+        names = [name for name, participant in participants.items() if participant.here and participant.role == role]
         return self._device_of(names[who % len(names)] if names else None) or self._device(who)
 
     def _device_of(self, name: str | None) -> MachineDevice | None:
@@ -135,7 +135,7 @@ class Stage(RuleBasedStateMachine):
         return labels[number % len(labels)]
 
     def _message(self, where: int, number: int) -> tuple[str, int, str]:
-        """Return conversation, sequence and id of a message that somebody has seen; others perhaps may not."""
+        """Return conversation, sequence and id of a message that some device has received; the actor may not see it."""
         label = self._label(where)
         numbered = (
             (each, self.world.words.id_of_message(label, each))
@@ -143,7 +143,7 @@ class Stage(RuleBasedStateMachine):
         )
         seen = [(sequence, id) for sequence, id in numbered if id is not None]
         if not seen:
-            return label, 1, unknown_id()  # the first of a log is never a message
+            return label, 1, unknown_id()  # the first event of a log is never a message
         sequence, id = seen[-1 - number % len(seen)]
         return label, sequence, id
 
@@ -172,12 +172,12 @@ class Stage(RuleBasedStateMachine):
             doing.begins_one(self.world, device, lambda: self.world.model.open_group(device.person, others, name), body)
         )
 
-    def _change_place(
+    def _change_participant(
         self, device: MachineDevice, label: str, other: str, role: str | None, may_write: bool | None
     ) -> None:
         changes = {"role": role, "can_send_messages": may_write}
         body = {name: value for name, value in changes.items() if value is not None}
-        verb = lambda: self.world.model.update_place(device.person, label, other, role, may_write)  # noqa: E731
+        verb = lambda: self.world.model.update_participant(device.person, label, other, role, may_write)  # noqa: E731
         self._steps(doing.asks(self.world, device, verb, "PATCH", self._participant_path(label, other), body))
 
     def _begin_direct(self, device: MachineDevice, other: str) -> None:
@@ -188,7 +188,7 @@ class Stage(RuleBasedStateMachine):
 
 
 def _any_step() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    # Hypothesis prefers the head of a list: what is wanted most comes first, and every kind once before any again.
+    # Hypothesis prefers the head of a list: the heaviest kinds come first, and every kind once before any repeats.
     kinds = sorted(STEPS, key=lambda kind: kind[2], reverse=True)
     steps = [(name, draws) for turn in range(kinds[0][2]) for name, draws, times in kinds if times > turn]
     return st.sampled_from(steps).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.fixed_dictionaries(kind[1])))

@@ -1,4 +1,4 @@
-"""Steps: messages and receipt marks."""
+"""Steps: messages and receipts."""
 
 import asyncio
 from typing import Any
@@ -10,17 +10,17 @@ from tests.machine.client import MachineDevice
 from tests.machine.stage import RIGHTLY, WHERE, WHICH, WHO, Stage, step
 
 TEXT = st.sampled_from(("hi", "there", "Grüße ✓", " ", "well"))
-PLACE = {"latitude": 52.5, "longitude": 13.25}
+LOCATION = {"latitude": 52.5, "longitude": 13.25}
 
 
 class Talking(Stage):
-    """What people say and read."""
+    """Steps that write and acknowledge messages."""
 
-    @step(7, who=WHO, where=WHERE, text=TEXT, place=st.booleans(), socket=st.booleans())
-    def sends(self, who: int, where: int, text: str, place: bool, socket: bool) -> None:
+    @step(7, who=WHO, where=WHERE, text=TEXT, location=st.booleans(), socket=st.booleans())
+    def sends(self, who: int, where: int, text: str, location: bool, socket: bool) -> None:
         said = {"content": text, "message_type": "text", "metadata": {}, "reply_to": None}
-        if place:
-            said |= {"message_type": "location", "metadata": PLACE}
+        if location:
+            said |= {"message_type": "location", "metadata": LOCATION}
         self._send(self._device(who), self._label(where), self._fresh_id(), said, socket=socket)
 
     @step(2, who=WHO, where=WHERE, quoted_in=WHERE, which=WHICH, socket=st.booleans())
@@ -30,17 +30,19 @@ class Talking(Stage):
             said = {"content": "re", "message_type": "text", "metadata": {}, "reply_to": (label, sequence)}
             self._send(self._device(who), self._label(where), self._fresh_id(), said, socket=socket)
 
-    @step(3, who=WHO, which=WHICH, other=st.sampled_from(("", "words", "place", "sender")), socket=st.booleans())
+    @step(
+        3, who=WHO, which=WHICH, other=st.sampled_from(("", "content", "conversation", "sender")), socket=st.booleans()
+    )
     def sends_again(self, who: int, which: int, other: str, socket: bool) -> None:
-        """Repeat a send, as it was, or with something else under its id."""
+        """Repeat a send, unchanged, or with another content, conversation or sender under its id."""
         model = self.world.model
         sender, client_id = list(model.sent)[-1 - which % len(model.sent)]
         label, sequence = model.sent[sender, client_id]
         message = model.conversations[label].messages[sequence]
         said = message.said or {"content": "gone", "message_type": "text", "metadata": {}, "reply_to": None}
-        if other == "words":
+        if other == "content":
             said = said | {"content": "something else"}
-        if other == "place":
+        if other == "conversation":
             label = self._label(which)
         devices = [each for each in self._living if (each.person == sender) != (other == "sender")]
         if devices:
@@ -48,7 +50,7 @@ class Talking(Stage):
 
     @step(2, where=WHERE, numbers=st.lists(WHO, min_size=2, max_size=5), same=st.booleans())
     def talk_at_once(self, where: int, numbers: list[int], same: bool) -> None:
-        """Several sockets send in one conversation without waiting: they may share a transaction."""
+        """Several sockets send to one conversation at once: their sends may share a transaction."""
         label = self._label(where)
         devices = [each for each in map(self._device, numbers) if each.is_connected]
         self._steps(self._talk_at_once(devices, label, same))
@@ -69,7 +71,7 @@ class Talking(Stage):
             return_exceptions=True,
         )
         said = {"content": "at once", "message_type": "text", "metadata": {}, "reply_to": None}
-        order = sorted(zip(plans, answers, strict=True), key=lambda each: _place_in_line(each[1]))
+        order = sorted(zip(plans, answers, strict=True), key=lambda each: _log_order(each[1]))
         for (device, client_id), answer in order:
             doing.agrees_on_ack(self.world, device, answer, label, client_id, said)
 
@@ -88,21 +90,21 @@ class Talking(Stage):
         self._steps(doing.asks(self.world, device, verb, "DELETE", f"/messages/{id}", **{"for": "everyone"}))
 
     @step(3, who=WHO, where=WHERE, which=WHICH, kind=st.sampled_from(("read", "read", "delivered")))
-    def marks_a_message(self, who: int, where: int, which: int, kind: str) -> None:
+    def acknowledges_a_message(self, who: int, where: int, which: int, kind: str) -> None:
         device, (label, sequence, id) = self._device(who), self._message(where, which)
-        self._steps(doing.marks_message(self.world, device, kind, label, sequence, id))
+        self._steps(doing.acknowledges_message(self.world, device, kind, label, sequence, id))
 
     @step(3, who=WHO, where=WHERE, back=st.integers(-1, 9), kind=st.sampled_from(("read", "read", "delivered")))
-    def marks_over_the_socket(self, who: int, where: int, back: int, kind: str) -> None:
-        """Say over the socket how far one got; -1 is beyond the end."""
+    def acknowledges_over_the_socket(self, who: int, where: int, back: int, kind: str) -> None:
+        """Acknowledge over the socket; -1 is beyond the head."""
         device, label = self._device(who), self._label(where)
         sequence = max(0, self.world.model.conversations[label].head - back)
         if device.is_connected:
-            self._steps(doing.marks(self.world, device, kind, label, sequence))
+            self._steps(doing.acknowledges(self.world, device, kind, label, sequence))
 
 
-def _place_in_line(answer: Any) -> tuple[int, bool]:
-    """Order answers as they were written, refusals last, repetitions after what they repeat."""
+def _log_order(answer: Any) -> tuple[int, bool]:
+    """Sort key of answers: by sequence, duplicates after the original, refusals last."""
     if isinstance(answer, Exception):
         return 10**9, True
     return answer["sequence"], answer.get("duplicate", False)

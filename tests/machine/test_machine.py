@@ -1,10 +1,10 @@
-"""Random stories, told to the server on PostgreSQL and to the plain model: they never differ.
+"""Random stories run against the server on PostgreSQL and against the plain model: they never differ.
 
-After every step: the answer or refusal is the model's; every open socket heard exactly the frames that its person
-may see, in order; the heads in a pong are the model's; the reference client, and the web client's reducer under
-Node, show what the model shows. In the end everybody looks at everything over REST.
+After every step the answer or refusal is that of the model; every open socket has received exactly the frames that
+its person may see, in order; the heads in a pong are those of the model; the reference client, and the reducer of the
+web client under Node, show what the model shows. At the end every person reads everything over REST.
 
-The stories of the suite are always the same. `make machine` tells many others.
+The stories of the suite are always the same. `make machine` runs many others.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def web() -> Iterator[WebClients]:
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """The event loop of the server that this process is."""
+    """The event loop of the server in this process."""
     from tests.machine.local import close_connections, stop_server
 
     loop = asyncio.new_event_loop()
@@ -42,10 +42,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-# A story takes one second, on a busy machine five. Shrinking one that failed takes up to five minutes, and is
-# left to `make machine`.
+# A story takes one second, on a busy machine five. Shrinking a failed story takes up to five minutes; only
+# `make machine` does it.
 @pytest.mark.timeout(STORIES * 10 + 400 if STORIES else 300)
-def test_the_server_does_what_the_model_does(
+def test_the_server_agrees_with_the_model_after_every_step(
     loop: asyncio.AbstractEventLoop, web: WebClients, limits: Callable[..., None]
 ) -> None:
     from messaging.integrity import faults

@@ -1,6 +1,6 @@
-"""What the model's people must see: the readings of the plain model."""
+"""What the people of the model must see: reads of the plain model."""
 
-from tests.machine.facts import Conversation, Event, MarkNews, Message, Place, Shown
+from tests.machine.facts import Conversation, Event, Message, Participant, ReceiptNews, Shown
 from tests.machine.model import Model
 from tests.machine.rights import Refusal, may
 
@@ -10,7 +10,7 @@ def listed(model: Model, viewer: str, *, unread: bool = False) -> list[str]:
     mine = [talk for talk in model.conversations.values() if viewer in talk.members()]
     if unread:
         mine = [talk for talk in mine if unread_count(talk, viewer)]
-    return [talk.label for talk in sorted(mine, key=lambda talk: talk.stirred, reverse=True)]
+    return [talk.label for talk in sorted(mine, key=lambda talk: talk.last_activity, reverse=True)]
 
 
 def heads(model: Model, viewer: str) -> dict[str, int]:
@@ -19,19 +19,21 @@ def heads(model: Model, viewer: str) -> dict[str, int]:
 
 
 def unread_count(talk: Conversation, viewer: str) -> int:
-    """Return how many messages of others lie above the read mark; deleted ones count, the system's do not."""
-    read = talk.places[viewer].read
+    """Return the number of others' messages above the read position; deleted ones count, system messages do not."""
+    read = talk.participants[viewer].read
     return sum(each.sender not in (None, viewer) and each.sequence > read for each in talk.messages.values())
 
 
 def visible(talk: Conversation, viewer: str) -> list[Message]:
     """Return the messages that a member may see, oldest first."""
-    return [talk.messages[sequence] for sequence in sorted(talk.messages) if sequence >= talk.places[viewer].start]
+    return [
+        talk.messages[sequence] for sequence in sorted(talk.messages) if sequence >= talk.participants[viewer].start
+    ]
 
 
 def body(talk: Conversation, viewer: str, *, live: bool = False) -> Shown:
-    """Return the conversation as a member sees it. Live frames say `sent` of every message."""
-    me, members = talk.places[viewer], talk.members()
+    """Return the conversation as a member sees it. In live frames the status of every message is `sent`."""
+    me, members = talk.participants[viewer], talk.members()
     last = visible(talk, viewer)[-1:]
     return {
         "label": talk.label,
@@ -43,16 +45,21 @@ def body(talk: Conversation, viewer: str, *, live: bool = False) -> Shown:
         "head": talk.head,
         "last_message": message(talk, last[0], viewer, live=live) if last else None,
         "count": len(members),
-        "members": {name: place(talk.places[name]) for name in members},
+        "members": {name: participant(talk.participants[name]) for name in members},
         "unread": unread_count(talk, viewer),
         "me": {"role": me.role, "read": me.read, **me.own},
         "may": sorted(may(talk.type, me)),
     }
 
 
-def place(place: Place) -> Shown:
-    """Return a place as members see it."""
-    return {"role": place.role, "may_write": place.may_write, "read": place.read, "delivered": place.delivered}
+def participant(participant: Participant) -> Shown:
+    """Return a participant as members see them."""
+    return {
+        "role": participant.role,
+        "may_write": participant.may_write,
+        "read": participant.read,
+        "delivered": participant.delivered,
+    }
 
 
 def message(talk: Conversation, message: Message, viewer: str, *, live: bool = False) -> Shown:
@@ -73,14 +80,14 @@ def message(talk: Conversation, message: Message, viewer: str, *, live: bool = F
 
 
 def status(talk: Conversation, message: Message, viewer: str) -> str:
-    """Return sent, delivered or read: by all others for one's own message, else by oneself."""
+    """Return sent, delivered or read: by all others for an own message, else by the viewer."""
     members = talk.members()
     if viewer not in members:
         return "sent"
     watched = [name for name in members if name != viewer] if message.sender == viewer else [viewer]
-    if watched and all(talk.places[name].read >= message.sequence for name in watched):
+    if watched and all(talk.participants[name].read >= message.sequence for name in watched):
         return "read"
-    if watched and all(talk.places[name].delivered >= message.sequence for name in watched):
+    if watched and all(talk.participants[name].delivered >= message.sequence for name in watched):
         return "delivered"
     return "sent"
 
@@ -88,7 +95,7 @@ def status(talk: Conversation, message: Message, viewer: str) -> str:
 def page(
     model: Model, viewer: str, label: str, *, before: int | None = None, after: int | None = None, limit: int
 ) -> tuple[list[Shown], bool]:
-    """Return a page of the history, newest first, and whether there is more in its direction."""
+    """Return a page of the history, newest first, and whether there are more messages in its direction."""
     talk = _member(model, viewer, label)
     found = visible(talk, viewer)
     if after is not None:
@@ -101,38 +108,41 @@ def page(
 
 
 def events(model: Model, viewer: str, label: str, after: int) -> list[Shown]:
-    """Return the log above a cursor, rendered with the rights of now.
+    """Return the log above a cursor, rendered with the current rights of the viewer.
 
-    :raises Refusal: not_found, or resync_required where it cannot be given.
+    :raises Refusal: not_found, or resync_required for a cursor outside of the log that they may see.
     """
     talk = _member(model, viewer, label)
-    if not talk.places[viewer].start - 1 <= after <= talk.head:
+    if not talk.participants[viewer].start - 1 <= after <= talk.head:
         raise Refusal("resync_required")
     return [frame(talk, event, viewer) for event in talk.log[after:]]
 
 
 def first_cursor(talk: Conversation, viewer: str) -> int:
-    """Return the lowest cursor that a person can catch up from: nothing that they may see lies below it."""
-    return talk.places[viewer].start - 1 if viewer in talk.places else 0
+    """Return the lowest cursor that a person can catch up from: all that they may see is above it."""
+    return talk.participants[viewer].start - 1 if viewer in talk.participants else 0
 
 
 def receipts(model: Model, viewer: str, label: str, sequence: int) -> dict[str, dict[str, bool]]:
-    """Return who got and read a message: its sender is left out, and who may not see it."""
+    """Return the receipts of a message, without its sender and without members who may not see it."""
     talk = _member(model, viewer, label)
-    if sequence not in talk.messages or sequence < talk.places[viewer].start:
+    if sequence not in talk.messages or sequence < talk.participants[viewer].start:
         raise Refusal("not_found")
     others = [name for name in talk.members() if name != talk.messages[sequence].sender]
     return {
-        name: {"delivered": talk.places[name].delivered >= sequence, "read": talk.places[name].read >= sequence}
+        name: {
+            "delivered": talk.participants[name].delivered >= sequence,
+            "read": talk.participants[name].read >= sequence,
+        }
         for name in others
-        if talk.places[name].start <= sequence
+        if talk.participants[name].start <= sequence
     }
 
 
 def frame(talk: Conversation, event: Event, viewer: str, *, live: bool = False) -> Shown:
     """Return the frame of an event as a viewer gets it."""
     shown: Shown = {"conversation": talk.label, "sequence": event.sequence}
-    if event.subject < talk.places[viewer].start:
+    if event.subject < talk.participants[viewer].start:
         return {"type": "event_hidden", **shown}
     shown = {"type": event.kind, **shown}
     match event.kind:
@@ -145,14 +155,14 @@ def frame(talk: Conversation, event: Event, viewer: str, *, live: bool = False) 
         case "my_place_updated":
             if event.person != viewer:
                 return shown | {"type": "event_hidden"}
-            return shown | {"own": talk.places[viewer].own}
+            return shown | {"own": talk.participants[viewer].own}
         case _:
             assert event.person is not None
-            return shown | {"person": event.person, "place": place(talk.places[event.person])}
+            return shown | {"person": event.person, "participant": participant(talk.participants[event.person])}
 
 
-def mark_frames(news: MarkNews, viewer: str, session: str, unread: int) -> list[Shown]:
-    """Return the frames of a move for one device of a viewer."""
+def receipt_frames(news: ReceiptNews, viewer: str, session: str, unread: int) -> list[Shown]:
+    """Return the frames of a receipt change for one device of a viewer."""
     found = []
     if viewer in news.audience:
         found.append(
@@ -177,19 +187,20 @@ def mark_frames(news: MarkNews, viewer: str, session: str, unread: int) -> list[
 
 
 def as_clients_know(body: Shown, talk: Conversation, viewer: str) -> Shown:
-    """Return a body without what no frame tells a client.
+    """Return a body without the values that no frame brings to a client.
 
-    Marks show the newest message that they cover: clients are not told live of moves before their history start.
-    And the name that is made up for a nameless group is not told anew when people come and go.
+    A position is replaced by the newest visible message that it covers: clients get no live receipts for messages
+    before their history start. The made-up name of a nameless group is left out: no frame brings a new one when
+    participants join or leave.
     """
     sequences = [each.sequence for each in visible(talk, viewer)]
 
-    def covered(mark: int) -> int:
-        return max((sequence for sequence in sequences if sequence <= mark), default=0)
+    def covered(position: int) -> int:
+        return max((sequence for sequence in sequences if sequence <= position), default=0)
 
     members = {
-        name: place | {"read": covered(place["read"]), "delivered": covered(place["delivered"])}
-        for name, place in body["members"].items()
+        name: participant | {"read": covered(participant["read"]), "delivered": covered(participant["delivered"])}
+        for name, participant in body["members"].items()
     }
     made_up = talk.type == "group" and not talk.name
     return body | {"members": members, "display_name": None if made_up else body["display_name"]}

@@ -1,4 +1,4 @@
-"""The web client's state and replica (static/js), run by Node beside the machine: see web_client.mjs."""
+"""The web client's state and replica (static/js), run by Node: see web_client.mjs."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ Job = dict[str, Any]
 
 
 class WebClients:
-    """The Node process that all web clients of the machine live in."""
+    """The Node process with all web clients of the machine."""
 
     def __init__(self) -> None:
         script = Path(__file__).with_name("web_client.mjs")
@@ -24,9 +24,9 @@ class WebClients:
         )
 
     def turn(self, jobs: list[Job]) -> dict[str, Any]:
-        """Let clients do jobs; return what they want of the server, and replies.
+        """Let clients do jobs; return their requests to the server (wishes), and replies.
 
-        :raises AssertionError: the process has ended; what went wrong stands on its standard error.
+        :raises AssertionError: the process has ended; the reason is on its standard error.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -47,18 +47,18 @@ class WebClients:
 
 
 def shows(words: Words, model: Model, shown: dict[str, Any], viewer: str) -> tuple[list[Shown], list[Shown]]:
-    """Return what a web client shows, and what it must show, given how far back it has loaded each conversation.
+    """Return what a web client shows and what it must show, as far back as it has loaded each conversation.
 
-    It computes the ticks of one's own messages only, and does not use the status of the last message.
+    It computes the status of own messages only, and does not use the status of the last message.
     """
     assert shown["link"] == "online", shown["link"]
     assert shown["repairs"] == {}, shown["repairs"]
     mine, theirs, from_ = [], [], {}
-    for held in shown["conversations"]:
-        body = words.conversation(held)
-        from_[body["label"]] = held["covers_from"]
+    for conversation in shown["conversations"]:
+        body = words.conversation(conversation)
+        from_[body["label"]] = conversation["covers_from"]
         talk = model.conversations[body["label"]]
-        bubbles = [words.message(each["message"]) | {"status": each["delivery"]} for each in held["bubbles"]]
+        bubbles = [words.message(each["message"]) | {"status": each["delivery"]} for each in conversation["bubbles"]]
         mine.append(_with_bubbles(views.as_clients_know(body, talk, viewer), bubbles))
     for label in views.listed(model, viewer):
         talk = model.conversations[label]

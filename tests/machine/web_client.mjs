@@ -1,9 +1,9 @@
 /**
- * The web client's state and replica without a page, many of them, steered over standard input.
+ * State and replica of many web clients without a page, controlled over standard input.
  *
- * A line in is a list of jobs, each for one client; a line out says what the clients then want of the server
- * (`asks` over REST, `says` over the socket). The frames, answers and cuts come from the server under test, so
- * nothing here knows what is right. Timers run only when told to (`wait`).
+ * A line of input is a list of jobs, each for one client; a line of output has the requests of the clients to the
+ * server (`asks` over REST, `says` over the socket). Frames, answers and cuts come from the server under test;
+ * nothing here checks them. Timers run only in the job `wait`.
  */
 import { createInterface } from "node:readline";
 
@@ -13,8 +13,8 @@ import { listedConversations, shownBubbles } from "../../static/js/state/selecto
 import { initialState, reduce } from "../../static/js/state/reducer.js";
 import { createStore } from "../../static/js/store.js";
 
-/** What the cache keeps of a state, cache.js. */
-const KEPT_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits", "conversations", "timelines"];
+/** The parts of a state that cache.js stores. */
+const CACHED_PARTS = ["me", "epoch", "since", "complete", "reads", "people", "limits", "conversations", "timelines"];
 
 class WebClient {
   constructor(user, snapshot) {
@@ -56,7 +56,7 @@ class WebClient {
       if (status < 300) resolve(body);
       else reject(Object.assign(new Error(body.code), { status, code: body.code }));
     },
-    /** Somebody looks at the screen: older pages are loaded until what they read is there. */
+    /** Read a message on the screen: older pages are loaded until it is there. */
     read: async ({ id, sequence }) => {
       await this.history.reach(id, sequence + 1);
       this.store.dispatch({ type: "read_here", id, sequence });
@@ -69,7 +69,7 @@ class WebClient {
   };
 
   snapshot() {
-    return structuredClone(Object.fromEntries(KEPT_PARTS.map((part) => [part, this.store.state[part]])));
+    return structuredClone(Object.fromEntries(CACHED_PARTS.map((part) => [part, this.store.state[part]])));
   }
 
   shown() {
@@ -90,7 +90,7 @@ class WebClient {
 const clients = new Map();
 const snapshots = new Map();
 
-/** Do the jobs and let everything that follows from them happen; return what the clients want. */
+/** Do the jobs and everything that follows from them; return the requests of the clients. */
 async function turn(jobs) {
   const replies = {};
   for (const job of jobs) {

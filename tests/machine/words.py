@@ -1,7 +1,7 @@
-"""From the words of the server to those of the model: ids become names, labels and sequences.
+"""Translates bodies and frames of the server to the terms of the model: ids become names, labels and sequences.
 
-On the way it is checked that what may never change does not: the id and time of a message, the time somebody
-came. An id that was never heard of fails with a KeyError.
+It also checks that immutable values do not change: id and time of a message, creator and time of a conversation.
+An unknown id is a KeyError.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ Body = dict[str, Any]
 
 
 class Words:
-    """Who is who on the server."""
+    """The ids of people, conversations and messages on the server."""
 
     def __init__(self) -> None:
         self.people: dict[str, str] = {}
@@ -29,13 +29,13 @@ class Words:
         return next(id for id, known in self.conversations.items() if known == label)
 
     def id_of_message(self, label: str, sequence: int) -> str | None:
-        """Return the id of a message that somebody has seen."""
+        """Return the id of a message that a device has received; None before that."""
         return next((id for id, known in self.messages.items() if known == (label, sequence)), None)
 
     def conversation(self, body: Body) -> Shown:
         """Return a conversation body as `views.body` shows it."""
         label = self.conversations[body["id"]]
-        self._stays(("begun", label), (body["created_at"], body["created_by"]))
+        self._is_immutable(("begun", label), (body["created_at"], body["created_by"]))
         assert body["mention_count"] == 0, body
         assert body["settings"] == {"notifications_enabled": True}, body
         assert body["avatar_url"] == "", body
@@ -49,7 +49,7 @@ class Words:
             "head": body["last_sequence"],
             "last_message": self.message(body["last_message"]) if body["last_message"] else None,
             "count": body["participant_count"],
-            "members": {self.people[each["user_id"]]: self.place(each) for each in body["participants"]},
+            "members": {self.people[each["user_id"]]: self.participant(each) for each in body["participants"]},
             "unread": body["unread_count"],
             "me": {
                 "role": body["me"]["role"],
@@ -59,8 +59,8 @@ class Words:
             "may": sorted(body["my_permissions"]),
         }
 
-    def place(self, body: Body) -> Shown:
-        """Return a participant as `views.place` shows it."""
+    def participant(self, body: Body) -> Shown:
+        """Return a participant as `views.participant` shows them."""
         assert body["display_name"] == self.people[body["user_id"]], body
         return {
             "role": body["role"],
@@ -72,7 +72,7 @@ class Words:
     def message(self, body: Body) -> Shown:
         """Return a message body as `views.message` shows it."""
         where = (self.conversations[body["conversation_id"]], body["sequence"])
-        self._stays(("message", where), (body["id"], body["created_at"]))
+        self._is_immutable(("message", where), (body["id"], body["created_at"]))
         assert self.messages.setdefault(body["id"], where) == where, f"{where} and {self.messages[body['id']]} are one"
         assert body["mentions"] == body["attachments"] == body["reactions"] == [], body
         return {
@@ -90,7 +90,7 @@ class Words:
         }
 
     def frame(self, frame: Body) -> Shown:
-        """Return the frame of an event as `views.frame` shows it, or of a mark as `views.mark_frames` does."""
+        """Return the frame of an event as `views.frame` shows it, or of a receipt as `views.receipt_frames` does."""
         shown: Shown = {"type": frame["type"], "conversation": self.conversations[frame["conversation_id"]]}
         match frame["type"]:
             case "message_delivered" | "message_read":
@@ -116,7 +116,7 @@ class Words:
                 shown["own"] = {name: frame["me"][name] for name in OWN_SETTINGS}
             case "participant_added" | "participant_updated":
                 shown["person"] = self.people[frame["participant"]["user_id"]]
-                shown["place"] = self.place(frame["participant"])
+                shown["participant"] = self.participant(frame["participant"])
             case other:
                 assert other == "event_hidden", frame
         return shown
@@ -147,5 +147,5 @@ class Words:
     def _person(self, id: str | None) -> str | None:
         return self.people[id] if id else None
 
-    def _stays(self, what: tuple[Any, ...], value: Any) -> None:
+    def _is_immutable(self, what: tuple[Any, ...], value: Any) -> None:
         assert self._forever.setdefault(what, value) == value, f"{what} was {self._forever[what]}, now {value}"

@@ -1,4 +1,4 @@
-"""The model beside the server: does each step with both, and compares everything that both show."""
+"""The model and the server together: each step is done with both, and everything that both show is compared."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ from tests.harness.listening import Frame
 from tests.harness.replica import checksum
 from tests.harness.snapshots import differences
 from tests.machine import views
-from tests.machine.client import MachineDevice, is_told
+from tests.machine.client import MachineDevice, is_kept
 from tests.machine.facts import EventNews, Shown
 from tests.machine.local import sign_in, sign_up
 from tests.machine.model import Model
@@ -39,7 +39,7 @@ class World:
             await self.signs_in(name)
 
     async def ends(self) -> None:
-        """Hang up everywhere."""
+        """Close all sockets and drop the web clients."""
         for each in self.devices:
             await each.device.leaves()
         self.web.turn([{"do": "end"}])
@@ -53,10 +53,10 @@ class World:
         self.web.turn([self.job(signed_in, "begin", user=self.user(signed_in))])
         return signed_in
 
-    # --- Hearing --------------------------------------------------------------------------
+    # --- Live frames --------------------------------------------------------------------------
 
     async def spreads(self) -> None:
-        """Let what happened reach every open socket: exactly what its person may see, in order, and nothing else."""
+        """Let the news reach every open socket: exactly the frames that its person may see, in order."""
         news = self.model.take_news()
         jobs: list[Job] = []
         answered = []
@@ -64,10 +64,10 @@ class World:
             if each.is_connected:
                 wanted = self._frames_for(each, news)
                 frames, pong = await each.hears(len(wanted))
-                heard = [self.words.frame(frame) for frame in frames if is_told(frame)]
+                heard = [self.words.frame(frame) for frame in frames if is_kept(frame)]
                 assert_same(in_order(heard), in_order(wanted), f"{each.key} heard")
                 self._agrees_on_heads(each, pong)
-                arrived = await self._passes_on(each, each.through_weather(frames))
+                arrived = await self._applies(each, each.through_network(frames))
                 jobs += arrived
                 if arrived and (answers := each.take_answers()):
                     jobs += answers
@@ -88,7 +88,7 @@ class World:
                     wanted.append(views.frame(talk, each.event, device.person, live=True))
             else:
                 unread = views.unread_count(talk, each.person)
-                wanted += views.mark_frames(each, device.person, device.key, unread)
+                wanted += views.receipt_frames(each, device.person, device.key, unread)
         return wanted
 
     def _agrees_on_heads(self, device: MachineDevice, pong: Frame) -> None:
@@ -97,14 +97,14 @@ class World:
         }
         assert pong["heads"] == {"count": len(heads), "checksum": checksum(heads)}, f"heads of {device.key}: {heads}"
 
-    async def _passes_on(self, device: MachineDevice, frames: list[Frame]) -> list[Job]:
+    async def _applies(self, device: MachineDevice, frames: list[Frame]) -> list[Job]:
         """Give frames to the reference client; return the jobs that give them to the web client."""
         for frame in frames:
             await device.replica.applies(frame)
         return [self.job(device, "frame", frame=frame) for frame in frames]
 
     async def turns(self, jobs: list[Job]) -> None:
-        """Let the web clients do jobs, and fetch for them what they want, until they want nothing."""
+        """Let the web clients do jobs, and carry out their requests, until they have none."""
         for _ in range(MOST_TURNS):
             turned = self.web.turn(jobs)
             jobs = []
@@ -116,7 +116,7 @@ class World:
                     ask = wish["ask"]
                     status, body = await device.device.request("GET", ask["path"], query=ask["query"])
                     answer = self.job(device, "answer", number=ask["number"], status=status, body=body)
-                    # What somebody looks at is waited for; repairs go on beside what happens.
+                    # Pages that a person looks at are not delayed; repairs go on in the background.
                     if device.slow and not ask["path"].endswith(("/messages", "/conversations")):
                         device.slow -= 1
                         device.met["slow"] += 1
@@ -126,10 +126,10 @@ class World:
             jobs += [{"client": key, "do": "wait"} for key in turned["waiting"] if not jobs]
             if not jobs:
                 return
-        raise AssertionError(f"the web clients do not come to rest: {jobs}")
+        raise AssertionError(f"the web clients never finish: {jobs}")
 
     async def comes_to_rest(self, device: MachineDevice) -> None:
-        """Let a web client get all answers that it waits for."""
+        """Give a web client all its delayed answers."""
         device.slow = 0
         await self.turns(device.take_answers())
 
@@ -144,15 +144,15 @@ class World:
     # --- Catching up ----------------------------------------------------------------------
 
     async def syncs(self, device: MachineDevice, fields: dict[str, Any]) -> list[Frame]:
-        """Send `sync`, see that the answer is what the model says, and return all that came."""
+        """Send `sync`, check the answer against the model, and return all its frames."""
         frames = await device.asks("sync", fields)
         cursors = {self.words.conversations[id]: cursor for id, cursor in fields["cursors"].items()}
-        told = [self.words.frame(frame) for frame in frames if is_told(frame)]
-        self.agrees_on_catch_up(device.person, cursors, told, frames[-1])
+        received = [self.words.frame(frame) for frame in frames if is_kept(frame)]
+        self.agrees_on_catch_up(device.person, cursors, received, frames[-1])
         return frames
 
-    def agrees_on_catch_up(self, viewer: str, cursors: dict[str, int], told: list[Shown], end: Frame) -> None:
-        """See that events, heads and `resync` of a catch-up are the model's, and marks no news from elsewhere."""
+    def agrees_on_catch_up(self, viewer: str, cursors: dict[str, int], received: list[Shown], end: Frame) -> None:
+        """Check events, heads and `resync` of a catch-up against the model, and that its receipts are true."""
         wanted, resync = [], set()
         for label, cursor in cursors.items():
             try:
@@ -160,25 +160,27 @@ class World:
             except Refusal as refusal:
                 if refusal.code == "resync_required":
                     resync.add(label)
-        events = [frame for frame in told if "sequence" in frame]
+        events = [frame for frame in received if "sequence" in frame]
         assert_same(in_order(events), in_order(wanted), f"{viewer} caught up")
         assert self.words.heads(end["heads"]) == views.heads(self.model, viewer)
         assert {self.words.conversations[id] for id in end["resync"]} == resync
-        for frame in told:
+        for frame in received:
             if "sequence" not in frame:
                 self._is_true(viewer, frame)
 
-    def _is_true(self, viewer: str, mark: Shown) -> None:
-        talk = self.model.conversations[mark["conversation"]]
-        assert viewer in talk.members(), f"{viewer} was told {mark}"
-        if mark["type"] == "conversation_read":
-            assert mark["unread"] == views.unread_count(talk, viewer), mark
+    def _is_true(self, viewer: str, receipt: Shown) -> None:
+        talk = self.model.conversations[receipt["conversation"]]
+        assert viewer in talk.members(), f"{viewer} received {receipt}"
+        if receipt["type"] == "conversation_read":
+            assert receipt["unread"] == views.unread_count(talk, viewer), receipt
             return
-        assert mark["person"] in talk.members(), f"{viewer} was told {mark} of somebody who left"
-        place = talk.places[mark["person"]]
-        assert mark["up_to"] <= (place.read if mark["type"] == "message_read" else place.delivered), mark
-        seen = [each.sequence for each in views.visible(talk, viewer) if each.sequence <= mark["up_to"]]
-        assert mark["newest"] == max(seen, default=None), mark
+        assert receipt["person"] in talk.members(), f"{viewer} received {receipt} of a former member"
+        participant = talk.participants[receipt["person"]]
+        assert receipt["up_to"] <= (participant.read if receipt["type"] == "message_read" else participant.delivered), (
+            receipt
+        )
+        seen = [each.sequence for each in views.visible(talk, viewer) if each.sequence <= receipt["up_to"]]
+        assert receipt["newest"] == max(seen, default=None), receipt
 
     # --- Comparing ------------------------------------------------------------------------
 
@@ -199,7 +201,7 @@ class World:
         assert_same(found, wanted, f"the reference client {device.key}")
 
     async def web_agrees(self, device: MachineDevice) -> None:
-        """See that the web client shows what it must, after scrolling back to the beginning."""
+        """Check what the web client shows, also after it has loaded everything."""
         ids = [self.words.id_of_conversation(label) for label in views.listed(self.model, device.person)]
         if ids and device.intact and not device.waits:
             await self.comes_to_rest(device)
@@ -225,16 +227,16 @@ class World:
 
 
 def in_order(frames: list[Shown]) -> dict[str, list[Shown]]:
-    """Return numbered frames by conversation, in their order, and marks, which have none."""
-    told: dict[str, list[Shown]] = {}
+    """Return events by conversation, in their order, and receipts, which have no order."""
+    received: dict[str, list[Shown]] = {}
     for frame in frames:
-        told.setdefault(frame["conversation"] if "sequence" in frame else "marks", []).append(frame)
-    told.get("marks", []).sort(key=repr)
-    return told
+        received.setdefault(frame["conversation"] if "sequence" in frame else "receipts", []).append(frame)
+    received.get("receipts", []).sort(key=repr)
+    return received
 
 
 def assert_same(mine: Any, theirs: Any, what: str) -> None:
-    """Fail with every difference between what is and what the model says."""
+    """Fail with the first thirty differences between the server or a client and the model."""
     if mine != theirs:
         raise AssertionError(f"{what}: is != model's\n" + "\n".join(differences(mine, theirs)[:30]))
 

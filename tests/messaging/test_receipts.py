@@ -17,8 +17,8 @@ from messaging.models import ReceiptChange
 from messaging.services import receipts
 from messaging.services.receipts import ReceiptUpdate, record_receipt, record_receipts
 from messaging.socket import RecentReceipts
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from realtime.wire.items import Notice
 from tests.making import direct, group, participant, person, read, say, unread
 from tests.realtime.peers import frame_of
 
@@ -193,21 +193,21 @@ def test_the_status_is_the_least_position_of_all_others(ana: User, ben: User) ->
 
 
 @pytest.fixture
-def announced(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+def announced(monkeypatch: pytest.MonkeyPatch) -> list[EphemeralEvent]:
     """What receipts announce through the door."""
-    announced: list[Notice] = []
+    announced: list[EphemeralEvent] = []
     monkeypatch.setattr(receipts, "announce", announced.extend)
     return announced
 
 
 def test_a_receipt_notifies_all_members_and_own_devices_get_counts(
-    talk: Conversation, ana: User, ben: User, announced: list[Notice]
+    talk: Conversation, ana: User, ben: User, announced: list[EphemeralEvent]
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     phone = str(uuid.uuid4())
     record_receipt(ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
     delivered, seen, own = announced
-    assert [frame_of(notice)["type"] for notice in announced] == [
+    assert [frame_of(event)["type"] for event in announced] == [
         "message_delivered",
         "message_read",
         "conversation_read",
@@ -224,11 +224,11 @@ def test_a_receipt_notifies_all_members_and_own_devices_get_counts(
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
-    assert len({notice.row_key for notice in announced}) == 3, "each announcement has a row key of its own"
+    assert len({event.row_key for event in announced}) == 3, "each announcement has a row id of its own"
 
 
 def test_a_missed_announcement_is_found_again_and_a_received_one_not(
-    talk: Conversation, ben: User, announced: list[Notice]
+    talk: Conversation, ben: User, announced: list[EphemeralEvent]
 ) -> None:
     looks = RecentReceipts()
     read(talk, ben, 2)
@@ -236,12 +236,12 @@ def test_a_missed_announcement_is_found_again_and_a_received_one_not(
     announced.clear()
     read(talk, ben, 4)
     assert looks(lambda row: False) == announced
-    assert looks({notice.row_key for notice in announced}.__contains__) == []
+    assert looks({event.row_key for event in announced}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])
 def test_in_a_large_group_receipts_notify_only_the_senders(
-    size: int, to_all: bool, ana: User, ben: User, announced: list[Notice]
+    size: int, to_all: bool, ana: User, ben: User, announced: list[EphemeralEvent]
 ) -> None:
     cleo = person("cleo")
     team = group(ana, ben, cleo)
@@ -251,6 +251,6 @@ def test_in_a_large_group_receipts_notify_only_the_senders(
     say(team, ana)
     announced.clear()
     read(team, ben)
-    for notice in announced[:2]:
-        assert notice.user_ids == (None if to_all else [str(ana.id)])
+    for event in announced[:2]:
+        assert event.user_ids == (None if to_all else [str(ana.id)])
     Conversation.objects.filter(id=team.id).update(participant_count=3)

@@ -1,5 +1,5 @@
-"""Changes the code, one small mistake at a time, and asks whether the tests notice: `make mutation`.
+"""Mutation testing: makes one small mistake at a time in the code and runs the tests: `make mutation`.
 
-A change that no test notices (a survivor) is a missing assertion, or no mistake at all; docs/testing.md says
-which. `mutants` makes the changes, `targets` says in which modules and with which tests, `trial` tries one.
+A mutant that no test notices (a survivor) shows a missing assertion, or is no mistake; docs/testing.md lists the
+latter. `mutants` makes the changes, `targets` names the modules and their tests, `trial` runs one mutant.
 """

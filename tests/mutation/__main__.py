@@ -1,11 +1,11 @@
-"""Try every change of the chosen modules, and say which ones no test noticed.
+"""Try every mutant of the chosen modules, and report the survivors.
 
 python -m tests.mutation [THEME or MODULE ...]     try them, by default all; one process for each CPU
-python -m tests.mutation --every 10 [...]          a sample: every tenth change
-python -m tests.mutation --again [...]             only what was not tried yet, and what was not killed the last time
-python -m tests.mutation report                    the table again, of what was tried last
+python -m tests.mutation --every 10 [...]          a sample: every tenth mutant
+python -m tests.mutation --again [...]             only mutants that were not tried yet or not killed the last time
+python -m tests.mutation report                    print the table of the last results again
 
-What was found is kept in tests/artifacts/mutation, a file for each module.
+The results are in tests/artifacts/mutation, one file per module and process.
 """
 
 import argparse
@@ -19,17 +19,17 @@ from typing import Any
 
 from tests.harness.product import PROJECT
 from tests.mutation.mutants import mutants
-from tests.mutation.quick import PATIENCE
+from tests.mutation.quick import LONGEST_RUN
 from tests.mutation.targets import THEMES
 from tests.mutation.trial import KILLED, SURVIVED, TIMED_OUT, Bench, source_of
 
 RESULTS = PROJECT / "tests" / "artifacts" / "mutation"
-# What a line read before and after -> whether every such change of its module was killed.
+# (line before, line after) -> whether every mutant of the module with this change was killed.
 Killed = Mapping[tuple[str, str], bool]
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--every", type=int, default=1)
@@ -68,7 +68,7 @@ def _outcomes(module: str) -> Iterator[dict[str, Any]]:
 def _in_parallel(
     chosen: Sequence[tuple[str, tuple[str, ...]]], killed: Mapping[str, Killed], every: int, count: int
 ) -> list[bool]:
-    """Share the changes among so many processes; return which of these ended well."""
+    """Share the mutants among `count` processes; return for each process whether it ended without an error."""
     children = []
     for share in range(count):
         child = os.fork()
@@ -97,7 +97,7 @@ def _try_all(
 def _try_module(
     bench: Bench, module: str, tests: Sequence[str], killed: Killed, every: int, share: int, count: int
 ) -> None:
-    """Try this process's share of a module's changes but those that were killed, and write down each outcome."""
+    """Try this process's share of a module's mutants, without those already killed, and store the outcomes."""
     file = source_of(module)
     changes = {
         number: change
@@ -124,15 +124,15 @@ def _try_module(
 
 
 def _seconds(bench: Bench, tests: Sequence[str]) -> float:
-    """Return how long a slow trial of no change takes."""
+    """Return the seconds that a slow trial of the unchanged code takes."""
     begun = time.monotonic()
-    if bench.run(tests, PATIENCE) != SURVIVED:
-        raise RuntimeError(f"tests fail without any change:\n{bench.last_words()}")
+    if bench.run(tests, LONGEST_RUN) != SURVIVED:
+        raise RuntimeError(f"tests fail without any change:\n{bench.last_log()}")
     return time.monotonic() - begun
 
 
 def _report() -> None:
-    """Print a table of all that was tried, a row for each module and one for each theme."""
+    """Print a table of all results, with a row for each module and each theme."""
     sys.stdout.write("\n| module | mutants | killed | survived | timed out | noticed |\n|---|---|---|---|---|---|\n")
     everything: Counter[str] = Counter()
     for theme, modules in THEMES.items():

@@ -1,7 +1,7 @@
-"""The mistakes: what may be changed in a module, one change at a time.
+"""The mutants of a module: each is the module with one change.
 
-Not changed is what no test of behaviour should see: annotations that nothing reads at run time, documentation,
-sentences for people and for logs, and the points at which tests may crash the process.
+Code that tests of behaviour cannot notice is not changed: annotations that nothing reads at run time, documentation,
+sentences for people and logs, and crash points.
 """
 
 import ast
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-# The first is the nearest mistake. The others say the contrary, which a whole condition does anyway when it is
-# taken for true and for false.
+# The first is the nearest mistake, the second the negation. A whole condition is not negated: replacing it by True
+# and by False covers that.
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop] | None, type[ast.cmpop]]] = {
     ast.Lt: (ast.LtE, ast.GtE),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -30,23 +30,23 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.FloorDiv: ast.Mult,
 }
 OPPOSITES = {"filter": "exclude", "exclude": "filter", "any": "all", "all": "any", "min": "max", "max": "min"}
-# Methods that give back their object a little changed, and can be left out.
+# Methods that return their object slightly changed, so that the call can be left out.
 REFINEMENTS = frozenset({"strip", "lower", "upper", "rstrip", "lstrip", "order_by", "distinct", "select_for_update"})
-# What is called for people, type checkers or tests only, and what is assigned for Python itself. NotFound is given a
-# word of its sentence.
+# Calls and assignments that only serve people, type checkers, tests or Python itself. The argument of NotFound is a
+# word of its message.
 UNSEEN_CALLS = frozenset({"TypeVar", "ParamSpec", "getLogger", "crash_point", "log", "cast", "NotFound"})
 GENERIC_TYPES = frozenset({"Callable", "dict", "list", "tuple"})
 UNSEEN_NAMES = frozenset({"__slots__", "__all__"})
-# `frozen` keeps people from a mistake that the code does not make.
+# `frozen` prevents a mistake that the code does not make.
 UNSEEN_KEYWORDS = frozenset({"kw_only", "frozen", "extra_json_schema", "verbose_name", "help_text"})
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed module: where, how a line read and how it reads now, and the code to run.
+    """A module with one change: its line, the line before and after, and the compiled code.
 
-    `function` is the qualified name of the function whose body is changed, "" for what runs when it is imported
-    and for functions whose result is kept: they run once, but all that comes later may notice.
+    `function` is the qualified name of the function whose body is changed. It is "" for code that runs on import and
+    for cached functions: they run once, but any later test may notice the change.
     """
 
     line: int
@@ -57,24 +57,24 @@ class Mutant:
 
 
 def mutants(source: str, filename: str) -> Iterator[Mutant]:
-    """Yield every change of a module, in the order of its lines."""
+    """Yield every mutant of a module, in the order of its lines."""
     tree = ast.parse(source)
-    for place in _places(tree, None, _Scope()):
-        for replacement in _replacements(place):
-            ast.fix_missing_locations(ast.copy_location(replacement, place.statement))
-            before = ast.unparse(place.statement)
-            place.put(replacement)
-            after = ast.unparse(replacement if place.node is place.statement else place.statement)
+    for position in _positions(tree, None, _Scope()):
+        for replacement in _replacements(position):
+            ast.fix_missing_locations(ast.copy_location(replacement, position.statement))
+            before = ast.unparse(position.statement)
+            position.put(replacement)
+            after = ast.unparse(replacement if position.node is position.statement else position.statement)
             code = compile(tree, filename, "exec")
-            place.put(place.node)
-            yield Mutant(place.line, place.function, *_first_difference(before, after), code)
+            position.put(position.node)
+            yield Mutant(position.line, position.function, *_first_difference(before, after), code)
 
 
-# --- Where --------------------------------------------------------------------------------
+# --- Where to change --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """A node in the tree, and the statement that it is part of."""
 
     parent: ast.AST
@@ -86,7 +86,7 @@ class _Place:
 
     @property
     def is_condition(self) -> bool:
-        """Whether this decides what is done, as a whole."""
+        """Whether the node is a whole condition."""
         return self.field in ("test", "ifs") and not isinstance(self.parent, ast.While)
 
     @property
@@ -94,7 +94,7 @@ class _Place:
         return int(getattr(self.node, "lineno", self.statement.lineno))
 
     def put(self, node: ast.AST) -> None:
-        """Let another node stand here."""
+        """Put another node here."""
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:
@@ -103,16 +103,16 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What is around a node: the names of classes and functions, the function, and whether annotations count."""
+    """The surroundings of a node: names of classes and functions, the function, and whether annotations count."""
 
     names: str = ""
     function: str = ""
     read_at_run_time: bool = True
 
     def inside(self, node: ast.AST) -> "_Scope":
-        """Return the scope of a node's body. Annotations of a class that msgspec decodes count; of others they do not.
+        """Return the scope of a node's body. Annotations count only in classes that msgspec decodes.
 
-        What is decoded has a tag or derives from the classes of `realtime.wire.bodies`; a bare Struct holds values.
+        Such a class has a tag or derives from the classes of `realtime.wire.bodies`; a bare Struct only holds values.
         """
         match node:
             case ast.ClassDef(name=name, bases=bases, keywords=keywords, decorator_list=decorators):
@@ -128,8 +128,8 @@ class _Scope:
         return self
 
 
-def _places(parent: ast.AST, statement: ast.stmt | None, around: _Scope) -> Iterator[_Place]:
-    """Yield the places below a node."""
+def _positions(parent: ast.AST, statement: ast.stmt | None, around: _Scope) -> Iterator[_Position]:
+    """Yield the positions below a node."""
     body = around.inside(parent)
     for field, value in ast.iter_fields(parent):
         if field in ("decorator_list", "bases", "returns", "type_params"):
@@ -142,8 +142,8 @@ def _places(parent: ast.AST, statement: ast.stmt | None, around: _Scope) -> Iter
                 continue
             nearest = node if isinstance(node, ast.stmt) else statement
             if nearest is not None:
-                yield _Place(parent, field, index, node, nearest, scope.function)
-            yield from _places(node, nearest, scope)
+                yield _Position(parent, field, index, node, nearest, scope.function)
+            yield from _positions(node, nearest, scope)
 
 
 def _is_unseen(node: ast.AST) -> bool:
@@ -155,7 +155,7 @@ def _is_unseen(node: ast.AST) -> bool:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.Assign(value=ast.Subscript(value=ast.Name(id=generic))) if generic in GENERIC_TYPES:
-            return True  # a name for a type
+            return True  # a type alias
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name in UNSEEN_NAMES
         case ast.keyword(arg=name):
@@ -167,12 +167,12 @@ def _is_unseen(node: ast.AST) -> bool:
     return False
 
 
-# --- What instead -------------------------------------------------------------------------
+# --- Replacements -------------------------------------------------------------------------
 
 
-def _replacements(place: _Place) -> Iterator[ast.AST]:
-    """Yield what may stand in a node's place."""
-    node = place.node
+def _replacements(position: _Position) -> Iterator[ast.AST]:
+    """Yield the nodes that may replace a node."""
+    node = position.node
     if isinstance(node, ast.stmt):
         yield from _other_statements(node)
         return
@@ -182,7 +182,7 @@ def _replacements(place: _Place) -> Iterator[ast.AST]:
         case ast.Compare(left=left, ops=ops, comparators=others):
             for index, op in enumerate(ops):
                 near, contrary = COMPARISONS[type(op)]
-                for other in (near, None if place.is_condition else contrary):
+                for other in (near, None if position.is_condition else contrary):
                     if other is not None:
                         yield ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], others)
         case ast.BoolOp(op=op, values=values):
@@ -192,7 +192,7 @@ def _replacements(place: _Place) -> Iterator[ast.AST]:
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             yield operand
         case ast.BinOp(op=ast.BitOr(), right=ast.Name(id="UnsetType") as right):
-            yield right  # the other is the same for msgspec: it does not look at defaults
+            yield right  # the left operand alone is equivalent for msgspec, which ignores defaults
         case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd() | ast.Mod() | ast.Pow(), right=right):
             yield left
             yield right
@@ -215,12 +215,12 @@ def _other_values(value: object) -> Iterator[object]:
     match value:
         case bool():
             yield not value
-        case int() | float() if value + 1 != value:  # not so for a float that stands for never
+        case int() | float() if value + 1 != value:  # equal for a float that means "never"
             yield value + 1
         case str() if " AND " in value:  # a condition in SQL
             parts = value.split(" AND ")
             yield from (" AND ".join(parts[:index] + parts[index + 1 :]) for index in range(len(parts)))
-        case str() if " " not in value:  # no sentence for people
+        case str() if " " not in value:  # not a sentence for people
             yield f"other{value}"
 
 
@@ -273,7 +273,7 @@ def _other_statements(node: ast.stmt) -> Iterator[ast.stmt]:
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
-    """Return the first line that two statements do not share, of each."""
+    """Return of two statements the first line in which they differ."""
     lines = before.splitlines() or [""], after.splitlines() or [""]
     for old, new in zip(*lines, strict=False):
         if old != new:

@@ -1,7 +1,7 @@
-"""Quick trials: the tests are collected once, and a trial is a fork of that process with other code in its functions.
+"""Quick trials: the tests are collected once, and a trial is a fork of that process with changed functions.
 
-It runs only the tests that reach the changed function, those first that take least. What is changed outside of
-functions has its effect while the module is imported: that needs a slow trial.
+A trial runs only the tests that call the changed function, the fastest first. A change outside of functions takes
+effect during import, so it needs a slow trial.
 """
 
 import ast
@@ -21,16 +21,16 @@ from tests.mutation.mutants import Mutant
 
 # A function of a module: its qualified name and its first line.
 Key = tuple[str, int]
-# Runs a trial, given how to fork it and how many seconds its tests take; returns the outcome.
+# Runs a trial: takes the function that forks it and the seconds of its tests, returns the outcome.
 Judge = Callable[[Callable[[], int], float], str]
-# Longer than all tests of a module take without any change.
-PATIENCE = 100.0
-# What a watch is called in the module that it watches.
+# Seconds; longer than all tests of a module take without a change.
+LONGEST_RUN = 100.0
+# The name of the watch in the watched module.
 WATCH = "_watch_of_the_mutation_run"
 
 
 class QuickTrials:
-    """A plugin of pytest that, in place of running all tests once, runs some of them for each change."""
+    """A pytest plugin that runs the relevant tests once per mutant, instead of all tests once."""
 
     def __init__(self, module: str, changes: Mapping[int, Mutant], judge: Judge, notes: Path, outcomes: Path) -> None:
         self._module, self._changes, self._judge = module, changes, judge
@@ -39,7 +39,7 @@ class QuickTrials:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Make the trials and write their outcomes down; in each of them let pytest run the tests that were chosen."""
+        """Run the trials and store their outcomes; in the process of a trial let pytest run the chosen tests."""
         try:
             self._try_all(session)
         except _IsTrial:
@@ -47,19 +47,19 @@ class QuickTrials:
         return True
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Tell the watch, if there is one, which test begins."""
+        """Report the beginning of a test to the watch, if there is one."""
         if self._watch is not None:
             self._watch.test_begins(nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Keep what the watch saw, if all tests passed."""
+        """Store the record of the watch, if all tests passed."""
         if self._watch is not None and not exitstatus:
             self._notes.write_text(json.dumps(self._watch.seen()))
 
     def _try_all(self, session: pytest.Session) -> None:
         functions = _Functions(self._module)
-        gc.freeze()  # what every trial shares
-        self._judge(lambda: self._forked_to_watch(functions), PATIENCE)
+        gc.freeze()  # all trials share these objects
+        self._judge(lambda: self._forked_to_watch(functions), LONGEST_RUN)
         if not self._notes.exists():
             return
         seen: dict[str, Any] = json.loads(self._notes.read_text())
@@ -74,8 +74,8 @@ class QuickTrials:
 
                 seconds = sum(float(seen[item.nodeid]["seconds"]) for item in tests)
                 outcomes[number] = self._judge(forked, seconds)
-        self._judge(lambda: self._forked_to_watch(functions), PATIENCE)
-        if self._notes.exists():  # nothing that a trial left behind failed those after it
+        self._judge(lambda: self._forked_to_watch(functions), LONGEST_RUN)
+        if self._notes.exists():  # the tests still pass unchanged, so no trial disturbed the later ones
             self._outcomes.write_text(json.dumps(outcomes))
 
     def _forked(
@@ -100,14 +100,14 @@ class QuickTrials:
 
 
 class CheapestFirst:
-    """A plugin of pytest that sorts the tests by the time that they took when they were watched."""
+    """A pytest plugin that sorts the tests by their time in the watched run."""
 
     def __init__(self, notes: Path) -> None:
         self._notes = notes
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort them."""
+        """Sort the tests."""
         items[:] = _cheapest_first(items, json.loads(self._notes.read_text()))
 
 
@@ -116,11 +116,11 @@ def _cheapest_first(items: Sequence[pytest.Item], seen: Mapping[str, Any]) -> li
 
 
 class _IsTrial(Exception):
-    """Raised in a process that was forked to be a trial."""
+    """Raised in the forked process of a trial, so that pytest runs its tests."""
 
 
 class _Functions:
-    """The functions of an imported module, into which other code can be put."""
+    """The functions of an imported module, whose code can be replaced."""
 
     def __init__(self, module: str) -> None:
         self._space = vars(importlib.import_module(module))
@@ -128,21 +128,21 @@ class _Functions:
         self._all = [(_key(each.__code__), each) for each in gc.get_objects() if self._is_one(each)]
 
     def can_become(self, code: CodeType, name: str) -> bool:
-        """Return whether code of the module can take the place of the old, that of the function `name` above all."""
+        """Return whether the functions can get this code of their module; `name` is the changed function."""
         codes = _codes_in(code)
         return any(key[0] == name.partition(".<locals>")[0] for key, _ in self._all) and all(
             key in codes and codes[key].co_freevars == function.__code__.co_freevars for key, function in self._all
         )
 
     def become(self, code: CodeType, *, reports_to: "_Watch | None" = None) -> None:
-        """Put the module's code into the functions that live."""
+        """Give the live functions the code of this module."""
         self._space[WATCH] = reports_to
         codes = _codes_in(code)
         for key, function in self._all:
             function.__code__ = codes[key]
 
     def _is_one(self, each: object) -> TypeGuard[FunctionType]:
-        if type(each) is not FunctionType:  # `isinstance` would wake lazy objects
+        if type(each) is not FunctionType:  # `isinstance` would evaluate lazy objects
             return False
         return each.__globals__ is self._space and each.__code__.co_filename == self.file
 
@@ -163,7 +163,7 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
 
 
 class _Watch:
-    """Sees which functions of a module each test reaches, and how long it takes."""
+    """Records which functions of a module each test calls, and the seconds of the test."""
 
     def __init__(self, functions: _Functions) -> None:
         self._functions: dict[str, set[str]] = {}
@@ -172,7 +172,7 @@ class _Watch:
         functions.become(_reporting(functions.file), reports_to=self)
 
     def sees(self, function: str) -> None:
-        """Note that a function was called."""
+        """Record the call of a function."""
         self._reached.add(function)
 
     def test_begins(self, nodeid: str) -> None:
@@ -180,7 +180,7 @@ class _Watch:
         self._begins.append(time.monotonic())
 
     def seen(self) -> dict[str, dict[str, Any]]:
-        """Return for each test its seconds and the names of the functions."""
+        """Return for each test its seconds and the names of the called functions."""
         ends = [*self._begins[1:], time.monotonic()]
         return {
             nodeid: {"seconds": end - begin, "functions": sorted(functions)}
@@ -189,7 +189,7 @@ class _Watch:
 
 
 def _reporting(file: str) -> CodeType:
-    """Return the code of a module whose functions tell a watch that they were called."""
+    """Return the code of a module whose functions report their calls to a watch."""
     tree = ast.parse(Path(file).read_text())
     _report(tree, "")
     return compile(tree, file, "exec")

@@ -1,4 +1,4 @@
-"""Which modules are changed, by theme, and which tests should notice: fast ones, in this process."""
+"""The modules to change, by theme, and the tests that should notice: fast ones, which run in this process."""
 
 MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "tests/messaging/test_drafts.py")
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
@@ -11,7 +11,7 @@ CALLERS = tuple(f"tests/accounts/test_{name}.py" for name in ("authentication", 
 FRAMES = ("tests/contracts/test_frames.py", "tests/contracts/test_schemas.py")
 CHECKER = ("messages", "order", "receipts", "state", "visibility", "windows", "verdict")
 
-# Theme -> module -> tests; those that notice most come first.
+# Theme -> module -> tests; the tests that kill most mutants come first.
 THEMES: dict[str, dict[str, tuple[str, ...]]] = {
     "rights": {
         "accounts.authentication": (*CALLERS, "tests/contracts/test_schemas.py"),
@@ -38,7 +38,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),
         "realtime.socket.origin": (
             "tests/realtime/test_rate.py",
-            "tests/security/test_04_origin_of_the_socket.py::test_behind_tls_a_page_of_plain_http_is_not_ours",
+            "tests/security/test_04_origin_of_the_socket.py::test_a_plain_http_origin_is_refused_behind_tls",
         ),
     },
     "sequence": {

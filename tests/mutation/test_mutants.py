@@ -1,4 +1,4 @@
-"""The changes are those that the documentation promises, each runs, and the trial tells which are noticed."""
+"""The mutants are the documented ones, and each compiles and runs."""
 
 from textwrap import dedent
 
@@ -64,11 +64,11 @@ def changes(source: str) -> list[tuple[str, str]]:
         ("while a < b:\n    break", {"while False:", "while a <= b:", "while a >= b:", "continue"}),
     ],
 )  # fmt: skip
-def test_what_may_stand_instead(before: str, after: set[str]) -> None:
+def test_each_statement_yields_the_expected_mutants(before: str, after: set[str]) -> None:
     assert {changed for _, changed in changes(before)} == after
 
 
-def test_a_change_knows_its_function_unless_that_runs_only_once() -> None:
+def test_a_mutant_names_its_function_unless_that_runs_only_once() -> None:
     source = """
     a = 1
     class B:
@@ -92,17 +92,17 @@ def test_a_change_knows_its_function_unless_that_runs_only_once() -> None:
     }
 
 
-def test_a_change_is_made_alone_and_taken_back() -> None:
+def test_each_mutant_has_one_change() -> None:
     made = list(mutants("a = 1\nb = 2\n", "example.py"))
     values = []
     for mutant in made:
         space: dict[str, int] = {}
-        exec(mutant.code, space)  # noqa: S102 - it was made here
+        exec(mutant.code, space)  # noqa: S102 - the test made this code
         values.append((mutant.line, space["a"], space["b"]))
     assert values == [(1, 2, 2), (2, 1, 3)]
 
 
-def test_every_module_and_test_of_the_themes_is_there() -> None:
+def test_every_module_and_test_of_the_themes_exists() -> None:
     for modules in THEMES.values():
         for module, tests in modules.items():
             assert source_of(module).is_file(), module

@@ -1,4 +1,4 @@
-"""Other code is put into functions that live, also into closures, and the watch knows which test reaches which."""
+"""Live functions and closures get changed code, and the watch records the functions of each test."""
 
 import importlib
 import sys
@@ -38,7 +38,7 @@ def change(module: ModuleType, after: str) -> Mutant:
     return next(each for each in mutants(SOURCE, str(module.__file__)) if each.after == after)
 
 
-def test_functions_that_live_become_others(example: ModuleType) -> None:
+def test_live_functions_get_the_code_of_a_mutant(example: ModuleType) -> None:
     functions = _Functions(example.__name__)
     inner, thing = example.outer(3), example.Thing()
     for after, name in (("return a - 1", "outer.<locals>.inner"), ("return LIMIT - 2", "Thing.size")):
@@ -47,10 +47,10 @@ def test_functions_that_live_become_others(example: ModuleType) -> None:
         assert functions.can_become(mutant.code, name)
         functions.become(mutant.code)
         assert (example.outer(3)(), thing.size) == ((2, 3) if "outer" in name else (4, -1))
-    assert inner() == 4, "a closure made before the functions were looked for"
+    assert inner() == 4, "a closure made before the change keeps its code"
 
 
-def test_what_runs_on_import_or_lacks_a_closure_needs_a_new_import(example: ModuleType) -> None:
+def test_import_time_code_and_lost_closures_need_a_new_import(example: ModuleType) -> None:
     inner = example.outer(3)
     functions = _Functions(example.__name__)
     assert inner() == 4
@@ -60,7 +60,7 @@ def test_what_runs_on_import_or_lacks_a_closure_needs_a_new_import(example: Modu
     assert not functions.can_become(without_closure.code, without_closure.function)
 
 
-def test_the_watch_sees_which_test_reaches_which_function(example: ModuleType) -> None:
+def test_the_watch_records_the_functions_of_each_test(example: ModuleType) -> None:
     watch = _Watch(_Functions(example.__name__))
     watch.test_begins("one")
     example.outer(3)()

@@ -1,7 +1,7 @@
-"""One trial: the chosen tests in a process of their own, in which one module is changed.
+"""One trial: the chosen tests in a process of their own, with one changed module.
 
-A trial is forked off a process that has loaded the libraries and started the services, or even the product and the
-tests (`quick`), so it costs little more than its tests. It ends at the first test that fails.
+A trial is forked from a process that has loaded the libraries and started the services; for a quick trial it has also
+loaded the product and the tests. So a trial costs little more than its tests. It ends at the first failed test.
 """
 
 import gc
@@ -26,7 +26,7 @@ from tests.harness.services import Services
 from tests.mutation.mutants import Mutant
 from tests.mutation.quick import CheapestFirst, QuickTrials
 
-# Libraries that take long to load and need no settings.
+# Libraries that load slowly and need no settings.
 LIBRARIES = (
     "_hypothesis_pytestplugin",
     "anyio.pytest_plugin",
@@ -48,15 +48,15 @@ LIBRARIES = (
 )
 OPTIONS = (
     *("-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # its plugins were loaded before
-    *("-p", "no:unraisableexception"),  # collects garbage for long, to say what pyproject.toml ignores
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # the plugins are already loaded
+    *("-p", "no:unraisableexception"),  # its garbage collection is slow, and pyproject.toml ignores its warnings
 )
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
-# A change that makes its tests so many times slower, and slower than this, has made them hang.
+# A mutant times out when its tests take this many times longer than unchanged, and at least this many seconds.
 TIMES, LEAST_SECONDS = 6, 30.0
-# A trial that took so much longer than its tests was perhaps hindered by a busy machine, and is made again.
+# A failed trial that took this many seconds longer than its tests may have met a busy machine: it is repeated.
 HINDERED_SECONDS = 5.0
-# pytest's exit codes: all passed, some failed, and (the others) it could not even begin.
+# Two of pytest's exit codes: all tests passed; no test was found.
 ALL_PASSED, NONE_FOUND = 0, 5
 
 
@@ -66,12 +66,12 @@ def source_of(module: str) -> Path:
 
 
 class Bench:
-    """Services and a database for one trial after the other."""
+    """The services and the database that the trials use in turn."""
 
     def __init__(self) -> None:
         for library in LIBRARIES:
             importlib.import_module(library)
-        gc.freeze()  # what every trial shares
+        gc.freeze()  # all trials share these objects
         self._services = Prepared()
         self._services.start()
         self._log = self._services.redis.folder / "trial.log"
@@ -81,12 +81,12 @@ class Bench:
         """End the services."""
         self._services.stop()
 
-    def last_words(self) -> str:
-        """Return what the last trial wrote."""
+    def last_log(self) -> str:
+        """Return the output of the last trial."""
         return self._log.read_text(errors="replace")
 
     def run(self, tests: Sequence[str], seconds: float, *, module: str = "", code: CodeType | None = None) -> str:
-        """Run the tests, which take so long unchanged, with `module` made of `code`; return the outcome."""
+        """Run the tests with `module` made of `code`; return the outcome. `seconds` is their time without a change."""
 
         def forked() -> int:
             child = os.fork()
@@ -99,7 +99,7 @@ class Bench:
         return self._judged(forked, seconds)
 
     def run_quickly(self, tests: Sequence[str], module: str, changes: Mapping[int, Mutant]) -> dict[int, str]:
-        """Try all changes of a module that can be tried without a new import; return the outcomes."""
+        """Try all mutants that need no new import of the module; return the outcomes."""
         outcomes = self._services.redis.folder / "outcomes.json"
         outcomes.unlink(missing_ok=True)
         child = os.fork()
@@ -107,11 +107,11 @@ class Bench:
             self._be_pytest(tests, QuickTrials(module, changes, self._judged, self._notes, outcomes))
         os.waitpid(child, 0)
         if not outcomes.exists():
-            raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_words()[-5_000:]}")
+            raise RuntimeError(f"the tests of {module} fail without any change:\n{self.last_log()[-5_000:]}")
         return {int(number): outcome for number, outcome in json.loads(outcomes.read_text()).items()}
 
     def _judged(self, forked: Callable[[], int], seconds: float) -> str:
-        """Return the outcome of a trial, or of its repetition if it took far longer than the tests without a change."""
+        """Return the outcome of a trial, or of its repetition if it took far longer than the unchanged tests."""
         outcome = ""
         for _ in range(2):
             begun = time.monotonic()
@@ -120,17 +120,17 @@ class Bench:
                 break
         return outcome
 
-    def _outcome(self, child: int, patience: float) -> str:
-        status = _wait(child, patience)
+    def _outcome(self, child: int, timeout: float) -> str:
+        status = _wait(child, timeout)
         if status is None or os.WIFSIGNALED(status):
-            self._services.forget()  # it may have left anything behind
+            self._services.forget()  # the trial may have left any rows behind
             return TIMED_OUT if status is None else KILLED
         exit_code = os.waitstatus_to_exitcode(status)
-        assert exit_code != NONE_FOUND, self.last_words()
+        assert exit_code != NONE_FOUND, self.last_log()
         return SURVIVED if exit_code == ALL_PASSED else KILLED
 
     def _be_pytest(self, tests: Sequence[str], plugin: QuickTrials | CheapestFirst) -> None:
-        """Run the tests and end. Of quick trials this is both the process that makes them and each of them."""
+        """Run the tests and end the process. For quick trials this is the process that forks them, and each fork."""
         os.setsid()
         with self._log.open("w") as log:
             os.dup2(log.fileno(), 1)
@@ -138,29 +138,29 @@ class Bench:
         exit_code = 3
         try:
             exit_code = int(pytest.main([*OPTIONS, *tests], plugins=[self._services, plugin]))
-        except BaseException:  # noqa: BLE001 - it ends here, whatever it was
+        except BaseException:  # noqa: BLE001 - the process ends here in any case
             traceback.print_exc()
         finally:
             sys.stderr.flush()
-            os._exit(exit_code)  # without the farewells of a process that was forked off another
+            os._exit(exit_code)  # without the exit handlers of the parent process
 
 
 class Prepared(Services):
-    """Services that run already, and a migrated database that trials use as it is.
+    """Running services with a migrated database, which the trials use directly.
 
-    What is written here may be lost in a crash: it is not written to the disk at once.
+    PostgreSQL does not flush to the disk: a crash may lose data, which does not matter here.
     """
 
     def __init__(self) -> None:
         super().__init__(PostgreSQL(settings="fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"))
 
     def start(self) -> None:
-        """Start them, and make the database."""
+        """Start the services and create the database."""
         super().start()
         self._address = self.fresh_database()
 
     def forget(self) -> None:
-        """Make the database anew, because it may hold anything."""
+        """Create the database again, because its content is unknown."""
         name = self._address.rsplit("/", 1)[1]
         self.postgresql.drop_database(name)
         self.postgresql.create_database(name, template=self.template)
@@ -169,12 +169,12 @@ class Prepared(Services):
         return production_environment(self._address, self.redis)
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Come after pytest-django, whose fixture for the database is not wanted."""
+        """Register after pytest-django, to override its database fixture."""
         config.pluginmanager.register(DatabaseAsItIs())
 
 
 class DatabaseAsItIs:
-    """Keeps pytest-django from making a database of its own."""
+    """Prevents pytest-django from creating a test database."""
 
     @pytest.fixture(scope="session")
     @classmethod
@@ -183,7 +183,7 @@ class DatabaseAsItIs:
 
 
 class _Changed:
-    """Finds one module, made of changed code."""
+    """An import hook that makes one module of changed code."""
 
     def __init__(self, module: str, code: CodeType) -> None:
         self._module = module
@@ -199,12 +199,12 @@ class _Changed:
 
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = str(source_of(self._module))
-        exec(self._code, module.__dict__)  # noqa: S102 - the point of it all
+        exec(self._code, module.__dict__)  # noqa: S102 - the changed code is compiled from the product
 
 
-def _wait(child: int, patience: float) -> int | None:
-    """Return the status of a process that ended in time; else end it and its group, and return None."""
-    until = time.monotonic() + patience
+def _wait(child: int, timeout: float) -> int | None:
+    """Return the status of a process that ends in time; else kill its process group and return None."""
+    until = time.monotonic() + timeout
     while time.monotonic() < until:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:

@@ -13,10 +13,10 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The ephemeral events announced through the door."""
     from presence import services, socket
 
-    ephemeral_events: list[Any] = []
+    announcements: list[Any] = []
     for module in (services, socket):
-        monkeypatch.setattr(module, "announce_now_without_commit", ephemeral_events.extend)
-    return ephemeral_events
+        monkeypatch.setattr(module, "announce_now_without_commit", announcements.extend)
+    return announcements
 
 
 @pytest.fixture

@@ -114,7 +114,8 @@ async def test_a_stuck_socket_and_its_recovery_are_recorded(records: ConnectionR
     peer.deliver("waits")
     await records.tick()
     assert (await row_of(peer)).written_until is None, "it has not waited long enough yet"
-    peer.socket._queued_since = waits_since = time.monotonic() - 2
+    assert peer.socket.outbox.backlog is not None
+    peer.socket.outbox.backlog.since = waits_since = time.monotonic() - 2
     mark_hub_up_to_date()
     await records.tick()
     written_until = (await row_of(peer)).written_until

@@ -13,8 +13,8 @@ from presence import socket as presence_socket
 from presence.socket import Connections
 from presence.store import RedisStore
 from realtime.database.threads import in_database_thread
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import TryAgain
-from realtime.wire.items import Notice
 from tests.clocks import Clock
 from tests.making import direct, group, people
 from tests.realtime.peers import Peer, frame_of
@@ -22,12 +22,12 @@ from tests.realtime.peers import Peer, frame_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database_threads", "clean_store")]
 
 
-def statuses(announced: list[Notice], user_id: str) -> list[str]:
-    return [frame_of(notice)["status"] for notice in announced if frame_of(notice).get("user_id") == user_id]
+def statuses(announced: list[EphemeralEvent], user_id: str) -> list[str]:
+    return [frame_of(event)["status"] for event in announced if frame_of(event).get("user_id") == user_id]
 
 
 async def test_a_connection_notifies_peers_and_gets_their_status(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
 ) -> None:
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
@@ -40,7 +40,7 @@ async def test_a_connection_notifies_peers_and_gets_their_status(
 
 
 async def test_only_users_who_share_a_conversation_are_notified(
-    connections: Connections, announced: list[Notice]
+    connections: Connections, announced: list[EphemeralEvent]
 ) -> None:
     def make() -> list[str]:
         ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
@@ -55,7 +55,7 @@ async def test_only_users_who_share_a_conversation_are_notified(
 
 
 async def test_inactivity_turns_idle_then_away_until_activity(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
 ) -> None:
     ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
     connections.add(ana.socket)
@@ -69,7 +69,7 @@ async def test_inactivity_turns_idle_then_away_until_activity(
 async def test_a_disconnected_user_is_offline_only_after_the_delay(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    announced: list[Notice],
+    announced: list[EphemeralEvent],
     limits: Callable[..., None],
 ) -> None:
     ana = Peer(ana_and_ben[0])
@@ -85,7 +85,9 @@ async def test_a_disconnected_user_is_offline_only_after_the_delay(
     assert statuses(announced, ana_and_ben[0]) == ["online", "offline"]
 
 
-async def test_a_chosen_status_is_announced_at_once(ana_and_ben: tuple[str, str], announced: list[Notice]) -> None:
+async def test_a_chosen_status_is_announced_at_once(
+    ana_and_ben: tuple[str, str], announced: list[EphemeralEvent]
+) -> None:
     async def choose(**choice: Any) -> None:
         await in_database_thread(services.choose_status, **choice)
 
@@ -113,7 +115,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 async def test_changes_during_a_store_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    announced: list[Notice],
+    announced: list[EphemeralEvent],
     limits: Callable[..., None],
     redis_away: Callable[[bool], None],
 ) -> None:
@@ -138,7 +140,7 @@ async def test_changes_during_a_store_outage_are_announced_afterwards(
 async def test_changes_during_a_database_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
     connections: Connections,
-    announced: list[Notice],
+    announced: list[EphemeralEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ana, ben = (Peer(user_id) for user_id in ana_and_ben)

@@ -13,7 +13,7 @@ from presence import services
 from presence.socket import Connections, Typists
 from realtime.database.threads import in_database_thread
 from realtime.fanout.topic import Topic
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from tests.making import group, people
 from tests.realtime.peers import Peer, frame_of
 
@@ -35,7 +35,7 @@ def ana(ana_and_ben: tuple[str, str], talk: str) -> Peer:
 
 
 async def test_typing_ends_with_a_stop_or_with_the_lease(
-    ana: Peer, talk: str, announced: list[Notice], limits: Callable[..., None]
+    ana: Peer, talk: str, announced: list[EphemeralEvent], limits: Callable[..., None]
 ) -> None:
     typists = Typists()
     await typists.set(ana.socket, talk, False)
@@ -48,13 +48,13 @@ async def test_typing_ends_with_a_stop_or_with_the_lease(
     await typists.set(ana.socket, talk, True)
     typists.tick()
     typists.tick()
-    assert [frame_of(notice)["is_typing"] for notice in announced] == [True, False, True, False]
-    assert {notice.conversation_id for notice in announced} == {talk}
-    assert [notice.except_session for notice in announced] == ["phone", "phone", "phone", None]
+    assert [frame_of(event)["is_typing"] for event in announced] == [True, False, True, False]
+    assert {event.conversation_id for event in announced} == {talk}
+    assert [event.except_session for event in announced] == ["phone", "phone", "phone", None]
 
 
 async def test_typing_is_not_shown_to_a_blocked_pair(
-    ana: Peer, ana_and_ben: tuple[str, str], talk: str, announced: list[Notice], limits: Callable[..., None]
+    ana: Peer, ana_and_ben: tuple[str, str], talk: str, announced: list[EphemeralEvent], limits: Callable[..., None]
 ) -> None:
     _, ben = ana_and_ben
     await in_database_thread(lambda: block_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
@@ -63,7 +63,7 @@ async def test_typing_is_not_shown_to_a_blocked_pair(
     for _ in range(2):
         await typists.set(ana.socket, talk, True)
     await typists.set(ana.socket, talk, False)
-    assert [notice.except_users for notice in announced] == [[ben]] * 3
+    assert [event.except_users for event in announced] == [[ben]] * 3
     await in_database_thread(lambda: unblock_user(user_id=UUID(ben), other_id=UUID(ana.socket.user_id)))
     await typists.set(ana.socket, talk, True)
     assert announced[-1].except_users == []
@@ -78,7 +78,7 @@ async def test_typing_is_not_shown_to_a_blocked_pair(
 
 
 async def test_leaving_during_the_block_lookup_announces_no_typing(
-    ana: Peer, talk: str, announced: list[Notice], monkeypatch: pytest.MonkeyPatch
+    ana: Peer, talk: str, announced: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leaves(*_: str) -> list[str]:
         ana.socket.topics.clear()
@@ -92,7 +92,7 @@ async def test_leaving_during_the_block_lookup_announces_no_typing(
 
 
 async def test_a_block_makes_the_pair_look_offline_to_each_other(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[Notice]
+    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
 ) -> None:
     ana, ben = ana_and_ben
     for user_id in ana_and_ben:
@@ -101,15 +101,15 @@ async def test_a_block_makes_the_pair_look_offline_to_each_other(
     announced.clear()
     pair = {"user_id": UUID(ana), "other_id": UUID(ben)}
     await in_database_thread(lambda: block_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in announced]
+    seen = [(event.user_ids, frame_of(event)["user_id"], frame_of(event)["status"]) for event in announced]
     assert sorted(seen) == sorted([([ben], ana, "offline"), ([ana], ben, "offline")])
     announced.clear()
     await in_database_thread(lambda: unblock_user(**pair))
-    seen = [(notice.user_ids, frame_of(notice)["user_id"], frame_of(notice)["status"]) for notice in announced]
+    seen = [(event.user_ids, frame_of(event)["user_id"], frame_of(event)["status"]) for event in announced]
     assert sorted(seen) == sorted([([ben], ana, "online"), ([ana], ben, "online")])
 
 
-async def test_a_block_between_strangers_announces_nothing(announced: list[Notice]) -> None:
+async def test_a_block_between_strangers_announces_nothing(announced: list[EphemeralEvent]) -> None:
     def block() -> None:
         ana, ben = people("ana", "ben")
         block_user(user_id=ana.id, other_id=ben.id)
@@ -119,7 +119,7 @@ async def test_a_block_between_strangers_announces_nothing(announced: list[Notic
 
 
 async def test_a_block_within_a_large_group_announces_nothing(
-    announced: list[Notice], monkeypatch: pytest.MonkeyPatch
+    announced: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "LISTED_PARTICIPANTS", 2)
 
@@ -133,7 +133,7 @@ async def test_a_block_within_a_large_group_announces_nothing(
 
 
 async def test_without_the_store_a_block_is_announced_but_not_its_end(
-    ana_and_ben: tuple[str, str], announced: list[Notice], monkeypatch: pytest.MonkeyPatch
+    ana_and_ben: tuple[str, str], announced: list[EphemeralEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = {"user_id": UUID(ana_and_ben[0]), "other_id": UUID(ana_and_ben[1])}
 
@@ -143,6 +143,6 @@ async def test_without_the_store_a_block_is_announced_but_not_its_end(
 
     monkeypatch.setattr(services, "store", Away)
     await in_database_thread(lambda: block_user(**pair))
-    assert [frame_of(notice)["status"] for notice in announced] == ["offline", "offline"]
+    assert [frame_of(event)["status"] for event in announced] == ["offline", "offline"]
     await in_database_thread(lambda: unblock_user(**pair))
     assert len(announced) == 2

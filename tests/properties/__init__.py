@@ -1,1 +1,1 @@
-"""What must hold whatever happens, tried with drawn commands, losses, cuts and races."""
+"""Properties that must always hold, tried with random commands, lost frames, cut connections and races."""

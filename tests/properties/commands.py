@@ -1,7 +1,7 @@
-"""Every command that changes what a client shows, as something that can be drawn and carried out.
+"""Every command that changes what a client shows, as an object that Hypothesis can draw and a test can run.
 
-A command acts on a `Stage`: four people, of whom three share a group, and their conversations.
-What the server refuses is part of the play; what it must never refuse is the flows' business.
+A command acts on a `Stage`: four people, of whom three share a group, and their conversations. A list of commands
+is a play. A refusal is a valid outcome here; tests/flows checks the commands that must not be refused.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ from tests.harness.servers import Site
 
 @dataclass
 class Stage:
-    """Who and what commands act on. Numbers in a command are taken modulo what there is."""
+    """The people, conversations and messages of a play. A number in a command is taken modulo their count."""
 
     people: Sequence[Device]
     conversations: list[dict[str, Any]] = field(default_factory=list)
@@ -41,17 +41,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Command:
-    """A named command with the numbers that choose its actor, place and object."""
+    """A named command with the numbers that choose its actor, its conversation (`where`) and its object."""
 
     name: str
     actor: int = 0
-    place: int = 0
+    where: int = 0
     object: int = 0
 
     async def runs_on(self, stage: Stage) -> None:
-        """Carry it out; a refusal with a code of the protocol is an outcome like another."""
+        """Run the command; a refusal for missing rights or bad values is counted."""
         try:
-            await COMMANDS[self.name](stage, stage.person(self.actor), self.place, self.object)
+            await COMMANDS[self.name](stage, stage.person(self.actor), self.where, self.object)
             stage.done += 1
         except Refused as refusal:
             if refusal.code not in ("not_found", "not_a_participant", "forbidden", "conflict", "invalid"):
@@ -69,36 +69,36 @@ def command(action: Action) -> Action:
 
 
 @command
-async def send(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def send(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"content": f"text {object}", "client_message_id": str(uuid4())}
-    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(place)["id"]})
+    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(where)["id"]})
     stage.messages.append(message["id"])
 
 
 @command
-async def send_over_the_socket(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def send_over_the_socket(stage: Stage, actor: Device, where: int, object: int) -> None:
     if not actor.is_connected:
-        return await send(stage, actor, place, object)
+        return await send(stage, actor, where, object)
     try:
-        ack = await actor.sends(f"text {object}", to=stage.conversation(place))
+        ack = await actor.sends(f"text {object}", to=stage.conversation(where))
     except (ConnectionError, WebSocketException, AssertionError):
         assert not actor.is_connected, "an open connection did not answer"
-        return None  # cut meanwhile; whether it was stored is seen in the end
+        return None  # the connection was cut; the final comparison shows whether the message was stored
     stage.messages.append(ack["message_id"])
     return None
 
 
 @command
-async def send_a_place(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def send_location(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"message_type": "location", "content": "", "metadata": {"latitude": object % 90, "longitude": 1.5}}
-    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(place)["id"]})
+    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(where)["id"]})
     stage.messages.append(message["id"])
 
 
 @command
-async def answer(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def reply(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"content": "re", "reply_to_id": stage.message(object)}
-    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(place)["id"]})
+    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(where)["id"]})
     stage.messages.append(message["id"])
 
 
@@ -107,104 +107,104 @@ def naming(person: Device) -> list[dict[str, Any]]:
 
 
 @command
-async def mention(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def mention(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"content": f"you {object}", "mentions": naming(stage.person(object))}
-    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(place)["id"]})
+    message = await actor.posts("/messages", body | {"conversation_id": stage.conversation(where)["id"]})
     stage.messages.append(message["id"])
 
 
 @command
-async def edit(stage: Stage, actor: Device, place: int, object: int) -> None:
-    await actor.patches(f"/messages/{stage.message(object)}", {"content": f"edited {place}"})
+async def edit(stage: Stage, actor: Device, where: int, object: int) -> None:
+    await actor.patches(f"/messages/{stage.message(object)}", {"content": f"edited {where}"})
 
 
 @command
-async def edit_to_mention(stage: Stage, actor: Device, place: int, object: int) -> None:
-    body = {"content": f"edited for you {place}", "mentions": naming(stage.person(place + 1))}
+async def edit_to_mention(stage: Stage, actor: Device, where: int, object: int) -> None:
+    body = {"content": f"edited for you {where}", "mentions": naming(stage.person(where + 1))}
     await actor.patches(f"/messages/{stage.message(object)}", body)
 
 
 @command
-async def delete(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def delete(stage: Stage, actor: Device, where: int, object: int) -> None:
     await actor.deletes(f"/messages/{stage.message(object)}", **{"for": "everyone"})
 
 
 @command
-async def deliver(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def deliver(stage: Stage, actor: Device, where: int, object: int) -> None:
     await actor.posts(f"/messages/{stage.message(object)}/delivered")
 
 
 @command
-async def read(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def read(stage: Stage, actor: Device, where: int, object: int) -> None:
     await actor.posts(f"/messages/{stage.message(object)}/read")
 
 
 @command
-async def rename(stage: Stage, actor: Device, place: int, object: int) -> None:
-    await actor.patches(f"/conversations/{stage.conversation(place)['id']}", {"name": f"name {object}"})
+async def rename(stage: Stage, actor: Device, where: int, object: int) -> None:
+    await actor.patches(f"/conversations/{stage.conversation(where)['id']}", {"name": f"name {object}"})
 
 
 @command
-async def describe(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def describe(stage: Stage, actor: Device, where: int, object: int) -> None:
     changes = {"description": f"about {object}", "avatar_url": f"https://pictures.example/{object}"}
-    await actor.patches(f"/conversations/{stage.conversation(place)['id']}", changes)
+    await actor.patches(f"/conversations/{stage.conversation(where)['id']}", changes)
 
 
 @command
-async def switch_notifications(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def switch_notifications(stage: Stage, actor: Device, where: int, object: int) -> None:
     changes = {"settings": {"notifications_enabled": object % 2 == 1}}
-    await actor.patches(f"/conversations/{stage.conversation(place)['id']}", changes)
+    await actor.patches(f"/conversations/{stage.conversation(where)['id']}", changes)
 
 
 @command
-async def add(stage: Stage, actor: Device, place: int, object: int) -> None:
-    path = f"/conversations/{stage.conversation(place)['id']}/participants"
+async def add(stage: Stage, actor: Device, where: int, object: int) -> None:
+    path = f"/conversations/{stage.conversation(where)['id']}/participants"
     await actor.posts(path, {"user_ids": [stage.person(object).id]})
 
 
 @command
-async def remove(stage: Stage, actor: Device, place: int, object: int) -> None:
-    path = f"/conversations/{stage.conversation(place)['id']}/participants"
+async def remove(stage: Stage, actor: Device, where: int, object: int) -> None:
+    path = f"/conversations/{stage.conversation(where)['id']}/participants"
     await actor.deletes(f"{path}/{stage.person(object).id}")
 
 
 @command
-async def leave(stage: Stage, actor: Device, place: int, object: int) -> None:
-    await actor.deletes(f"/conversations/{stage.conversation(place)['id']}", mode="leave")
+async def leave(stage: Stage, actor: Device, where: int, object: int) -> None:
+    await actor.deletes(f"/conversations/{stage.conversation(where)['id']}", mode="leave")
 
 
 @command
-async def change_role(stage: Stage, actor: Device, place: int, object: int) -> None:
-    path = f"/conversations/{stage.conversation(place)['id']}/participants"
+async def change_role(stage: Stage, actor: Device, where: int, object: int) -> None:
+    path = f"/conversations/{stage.conversation(where)['id']}/participants"
     role = ("admin", "member", "owner")[(actor_number(stage, actor) + object) % 3]
     await actor.patches(f"{path}/{stage.person(object).id}", {"role": role})
 
 
 @command
-async def silence(stage: Stage, actor: Device, place: int, object: int) -> None:
-    path = f"/conversations/{stage.conversation(place)['id']}/participants"
-    await actor.patches(f"{path}/{stage.person(object).id}", {"can_send_messages": place % 2 == 1})
+async def forbid_sending(stage: Stage, actor: Device, where: int, object: int) -> None:
+    path = f"/conversations/{stage.conversation(where)['id']}/participants"
+    await actor.patches(f"{path}/{stage.person(object).id}", {"can_send_messages": where % 2 == 1})
 
 
 @command
-async def set_for_oneself(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def set_own_settings(stage: Stage, actor: Device, where: int, object: int) -> None:
     until = "2100-01-01T00:00:00Z" if object % 2 else None
     changes = {"muted_until": until, "pinned": object % 3 == 0, "archived": object % 4 == 0}
-    await actor.patches(f"/conversations/{stage.conversation(place)['id']}/me", changes)
+    await actor.patches(f"/conversations/{stage.conversation(where)['id']}/me", changes)
 
 
 @command
-async def block(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def block(stage: Stage, actor: Device, where: int, object: int) -> None:
     await actor.posts("/users/block", {"user_id": stage.person(object).id})
 
 
 @command
-async def unblock(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def unblock(stage: Stage, actor: Device, where: int, object: int) -> None:
     await actor.deletes(f"/users/block/{stage.person(object).id}")
 
 
 @command
-async def open_direct(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def open_direct(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"type": "direct", "participant_ids": [stage.person(object).id]}
     conversation = await actor.posts("/conversations", body)
     if conversation["id"] not in [each["id"] for each in stage.conversations]:
@@ -212,7 +212,7 @@ async def open_direct(stage: Stage, actor: Device, place: int, object: int) -> N
 
 
 @command
-async def open_group(stage: Stage, actor: Device, place: int, object: int) -> None:
+async def open_group(stage: Stage, actor: Device, where: int, object: int) -> None:
     body = {"type": "group", "name": f"group {object}", "participant_ids": [stage.person(object).id]}
     stage.conversations.append(await actor.posts("/conversations", body))
 
@@ -222,13 +222,13 @@ def actor_number(stage: Stage, actor: Device) -> int:
 
 
 def drawn(*, most: int) -> st.SearchStrategy[list[Command]]:
-    """Return a strategy for plays. Sends and the group, which is place 0, come up most."""
+    """Return a strategy for plays of up to `most` commands, most of them in the group, which is conversation 0."""
     weighted = [name for name in COMMANDS if name not in ("open_group", "leave", "remove")] * 2 + list(COMMANDS)
     one = st.builds(
         Command,
         name=st.sampled_from(weighted),
         actor=st.integers(0, 3),
-        place=st.sampled_from((0, 0, 0, 1, 2, 3)),
+        where=st.sampled_from((0, 0, 0, 1, 2, 3)),
         object=st.integers(0, 11),
     )
     return st.lists(one, min_size=most // 2, max_size=most)
@@ -236,7 +236,7 @@ def drawn(*, most: int) -> st.SearchStrategy[list[Command]]:
 
 @asynccontextmanager
 async def staged(site: Site) -> AsyncIterator[Stage]:
-    """Set the stage: ana, ben and cleo in a group, ana and ben in a direct conversation, dan outside."""
+    """Create the stage: ana, ben and cleo in a group, ana and ben in a direct conversation, dan in none."""
     async with People(site)("ana", "ben", "cleo", "dan", connected=False) as people:
         ana, ben, cleo, _ = people
         stage = Stage(people)
@@ -248,16 +248,16 @@ async def staged(site: Site) -> AsyncIterator[Stage]:
 
 EVERY_COMMAND = [
     Command("send", actor=1),
-    Command("send", actor=0, place=1),
+    Command("send", actor=0, where=1),
     Command("send_over_the_socket", actor=2),
-    Command("send_a_place", actor=1),
-    Command("answer", actor=2, object=0),
+    Command("send_location", actor=1),
+    Command("reply", actor=2, object=0),
     Command("mention", actor=1, object=0),
     Command("mention", actor=2, object=2),
     Command("edit", actor=0, object=0),
     Command("edit", actor=1, object=1),
     Command("edit_to_mention", actor=0, object=0),
-    Command("edit_to_mention", actor=1, object=3, place=3),
+    Command("edit_to_mention", actor=1, object=3, where=3),
     Command("delete", actor=0, object=2),
     Command("delete", actor=1, object=3),
     Command("deliver", actor=1, object=2),
@@ -272,9 +272,9 @@ EVERY_COMMAND = [
     Command("leave", actor=0),
     Command("change_role", actor=0, object=1),
     Command("change_role", actor=0, object=2),
-    Command("silence", actor=0, place=0, object=1),
-    Command("set_for_oneself", actor=0, object=3),
-    Command("set_for_oneself", actor=1, place=1, object=4),
+    Command("forbid_sending", actor=0, where=0, object=1),
+    Command("set_own_settings", actor=0, object=3),
+    Command("set_own_settings", actor=1, where=1, object=4),
     Command("block", actor=1, object=0),
     Command("block", actor=0, object=1),
     Command("unblock", actor=1, object=0),

@@ -1,4 +1,4 @@
-"""How plays are run: drawn by Hypothesis, each of them once."""
+"""Running plays: Hypothesis draws them, and each runs once."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,9 +14,9 @@ DRAWN = settings(
 
 
 def plays_once(play: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Make a play a plain function that fails again, as it did, when it is repeated with the same arguments.
+    """Make a play a plain function that raises its first failure again for the same arguments.
 
-    Hypothesis repeats what failed, but against real processes a play does not go twice the same way.
+    Hypothesis repeats a failure, but a play against real processes does not always fail twice.
     """
     failed: dict[str, Exception] = {}
 

@@ -1,7 +1,7 @@
-"""Frames lost at random, connections cut, processes killed: afterwards everybody is up to date.
+"""Frames are lost at random, connections are cut, processes are killed: afterwards every client is up to date.
 
-Rule 3 mends what a later event shows to be missing, the check in `pong` a lost last event, `sync`
-everything else. After them a client holds exactly what a fresh fetch brings.
+Rule 3 of the protocol recovers events before a gap, the digest in `pong` a lost last event, and `sync` everything
+else. Then a client has exactly what a fresh fetch returns.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SharedSites = Callable[[Profile], Site]
 
 @dataclass
 class Losses:
-    """What went wrong in all plays of a test: a test in which nothing did shows nothing."""
+    """The losses in all plays of a test. Without losses a test would prove nothing."""
 
     frames: int = 0
     cuts: int = 0
@@ -39,7 +39,7 @@ class Losses:
 
 
 async def any_loss_heals(site: Site, commands: Sequence[Command], rate: float, seed: int, losses: Losses) -> None:
-    """Play the commands before replicas that lose frames at this rate and are cut off now and then."""
+    """Run the commands while replicas lose frames at this rate and have their connections cut at random."""
     dice = random.Random(seed)
     bad_times = True
 
@@ -82,7 +82,7 @@ async def comes_back(replicas: list[Replica], tunnels: list[Proxy], number: int)
 
 
 async def settles(replica: Replica, tunnel: Proxy) -> None:
-    """Wait until everything sent so far is applied; a cut that shows only now is answered like any other."""
+    """Wait until all frames so far are applied; reconnect if the connection turns out to be cut."""
     try:
         await replica.settles()
     except (ConnectionError, WebSocketException, AssertionError):
@@ -98,7 +98,7 @@ async def checks_tail(replica: Replica) -> None:
 
 
 async def durable_state_agrees(replica: Replica) -> None:
-    """After the check in `pong` no event is missing; receipts, which take no number, wait for `sync`."""
+    """Assert that no event is missing after the digest in `pong`. Receipts have no sequence; `sync` brings them."""
     fresh = await fresh_snapshot(replica.device)
     mine = replica.state()
     assert mine.keys() == fresh.keys()
@@ -113,7 +113,7 @@ def texts(conversation: dict[str, Any]) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_frames_lost_at_random_and_cut_connections(shared_sites: SharedSites, profile: Profile) -> None:
+def test_replicas_recover_from_lost_frames_and_cut_connections(shared_sites: SharedSites, profile: Profile) -> None:
     site, losses = shared_sites(profile), Losses()
 
     @settings(DRAWN, max_examples=8)
@@ -131,8 +131,8 @@ def test_frames_lost_at_random_and_cut_connections(shared_sites: SharedSites, pr
     assert losses.tails, losses
 
 
-async def test_killed_processes_and_a_silent_redis(fragile_site: Site) -> None:
-    """Between plays one server process is killed and comes back, and Redis hangs for a while."""
+async def test_replicas_recover_from_killed_processes_and_a_hanging_redis(fragile_site: Site) -> None:
+    """In each play one server process is killed and restarted while Redis hangs."""
     site = fragile_site
     async with staged(site) as stage, AsyncExitStack() as stack:
         replicas = [await stack.enter_async_context(Replica(person)) for person in stage.people]
@@ -165,15 +165,15 @@ async def carry_out(stage: Stage, commands: Sequence[Command]) -> None:
 
 
 def sends(number: int) -> list[Command]:
-    """Thirteen commands that nobody refuses."""
+    """Thirteen commands that the server does not refuse."""
     return [
         *(Command("send", actor=each, object=each) for each in range(3)),
         Command("mention", actor=2, object=1),
-        Command("edit", actor=0, object=0, place=number),
+        Command("edit", actor=0, object=0, where=number),
         Command("rename", actor=0, object=number),
-        Command("send_over_the_socket", actor=1, place=1),
+        Command("send_over_the_socket", actor=1, where=1),
         *(Command("send", actor=each, object=each) for each in range(3)),
         Command("read", actor=2, object=4),
         Command("describe", actor=0, object=number),
-        Command("send", actor=0, place=1),
+        Command("send", actor=0, where=1),
     ]

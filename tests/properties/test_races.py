@@ -1,4 +1,4 @@
-"""Many at once: one message stays one message, and every conversation counts 1, 2, 3."""
+"""Races: a message sent many times is stored once, and the sequences of a conversation have no gap."""
 
 import asyncio
 import random
@@ -52,7 +52,7 @@ async def test_twenty_resends_over_both_transports_are_one_message(people: Peopl
         assert [frame["sequence"] for frame in ben.heard("new_message")] == [2, 3, 4, 5, 6, 7]
 
 
-async def test_a_resend_with_other_words_never_wins_a_race(people: People) -> None:
+async def test_a_racing_resend_with_different_content_is_a_conflict(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         phone = await ana.another_device("phone", server=ben.server)
@@ -68,7 +68,7 @@ async def test_a_resend_with_other_words_never_wins_a_race(people: People) -> No
         assert len(await ben.history(conversation)) == 10
 
 
-async def test_a_pair_that_opens_its_conversation_at_once_has_one(people: People) -> None:
+async def test_a_direct_conversation_opened_in_parallel_exists_once(people: People) -> None:
     async with people("ana", "ben", connected=False) as (ana, ben):
         opened = await asyncio.gather(
             *(
@@ -80,7 +80,7 @@ async def test_a_pair_that_opens_its_conversation_at_once_has_one(people: People
         assert len(await ana.lists_conversations()) == 1
 
 
-async def test_somebody_removed_while_talking_says_nothing_after_the_removal(people: People) -> None:
+async def test_a_sender_removed_meanwhile_has_no_later_message(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         group = await ana.gathers(ben)
         path = f"/conversations/{group['id']}/participants/{ben.id}"
@@ -123,7 +123,7 @@ async def test_fifty_senders_leave_no_gap_while_their_connections_are_cut(site: 
                 ]
                 cuts = await cuts_until_done(tunnels, talking)
                 sent = [each for task in talking for each in task.result()]
-                assert cuts >= 5, "too little was cut"
+                assert cuts >= 5, "too few connections were cut"
                 assert len(sent) == SENDERS * EACH_SENDS
                 await watching.agrees()
                 assert watching.gaps == 0, "a live frame was missing"
@@ -134,7 +134,7 @@ async def test_fifty_senders_leave_no_gap_while_their_connections_are_cut(site: 
         stored = [message for message in await watcher.history(group, limit=200) if message["sender_user_id"]]
         assert {(each["client_message_id"], each["id"], each["sequence"]) for each in stored} == set(sent)
         assert len(stored) == len(sent)
-        for sender in senders:  # what one sends one after the other keeps its order
+        for sender in senders:  # the messages of one sender keep their order
             mine = [each["content"] for each in stored if each["sender_user_id"] == sender.id]
             assert mine == [f"m{number}" for number in range(EACH_SENDS)]
         sequences: list[int] = []
@@ -150,7 +150,7 @@ async def test_fifty_senders_leave_no_gap_while_their_connections_are_cut(site: 
 
 
 async def keeps_sending(sender: Device, group: dict[str, Any], tunnel: Proxy) -> list[tuple[str, str, int]]:
-    """Send messages one after the other, each again until it is acknowledged; return what the acks said."""
+    """Send messages one after the other, each until it is acknowledged; return the ids and sequences of the acks."""
     sent = []
     for number in range(EACH_SENDS):
         mine = str(uuid4())
@@ -169,7 +169,7 @@ async def keeps_sending(sender: Device, group: dict[str, Any], tunnel: Proxy) ->
 
 
 async def cuts_until_done(tunnels: list[Proxy], talking: list[asyncio.Task[Any]]) -> int:
-    """Reset all connections of one tunnel every now and then until everybody is done; return how often."""
+    """Cut all connections of a random tunnel repeatedly until the senders are done; return the number of cuts."""
     dice, cuts = random.Random(7), 0
     while any(not task.done() for task in talking):
         await asyncio.wait(talking, timeout=dice.uniform(0.05, 0.3))

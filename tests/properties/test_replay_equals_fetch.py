@@ -1,7 +1,7 @@
-"""An old snapshot plus events is a fresh snapshot: for every command, and for drawn plays.
+"""An old snapshot plus events equals a fresh snapshot: after every command, and after random plays.
 
-Each person holds two replicas: one that was connected all the time and lives from live frames alone, and
-one that was away and catches up with `sync`. Neither may differ from what REST shows anew.
+Each person has two replicas: one is always connected and gets live frames only, the other was away and catches up
+with `sync`. Both must equal a fresh snapshot over REST.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ SharedSites = Callable[[Profile], Site]
 
 
 async def replay_equals_fetch(site: Site, commands: Sequence[Command]) -> tuple[int, int]:
-    """Play the commands before replicas of everybody; return how many were done and refused."""
+    """Run the commands and compare the replicas of everybody; return the numbers of done and refused commands."""
     async with staged(site) as stage, AsyncExitStack() as replicas:
         live, away = [], []
         for number, person in enumerate(stage.people):
@@ -41,11 +41,11 @@ async def replay_equals_fetch(site: Site, commands: Sequence[Command]) -> tuple[
 
 
 @pytest.mark.parametrize(
-    "command", EVERY_COMMAND, ids=lambda each: f"{each.name}-by-{each.actor}-{each.place}-{each.object}"
+    "command", EVERY_COMMAND, ids=lambda each: f"{each.name}-by-{each.actor}-{each.where}-{each.object}"
 )
-async def test_for_every_command(site: Site, command: Command) -> None:
+async def test_replay_equals_fetch_after_every_command(site: Site, command: Command) -> None:
     done, refused = await replay_equals_fetch(site, [command])
-    assert (done, refused) == (1, 0), "the command was refused, so nothing was shown"
+    assert (done, refused) == (1, 0), "the command was refused, so the test proves nothing"
 
 
 def test_the_list_of_commands_is_complete() -> None:
@@ -53,7 +53,7 @@ def test_the_list_of_commands_is_complete() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_for_drawn_plays(shared_sites: SharedSites, profile: Profile) -> None:
+def test_replay_equals_fetch_after_random_plays(shared_sites: SharedSites, profile: Profile) -> None:
     site = shared_sites(profile)
     done = 0
 
@@ -69,4 +69,4 @@ def test_for_drawn_plays(shared_sites: SharedSites, profile: Profile) -> None:
     play = plays_once(one)
     with site.clean_logs():
         plays()
-    assert done > 50, "too little was done to show anything"
+    assert done > 50, "too few commands were done to prove anything"

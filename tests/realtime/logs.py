@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from realtime.fanout.hub import Hub
 from realtime.registry import Attachment, Attachments, Recent
-from realtime.wire.items import Event
+from realtime.wire.announcements import EventAnnouncement
 from tests.waiting import until
 
 
@@ -14,7 +14,7 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.epoch = "first"
-        self.events: dict[str, list[Event]] = {}
+        self.events: dict[str, list[EventAnnouncement]] = {}
         # (conversation, user) -> the first sequence that the user may see.
         self.history_starts: dict[tuple[str, str], int] = {}
         self.reads: list[tuple[str, int]] = []
@@ -29,7 +29,7 @@ class FakeLog:
         subject: int | None = None,
         joins: Collection[str] = (),
         leaves: Collection[str] = (),
-    ) -> Event:
+    ) -> EventAnnouncement:
         """Commit the next event and return its announcement, which a test may deliver, delay or lose."""
         log = self.events.setdefault(conversation_id, [])
         sequence = len(log) + 1
@@ -38,7 +38,7 @@ class FakeLog:
             self.history_starts[conversation_id, user_id] = sequence
         for user_id in leaves:
             self.history_starts.pop((conversation_id, user_id), None)
-        event = Event(
+        event = EventAnnouncement(
             conversation_id,
             sequence,
             text if rendered else None,
@@ -51,7 +51,7 @@ class FakeLog:
             event.texts = {user: f'{text[:-1]},"for":"{user}"}}' for user in members}
         log.append(event)
         joined, left = dict(event.joins), list(event.leaves)
-        return Event(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
+        return EventAnnouncement(conversation_id, sequence, event.text, event.subject_sequence, joined, left)
 
     def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
         found = [(self.epoch, self._attachments(user_id)) for user_id in user_ids]
@@ -65,7 +65,7 @@ class FakeLog:
             if user == user_id
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[Event]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         self.reads.append((conversation_id, after))
         found = [event for event in self.events.get(conversation_id, []) if event.sequence > after][:200]
         self.before_answering()

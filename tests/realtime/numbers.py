@@ -10,7 +10,7 @@ from django.db import connection
 
 from realtime.database.arrays import array_of
 from realtime.database.rows import Statement
-from realtime.writes.batches import BatchWrite, Decision
+from realtime.writes.batches import BatchDecision, BatchWrite
 from realtime.writes.pipeline import WRITE_SECONDS, Pipeline
 from tests.waiting import until
 
@@ -29,10 +29,10 @@ def inserting(
 ) -> Numbers:
     """A write that inserts the numbers of its batch, runs `meanwhile`, and answers with the rows that it read."""
 
-    def decide(batch: Sequence[int], found: Sequence[Sequence[Sequence[Any]]]) -> Decision[Any]:
+    def decide(batch: Sequence[int], found: Sequence[Sequence[Sequence[Any]]]) -> BatchDecision[Any]:
         meanwhile()
         numbers = array_of("integer")(batch)
-        return Decision([*found], [Statement(text, [numbers] if "%s" in text else []) for text in writes])
+        return BatchDecision([*found], [Statement(text, [numbers] if "%s" in text else []) for text in writes])
 
     return BatchWrite(lambda batch, wait: [Statement(text) for text in reads], decide)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from realtime.fanout.sockets import Socket
 from realtime.registry import Identity
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.wire_frame import WireFrame
 from tests.waiting import until
 
@@ -55,7 +55,7 @@ class Peer:
 
     def deliver(self, *texts: str, droppable: bool = False) -> None:
         for text in texts:
-            self.socket.deliver(WireFrame(text.encode()), droppable=droppable)
+            self.socket.outbox.deliver(WireFrame(text.encode()), droppable=droppable)
 
     async def closed(self) -> int | None:
         """Wait for the end; return the close code, or None when the connection was cut."""
@@ -82,6 +82,6 @@ def sequences(peer: Peer) -> list[int]:
     return [frame["sequence"] for frame in peer.frames]
 
 
-def frame_of(notice: Notice) -> Any:
+def frame_of(event: EphemeralEvent) -> Any:
     """The frame of an ephemeral event, as a peer reads it."""
-    return msgspec.json.decode(notice.text)
+    return msgspec.json.decode(event.text)

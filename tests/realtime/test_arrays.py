@@ -10,7 +10,7 @@ from django.db import connection
 
 from realtime.database.arrays import array_of
 from realtime.database.rows import Statement
-from realtime.writes.batches import BatchWrite, Decision
+from realtime.writes.batches import BatchDecision, BatchWrite
 from realtime.writes.pipeline import Pipeline
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,9 @@ def test_a_cursor_sends_every_type_of_array(type: str) -> None:
 @pytest.mark.parametrize("type", VALUES)
 async def test_the_pipeline_sends_every_type_of_array(type: str, pipeline: Pipeline) -> None:
     unnested = Statement(f"SELECT unnest(%s::{type}[])", [array_of(type)(VALUES[type])])
-    write: BatchWrite[int, Any] = BatchWrite(lambda batch, wait: [unnested], lambda batch, found: Decision([*found]))
+    write: BatchWrite[int, Any] = BatchWrite(
+        lambda batch, wait: [unnested], lambda batch, found: BatchDecision([*found])
+    )
     ((*rows,),) = (await pipeline.write(write, [1])).answers
     assert [value for (value,) in rows] == VALUES[type]
 

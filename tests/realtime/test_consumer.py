@@ -8,8 +8,8 @@ from realtime import registry
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
 from realtime.socket import consumer
+from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.frames import Ping
-from realtime.wire.items import Notice
 from tests.clocks import Clock
 from tests.realtime.callers import Caller, Calls
 from tests.waiting import until
@@ -32,7 +32,7 @@ async def test_events_during_sign_in_are_sent_after_connected(
 
     async def attach_then_offer(socket: Socket) -> None:
         await attach(socket)
-        hub.offer([Notice('{"type":"news"}', user_ids=[socket.user_id])])
+        hub.offer([EphemeralEvent('{"type":"news"}', user_ids=[socket.user_id])])
 
     monkeypatch.setattr(hub, "attach", attach_then_offer)
     async with calls(token=token) as ana:

@@ -15,7 +15,7 @@ from chatsite.configuration import stores
 from realtime.fanout import door as door_module
 from realtime.fanout.door import GROUP, Door
 from realtime.fanout.hub import hub
-from realtime.wire.items import Item, Notice, pack, unpack
+from realtime.wire.announcements import Announcement, EphemeralEvent, pack, unpack
 from tests.harness.proxy import Proxy, proxied
 from tests.waiting import until
 
@@ -40,16 +40,16 @@ async def test_announcements_of_a_command_are_sent_before_it_ends(door: Door) ->
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
-    notice = Notice("news", user_ids=["ana"])
+    event = EphemeralEvent("news", user_ids=["ana"])
 
     def command() -> None:
-        door.pass_on([notice])
+        door.publish([event])
         door._flush()
         assert not door._outgoing
 
     await asyncio.to_thread(command)
     envelope = await asyncio.wait_for(layer.receive(channel), 5)
-    assert unpack(envelope["items"]) == [notice]
+    assert unpack(envelope["items"]) == [event]
     assert envelope["origin"] == door.origin
     await layer.group_discard(GROUP, channel)
 
@@ -60,7 +60,7 @@ async def test_a_command_does_not_wait_long_for_a_hanging_layer(door: Door, monk
         monkeypatch.setattr(door_module, "get_channel_layer", lambda: layer)
         proxy.silence()
         begun = time.monotonic()
-        await asyncio.to_thread(door.pass_on, [Notice("news", user_ids=["ana"])])
+        await asyncio.to_thread(door.publish, [EphemeralEvent("news", user_ids=["ana"])])
         await asyncio.to_thread(door._flush)
         assert 0.9 < time.monotonic() - begun < 5
         assert door._publisher is not None
@@ -74,13 +74,15 @@ def test_announcing_while_the_process_ends_is_ignored(door: Door) -> None:
     door._loop = asyncio.new_event_loop()
     door._flush()
     door._loop.close()
-    door.pass_on([Notice("news", user_ids=["ana"])])
+    door.publish([EphemeralEvent("news", user_ids=["ana"])])
     assert not door._outgoing
 
 
 def test_threads_of_a_command_start_one_door_thread(door: Door) -> None:
     before = set(threading.enumerate())  # may contain the ending door thread of another test
-    callers = [threading.Thread(target=door.pass_on, args=[[Notice(str(n), user_ids=["ana"])]]) for n in range(3)]
+    callers = [
+        threading.Thread(target=door.publish, args=[[EphemeralEvent(str(n), user_ids=["ana"])]]) for n in range(3)
+    ]
     with door._lock:  # holds them until all have found no event loop
         for caller in callers:
             caller.start()
@@ -105,15 +107,15 @@ async def test_opening_the_door_twice_starts_one_receiver(door: Door) -> None:
 
 
 @pytest.fixture
-def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
+def delivered(monkeypatch: pytest.MonkeyPatch) -> list[Announcement]:
     """The announcements offered to the hub of this process."""
-    delivered: list[Item] = []
+    delivered: list[Announcement] = []
     monkeypatch.setattr(hub, "offer", delivered.extend)
     return delivered
 
 
 @pytest.fixture
-async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
+async def listening(door: Door, delivered: list[Announcement]) -> AsyncIterator[Door]:
     """The door of a server that receives what other processes announce."""
     door.open()
     await asyncio.wait_for(announce_until_delivered(delivered, "begin"), 5)
@@ -125,26 +127,28 @@ async def listening(door: Door, delivered: list[Item]) -> AsyncIterator[Door]:
     door._loop = None
 
 
-async def announce_until_delivered(delivered: list[Item], text: str) -> None:
+async def announce_until_delivered(delivered: list[Announcement], text: str) -> None:
     """Announce an ephemeral event from another process, again and again, until it is delivered here."""
-    while Notice(text) not in delivered:
-        await get_channel_layer().group_send(GROUP, {"type": "items", "origin": "other", "items": pack([Notice(text)])})
+    while EphemeralEvent(text) not in delivered:
+        await get_channel_layer().group_send(
+            GROUP, {"type": "items", "origin": "other", "items": pack([EphemeralEvent(text)])}
+        )
         await asyncio.sleep(0.05)
 
 
 async def test_an_unreadable_envelope_is_logged_and_skipped(
-    listening: Door, delivered: list[Item], caplog: pytest.LogCaptureFixture
+    listening: Door, delivered: list[Announcement], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another release of the server may announce kinds that this one does not know."""
     layer = get_channel_layer()
-    for items in (b"\x91\x92\xa6future\x01", pack([Notice("after")])):
+    for items in (b"\x91\x92\xa6future\x01", pack([EphemeralEvent("after")])):
         await layer.group_send(GROUP, {"type": "items", "origin": "other", "items": items})
-    await until(lambda: Notice("after") in delivered)
+    await until(lambda: EphemeralEvent("after") in delivered)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 async def test_an_unreachable_layer_opens_the_breaker_until_it_recovers(
-    door: Door, delivered: list[Item], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    door: Door, delivered: list[Announcement], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(door_module, "BREAKER_OPEN_SECONDS", 0.3)
     monkeypatch.setattr(door_module, "RECEIVE_RETRY_SECONDS", 0.05)
@@ -153,14 +157,16 @@ async def test_an_unreachable_layer_opens_the_breaker_until_it_recovers(
         proxy.refuse()
         door.open()
         for number in range(3):
-            door.pass_on([Notice(str(number))])
+            door.publish([EphemeralEvent(str(number))])
             await door.drained()
             assert not door.healthy
-        assert delivered == [Notice("0"), Notice("1"), Notice("2")], "delivery within the process needs no layer"
+        assert delivered == [EphemeralEvent("0"), EphemeralEvent("1"), EphemeralEvent("2")], (
+            "delivery within the process needs no layer"
+        )
         await until(lambda: door.healthy)
         proxy.heal()
         await asyncio.wait_for(announce_until_delivered(delivered, "from another process"), 5)
-        door.pass_on([Notice("3")])
+        door.publish([EphemeralEvent("3")])
         await door.drained()
         assert door.healthy
         await layer.flush()

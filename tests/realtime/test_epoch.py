@@ -5,10 +5,11 @@ import logging
 
 import pytest
 
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import Hub
 from realtime.fanout.hub import hub as hub_of_this_process
-from realtime.wire.items import Notice, RowKey
+from realtime.wire.announcements import EphemeralEvent, RowKey
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 
@@ -24,10 +25,10 @@ async def test_a_sweep_that_finds_another_epoch_closes_all_sockets(
 ) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
-    hub.offer([log.commit("c"), Notice("{}", conversation_id="c", row_key=RowKey("receipt:7"))])
+    hub.offer([log.commit("c"), EphemeralEvent("{}", conversation_id="c", row_key=RowKey("receipt:7"))])
     restore(log, keep=1)
     hub.offer_recent(log.recent())
-    assert await ana.closed() == await ben.closed() == sockets.RESTART
+    assert await ana.closed() == await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics, ana.socket.topics, hub.has_seen(RowKey("receipt:7"))) == ("second", {}, {}, False)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "another epoch of the log has begun; 2 sockets are closed")
@@ -52,7 +53,7 @@ async def test_signing_in_detects_another_epoch(hub: Hub, log: FakeLog, ana: Pee
     restore(log, keep=1)  # the hub has already delivered joins and leaves that the restored log lacks
     ben = Peer("ben")
     await asyncio.wait_for(hub.attach(ben.socket), 5)
-    assert await ana.closed() == await ben.closed() == sockets.RESTART
+    assert await ana.closed() == await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics) == ("second", {})
 
 
@@ -64,7 +65,7 @@ async def test_a_socket_that_signs_in_with_the_old_epoch_is_closed(hub: Hub, log
     hub.offer_recent(log.recent())
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
-    assert await ben.closed() == sockets.RESTART
+    assert await ben.closed() == CloseCode.RESTART
     assert (hub.epoch, hub.topics, ben.socket.topics) == ("second", {}, {})
 
 
@@ -114,12 +115,12 @@ async def cleo(log: FakeLog, empty_hub_afterwards: None) -> Peer:
 
 
 async def test_the_sweep_detects_another_epoch(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.registry, "recent_notices", [])
-    await sweep._find_lost_wake_ups()
+    monkeypatch.setattr(sweep.registry, "recent_ephemeral_events", [])
+    await sweep._find_lost_announcements()
     assert not cleo.socket.closing
     log.epoch = "second"
-    await sweep._find_lost_wake_ups()
-    assert await cleo.closed() == sockets.RESTART
+    await sweep._find_lost_announcements()
+    assert await cleo.closed() == CloseCode.RESTART
 
 
 async def test_a_stale_sweep_does_not_restore_the_former_epoch(cleo: Peer, log: FakeLog) -> None:
@@ -131,7 +132,7 @@ async def test_a_stale_sweep_does_not_restore_the_former_epoch(cleo: Peer, log: 
         return log_before
 
     log.recent = stale_recent  # type: ignore[method-assign]
-    looking = asyncio.create_task(sweep._find_lost_wake_ups())
+    looking = asyncio.create_task(sweep._find_lost_announcements())
     await reached(gate)
     log.before_answering = lambda: None
     log.epoch = "second"

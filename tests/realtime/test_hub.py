@@ -7,9 +7,10 @@ import pytest
 from django.db import OperationalError
 
 from realtime.fanout import hub as hub_module
-from realtime.fanout import sockets, topic
+from realtime.fanout import topic
 from realtime.fanout.hub import Hub
-from realtime.wire.items import Ended, Notice, RowKey
+from realtime.wire.announcements import CloseSockets, EphemeralEvent, RowKey
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -233,20 +234,20 @@ async def test_an_ephemeral_event_reaches_its_recipients_once(hub: Hub, log: Fak
     tablet = Peer("ana", "tablet")
     for peer in (ben, stranger, tablet):
         await hub.attach(peer.socket)
-    ephemeral_events: list[tuple[Notice, list[Peer]]] = [
-        (Notice('{"n":1}', conversation_id="c"), [ana, tablet, ben]),
-        (Notice('{"n":2}', user_ids=["stranger", "nobody"]), [stranger]),
-        (Notice('{"n":3}', conversation_id="c", user_ids=["ben", "stranger"]), [ben]),
-        (Notice('{"n":4}', user_ids=["ana"], except_session="tablet"), [ana]),
-        (Notice('{"n":5}', conversation_id="unknown"), []),
-        (Notice('{"n":6}', conversation_id="c", row_key=RowKey("receipt:7")), [ana, tablet, ben]),
-        (Notice('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
+    announcements: list[tuple[EphemeralEvent, list[Peer]]] = [
+        (EphemeralEvent('{"n":1}', conversation_id="c"), [ana, tablet, ben]),
+        (EphemeralEvent('{"n":2}', user_ids=["stranger", "nobody"]), [stranger]),
+        (EphemeralEvent('{"n":3}', conversation_id="c", user_ids=["ben", "stranger"]), [ben]),
+        (EphemeralEvent('{"n":4}', user_ids=["ana"], except_session="tablet"), [ana]),
+        (EphemeralEvent('{"n":5}', conversation_id="unknown"), []),
+        (EphemeralEvent('{"n":6}', conversation_id="c", row_key=RowKey("receipt:7")), [ana, tablet, ben]),
+        (EphemeralEvent('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
     ]
-    for number, (notice, expected) in enumerate(ephemeral_events, start=1):
-        hub.offer([notice])
-        if notice.row_key is not None:
-            assert hub.has_seen(notice.row_key)
-            hub.offer([notice])
+    for number, (event, expected) in enumerate(announcements, start=1):
+        hub.offer([event])
+        if event.row_key is not None:
+            assert hub.has_seen(event.row_key)
+            hub.offer([event])
         for peer in (ana, tablet, ben, stranger):
             assert peer.texts.count(f'{{"n":{number}}}') == (peer in expected)
 
@@ -256,7 +257,7 @@ async def test_the_oldest_seen_rows_are_forgotten_first(
 ) -> None:
     monkeypatch.setattr(hub_module, "SEEN_ROWS", 2)
     for row in (1, 2, 1, 3):
-        hub.offer([Notice(f'{{"n":{row}}}', conversation_id="c", row_key=RowKey(f"receipt:{row}"))])
+        hub.offer([EphemeralEvent(f'{{"n":{row}}}', conversation_id="c", row_key=RowKey(f"receipt:{row}"))])
     assert [frame["n"] for frame in ana.frames] == [1, 2, 3]
     assert [hub.has_seen(RowKey(f"receipt:{row}")) for row in (1, 2, 3)] == [False, True, True]
 
@@ -266,10 +267,14 @@ async def test_an_ended_session_closes_only_its_sockets(hub: Hub, log: FakeLog) 
     for peer in (phone, tablet, ben):
         await hub.attach(peer.socket)
     hub.offer(
-        [Ended(sockets.REPLACED, user_id="ana", session_id="phone", except_connection=phone.socket.connection_id)]
+        [
+            CloseSockets(
+                CloseCode.REPLACED, user_id="ana", session_id="phone", except_connection=phone.socket.connection_id
+            )
+        ]
     )
     assert not phone.socket.closing
-    hub.offer([Ended(sockets.REVOKED, user_id="ana", session_id="phone")])
-    assert await phone.closed() == sockets.REVOKED
+    hub.offer([CloseSockets(CloseCode.REVOKED, user_id="ana", session_id="phone")])
+    assert await phone.closed() == CloseCode.REVOKED
     assert not tablet.socket.closing
     assert not ben.socket.closing

@@ -5,10 +5,10 @@ import zlib
 
 import pytest
 
-from realtime.fanout import sockets
 from realtime.fanout.hub import Hub
 from realtime.registry import Recent
-from realtime.wire.items import Notice
+from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
 from tests.waiting import until
@@ -26,7 +26,7 @@ async def test_ephemeral_events_reach_a_new_participant_before_the_join(hub: Hub
     cleo = Peer("cleo")
     await hub.attach(cleo.socket)
     hub.offer([log.commit("c", joins=["cleo"], rendered=False)])
-    hub.offer([Notice('{"typing":true}', conversation_id="c")])
+    hub.offer([EphemeralEvent('{"typing":true}', conversation_id="c")])
     assert cleo.frames == [{"typing": True}]
     await settled(hub)
     assert [frame["sequence"] for frame in cleo.frames[1:]] == [2]
@@ -52,7 +52,7 @@ async def test_a_removed_participant_gets_nothing_after_the_removal(hub: Hub, lo
     for peer in (ben, second_device):
         await hub.attach(peer.socket)
     hub.offer([log.commit("c", leaves=["ben"]), log.commit("c")])
-    hub.offer([Notice("{}", conversation_id="c"), Notice("{}", conversation_id="c", user_ids=["ben"])])
+    hub.offer([EphemeralEvent("{}", conversation_id="c"), EphemeralEvent("{}", conversation_id="c", user_ids=["ben"])])
     assert sequences(ben) == sequences(second_device) == [2]
     assert len(ana.frames) == 3
     assert ben.socket.topics == {}
@@ -94,7 +94,7 @@ async def test_a_participant_removed_while_signing_in_is_not_admitted(
         pytest.param(False, id="no other participant is connected"),
     ],
 )
-async def test_a_participant_removed_while_signing_in_gets_no_ephemeral_events(
+async def test_ephemeral_events_do_not_reach_who_was_removed_while_signing_in(
     another_is_connected: bool, hub: Hub, log: FakeLog
 ) -> None:
     if another_is_connected:
@@ -105,7 +105,7 @@ async def test_a_participant_removed_while_signing_in_gets_no_ephemeral_events(
     hub.offer([log.commit("c", leaves=["ben"])])
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
-    hub.offer([Notice('{"sequence":0}', conversation_id="c")])
+    hub.offer([EphemeralEvent('{"sequence":0}', conversation_id="c")])
     assert ben.frames == []
 
 
@@ -145,7 +145,7 @@ async def test_a_socket_closed_while_signing_in_is_not_attached(hub: Hub, log: F
     ben, gate = Peer("ben"), Gate(log)
     signing_in = asyncio.create_task(hub.attach(ben.socket))
     await reached(gate)
-    ben.socket.close(sockets.REVOKED)
+    ben.socket.close(CloseCode.REVOKED)
     gate.let_through()
     await asyncio.wait_for(signing_in, 5)
     assert hub.topics == {}

@@ -6,8 +6,9 @@ import pytest
 from django.db import OperationalError
 
 from realtime import registry
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import hub
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -46,7 +47,7 @@ async def test_a_revoked_session_is_closed_at_the_next_tick(log: FakeLog, revoca
     await hub.attach(ana.socket)
     await hub.attach(ben.socket)
     await sweep._look_at_newcomers()
-    assert await ana.closed() == sockets.REVOKED
+    assert await ana.closed() == CloseCode.REVOKED
     assert not ben.socket.closing
 
 
@@ -66,7 +67,7 @@ async def test_a_check_that_failed_is_repeated(log: FakeLog, revocations: Revoca
         await sweep._look_at_newcomers()
     revocations.away = False
     await sweep._look_at_newcomers()
-    assert await ana.closed() == sockets.REVOKED
+    assert await ana.closed() == CloseCode.REVOKED
 
 
 def test_ticks_are_at_most_half_a_second_apart() -> None:
@@ -81,5 +82,5 @@ async def test_each_session_is_checked_once_per_round(log: FakeLog, revocations:
     for _ in sweep.DIGITS:
         await sweep._close_ended_sessions()
     assert sorted(revocations.asked, key=sorted) == [{peer.socket.session_id} for peer in peers]
-    assert await peers[0].closed() == sockets.REVOKED
+    assert await peers[0].closed() == CloseCode.REVOKED
     assert not any(peer.socket.closing for peer in peers[1:])

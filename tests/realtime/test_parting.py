@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from realtime.socket.connection import Connection
+from realtime.socket.connection import WebSocketConnection
 from realtime.socket.consumer import Consumer
 
 SHORT = 0.05
@@ -44,7 +44,7 @@ def short_close_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 async def serve(side: ServerSide) -> None:
     scope = {"type": "websocket", "headers": [], "client": ("192.0.2.1", 1)}
     async with asyncio.timeout(5):
-        await Consumer(Connection(scope, side.receive, side.send)).serve()
+        await Consumer(WebSocketConnection(scope, side.receive, side.send)).serve()
 
 
 async def test_a_refused_client_that_does_not_read_is_not_waited_for() -> None:

@@ -9,7 +9,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from realtime.fanout import sockets
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 from realtime.wire.wire_frame import WireFrame
 from tests.realtime.peers import Peer
@@ -31,7 +31,7 @@ async def test_a_reading_peer_gets_frames_at_once_without_a_task() -> None:
     peer.deliver(*numbered(500))
     assert peer.texts == numbered(500)
     assert len(asyncio.all_tasks()) == before
-    assert peer.socket.stuck_since is None
+    assert peer.socket.outbox.backlog is None
 
 
 @pytest.mark.usefixtures("small")
@@ -42,12 +42,12 @@ async def test_a_paused_peer_gets_all_frames_in_order_afterwards() -> None:
     peer.deliver(*numbered(8))
     await asyncio.sleep(0)
     assert peer.texts == ["a"]
-    assert peer.socket.stuck_since is not None
+    assert peer.socket.outbox.backlog is not None
     await peer.reads(9)
     peer.deliver("z")
     await peer.reads(10)
     assert peer.texts == ["a", *numbered(8), "z"]
-    assert peer.socket.stuck_since is None
+    assert peer.socket.outbox.backlog is None
 
 
 @pytest.mark.usefixtures("small")
@@ -77,7 +77,7 @@ async def test_a_full_outbox_closes_the_socket_as_too_slow() -> None:
     peer.deliver("one too many")
     assert peer.socket.closing
     peer.reads_again()
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
     assert peer.texts == numbered(9), "queued frames still go out before the close"
 
 
@@ -90,7 +90,7 @@ async def test_the_outbox_is_limited_in_bytes_as_well() -> None:
     peer.deliver("z" * 101)
     assert peer.socket.closing
     peer.reads_again()
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
 
 
 @pytest.mark.usefixtures("small")
@@ -121,18 +121,30 @@ async def test_a_peer_that_does_not_read_the_close_is_cut_off() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver("a")
-    peer.socket.close(sockets.REVOKED)
+    peer.socket.close(CloseCode.REVOKED)
     assert await peer.closed() is None
     assert peer.aborted
 
 
 async def test_a_socket_closes_once_after_its_last_frame() -> None:
     peer = Peer()
-    peer.socket.close(sockets.RESTART, Reconnect(retry_after=1))
-    peer.socket.close(sockets.REVOKED)
+    peer.socket.close(CloseCode.RESTART, Reconnect(retry_after=1))
+    peer.socket.close(CloseCode.REVOKED)
     peer.deliver("after")
-    assert await peer.closed() == sockets.RESTART
+    assert await peer.closed() == CloseCode.RESTART
     assert [frame["type"] for frame in peer.frames] == ["reconnect"]
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_last_frame_without_room_is_left_out_and_the_code_stays() -> None:
+    peer = Peer()
+    peer.stops_reading()
+    peer.deliver(*numbered(1 + 8))
+    peer.socket.close(CloseCode.RESTART, Reconnect(retry_after=1))
+    assert peer.socket.close_code == CloseCode.RESTART
+    peer.reads_again()
+    assert await peer.closed() == CloseCode.RESTART
+    assert peer.texts == numbered(9)
 
 
 async def test_a_broken_peer_is_not_written_to_again() -> None:
@@ -194,7 +206,7 @@ def event(peer: Peer, conversation_id: str, sequence: int) -> None:
 
 async def test_live_events_are_buffered_until_the_catch_up_ends() -> None:
     peer = Peer()
-    peer.socket.hold()
+    peer.socket.start_buffering()
     event(peer, "a", 5)
     event(peer, "b", 1)
     event(peer, "a", 6)
@@ -204,29 +216,41 @@ async def test_live_events_are_buffered_until_the_catch_up_ends() -> None:
     assert peer.texts == ["from the catch-up", "b1", "a6", "a7"]
 
 
-async def test_sign_in_buffers_ephemeral_events_and_catch_up_does_not() -> None:
+async def test_nothing_comes_before_connected_and_a_catch_up_does_not_keep_ephemeral_events() -> None:
     peer = Peer()
-    peer.socket.hold(notices=True)
-    peer.socket.deliver_notice(WireFrame(b"early"), droppable=True)
+    peer.socket.start_buffering(ephemeral=True)
+    peer.socket.deliver_ephemeral(WireFrame(b"early"), droppable=True)
     peer.socket.deliver_event("a", 5, WireFrame(b"an event"))
     assert peer.texts == []
     peer.deliver("connected")
     peer.socket.release({})
     assert peer.texts == ["connected", "early", "an event"]
-    peer.socket.hold()
-    peer.socket.deliver_notice(WireFrame(b"at once"), droppable=False)
+    peer.socket.start_buffering()
+    peer.socket.deliver_ephemeral(WireFrame(b"at once"), droppable=False)
     assert peer.texts[3:] == ["at once"]
+
+
+async def test_buffering_twice_and_releasing_twice_raise() -> None:
+    peer = Peer()
+    with pytest.raises(RuntimeError, match="expected a socket that buffers, got one that delivers"):
+        peer.socket.release({})
+    peer.socket.start_buffering()
+    event(peer, "a", 1)
+    with pytest.raises(RuntimeError, match="expected a socket that delivers, got one that buffers"):
+        peer.socket.start_buffering()
+    peer.socket.release({})
+    assert peer.texts == ["a1"], "what was buffered is not lost"
 
 
 async def test_too_many_buffered_events_close_the_socket(limits: Callable[..., None]) -> None:
     limits(outbox_frames=2)
     peer = Peer()
-    peer.socket.hold()
+    peer.socket.start_buffering()
     for sequence in range(8):
         event(peer, "a", sequence)
     assert not peer.socket.closing
     event(peer, "a", 8)
-    assert await peer.closed() == sockets.TOO_SLOW
+    assert await peer.closed() == CloseCode.TOO_SLOW
 
 
 @pytest.mark.usefixtures("small")
@@ -243,7 +267,7 @@ async def test_a_long_catch_up_waits_for_a_slow_peer(size: int) -> None:
 
     async def catch_up() -> None:
         for _ in range(number):
-            await peer.socket.room()
+            await peer.socket.outbox.room()
             peer.deliver("x" * size)
 
     peer.stops_reading()
@@ -262,7 +286,7 @@ async def test_waiting_for_room_ends_with_the_socket() -> None:
     peer = Peer()
     peer.stops_reading()
     peer.deliver(*numbered(6))
-    waiting = asyncio.create_task(peer.socket.room())
+    waiting = asyncio.create_task(peer.socket.outbox.room())
     await asyncio.sleep(0)
     assert not waiting.done()
     peer.socket.forget()

@@ -9,10 +9,11 @@ import pytest
 from django.db import OperationalError
 
 from realtime import registry
-from realtime.fanout import sockets, sweep
+from realtime.fanout import sweep
 from realtime.fanout.hub import hub
 from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
+from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
 from tests.realtime.peers import Peer
@@ -39,7 +40,7 @@ async def test_a_silent_client_is_closed(ana: Peer, limits: Callable[..., None])
     assert not ana.socket.closing
     ana.socket.heard_at -= 2
     await sweep._look_at_sockets()
-    assert await ana.closed() == sockets.HEARTBEAT_MISSED
+    assert await ana.closed() == CloseCode.HEARTBEAT_MISSED
 
 
 async def test_a_client_that_does_not_read_is_closed(ana: Peer, limits: Callable[..., None]) -> None:
@@ -48,11 +49,11 @@ async def test_a_client_that_does_not_read_is_closed(ana: Peer, limits: Callable
     ana.deliver("unread")
     await sweep._look_at_sockets()
     assert not ana.socket.closing
-    assert ana.socket.stuck_since is not None
-    ana.socket.stuck_since -= 11
+    assert ana.socket.outbox.backlog is not None
+    ana.socket.outbox.backlog.stuck_since -= 11
     await sweep._look_at_sockets()
     ana.reads_again()
-    assert await ana.closed() == sockets.TOO_SLOW
+    assert await ana.closed() == CloseCode.TOO_SLOW
 
 
 async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypa
     await asyncio.sleep(0.1)
     assert not ana.socket.closing
     time.sleep(0.6)  # noqa: ASYNC251 - blocks the event loop on purpose
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     watch.cancel()
 
 
@@ -72,10 +73,10 @@ async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypa
 async def test_followed_at_is_the_time_of_the_last_successful_sweep(
     ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "recent_notices", [])
+    monkeypatch.setattr(registry, "recent_ephemeral_events", [])
     hub.followed_at = 0
     began = time.monotonic()
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert began <= (followed_at := hub.followed_at) <= time.monotonic()
 
     def away() -> None:
@@ -83,10 +84,10 @@ async def test_followed_at_is_the_time_of_the_last_successful_sweep(
 
     monkeypatch.setattr(log, "recent", away)
     with pytest.raises(TryAgain):
-        await sweep._find_lost_wake_ups()
+        await sweep._find_lost_announcements()
     assert hub.followed_at == followed_at
     hub.detach(ana.socket)
-    await sweep._find_lost_wake_ups()
+    await sweep._find_lost_announcements()
     assert hub.followed_at > followed_at, "without sockets there is nothing to follow"
 
 
@@ -140,7 +141,7 @@ async def test_a_drain_ends_when_all_clients_have_left(ana: Peer) -> None:
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     assert [frame["type"] for frame in ana.frames] == ["reconnect"]
     await asyncio.sleep(0.1)
     assert not running.done()
@@ -165,7 +166,7 @@ async def test_a_drain_closes_sockets_after_running_writes(ana: Peer, monkeypatc
     await asyncio.sleep(0.1)
     assert ana.close_code is None
     writing = False
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
     await asyncio.wait_for(running, 1)
 
@@ -176,6 +177,6 @@ async def test_clients_that_keep_sending_do_not_delay_a_drain(ana: Peer, monkeyp
     drain = Drain()
     drain.begin()
     running = asyncio.ensure_future(drain.run())
-    assert await ana.closed() == sockets.RESTART
+    assert await ana.closed() == CloseCode.RESTART
     hub.detach(ana.socket)
     await asyncio.wait_for(running, 1)

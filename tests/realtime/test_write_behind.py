@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
-from realtime.database.buffer import WriteBehindBuffer
 
+from realtime.database.write_behind import WriteBehindBuffer
 from realtime.wire.errors import TryAgain
 
 

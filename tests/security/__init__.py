@@ -1,1 +1,1 @@
-"""The security list: one file for each item that has no home elsewhere. `docs/security.md` is the table of all."""
+"""The security list: one file per item whose tests are not elsewhere. `docs/security.md` has the table of all items."""

@@ -25,6 +25,6 @@ def production(shared_sites: Callable[[str], Site]) -> Iterator[Site]:
 
 @pytest_asyncio.fixture
 async def staff(production: Site) -> AsyncIterator[Staff]:
-    """Somebody who may do everything in the admin, signed in there."""
+    """A superuser, signed in to the admin."""
     async with Staff(await People(production).signs_up("root")) as staff:
         yield staff

@@ -1,4 +1,4 @@
-"""Somebody of the staff at the admin of a running server, with forms as a browser sends them."""
+"""A staff member in the admin of a running server, who sends forms as a browser does."""
 
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ SESSIONS = "/admin/accounts/devicesession/"
 
 
 class Staff:
-    """A person who was given all rights, past the server."""
+    """A person who gets all rights directly in the database."""
 
     def __init__(self, person: Device) -> None:
         self.person = person
@@ -41,15 +41,15 @@ class Staff:
         assert answer.status_code == 302, (path, answer.status_code, answer.text[:2000])
 
     async def acts(self, action: str, user: Device) -> None:
-        """Choose an action for somebody in the list of people."""
+        """Run an action on a user in the list of users."""
         await self.fills(USERS, action=action, _selected_action=user.id)
 
     async def revokes_newest_session_of(self, user: Device) -> None:
-        """Choose the action in the list of device sessions."""
+        """Run the action "revoke" on the newest session of a user in the list of device sessions."""
         newest = max(session["id"] for session in (await user.gets("/auth/sessions"))["results"])
         await self.fills(SESSIONS, action="revoke", _selected_action=newest)
 
     async def gives_password(self, user: Device, password: str) -> None:
-        """Give somebody a new password."""
+        """Set a new password for a user."""
         form = {"usable_password": "true", "password1": password, "password2": password, "set-password": ""}
         await self.fills(f"{USERS}{user.id}/password/", **form)

@@ -1,4 +1,4 @@
-"""Everything that an installation has stored, as one text to search in."""
+"""All stored data of an installation as one text, for searches."""
 
 import sqlite3
 from pathlib import Path
@@ -24,7 +24,7 @@ def _tables(site: Site) -> list[str]:
 
 
 def _text(row: tuple[Any, ...]) -> str:
-    """Return a row with its bytes as text and as hexadecimal."""
+    """Return a row as text; bytes appear as text and as hexadecimal."""
     return " | ".join(
         f"{bytes(value).hex()} {bytes(value).decode(errors='replace')}"
         if isinstance(value, bytes | memoryview)
@@ -57,7 +57,7 @@ def _value(client: redis.Redis, key: bytes) -> Any:
         case b"zset":
             return client.zrange(key, 0, -1)
         case kind:
-            raise AssertionError(f"{key!r} is a {kind!r}: say here how to look into it")
+            raise AssertionError(f"{key!r} is a {kind!r}: add a case here that reads it")
 
 
 def files_of(site: Site) -> list[Path]:
@@ -67,7 +67,7 @@ def files_of(site: Site) -> list[Path]:
 
 
 def fold_write_ahead_log(site: Site) -> None:
-    """Let SQLite write everything into the one file, as it does by itself when the last process ends."""
+    """Move the write-ahead log into the database file, as SQLite does when the last process ends."""
     (file, *_) = files_of(site)
     with sqlite3.connect(file, timeout=10) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

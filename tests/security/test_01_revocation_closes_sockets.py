@@ -1,4 +1,4 @@
-"""1: whichever way a session ends, its sockets close within a second, at every server process."""
+"""1: however a session ends, its sockets close within a second, at every server process."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ async def by_signing_out(_: Staff, ana: Device) -> None:
     await ana.posts("/auth/logout")
 
 
-async def by_a_list_of_sessions(_: Staff, ana: Device) -> None:
+async def by_deleting_the_session(_: Staff, ana: Device) -> None:
     (own,) = [session for session in (await ana.gets("/auth/sessions"))["results"] if session["current"]]
     await ana.deletes(f"/auth/sessions/{own['id']}")
 
@@ -32,7 +32,7 @@ async def by_deactivation(staff: Staff, ana: Device) -> None:
     await staff.acts("deactivate", ana)
 
 
-async def by_switching_off_in_the_form(staff: Staff, ana: Device) -> None:
+async def by_clearing_active_in_the_form(staff: Staff, ana: Device) -> None:
     await staff.fills(f"{USERS}{ana.id}/change/", username=ana.username)
 
 
@@ -48,16 +48,16 @@ async def by_staff_for_one(staff: Staff, ana: Device) -> None:
     "ends",
     [
         by_signing_out,
-        by_a_list_of_sessions,
+        by_deleting_the_session,
         by_deactivation,
-        by_switching_off_in_the_form,
+        by_clearing_active_in_the_form,
         by_staff_for_all,
         by_staff_for_one,
     ],
     ids=lambda ends: ends.__name__,
 )
 async def test_a_session_that_ends_closes_its_socket(production: Site, staff: Staff, ends: Ends) -> None:
-    async with People(production)("ben", "ana") as (ben, ana):  # at different processes, ana not where staff is
+    async with People(production)("ben", "ana") as (ben, ana):  # at different processes; ana is not at that of staff
         conversation = await ben.talks_to(ana)
         begun = time.monotonic()
         await ends(staff, ana)
@@ -74,7 +74,7 @@ async def test_a_session_that_ends_closes_its_socket(production: Site, staff: St
         ana.takes_all()
 
 
-async def test_what_an_ended_session_still_says_is_not_done(production: Site, staff: Staff) -> None:
+async def test_commands_of_an_ended_session_are_not_executed(production: Site, staff: Staff) -> None:
     async with People(production)("ben", "ana") as (ben, ana):
         conversation = await ben.talks_to(ana)
         await staff.acts("revoke_sessions", ana)
@@ -86,7 +86,7 @@ async def test_what_an_ended_session_still_says_is_not_done(production: Site, st
                     "send_message", conversation_id=conversation["id"], content="late", client_message_id=number
                 )
                 await asyncio.sleep(0.002)
-        assert time.monotonic() - ended < 1, "the socket was still there"
+        assert time.monotonic() - ended < 1, "the socket was still open after a second"
         before = len(await ben.history(conversation))
         await asyncio.sleep(0.3)
         assert len(await ben.history(conversation)) == before

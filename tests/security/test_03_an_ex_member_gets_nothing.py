@@ -1,7 +1,7 @@
-"""3: whoever was removed gets nothing of the conversation from any route, whatever they ask for.
+"""3: an ex-member gets nothing of the conversation from any route, with any query.
 
-The matrices of tests/contracts say with which status; this says that no answer holds a word of it. The
-socket is asked in tests/contracts/test_authorisation_socket.py.
+The matrices of tests/contracts check the statuses; these tests check that no answer contains a text of the
+conversation. tests/contracts/test_authorisation_socket.py checks the socket.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ CANARY = "xyzzy-canary"
 
 
 @pytest.fixture
-def told(world: World) -> World:
-    """Words in everything that a group has, from while the ex-member was there and from later."""
+def marked_world(world: World) -> World:
+    """The world with the canary in every text of the group and in a message after the removal."""
     owner = world.users["owner"]
     changes = {"name": CANARY, "description": CANARY, "avatar_url": f"https://{CANARY}.example/"}
     services.update_conversation(user_id=owner.id, conversation_id=world.group.id, changes=changes)
@@ -31,10 +31,10 @@ def told(world: World) -> World:
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
-def test_no_answer_holds_a_word(told: World, row: Row) -> None:
+def test_no_answer_contains_the_canary(marked_world: World, row: Row) -> None:
     for actor in ("ex_member", "stranger", "staff", "anonymous", "revoked", "deactivated"):
         with undone():
-            assert CANARY.encode() not in ask(row, actor, told).content, actor
+            assert CANARY.encode() not in ask(row, actor, marked_world).content, actor
 
 
 QUERIES: dict[str, Callable[[World], str]] = {
@@ -49,13 +49,13 @@ QUERIES: dict[str, Callable[[World], str]] = {
 }
 
 
-def test_no_query_finds_a_word(told: World) -> None:
+def test_no_query_finds_the_canary(marked_world: World) -> None:
     for actor in ("ex_member", "stranger", "staff"):
         for name, query in QUERIES.items():
-            answer = Client(headers=told.headers(actor)).get("/api/v1" + query(told))
+            answer = Client(headers=marked_world.headers(actor)).get("/api/v1" + query(marked_world))
             assert CANARY.encode() not in answer.content, (actor, name)
 
 
-def test_the_canary_sings_for_members(told: World) -> None:
-    answer = Client(headers=told.headers("member")).get("/api/v1/conversations")
+def test_members_see_the_canary(marked_world: World) -> None:
+    answer = Client(headers=marked_world.headers("member")).get("/api/v1/conversations")
     assert answer.content.count(CANARY.encode()) >= 4

@@ -1,4 +1,4 @@
-"""4: which pages may open the socket with a visitor's cookie; who shows a token needs no page at all."""
+"""4: the origins of pages that may open the socket with a cookie; with a token any origin may."""
 
 import base64
 import os
@@ -41,7 +41,7 @@ OURS = ["http://127.0.0.1:{port}", "HTTP://127.0.0.1:{port}", "https://chat.exam
 
 @pytest.fixture
 async def visitor(production: Site) -> Any:
-    """The cookie and the token of somebody."""
+    """The cookie and the token of a person, and the port of their server."""
     ana = await People(production).signs_up("ana")
     body = {"username": ana.username, "password": PASSWORD, "cookie": True}
     async with httpx.AsyncClient(trust_env=False) as browser:
@@ -57,30 +57,30 @@ def status_of(visitor: dict[str, Any], headers: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("origin", ELSEWHERE, ids=ascii)
-async def test_a_page_from_elsewhere_cannot_use_the_cookie(visitor: dict[str, Any], origin: str) -> None:
+async def test_a_foreign_page_cannot_use_the_cookie(visitor: dict[str, Any], origin: str) -> None:
     headers = {"cookie": visitor["cookie"], "origin": origin.replace("{port}", str(visitor["port"]))}
     assert status_of(visitor, headers) == 403
 
 
-async def test_a_cookie_without_an_origin_is_no_browsers(visitor: dict[str, Any]) -> None:
+async def test_a_cookie_without_an_origin_is_refused(visitor: dict[str, Any]) -> None:
     assert status_of(visitor, {"cookie": visitor["cookie"]}) == 403
 
 
 @pytest.mark.parametrize("origin", OURS)
-async def test_a_page_of_ours_may(visitor: dict[str, Any], origin: str) -> None:
+async def test_a_page_of_an_allowed_origin_may_use_the_cookie(visitor: dict[str, Any], origin: str) -> None:
     headers = {"cookie": visitor["cookie"], "origin": origin.replace("{port}", str(visitor["port"]))}
     with RawSocket(visitor["port"]) as socket:
         assert socket.asks(upgrade(visitor["port"], headers))[0] == 101
         assert socket.answers().body["type"] == "pong"
 
 
-async def test_a_foreign_host_header_does_not_make_its_page_ours(visitor: dict[str, Any]) -> None:
-    """As after DNS rebinding: host and origin agree, and neither is ours."""
+async def test_a_foreign_origin_with_its_own_host_header_is_refused(visitor: dict[str, Any]) -> None:
+    """As after DNS rebinding: host and origin agree, and neither is allowed."""
     headers = {"cookie": visitor["cookie"], "origin": "http://evil.example", "host": "evil.example"}
     assert status_of(visitor, headers) in (400, 403)
 
 
-async def test_a_second_origin_header_helps_nobody(visitor: dict[str, Any]) -> None:
+async def test_a_second_origin_header_is_refused(visitor: dict[str, Any]) -> None:
     good, bad = f"http://127.0.0.1:{visitor['port']}", "https://evil.example"
     request = upgrade(visitor["port"], {"cookie": visitor["cookie"], "origin": good})
     with RawSocket(visitor["port"]) as socket:
@@ -89,8 +89,8 @@ async def test_a_second_origin_header_helps_nobody(visitor: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("way", ["header", "first frame"])
-async def test_a_token_is_as_good_from_anywhere(visitor: dict[str, Any], way: str) -> None:
-    """No browser adds it by itself, so no page can use one that it does not know."""
+async def test_a_token_is_accepted_from_any_origin(visitor: dict[str, Any], way: str) -> None:
+    """A browser never adds a token by itself, so a page can only use a token that it knows."""
     headers = {"origin": "https://evil.example"}
     if way == "header":
         headers["authorization"] = f"Bearer {visitor['token']}"
@@ -101,7 +101,7 @@ async def test_a_token_is_as_good_from_anywhere(visitor: dict[str, Any], way: st
         assert socket.answers().body["type"] == "pong"
 
 
-async def test_a_cookie_that_is_none_opens_nothing(visitor: dict[str, Any]) -> None:
+async def test_an_unknown_cookie_does_not_sign_in(visitor: dict[str, Any]) -> None:
     made_up = base64.b32encode(os.urandom(20)).decode().lower()
     headers = {"cookie": f"sessionid={made_up}", "origin": f"http://127.0.0.1:{visitor['port']}"}
     with RawSocket(visitor["port"]) as socket:
@@ -109,8 +109,8 @@ async def test_a_cookie_that_is_none_opens_nothing(visitor: dict[str, Any]) -> N
         assert socket.ending().code == 4401
 
 
-def test_behind_tls_a_page_of_plain_http_is_not_ours(settings: Any) -> None:
-    """Anybody on the way can write such a page, and its visitors have the cookie."""
+def test_a_plain_http_origin_is_refused_behind_tls(settings: Any) -> None:
+    """An attacker on the network can write a page of plain http, and its visitors have the cookie."""
     settings.ALLOWED_HOSTS, settings.ALLOWED_ORIGINS = ["chat.example.org"], ["https://chat.example.org"]
     host = "chat.example.org"
     settings.SESSION_COOKIE_SECURE = True

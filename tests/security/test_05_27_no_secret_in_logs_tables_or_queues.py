@@ -1,5 +1,5 @@
-"""5 and 27: credentials and texts stand in no log, not even at DEBUG and when things fail; credentials in no
-table, no key and no queue; and none is taken from an address.
+"""5 and 27: credentials and texts are in no log, not even at DEBUG or after failures. Credentials are in no table,
+key or queue, and none is accepted in a URL.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ TEXT = "words-that-only-two-people-share"
 
 
 async def use_everything(site: Site, people: People) -> dict[str, str]:
-    """Sign in, talk, fail and be refused in every way that touches a credential; return the secrets by name."""
+    """Sign in, send messages, and provoke refusals wherever a credential is handled; return the secrets by name."""
     ana, ben = await people.signs_up("ana"), await people.signs_up("ben", server=site.servers[-1])
     secrets = {"password": PASSWORD, "mistyped password": GUESS, "text": TEXT}
     secrets |= {"ana's token": ana.token, "ben's token": ben.token, "secret key": site.environment["SECRET_KEY"]}
@@ -76,23 +76,23 @@ def leaked(secrets: dict[str, str], text: str) -> list[str]:
     return [name for name, secret in secrets.items() if secret in text]
 
 
-async def test_no_secret_is_kept_or_logged(starts_site: Callable[..., Site], profile: Profile) -> None:
+async def test_no_secret_is_stored_or_logged(starts_site: Callable[..., Site], profile: Profile) -> None:
     site = starts_site(profile, settings={"LOG_LEVEL": "DEBUG"})
     secrets = await use_everything(site, People(site))
     kept = everything_in(site)
-    assert secrets.pop("text") in kept, "the stores were looked through"
+    assert secrets.pop("text") in kept, "everything_in does not find stored texts"
     assert leaked(secrets, kept) == []
     logs = "".join(server.log() for server in site.servers)
     assert "DEBUG" in logs
     assert leaked(secrets | {"text": TEXT}, logs) == []
     if site.redis is not None:
-        await stores_go_away(site)
+        await redis_goes_away(site)
         logs = "".join(server.log() for server in site.servers)
         assert leaked(secrets | {"database password": site.database_url}, logs) == []
 
 
-async def stores_go_away(site: Site) -> None:
-    """Let requests fail for want of Redis."""
+async def redis_goes_away(site: Site) -> None:
+    """Stop Redis and let a sign-in fail."""
     ana = await People(site).signs_up("late")
     assert site.redis is not None
     site.redis.stop()
@@ -105,8 +105,8 @@ async def stores_go_away(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "access_token", "auth", "authorization", "sessionid", "jwt", "key"])
-async def test_a_credential_in_an_address_signs_nobody_in(people: People, name: str) -> None:
-    """Addresses end up in the logs of proxies and in histories."""
+async def test_a_credential_in_a_url_does_not_sign_in(people: People, name: str) -> None:
+    """URLs end up in the logs of proxies and in browser histories."""
     async with people("ana", connected=False) as (ana,):
         for path in ("/users/me", "/conversations"):
             async with httpx.AsyncClient(trust_env=False) as client:

@@ -1,4 +1,4 @@
-"""10: every field of every body and command, with a value of every other type: refused, and named."""
+"""10: a value of a wrong type in any field of a body or command is refused, and the field is named."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from chatsite import asyncapi  # which knows every registered command
+from chatsite import asyncapi  # imports every module that registers commands
 from realtime import registry
 from realtime.socket.commands import decode_command
 from realtime.wire import bodies
@@ -22,7 +22,7 @@ COMMANDS = {tag: kind for tag, (kind, _) in sorted(registry.commands.items())}
 
 
 def requests() -> list[type[msgspec.Struct]]:
-    """Return every body that a view may read: all structs that come from a client and are no commands."""
+    """Return the struct of every body that a view may read: all structs from clients that are not commands."""
     import accounts.urls
     import conversations.urls
     import messaging.urls
@@ -44,7 +44,7 @@ def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def wrong_fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a field and an object in which only this field, and what is missing, is wrong."""
+    """Yield a field and an object with only this field, which has a wrong value."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     fields = jsonschema.Draft202012Validator(schema_of(kind))
     for name in names:
@@ -56,7 +56,7 @@ def wrong_fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, dict[str, An
 
 
 @pytest.mark.parametrize("kind", requests(), ids=lambda kind: kind.__name__)
-def test_bodies(kind: type[msgspec.Struct]) -> None:
+def test_a_wrong_type_in_a_body_is_refused_and_named(kind: type[msgspec.Struct]) -> None:
     tried = 0
     for name, given in wrong_fields(kind):
         tried += 1
@@ -68,7 +68,7 @@ def test_bodies(kind: type[msgspec.Struct]) -> None:
 
 
 @pytest.mark.parametrize(("tag", "kind"), COMMANDS.items(), ids=list(COMMANDS))
-def test_commands(tag: str, kind: type[msgspec.Struct]) -> None:
+def test_a_wrong_type_in_a_command_is_refused_and_named(tag: str, kind: type[msgspec.Struct]) -> None:
     for name, given in wrong_fields(kind):
         if name == "type":
             continue
@@ -78,15 +78,15 @@ def test_commands(tag: str, kind: type[msgspec.Struct]) -> None:
 
 
 def assert_named(refusal: DomainError, name: str) -> None:
-    """A wrong field is named; where another required one is missing, that may be named instead."""
+    """Assert that the wrong field is named, or instead a required one that is missing."""
     assert refusal.code == "invalid"
     assert refusal.fields
     named = next(iter(refusal.fields))
     assert named.startswith(name) or "missing required field" in refusal.message, (name, refusal.fields)
-    assert len(refusal.message) < 500, "not all that was sent is sent back"
+    assert len(refusal.message) < 500, "the refusal repeats too much of the request"
 
 
-def test_a_refusal_quotes_a_little_of_what_was_wrong() -> None:
+def test_a_refusal_of_a_long_value_is_short() -> None:
     long = "x" * 60_000
     for given in ({"type": long}, {"type": "ping", long: 1}, {"type": "presence_update", "status": long}):
         with pytest.raises(DomainError) as refused:

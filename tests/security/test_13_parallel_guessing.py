@@ -1,4 +1,4 @@
-"""13: guesses made at once, at two processes and at two doors, are counted together."""
+"""13: parallel guesses at two processes, over REST and in the admin, are counted together."""
 
 import asyncio
 from collections import Counter
@@ -13,8 +13,8 @@ from tests.harness.servers import Site
 MOST = 6
 
 
-async def test_guesses_at_once_are_all_counted(starts_site: Callable[..., Site]) -> None:
-    # One window for the whole test: another begins in the year 2033.
+async def test_parallel_guesses_are_all_counted(starts_site: Callable[..., Site]) -> None:
+    # One window for the whole test: the next one begins in 2033.
     site = starts_site("production", limits={"logins_per_account": MOST, "login_window_seconds": 10**9})
     ana = await People(site).signs_up("ana")
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
@@ -23,7 +23,7 @@ async def test_guesses_at_once_are_all_counted(starts_site: Callable[..., Site])
 
         async def by_rest(number: int) -> str:
             server = site.servers[number % 2]
-            # Another case, another address before a proxy that is believed: the account is the same.
+            # The account is the same in upper case and from another client address.
             username = ana.username.upper() if number % 3 else ana.username
             answer = await client.post(
                 f"{server.http}/api/v1/auth/login",
@@ -43,7 +43,7 @@ async def test_guesses_at_once_are_all_counted(starts_site: Callable[..., Site])
 
         outcomes = await asyncio.gather(*(by_rest(number) if number % 4 else by_admin(number) for number in range(40)))
         assert Counter(outcomes) == {"guessed": MOST, "refused": 40 - MOST}
-        for password in (PASSWORD, "wrong"):  # not even the right one, which a guesser would notice
+        for password in (PASSWORD, "wrong"):  # the right one is refused as well: otherwise a guesser could recognise it
             answer = await client.post(
                 f"{site.servers[0].http}/api/v1/auth/login", json={"username": ana.username, "password": password}
             )

@@ -1,4 +1,4 @@
-"""15: who exists is told neither by a body, nor by a status, nor by the work that an answer takes."""
+"""15: body, status and work of an answer do not show whether a person exists."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LOGIN = "/api/v1/auth/login"
 
 
 class CountingHasher(MD5PasswordHasher):
-    """A hasher that notes each time it works: the part of a sign-in that takes time."""
+    """A hasher that counts its calls: hashing is the slow part of a sign-in."""
 
     algorithm = "counting"
     worked = 0
@@ -53,8 +53,10 @@ NAMES = ["ana", "nobody", "gone", "bot", "ANA", "no such name at all", "x" * 254
 def test_every_failed_sign_in_gets_one_answer() -> None:
     answers = [sign_in(name) for name in NAMES] + [sign_in("gone", PASSWORD)]
     assert len({(answer.status_code, answer.content) for answer in answers}) == 1
-    kept = [{name: value for name, value in answer.headers.items() if name != "Content-Length"} for answer in answers]
-    assert all(headers == kept[0] for headers in kept)
+    headers_of = [
+        {name: value for name, value in answer.headers.items() if name != "Content-Length"} for answer in answers
+    ]
+    assert all(headers == headers_of[0] for headers in headers_of)
 
 
 def test_every_failed_sign_in_takes_the_same_work() -> None:
@@ -67,7 +69,7 @@ def test_every_failed_sign_in_takes_the_same_work() -> None:
     assert set(costs.values()) == {(1, 1)}, costs
 
 
-def test_an_account_that_is_used_up_looks_like_a_name_that_is(limits: Any) -> None:
+def test_too_many_guesses_look_the_same_for_an_unknown_name(limits: Any) -> None:
     limits(logins_per_account=2)
     answers = []
     for name in ("ana", "nobody"):
@@ -78,7 +80,7 @@ def test_an_account_that_is_used_up_looks_like_a_name_that_is(limits: Any) -> No
     assert answers[0][0] == 429
 
 
-def test_people_who_are_gone_look_like_people_who_never_were() -> None:
+def test_deactivated_people_look_like_unknown_ones() -> None:
     ana, gone = User.objects.get(username="ana"), User.objects.get(username="gone")
     mine = Client(headers={"Authorization": f"Bearer {open_session(user=ana).token}"})
     for path, body in (
@@ -95,8 +97,8 @@ def test_people_who_are_gone_look_like_people_who_never_were() -> None:
         assert answers[0] == answers[1], path
 
 
-def test_addresses_cannot_be_tried_one_after_another(limits: Any) -> None:
-    """That one is taken must be said; so there are only so many tries, in a profile as at sign-up."""
+def test_probing_email_addresses_is_rate_limited(limits: Any) -> None:
+    """The answer must say that an address is taken, so the number of tries is limited."""
     limits(email_changes_per_account_per_hour=3)
     token = open_session(user=person("eve")).token
     eve = Client(headers={"Authorization": f"Bearer {token}"})

@@ -1,4 +1,4 @@
-"""16: somebody is deactivated while their requests are under way: some go through before it, none after it."""
+"""16: a person is deactivated while their requests are in flight: none that begins later succeeds."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from tests.security.staff import Staff
 
 
 async def posts_without_end(device: Device, conversation: str, outcomes: list[tuple[float, int]]) -> None:
-    """Send over REST; note when each request was begun, and its status."""
+    """Send over REST until refused; add the start time and the status of each request to the outcomes."""
     while True:
         begun = time.monotonic()
         status, _ = await device.request("POST", "/messages", {"conversation_id": conversation, "content": "x"})
@@ -20,7 +20,7 @@ async def posts_without_end(device: Device, conversation: str, outcomes: list[tu
             return
 
 
-async def test_what_begins_after_the_deactivation_is_refused(production: Site, staff: Staff) -> None:
+async def test_requests_begun_after_the_deactivation_are_refused(production: Site, staff: Staff) -> None:
     async with People(production)("ben", "ana") as (ben, ana):
         conversation = (await ben.talks_to(ana))["id"]
         outcomes: list[tuple[float, int]] = []
@@ -32,16 +32,16 @@ async def test_what_begins_after_the_deactivation_is_refused(production: Site, s
         await staff.acts("deactivate", ana)
         deactivated = time.monotonic()
         await asyncio.wait_for(asyncio.gather(*posting), 10)
-        assert {status for _, status in outcomes} <= {201, 401}, "neither half done nor failed"
+        assert {status for _, status in outcomes} <= {201, 401}, "every request either succeeds or is refused"
         assert {status for begun, status in outcomes if begun > deactivated} <= {401}
         written = [status for _, status in outcomes].count(201)
-        assert written > 5, "nothing was in flight"
+        assert written > 5, "too few requests were in flight"
         texts = [each for each in await ben.history(conversation) if each["sender_user_id"] == ana.id]
-        assert len(texts) == written, "what was answered is there, and nothing else"
+        assert len(texts) == written, "the stored messages are exactly the acknowledged ones"
         await ana.is_closed(4403, within=1)
 
 
-async def test_a_sign_in_that_was_under_way_opens_nothing(production: Site, staff: Staff) -> None:
+async def test_a_sign_in_during_the_deactivation_leaves_no_session(production: Site, staff: Staff) -> None:
     async with People(production)("ana", connected=False) as (ana,):
         tokens: list[str] = []
 
@@ -66,4 +66,4 @@ async def test_a_sign_in_that_was_under_way_opens_nothing(production: Site, staf
             except Refused as refusal:
                 assert refusal.status == 401
             else:
-                raise AssertionError("a session from before the deactivation lives again")
+                raise AssertionError("a session from before the deactivation is live again")

@@ -1,4 +1,4 @@
-"""17: a new password ends every session that was opened with the old one, by whatever way it was set."""
+"""17: a new password ends every session that was opened with the old one, however it was set."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ NEW = "another horse, another staple"
 
 
 async def cookie_of(device: Device) -> dict[str, str]:
-    """Sign the person in once more, by cookie."""
+    """Sign the person in once more, by cookie; return the cookies."""
     async with httpx.AsyncClient(trust_env=False) as browser:
         body = {"username": device.username, "password": PASSWORD, "cookie": True}
         await browser.post(f"{device.server.http}/api/v1/auth/login", json=body)
         return dict(browser.cookies)
 
 
-async def assert_all_are_out(*devices: Device, cookies: dict[str, str]) -> None:
+async def assert_all_are_signed_out(*devices: Device, cookies: dict[str, str]) -> None:
     for device in devices:
         await device.is_closed(4403, within=1)
         with refused("unauthenticated", status=401):
@@ -45,40 +45,40 @@ async def signs_in_with(password: str, device: Device) -> int:
         return (await client.post(f"{device.server.http}/api/v1/auth/login", json=body)).status_code
 
 
-async def test_given_by_staff(production: Site, staff: Staff) -> None:
+async def test_a_password_set_by_staff_ends_all_sessions(production: Site, staff: Staff) -> None:
     async with People(production)("ben", "ana") as (_, ana):
         phone = await ana.another_device(server=production.servers[0])
         cookies = await cookie_of(ana)
         await staff.gives_password(ana, NEW)
-        await assert_all_are_out(ana, phone, cookies=cookies)
+        await assert_all_are_signed_out(ana, phone, cookies=cookies)
         assert (await signs_in_with(PASSWORD, ana), await signs_in_with(NEW, ana)) == (401, 200)
 
 
-async def test_chosen_by_staff_for_themselves(production: Site, staff: Staff) -> None:
-    """The admin has a page of its own for that."""
+async def test_a_password_changed_in_the_admin_ends_own_sessions(production: Site, staff: Staff) -> None:
+    """The admin has its own page for this."""
     mine = staff.person
     phone = await mine.another_device(server=production.servers[1])
     await mine.connects()
     cookies = await cookie_of(mine)
     form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
     await staff.fills("/admin/password_change/", **form)
-    await assert_all_are_out(mine, phone, cookies=cookies)
+    await assert_all_are_signed_out(mine, phone, cookies=cookies)
 
 
 @pytest.mark.django_db
-def test_set_by_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_set_by_a_command_ends_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     ana = person("ana")
     opened = services.open_session(user=ana)
     monkeypatch.setattr("getpass.getpass", lambda prompt="": NEW)
     call_command("changepassword", "ana", stdout=open("/dev/null", "w"))  # noqa: SIM115
     assert selectors.session_of_token(str(opened.token)) is None
     opened.session.refresh_from_db()
-    assert opened.session.revoked_at is not None, "its sockets are told, not only found"
+    assert opened.session.revoked_at is not None, "the session must be revoked, so that its sockets are closed at once"
 
 
 @pytest.mark.django_db
-def test_written_into_the_table() -> None:
-    """Even past Django: the fingerprint of a session is that of the password."""
+def test_a_password_written_into_the_table_ends_sessions() -> None:
+    """Even without Django's set_password: each session has a fingerprint of its password."""
     ana = person("ana")
     opened = services.open_session(user=ana)
     User.objects.filter(id=ana.id).update(password=make_password(NEW))
@@ -87,7 +87,7 @@ def test_written_into_the_table() -> None:
 
 
 @pytest.mark.django_db
-def test_the_admin_session_of_the_old_password_is_out_as_well(client: Client) -> None:
+def test_a_new_password_ends_the_admin_session(client: Client) -> None:
     cache.clear()
     root: Any = User.objects.create_superuser("root", PASSWORD)
     client.force_login(root)

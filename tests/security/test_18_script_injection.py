@@ -1,4 +1,4 @@
-"""18: what people write is text, in the web client and in the admin, in a real browser under a strict policy."""
+"""18: the web client and the admin show what people write as text; a strict policy is the second defence."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.security.staff import SESSIONS, USERS, Staff
 
 @pytest.fixture
 def site(production: Site) -> Site:
-    """Where visitors arrive: the client is the same for every profile."""
+    """The site that visitors open; the web client is the same for every profile."""
     return production
 
 
@@ -33,14 +33,14 @@ NAME = f"<svg/onload={MARK}>"
 
 
 async def attack_everywhere(eve: Device, ana: Device) -> Any:
-    """Put every attack where somebody else will see it."""
+    """Put every attack into each text that another person sees; return the group."""
     await eve.patches("/users/me", {"display_name": NAME, "about": "".join(ATTACKS)[:500]})
     group = await eve.gathers(ana, name=ATTACKS[0])
     await eve.patches(f"/conversations/{group['id']}", {"description": "".join(ATTACKS)})
     for attack in ATTACKS:
         await eve.posts("/messages", {"conversation_id": group["id"], "content": attack, "metadata": {attack: attack}})
-    place = {"latitude": 1, "longitude": 1, "label": ATTACKS[1]}
-    where = {"conversation_id": group["id"], "message_type": "location", "metadata": place}
+    location = {"latitude": 1, "longitude": 1, "label": ATTACKS[1]}
+    where = {"conversation_id": group["id"], "message_type": "location", "metadata": location}
     await eve.posts("/messages", where)
     await eve.posts("/auth/login", {"username": eve.username, "password": PASSWORD, "device_name": ATTACKS[1]})
     return group
@@ -51,7 +51,7 @@ async def nothing_ran_in(page: Page) -> None:
     assert await page.locator("[onerror], [onload], [onfocus], img[src=x]").count() == 0
 
 
-async def test_in_the_web_client(production: Site, arrives: Arrives) -> None:
+async def test_injected_scripts_do_not_run_in_the_web_client(production: Site, arrives: Arrives) -> None:
     async with People(production)("eve", "ana", connected=False) as (eve, ana):
         await attack_everywhere(eve, ana)
         at_ana = await arrives(ana.server.port)
@@ -63,7 +63,7 @@ async def test_in_the_web_client(production: Site, arrives: Arrives) -> None:
         await nothing_ran_in(at_ana.page)
 
 
-async def test_in_the_admin(production: Site, staff: Staff, arrives: Arrives) -> None:
+async def test_injected_scripts_do_not_run_in_the_admin(production: Site, staff: Staff, arrives: Arrives) -> None:
     async with People(production)("eve", "ana", connected=False) as (eve, ana):
         group = await attack_everywhere(eve, ana)
         messages = (await ana.history(group))[-len(ATTACKS) :]
@@ -90,7 +90,7 @@ async def test_in_the_admin(production: Site, staff: Staff, arrives: Arrives) ->
             assert answer is not None
             assert answer.status == 200, address
             await nothing_ran_in(page)
-        visitor.complaints = [each for each in visitor.complaints if "404" not in each]  # an icon that is not there
+        visitor.complaints = [each for each in visitor.complaints if "404" not in each]  # the icon is missing
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,8 @@ async def test_in_the_admin(production: Site, staff: Staff, arrives: Arrives) ->
     ],
     ids=lambda attempt: attempt.split("'")[-2][:30],
 )
-async def test_the_policy_stops_what_gets_into_the_page_all_the_same(
-    production: Site, arrives: Arrives, attempt: str
-) -> None:
-    """The second net: as if the client had a hole."""
+async def test_the_policy_blocks_code_injected_into_the_page(production: Site, arrives: Arrives, attempt: str) -> None:
+    """The second defence: the test injects code as if the client had a hole."""
     visitor = await arrives(production.servers[0].port)
     await visitor.page.evaluate(
         "void (window.refused = new Promise(done => addEventListener('securitypolicyviolation',"
@@ -123,8 +121,8 @@ async def test_the_policy_stops_what_gets_into_the_page_all_the_same(
     visitor.complaints.clear()
 
 
-async def test_no_credential_is_where_a_script_could_read_it(production: Site, arrives: Arrives) -> None:
-    """The trap of tokens in plain preferences: the browser's session is a cookie that no script sees."""
+async def test_a_script_cannot_read_any_credential(production: Site, arrives: Arrives) -> None:
+    """The session is an HttpOnly cookie; no store that a script can read has a token."""
     async with People(production)("ana", "ben", connected=False) as (ana, ben):
         await ana.talks_to(ben)
         visitor = await arrives(ana.server.port)
@@ -154,7 +152,7 @@ async def test_no_credential_is_where_a_script_could_read_it(production: Site, a
               return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, rows]);
             }"""
         )
-        assert ana.id in readable, "the stores were looked through"
+        assert ana.id in readable, "the script does not read the stores"
         assert session["value"] not in readable
         assert PASSWORD not in readable
         assert "token" not in readable.replace("csrftoken", "")

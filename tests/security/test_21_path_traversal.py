@@ -1,4 +1,4 @@
-"""21: no address leads out of what is served: not to the code, not to the database, not to the secret key."""
+"""21: no path reaches files outside of the served ones: not the code, the database or the secret key."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def secrets_of(site: Site) -> list[str]:
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 @pytest.mark.parametrize("up", UP)
-def test_no_address_leads_out(embedded: Site, beginning: str, up: str) -> None:
+def test_no_path_returns_a_file_from_outside(embedded: Site, beginning: str, up: str) -> None:
     data = embedded.environment["DATA_DIR"].strip("/")
     for wanted in WANTED:
         for path in (beginning + up * depth + target for depth in (1, 4) for target in (wanted, f"{data}/{wanted}")):
@@ -59,11 +59,11 @@ def test_no_address_leads_out(embedded: Site, beginning: str, up: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/var/secret_key", "/.env", "/.git/config", "/chatsite/settings.py", "/static/", "/media/"]
 )
-def test_files_beside_the_served_ones_are_not_there(embedded: Site, path: str) -> None:
+def test_files_beside_the_served_ones_are_not_found(embedded: Site, path: str) -> None:
     assert answer_to(embedded, path)[0] == 404
 
 
-def test_what_is_served_is_served(embedded: Site) -> None:
+def test_a_static_file_is_served(embedded: Site) -> None:
     status, answer = answer_to(embedded, "/static/js/app.js")
     assert status == 200
     assert "import" in answer

@@ -1,4 +1,4 @@
-"""24: nobody sets a field that is not theirs to set: every field that a table has, in every body that is read."""
+"""24: no body or command sets a column that it does not declare; every column of every table is tried."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.test import Client
 
-from chatsite import asyncapi  # which knows every registered command
+from chatsite import asyncapi  # imports every module that registers commands
 from realtime import registry
 from realtime.socket.commands import decode_command
 from realtime.wire.bodies import decode
@@ -30,17 +30,17 @@ COLUMNS = sorted(
 WITH_BODIES = [row for row in MATRIX if isinstance(row.body, dict) and row.outcomes["owner"] < 300]
 
 
-def test_the_tables_were_read() -> None:
+def test_the_columns_include_the_sensitive_ones() -> None:
     assert {"is_staff", "is_superuser", "password", "token_hash", "sender_id", "sequence", "history_from"} <= {*COLUMNS}
 
 
 @pytest.mark.parametrize("kind", requests(), ids=lambda kind: kind.__name__)
-def test_no_body_takes_what_it_does_not_name(kind: type[msgspec.Struct]) -> None:
+def test_every_body_forbids_unknown_fields(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.forbid_unknown_fields
 
 
 @pytest.mark.parametrize("kind", requests(), ids=lambda kind: kind.__name__)
-def test_every_column_of_every_table_is_refused(kind: type[msgspec.Struct]) -> None:
+def test_a_body_refuses_every_column_it_does_not_declare(kind: type[msgspec.Struct]) -> None:
     for column in COLUMNS:
         if column not in kind.__struct_encode_fields__:
             with pytest.raises(DomainError) as refused:
@@ -48,8 +48,8 @@ def test_every_column_of_every_table_is_refused(kind: type[msgspec.Struct]) -> N
             assert list(refused.value.fields or ()) == [column]
 
 
-def test_every_route_reads_its_body_so(world: World) -> None:
-    """As the owner, who may do most."""
+def test_every_route_refuses_undeclared_columns(world: World) -> None:
+    """As the owner, who has the most rights."""
     for row in WITH_BODIES:
         for column in ("is_superuser", "sender_id", "history_from"):
             body = {**row.body, column: 1}
@@ -58,7 +58,7 @@ def test_every_route_reads_its_body_so(world: World) -> None:
 
 
 @pytest.mark.parametrize("tag", sorted(registry.commands))
-def test_every_column_is_refused_in_every_command(tag: str) -> None:
+def test_a_command_refuses_every_column_it_does_not_declare(tag: str) -> None:
     kind = registry.commands[tag][0]
     for column in COLUMNS:
         if column not in (*kind.__struct_fields__, "type"):
@@ -67,7 +67,7 @@ def test_every_column_is_refused_in_every_command(tag: str) -> None:
             assert refused.value.code == "invalid"
 
 
-def test_sign_up_by_a_form_is_none(db: None) -> None:
+def test_registration_by_a_form_is_refused(db: None) -> None:
     form = "username=formal&password=correct+horse+battery&is_staff=on"
     for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         assert Client().post("/api/v1/auth/register", form, content_type=kind).status_code == 415

@@ -21,8 +21,8 @@ async def test_a_deleted_text_is_nowhere(starts_site: Callable[..., Site], profi
         await ben.receives("message_updated")
         await ben.says("read_receipt", message_id=quoting["message_id"])
         await ana.receives("message_read")
-        assert CANARIES[1] in everything_in(site), "the stores were looked through"
-        assert CANARIES[0] not in everything_in(site), "an edit leaves nothing of what was there before"
+        assert CANARIES[1] in everything_in(site), "everything_in does not find stored texts"
+        assert CANARIES[0] not in everything_in(site), "an edit must leave nothing of the old text"
         await ana.deletes(path, **{"for": "everyone"})
         deleted = await ben.receives("message_deleted")
         assert no_canary_in(str(deleted))
@@ -45,7 +45,7 @@ async def test_a_deleted_text_is_nowhere(starts_site: Callable[..., Site], profi
             await ben.posts("/sync", {"cursors": {group["id"]: 1}}),
         ]
         assert no_canary_in(str(answers))
-        # The same send again: it is known, though what it said is forgotten.
+        # The sender gets the tombstone, too.
         assert no_canary_in(str(await ana.gets(path)))
     assert no_canary_in("".join(server.log() for server in site.servers))
     if profile == "embedded":

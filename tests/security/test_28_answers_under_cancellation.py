@@ -1,4 +1,4 @@
-"""28: answers reach those who asked, however many others hang up in the middle of theirs."""
+"""28: each answer reaches its caller while other clients hang up in the middle of theirs."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ ROUNDS = 40
 
 
 async def asks_who_i_am(device: Device) -> None:
-    """Ask again and again, over one connection that is kept."""
+    """Send requests repeatedly over one keep-alive connection."""
     for number in range(ROUNDS):
         me = await device.gets("/users/me")
         assert me["id"] == device.id
@@ -24,10 +24,10 @@ async def asks_who_i_am(device: Device) -> None:
 
 
 async def hangs_up_in_the_middle(device: Device, luck: random.Random) -> None:
-    """Ask, and be gone before the answer, at any moment of it."""
+    """Send requests and abort the connection at a random moment of the answer."""
     for _ in range(ROUNDS * 2):
         reader, writer = await asyncio.open_connection("127.0.0.1", device.server.port)
-        body = json.dumps({"about": "of somebody who left"}).encode()
+        body = json.dumps({"about": "of a client that left"}).encode()
         for method, content in (("GET", b""), ("PATCH", body)):
             head = (
                 f"{method} /api/v1/users/me HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {device.token}\r\n"
@@ -39,7 +39,7 @@ async def hangs_up_in_the_middle(device: Device, luck: random.Random) -> None:
         del reader
 
 
-async def test_over_rest(people: People) -> None:
+async def test_rest_answers_reach_their_caller_while_others_hang_up(people: People) -> None:
     async with people("ana", "ben", "cleo", "dan", "eve", connected=False) as (*staying, leaving):
         luck = random.Random(28)
         await asyncio.gather(
@@ -48,8 +48,8 @@ async def test_over_rest(people: People) -> None:
         assert (await leaving.gets("/users/me"))["id"] == leaving.id
 
 
-async def test_over_sockets(people: People) -> None:
-    """Each answer carries the id of its own question, each refusal its own client_message_id."""
+async def test_socket_answers_reach_their_caller_while_others_vanish(people: People) -> None:
+    """Each answer has the id of its own command, each refusal its own client_message_id."""
 
     async def converses(device: Device, conversation: str) -> None:
         for number in range(ROUNDS):
@@ -61,7 +61,7 @@ async def test_over_sockets(people: People) -> None:
             if number % 5 == 0:
                 with suppress(Refused):
                     await device.sends("nowhere", to="01890000-0000-7000-8000-000000000000")
-                    raise AssertionError("a conversation that does not exist took a message")
+                    raise AssertionError("a conversation that does not exist accepted a message")
 
     async def comes_and_vanishes(device: Device, conversation: str, luck: random.Random) -> None:
         for _ in range(ROUNDS // 2):
@@ -74,7 +74,7 @@ async def test_over_sockets(people: People) -> None:
                     refused[await device.says("send_message", **command)] = wrong
             await asyncio.sleep(luck.choice([0, 0.002, 0.01]))
             await device.vanishes()
-            # Whatever came before the end was hers.
+            # Every refusal that arrived before the end was hers.
             assert all(refused[error["id"]] == error["client_message_id"] for error in device.heard("error"))
             device.takes_all()
 

@@ -1,4 +1,4 @@
-"""Traps in what the product grew out of. Those with a test elsewhere stand in docs/security.md."""
+"""Faults of the predecessor of this product. docs/security.md lists those with a test elsewhere."""
 
 from uuid import uuid4
 
@@ -8,12 +8,12 @@ from tests.harness.people import People
 from tests.harness.rest import refused
 
 
-async def test_delivered_is_what_the_client_says_not_that_a_socket_was_there(people: People) -> None:
+async def test_an_open_socket_without_a_receipt_is_not_delivered(people: People) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         sent = await ana.sends("hi", to=conversation)
         await ben.receives("new_message", content="hi")
-        await ben.asks("ping")  # his socket is there, and alive
+        await ben.asks("ping")  # his socket is open and alive
         assert (await ana.gets(f"/messages/{sent['message_id']}"))["status"] == "sent"
         await ben.says("delivery_receipt", message_id=sent["message_id"])
         await ana.receives("message_delivered", user=ben)
@@ -21,7 +21,7 @@ async def test_delivered_is_what_the_client_says_not_that_a_socket_was_there(peo
 
 
 @pytest.mark.parametrize("field", ["created_at", "timestamp", "sent_at", "sequence"])
-async def test_order_and_times_are_the_servers(people: People, field: str) -> None:
+async def test_order_and_times_come_from_the_server(people: People, field: str) -> None:
     async with people("ana", "ben") as (ana, ben):
         conversation = await ana.talks_to(ben)
         value = 1 if field == "sequence" else "1999-12-31T23:59:59Z"

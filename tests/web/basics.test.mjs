@@ -7,7 +7,7 @@ import { fullJitter, waitingTime } from "../../static/js/backoff.js";
 import { crc32, summariseHeads } from "../../static/js/checksum.js";
 import { makeUuid } from "../../static/js/identifiers.js";
 
-test("crc32 is the one of zlib", () => {
+test("crc32 equals that of zlib", () => {
   assert.equal(crc32("123456789"), 0xcbf43926);
   assert.equal(crc32(""), 0);
   for (const text of ["a:1", "ä🙂", "x".repeat(1000)]) {
@@ -15,7 +15,7 @@ test("crc32 is the one of zlib", () => {
   }
 });
 
-test("the sum of heads does not depend on their order and stays within 32 bits", () => {
+test("the digest of heads ignores their order and stays within 32 bits", () => {
   const heads = [["a", 1], ["b", 2], ["c", 3]];
   const expected = heads.reduce((sum, [id, last]) => (sum + crc32(`${id}:${last}`)) % 2 ** 32, 0);
   assert.deepEqual(summariseHeads(heads), { count: 3, checksum: expected });
@@ -30,7 +30,7 @@ test("full jitter has a ceiling that doubles from half a second to thirty", () =
   assert.equal(fullJitter(9, () => 0), 0);
 });
 
-test("a named time is never undercut", () => {
+test("the waiting time is never below retry_after", () => {
   assert.equal(waitingTime(7, 3, () => 0), 7);
   assert.ok(waitingTime(7, 3, () => 0.99) < 7.5);
   assert.equal(waitingTime(undefined, 0, () => 0.5), 0.25);

@@ -1,4 +1,4 @@
-/** The connection: attempts, heartbeat, drain, and the only two reasons to stop. */
+/** The connection: attempts, heartbeat, drain, and the two close codes that end it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -21,7 +21,7 @@ function begin() {
   return { surroundings, seen, connection };
 }
 
-test("it never gives up, and waits ever longer up to thirty seconds", () => {
+test("it retries for ever, with growing waits up to thirty seconds", () => {
   const { surroundings, seen } = begin();
   for (let round = 0; round < 50; round += 1) {
     surroundings.socket.drops();
@@ -34,7 +34,7 @@ test("it never gives up, and waits ever longer up to thirty seconds", () => {
   assert.equal(surroundings.sockets.length, 51);
 });
 
-test("a socket that was stable starts the waits anew", () => {
+test("a stable socket resets the waits", () => {
   const { surroundings } = begin();
   for (let round = 0; round < 8; round += 1) {
     surroundings.socket.drops();
@@ -65,7 +65,7 @@ test("it stops on 4401 and 4403 and on nothing else", () => {
   }
 });
 
-test("a replaced tab waits until it is looked at", () => {
+test("a replaced tab stays parked until it is woken", () => {
   const { surroundings, seen, connection } = begin();
   surroundings.socket.receives(CONNECTED);
   surroundings.socket.drops(4409);
@@ -77,7 +77,7 @@ test("a replaced tab waits until it is looked at", () => {
   assert.equal(surroundings.sockets.length, 2);
 });
 
-test("reconnect is obeyed: nothing more is sent, and no attempt comes before its time", () => {
+test("after reconnect nothing is sent, and no attempt comes before retry_after", () => {
   const { surroundings, connection } = begin();
   surroundings.socket.receives(CONNECTED);
   surroundings.socket.receives({ type: "reconnect", retry_after: 7 });
@@ -91,7 +91,7 @@ test("reconnect is obeyed: nothing more is sent, and no attempt comes before its
   assert.equal(surroundings.sockets.length, 2);
 });
 
-test("it pings every thirty seconds and takes sixty silent ones for death", () => {
+test("it pings every thirty seconds and reconnects after sixty silent ones", () => {
   const { surroundings, seen } = begin();
   surroundings.socket.receives(CONNECTED);
   surroundings.pass(31_000);
@@ -104,7 +104,7 @@ test("it pings every thirty seconds and takes sixty silent ones for death", () =
   assert.ok(seen.links.includes("waiting"));
 });
 
-test("a tab that wakes up finds out within five seconds that its socket is dead", () => {
+test("a woken tab replaces a dead socket after five seconds", () => {
   const { surroundings, connection } = begin();
   surroundings.socket.receives(CONNECTED);
   surroundings.pass(20_000);
@@ -114,13 +114,13 @@ test("a tab that wakes up finds out within five seconds that its socket is dead"
   assert.equal(surroundings.sockets.length, 2);
 });
 
-test("a socket that never says connected is given up", () => {
+test("a socket without connected is replaced", () => {
   const { surroundings } = begin();
   surroundings.pass(17_000);
   assert.equal(surroundings.sockets.length, 2);
 });
 
-test("frames of a socket that was given up are not heard", () => {
+test("frames of an abandoned socket are ignored", () => {
   const { surroundings, seen, connection } = begin();
   const old = surroundings.socket;
   old.receives(CONNECTED);
@@ -129,7 +129,7 @@ test("frames of a socket that was given up are not heard", () => {
   assert.deepEqual(seen.frames, ["connected"]);
 });
 
-test("a limit that was hit keeps the client silent for the time that was named", () => {
+test("after rate_limited the client is silent for retry_after", () => {
   const { surroundings, connection } = begin();
   surroundings.socket.receives(CONNECTED);
   surroundings.socket.receives({ type: "error", code: "rate_limited", retry_after: 3 });

@@ -1,4 +1,4 @@
-/** A clock that stands still until told, sockets that nobody serves, and a storage in memory. */
+/** A clock that a test moves, sockets without a server, and a storage in memory. */
 
 export class FakeSurroundings {
   constructor() {
@@ -43,7 +43,7 @@ export class FakeSurroundings {
     return timer;
   }
 
-  /** Let time pass, running what falls due in its order. */
+  /** Let time pass, and run the due timers in order. */
   pass(milliseconds) {
     const end = this.time + milliseconds;
     for (;;) {

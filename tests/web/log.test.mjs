@@ -1,4 +1,4 @@
-/** The client's rule for numbered events: next, old, gap, and what happens during a repair. */
+/** The client's rule for events with a sequence: next, old, gap, and events during a repair. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -22,7 +22,7 @@ test("the next event is applied", () => {
   assert.deepEqual(sequences(state), [1]);
 });
 
-test("an event that is not greater is ignored, and leaves the very same state", () => {
+test("an event with an old sequence leaves the same state object", () => {
   const state = run(withRoom(), frame(newMessage(1, BEN)));
   assert.equal(run(state, frame(newMessage(1, BEN, { content: "forged" }))), state);
 });
@@ -34,7 +34,7 @@ test("an event of an unknown type advances the cursor", () => {
   assert.equal(hidden.conversations[ROOM].last_sequence, 2);
 });
 
-test("a gap opens a repair, and what arrives meanwhile is applied after it", () => {
+test("a gap opens a repair, and later events are applied after it", () => {
   let state = run(withRoom(), frame(newMessage(3, BEN)));
   assert.equal(state.repairs[ROOM].kind, "events");
   assert.equal(state.conversations[ROOM].last_sequence, 0);
@@ -56,7 +56,7 @@ test("a repair of several pages stays open until the last", () => {
   assert.equal(state.conversations[ROOM].last_sequence, 1);
 });
 
-test("a range that can no longer be given turns the repair into a load", () => {
+test("a lost range turns the repair into a load", () => {
   let state = run(withRoom(), frame(newMessage(9, BEN)), { type: "range_lost", id: ROOM });
   assert.equal(state.repairs[ROOM].kind, "load");
   const body = conversation({ last_sequence: 8, unread_count: 5 });
@@ -83,7 +83,7 @@ test("a receipt that arrives during a load is not lost", () => {
   assert.equal(state.conversations[ROOM].participants[1].last_read_sequence, 7);
 });
 
-test("the body in conversation_created is enough to begin with", () => {
+test("the body in conversation_created needs no load", () => {
   const body = conversation({ last_sequence: 1 });
   const created = { type: "conversation_created", conversation_id: ROOM, sequence: 1, conversation: body };
   const state = run(signedIn(), frame(created), frame(newMessage(2, BEN)));
@@ -91,7 +91,7 @@ test("the body in conversation_created is enough to begin with", () => {
   assert.deepEqual(state.repairs, {});
 });
 
-test("a body never overwrites what the log has already said", () => {
+test("a body never overwrites newer events of the log", () => {
   const state = run(withRoom(), frame(newMessage(1, BEN)));
   assert.equal(run(state, { type: "conversation_loaded", conversation: conversation() }), state);
   const ahead = run(state, { type: "conversation_loaded", conversation: conversation({ last_sequence: 5 }) });
@@ -99,7 +99,7 @@ test("a body never overwrites what the log has already said", () => {
   assert.equal(ahead.conversations[ROOM].last_sequence, 1);
 });
 
-test("sync_complete drops what is gone, loads what is new, and repairs what is behind", () => {
+test("sync_complete drops missing conversations, loads new ones, and repairs those behind", () => {
   const state = run(
     withRoom({ last_sequence: 4 }),
     { type: "page_loaded", conversations: [conversation({ id: OTHER_ROOM })] },
@@ -111,7 +111,7 @@ test("sync_complete drops what is gone, loads what is new, and repairs what is b
   assert.equal(state.since, "t");
 });
 
-test("sync_complete keeps a conversation that it was not asked about", () => {
+test("sync_complete keeps a conversation that was not in its cursors", () => {
   const state = run(withRoom(), { type: "synced", heads: {}, resync: [], asked: [], since: "t" });
   assert.ok(state.conversations[ROOM]);
 });
@@ -138,7 +138,7 @@ test("edit and deletion change the message, the preview and nothing else", () =>
   assert.equal(deleted.conversations[ROOM].unread_count, 1);
 });
 
-test("being removed takes the conversation away; being removed from an unknown one changes nothing", () => {
+test("a removal drops the conversation; a removal from an unknown one changes nothing", () => {
   const removed = { type: "participant_removed", conversation_id: ROOM, sequence: 1, user_id: ANA };
   const state = run(withRoom(), frame(removed));
   assert.equal(state.conversations[ROOM], undefined);
@@ -146,7 +146,7 @@ test("being removed takes the conversation away; being removed from an unknown o
   assert.equal(run(state, frame(removed)), state);
 });
 
-test("participants come, change and go", () => {
+test("participants are added, updated and removed", () => {
   let state = run(
     withRoom(),
     frame({ type: "participant_added", conversation_id: ROOM, sequence: 1, participant: participant(CLEO) }),
@@ -160,7 +160,7 @@ test("participants come, change and go", () => {
   assert.equal(state.conversations[ROOM].participants[0].role, "admin");
   assert.equal(state.stale[ROOM], 2);
   const early = { type: "rights_loaded", id: ROOM, asked: 1, conversation: conversation() };
-  assert.equal(run(state, early).stale[ROOM], 2, "asked before the change: asked for again");
+  assert.equal(run(state, early).stale[ROOM], 2, "rights requested before the change are requested again");
   state = run(state, {
     type: "rights_loaded",
     id: ROOM,
@@ -173,7 +173,7 @@ test("participants come, change and go", () => {
   assert.equal(state.conversations[ROOM].participant_count, 2);
 });
 
-test("any order of loss and delivery ends in the state of the whole log", () => {
+test("any loss of events ends in the state of the whole log", () => {
   const log = [newMessage(1, BEN), newMessage(2, ANA), newMessage(3, BEN), newMessage(4, BEN), newMessage(5, ANA)];
   const whole = run(withRoom(), ...log.map(frame));
   for (let mask = 0; mask < 2 ** log.length; mask += 1) {

@@ -1,4 +1,4 @@
-/** Mentions: whom a text means, where, and how many unread messages name me. */
+/** Mentions: the people that a text names, their offsets, and the count of unread mentions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -22,7 +22,7 @@ const found = (text, labels = labelsOf(all), most = 50) => findMentions(text, la
 
 // --- Writing ----------------------------------------------------------------------------------
 
-test("a name begins with an @ that stands by itself", () => {
+test("a mention begins with an @ at the beginning of a word", () => {
   assert.deepEqual(begunMention("hello @be", 9), { start: 6, query: "be" });
   assert.deepEqual(begunMention("@", 1), { start: 0, query: "" });
   assert.deepEqual(begunMention("(@Cl and more", 4), { start: 1, query: "Cl" });
@@ -32,7 +32,7 @@ test("a name begins with an @ that stands by itself", () => {
   assert.equal(begunMention("hello @be", 5), null);
 });
 
-test("names are found by their beginning, mine is not, and whole beginnings come first", () => {
+test("members are found by prefix, without me, and matches at the start of the name come first", () => {
   const benCleo = participant("d", { username: "bc", display_name: "Ada Benson" });
   assert.deepEqual(membersLike([benCleo, ...all], "ben", ANA), [ben, benCleo]);
   assert.deepEqual(membersLike(all, "", ANA), [ben, cleo]);
@@ -41,7 +41,7 @@ test("names are found by their beginning, mine is not, and whole beginnings come
   assert.equal(membersLike(Array.from({ length: 50 }, (_, n) => participant(`p${n}`)), "", ANA).length, 8);
 });
 
-test("who shares a name is written by the user name", () => {
+test("a shared display name is replaced by the user name", () => {
   const other = participant("d", { username: "ben2", display_name: "Ben" });
   assert.equal(labelOf(ben, all), "@Ben");
   assert.equal(labelOf(ben, [...all, other]), "@ben-o");
@@ -50,14 +50,14 @@ test("who shares a name is written by the user name", () => {
   assert.deepEqual(found("@cleo", labelsOf([called, cleo])), [{ user_id: CLEO, offset: 0, length: 5 }]);
 });
 
-test("offsets count code points and not the units of UTF-16", () => {
+test("offsets count code points, not UTF-16 units", () => {
   assert.deepEqual(found("👋🏽 @Cléo 🌻, 𝒶 @Ben!"), [
     { user_id: CLEO, offset: 3, length: 7 },
     { user_id: BEN, offset: 14, length: 4 },
   ]);
 });
 
-test("a label stands by itself, the longest is meant, and there are not too many", () => {
+test("a label is a whole word, the longest wins, and their number is limited", () => {
   assert.deepEqual(found("@Benjamin a@Ben @ben-o"), [{ user_id: BEN, offset: 16, length: 6 }]);
   const anna = participant("f", { username: "ah", display_name: "Ana" });
   assert.deepEqual(found("@Ana Horvat @Ana", labelsOf([anna, ...all])), [
@@ -68,7 +68,7 @@ test("a label stands by itself, the longest is meant, and there are not too many
   assert.deepEqual(found("@Ben’s, @Ben.").map((one) => one.offset), [0, 8]);
 });
 
-test("an edit keeps whom a message meant, also under a name that nobody has any more", () => {
+test("an edit keeps the mentions of a message, also under a former name", () => {
   const before = message(1, BEN, { content: "🎉 @Old Name hi", mentions: [{ user_id: "gone", offset: 2, length: 9 }] });
   const labels = [...labelsOfMessage(before), ...labelsOf(all)];
   assert.deepEqual(found("well, @Old Name and @Ben", labels), [
@@ -79,7 +79,7 @@ test("an edit keeps whom a message meant, also under a name that nobody has any 
 
 // --- Showing ------------------------------------------------------------------------------------
 
-test("a text falls into parts at code points", () => {
+test("a text is split into parts at code points", () => {
   const mentions = [
     { user_id: BEN, offset: 14, length: 4 },
     { user_id: CLEO, offset: 3, length: 7 },
@@ -93,7 +93,7 @@ test("a text falls into parts at code points", () => {
   ]);
 });
 
-test("what does not fit a text is not shown as a mention", () => {
+test("a mention outside of the text is not shown", () => {
   const at = (offset, length) => ({ user_id: BEN, offset, length });
   for (const wrong of [at(1, 3), at(-1, 2), at(0, 0), at(5, 1)]) {
     assert.deepEqual(mentionParts("abc", [wrong]), [{ text: "abc" }]);
@@ -120,7 +120,7 @@ const changed = (type, sequence, of, changes) => ({
 });
 const count = (state) => state.conversations[ROOM].mention_count;
 
-test("unread messages of others that mention me are counted, whatever becomes of them", () => {
+test("unread mentions of me are counted after edits, deletions and reads", () => {
   let state = run(
     withRoom(),
     newMessage(1, BEN, { mentions: OF_ME }),
@@ -140,10 +140,10 @@ test("unread messages of others that mention me are counted, whatever becomes of
   state = reduce(state, { type: "read_here", id: ROOM, sequence: 3 });
   assert.equal(count(state), 0);
   state = run(state, changed("message_updated", 8, 3, { mentions: OF_BEN }), changed("message_updated", 9, 3, { mentions: OF_ME }));
-  assert.equal(count(state), 0, "it was read");
+  assert.equal(count(state), 0, "a read message does not count");
 });
 
-test("another device's reading brings the number where history is not held", () => {
+test("a read on another device takes the count of the server where history is not loaded", () => {
   const state = run(withRoom({ last_sequence: 90, unread_count: 80, mention_count: 7 }), {
     type: "conversation_read",
     conversation_id: ROOM,
@@ -154,7 +154,7 @@ test("another device's reading brings the number where history is not held", () 
   assert.equal(count(state), 3);
 });
 
-test("a change of an unread message that is not held is asked about", () => {
+test("a change of an unread message that is not loaded requests the count", () => {
   const room = { last_sequence: 90, unread_count: 80, mention_count: 7 };
   const state = run(withRoom(room), changed("message_updated", 91, 20, { mentions: [] }));
   assert.deepEqual(state.stale, { [ROOM]: 91 });
@@ -164,8 +164,8 @@ test("a change of an unread message that is not held is asked about", () => {
     asked: 91,
     conversation: conversation({ ...room, last_sequence: 91, mention_count: 6, ...changes }),
   });
-  const told = reduce(state, answer());
-  assert.equal(count(told), 6);
-  assert.deepEqual(told.stale, {});
-  assert.equal(count(reduce(state, answer({ last_sequence: 92 }))), 7, "of another moment");
+  const updated = reduce(state, answer());
+  assert.equal(count(updated), 6);
+  assert.deepEqual(updated.stale, {});
+  assert.equal(count(reduce(state, answer({ last_sequence: 92 }))), 7, "an answer for another head is ignored");
 });

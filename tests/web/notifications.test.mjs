@@ -1,4 +1,4 @@
-/** The list of notifications: pages, frames, read marks, and what the device's tray is told. */
+/** The list of notifications: pages, frames, read positions, and the messages to the device's tray. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -12,7 +12,7 @@ import { ANA, BEN, CLEO, conversation, newMessage, participant, ROOM } from "./b
 import { FakeSurroundings } from "./fakes.mjs";
 import { FakeRegistration } from "./push_fakes.mjs";
 
-const notice = (number, changes = {}) => ({
+const notification = (number, changes = {}) => ({
   id: `notification-${number}`,
   kind: "mention",
   conversation_id: ROOM,
@@ -23,8 +23,16 @@ const notice = (number, changes = {}) => ({
   read_at: null,
   ...changes,
 });
-const page = (numbers, unread_count, next = null) => ({ results: numbers.map((one) => notice(one)), next, unread_count });
-const arrived = (number, unread_count, changes) => ({ type: "notification", notification: notice(number, changes), unread_count });
+const page = (numbers, unread_count, next = null) => ({
+  results: numbers.map((one) => notification(one)),
+  next,
+  unread_count,
+});
+const arrived = (number, unread_count, changes) => ({
+  type: "notification",
+  notification: notification(number, changes),
+  unread_count,
+});
 const ids = (state) => state.notifications.items.map((item) => Number(item.id.split("-")[1]));
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -53,14 +61,14 @@ function begin(answers = []) {
   return { store, notifications, surroundings, asked, hears };
 }
 
-test("frames put the newest first, once each, and bring the number", () => {
+test("frames are listed once, newest first, and bring the unread count", () => {
   const { store, hears } = begin();
   for (const number of [3, 5, 4, 5]) hears(arrived(number, number));
   assert.deepEqual(ids(store.state), [5, 4, 3]);
   assert.equal(unreadNotifications(store.state), 5);
 });
 
-test("a connection begins with the newest page, which takes the place of what was held", async () => {
+test("each connection loads the newest page, which replaces the list", async () => {
   const { store, hears } = begin([page([5, 4], 2, "older"), page([8, 7], 4, "older still")]);
   hears({ type: "connected" });
   await settle();
@@ -71,7 +79,7 @@ test("a connection begins with the newest page, which takes the place of what wa
   assert.equal(unreadNotifications(store.state), 4);
 });
 
-test("a frame that overtakes the page stays, with its number", async () => {
+test("a frame before the page stays, with its unread count", async () => {
   let answer;
   const { store, hears } = begin([new Promise((resolve) => (answer = resolve))]);
   hears({ type: "connected" });
@@ -82,7 +90,7 @@ test("a frame that overtakes the page stays, with its number", async () => {
   assert.equal(unreadNotifications(store.state), 3);
 });
 
-test("an answer of an earlier connection is not taken", async () => {
+test("an answer of an earlier connection is ignored", async () => {
   let answer;
   const { store, notifications, hears } = begin([new Promise((resolve) => (answer = resolve)), page([9], 1)]);
   hears({ type: "connected" });
@@ -94,7 +102,7 @@ test("an answer of an earlier connection is not taken", async () => {
   assert.deepEqual(ids(store.state), [9]);
 });
 
-test("older pages are put behind, and change no number", async () => {
+test("older pages are appended, and keep the unread count", async () => {
   const { store, notifications, hears, asked } = begin([page([5, 4], 4, "older"), page([4, 3, 2], 9)]);
   hears({ type: "connected" });
   await settle();
@@ -105,7 +113,7 @@ test("older pages are put behind, and change no number", async () => {
   assert.equal(await notifications.loadOlder(), false);
 });
 
-test("what was read in its conversation is read in the list at once, and the server counts again", async () => {
+test("a read in the conversation shows in the list at once, and the count is loaded again", async () => {
   const { store, hears, surroundings, asked } = begin([page([5, 4, 3], 3), page([5], 1)]);
   hears({ type: "connected" });
   await settle();
@@ -119,7 +127,7 @@ test("what was read in its conversation is read in the list at once, and the ser
   assert.equal(unreadNotifications(store.state), 1);
 });
 
-test("a conversation that was left takes its notifications along, as the server counts", async () => {
+test("a left conversation reloads the list, without its notifications", async () => {
   const { store, hears, surroundings, asked } = begin([page([5, 4], 2), page([], 0)]);
   hears({ type: "connected" });
   await settle();
@@ -131,7 +139,7 @@ test("a conversation that was left takes its notifications along, as the server 
   assert.deepEqual(ids(store.state), []);
 });
 
-test("a number that the server told after the reading is not made smaller by it", async () => {
+test("an unread count from after a read is not reduced by that read", async () => {
   const { store, hears } = begin([page([5, 4, 3], 3)]);
   hears({ type: "connected" });
   await settle();
@@ -141,7 +149,7 @@ test("a number that the server told after the reading is not made smaller by it"
   assert.equal(unreadNotifications(store.state), 1);
 });
 
-test("read up to one of them, from any device", () => {
+test("notifications_read marks the list up to one notification", () => {
   const { store, hears } = begin();
   for (const number of [3, 4, 5]) hears(arrived(number, number - 2));
   hears({ type: "notifications_read", up_to: "notification-4", unread_count: 1 });
@@ -152,7 +160,7 @@ test("read up to one of them, from any device", () => {
   assert.ok(store.state.notifications.items.every((item) => isRead(store.state, item)));
 });
 
-test("mark all read sends the newest id, and spares what came meanwhile", async () => {
+test("mark all read sends the newest id, and leaves later notifications unread", async () => {
   const { store, hears, notifications, asked } = begin();
   for (const number of [3, 4]) hears(arrived(number, number - 2));
   const marking = notifications.markAllRead();
@@ -163,7 +171,7 @@ test("mark all read sends the newest id, and spares what came meanwhile", async 
   assert.equal(isRead(store.state, store.state.notifications.items[0]), false);
 });
 
-test("a failure is told, and repeated only if that can help", async () => {
+test("a failure is shown, and only a temporary one is retried", async () => {
   const away = Object.assign(new Error("away"), { temporary: true });
   const { store, hears, surroundings, asked } = begin([away, page([1], 1)]);
   hears({ type: "connected" });
@@ -182,9 +190,9 @@ test("a failure is told, and repeated only if that can help", async () => {
   assert.equal(asked.length, 2);
 });
 
-test("the words name those who are known, and the place where it has a name of its own", () => {
+test("a line names a known actor, and a conversation that has a name", () => {
   const { store } = begin();
-  const line = (changes, state = store.state) => notificationLine(state, notice(1, changes));
+  const line = (changes, state = store.state) => notificationLine(state, notification(1, changes));
   assert.equal(line({}), "Ben mentioned you in Room");
   assert.equal(line({ kind: "reply", actor_user_id: CLEO }), "Somebody replied to you in Room");
   assert.equal(line({ kind: "added" }), "Ben added you to Room");
@@ -194,7 +202,7 @@ test("the words name those who are known, and the place where it has a name of i
   assert.equal(line({ kind: "reply" }, direct), "Ben replied to you");
 });
 
-test("a pause is told by the day", () => {
+test("the end of a pause is shown with its day", () => {
   const now = new Date(2026, 0, 1, 22, 0);
   assert.match(pausedLine(new Date(2026, 0, 1, 23, 0).toISOString(), now), /^Paused until \d/);
   assert.match(pausedLine(new Date(2026, 0, 2, 8, 0).toISOString(), now), /^Paused until tomorrow, /);
@@ -213,7 +221,7 @@ function withTray() {
   return { ...begun, told, container };
 }
 
-test("the tray is told what was read and how many are unread, gathered", async () => {
+test("the tray gets reads and unread count, combined", async () => {
   const { store, told } = withTray();
   store.dispatch({ type: "read_here", id: ROOM, sequence: 3 });
   store.dispatch({ type: "read_here", id: ROOM, sequence: 9 });
@@ -223,13 +231,13 @@ test("the tray is told what was read and how many are unread, gathered", async (
   assert.deepEqual(await told(), []);
 });
 
-test("a page that comes back tells the tray all marks", async () => {
+test("a page that is online again sends the tray all read positions", async () => {
   const { store, told } = withTray();
   store.dispatch({ type: "link_changed", link: "online" });
   assert.deepEqual(await told(), [{ type: "read", reads: { [ROOM]: 0 }, badge: 9 }]);
 });
 
-test("without a worker the tray is told nothing, and nothing fails", async () => {
+test("without a worker the tray gets nothing, and nothing fails", async () => {
   const { store, told, container } = withTray();
   container.getRegistration = async () => undefined;
   store.dispatch({ type: "read_here", id: ROOM, sequence: 9 });

@@ -1,4 +1,4 @@
-/** The outbox: stored before sent, in order, once, and never given up in silence. */
+/** The outbox: messages are stored before they are sent, sent in order, once, and never dropped silently. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -54,7 +54,7 @@ test("a message is in storage before it is on the socket", () => {
   assert.deepEqual(sentTexts(connection), ["hello"]);
 });
 
-test("mentions go with their message, and not where there are none", () => {
+test("mentions are sent with their message, and omitted without any", () => {
   const { connection, storage, outbox, frame } = begin();
   const mentions = [{ user_id: ANA, offset: 0, length: 4 }];
   const first = outbox.compose({ conversation_id: ROOM, content: "@Ana", mentions });
@@ -65,7 +65,7 @@ test("mentions go with their message, and not where there are none", () => {
   assert.equal("mentions" in connection.sent[1], false);
 });
 
-test("messages of one conversation go one after another, conversations do not wait for each other", () => {
+test("messages of one conversation are sent one by one, conversations do not wait for each other", () => {
   const { connection, outbox, frame } = begin();
   const first = outbox.compose({ conversation_id: ROOM, content: "one" });
   outbox.compose({ conversation_id: ROOM, content: "two" });
@@ -75,7 +75,7 @@ test("messages of one conversation go one after another, conversations do not wa
   assert.deepEqual(sentTexts(connection), ["one", "elsewhere", "two"]);
 });
 
-test("it leaves storage with the acknowledgement, and the state with the event", () => {
+test("an entry leaves storage with the acknowledgement, and the state with the event", () => {
   const { storage, outbox, store, frame } = begin();
   const entry = outbox.compose({ conversation_id: ROOM, content: "hello" });
   frame(ack(entry, 1));
@@ -100,7 +100,7 @@ test("an unsent message survives a reload and keeps its id", () => {
   assert.equal(after.connection.sent[0].client_message_id, entry.client_message_id);
 });
 
-test("no acknowledgement in ten seconds: the same id is sent again", () => {
+test("after ten seconds without acknowledgement the same id is sent again", () => {
   const { surroundings, connection, outbox } = begin();
   outbox.compose({ conversation_id: ROOM, content: "hello" });
   surroundings.pass(10_001);
@@ -118,7 +118,7 @@ test("a new connection sends again at once", () => {
   assert.equal(connection.sent.length, 2);
 });
 
-test("try_again is retried by itself and holds the order", () => {
+test("try_again is retried automatically and keeps the order", () => {
   const { surroundings, connection, outbox, frame } = begin();
   const first = outbox.compose({ conversation_id: ROOM, content: "one" });
   outbox.compose({ conversation_id: ROOM, content: "two" });
@@ -129,7 +129,7 @@ test("try_again is retried by itself and holds the order", () => {
   assert.deepEqual(sentTexts(connection), ["one", "one"]);
 });
 
-test("a final refusal is kept, lets the next one pass, and can be retried or discarded", () => {
+test("a refused entry is kept, lets the next one pass, and can be discarded", () => {
   const { storage, store, connection, outbox, frame } = begin();
   const first = outbox.compose({ conversation_id: ROOM, content: "one" });
   outbox.compose({ conversation_id: ROOM, content: "two" });
@@ -142,7 +142,7 @@ test("a final refusal is kept, lets the next one pass, and can be retried or dis
   assert.equal(storage.getItem(`chatsite.outbox.${first.client_message_id}`), null);
 });
 
-test("what was acknowledged in a log that is no more is stored and sent again", () => {
+test("an entry acknowledged in a former epoch is stored and sent again", () => {
   const { storage, connection, outbox, frame } = begin();
   frame({ type: "connected", epoch: "E1", server_time: "T1" });
   const entry = outbox.compose({ conversation_id: ROOM, content: "hello" });
@@ -163,7 +163,7 @@ test("a refusal drops a message only if its conversation is known to be gone", (
   assert.deepEqual(store.state.outbox.map((one) => one.conversation_id), ["unknown yet"]);
 });
 
-test("when the socket stays away, REST carries the message", async () => {
+test("a message is sent over REST when the socket stays away", async () => {
   const { surroundings, api, storage, outbox } = begin({
     ready: false,
     sendMessage: async (fields) => ({ ...fields, id: "m", sequence: 1 }),
@@ -178,7 +178,7 @@ test("when the socket stays away, REST carries the message", async () => {
   assert.equal(storage.length, 0);
 });
 
-test("REST that is unreachable too is tried again later", async () => {
+test("an unreachable REST is tried again later", async () => {
   const { surroundings, api, storage, outbox } = begin({
     ready: false,
     sendMessage: async () => {

@@ -1,4 +1,4 @@
-/** Web Push of a browser: nobody is asked unasked, and what is on here is known to the server. */
+/** Web Push of a browser: permission is requested only on demand, and the server knows every active subscription. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -41,7 +41,7 @@ test("a server that does not answer is an error, not a state", async () => {
   await assert.rejects(push.state(), /cannot be reached/);
 });
 
-test("nothing is asked and nothing is started before the button is pressed", async () => {
+test("before the button is pressed no permission is requested and no worker registered", async () => {
   const { surroundings, server, push } = begin();
   await push.restore();
   await push.state();
@@ -50,7 +50,7 @@ test("nothing is asked and nothing is started before the button is pressed", asy
   assert.equal(server.registrations, 0);
 });
 
-test("turning it on tells the server the endpoint and its keys", async () => {
+test("turning it on sends the server the endpoint and its keys", async () => {
   const { surroundings, server } = await turnedOn();
   assert.equal(surroundings.asked, 1);
   assert.deepEqual(surroundings.registered.address, "/service-worker.js");
@@ -59,7 +59,7 @@ test("turning it on tells the server the endpoint and its keys", async () => {
   assert.deepEqual([...server.devices.values()], [{ device_token: endpoint, platform: "web", keys: { p256dh: "p", auth: "a" } }]);
 });
 
-test("a refusal in words: blocked, not answered, no push service, not set up", async () => {
+test("each refusal has its message: blocked, not answered, not set up, no push service", async () => {
   await assert.rejects(begin({ browser: { answer: "denied" } }).push.turnOn(), /blocks notifications/);
   await assert.rejects(begin({ browser: { answer: "default" } }).push.turnOn(), /not answered/);
   await assert.rejects(begin({ api: { key: null } }).push.turnOn(), /not set up/);
@@ -68,7 +68,7 @@ test("a refusal in words: blocked, not answered, no push service, not set up", a
   await assert.rejects(push.turnOn(), /push service does not answer/);
 });
 
-test("what the server refused is not left half on", async () => {
+test("a refusal of the server leaves it off", async () => {
   const { surroundings, server, push, storage } = begin();
   await push.state();
   server.failure = new Error("Not now.");
@@ -79,7 +79,7 @@ test("what the server refused is not left half on", async () => {
   assert.equal(await push.state(), "off");
 });
 
-test("each start tells the server again, once, and after a failure with the next connection", async () => {
+test("each start registers at the server once, after a failure at the next connection", async () => {
   const { surroundings, server, storage } = await turnedOn();
   const later = createPush({ api: server, storage, surroundings });
   server.failure = new Error("away");
@@ -94,7 +94,7 @@ test("each start tells the server again, once, and after a failure with the next
   assert.equal(surroundings.asked, 1);
 });
 
-test("a new key of the server means a new subscription, without a question", async () => {
+test("a new key of the server makes a new subscription without a permission request", async () => {
   const { surroundings, server, storage } = await turnedOn();
   const before = surroundings.subscription.endpoint;
   server.key = OTHER_KEY;
@@ -114,7 +114,7 @@ test("somebody else's subscription ends when another user signs in", async () =>
   assert.equal(server.registrations, 1);
 });
 
-test("turning it off ends it at the server and here, and here also without the server", async () => {
+test("turning it off ends the subscription, also if the server is away", async () => {
   for (const failure of [null, new Error("away")]) {
     const { surroundings, server, push, storage } = await turnedOn();
     server.failure = failure;
@@ -125,7 +125,7 @@ test("turning it off ends it at the server and here, and here also without the s
   }
 });
 
-test("a sign-out that failed leaves it on: the server is told again", async () => {
+test("after a failed sign-out it registers again", async () => {
   const { server, push } = await turnedOn();
   await push.release();
   assert.equal(server.devices.size, 0);
@@ -133,11 +133,11 @@ test("a sign-out that failed leaves it on: the server is told again", async () =
   assert.equal(server.devices.size, 1);
 });
 
-test("a push service that hangs keeps nobody signed in", async () => {
+test("a push service that hangs does not block the sign-out", async () => {
   const { surroundings, push } = await turnedOn();
   surroundings.subscription.unsubscribe = () => new Promise(() => {});
   surroundings.setTimeout = (call) => setTimeout(call, 5);
-  const patient = createPush({ api: new FakeDeviceApi(), storage: new FakeStorage(), surroundings });
-  await patient.leave();
+  const hanging = createPush({ api: new FakeDeviceApi(), storage: new FakeStorage(), surroundings });
+  await hanging.leave();
   assert.ok(push);
 });

@@ -1,4 +1,4 @@
-/** A browser's push and notification interfaces, and a server that takes devices, as far as the client uses them. */
+/** The parts of a browser's push and notification APIs that the client uses, and a server for devices. */
 
 export const CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
 export const SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15";
@@ -88,7 +88,7 @@ export class FakeWorkerScope {
       clearAppBadge: async () => void (this.badge = 0),
     };
     if (csrf) this.cookieStore = { get: async (name) => (name === "csrftoken" ? { value: csrf } : null) };
-    // Time passes when a test calls timeOut, however long the machine takes for an answer.
+    // Timers fire only when a test calls timeOut, so a slow machine changes nothing.
     Object.assign(this, { MessageChannel, setTimeout: (call) => void (this.timeOut = call), clearTimeout: () => {} });
     this.fetch = async (address, options = {}) => {
       this.requests.push({ address, ...options });
@@ -107,7 +107,7 @@ export class FakeWorkerScope {
   }
 }
 
-/** What a page sees of the browser, for push.js. */
+/** The browser as push.js sees it. */
 export class FakeBrowser {
   constructor({ permission = "default", answer = "granted" } = {}) {
     const browser = this;
@@ -141,7 +141,7 @@ export class FakeBrowser {
   }
 }
 
-/** A server that holds devices; `failure` is what it answers instead. */
+/** A server that stores devices; with `failure` set it throws that instead. */
 export class FakeDeviceApi {
   constructor({ key = KEY } = {}) {
     this.key = key;

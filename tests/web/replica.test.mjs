@@ -1,4 +1,4 @@
-/** The replica: the order of list, live frames and sync, and what each answer leads to. */
+/** The replica: the order of list, live frames and sync, and the effect of each answer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -9,7 +9,7 @@ import { createStore } from "../../static/js/store.js";
 import { ANA, BEN, OTHER_ROOM, ROOM, conversation, newMessage } from "./builders.mjs";
 import { FakeSurroundings } from "./fakes.mjs";
 
-/** An API whose answers are given by the test, in its own time. */
+/** An API whose requests wait until the test answers them. */
 class SlowApi {
   waiting = [];
   #ask(name, ...details) {
@@ -64,7 +64,7 @@ function begin() {
   return { surroundings, store, connection, api, replica, receives, connects, completesSync };
 }
 
-test("list first, then sync with its cursors and the time of the connection before it", async () => {
+test("the list is loaded first, then sync with its cursors and the time of connecting", async () => {
   const { store, connection, api, connects, completesSync } = begin();
   connects();
   await api.answers("conversations", { results: [conversation({ last_sequence: 4 })], next: "more" });
@@ -79,7 +79,7 @@ test("list first, then sync with its cursors and the time of the connection befo
   assert.equal(store.state.since, "T1");
 });
 
-test("a live event between two pages is neither lost nor doubled", async () => {
+test("a live event during the load of the list is neither lost nor doubled", async () => {
   const { store, api, connects, receives, connection, completesSync } = begin();
   connects();
   receives(newMessage(5, BEN));
@@ -92,7 +92,7 @@ test("a live event between two pages is neither lost nor doubled", async () => {
   assert.equal(store.state.conversations[ROOM].unread_count, 2);
 });
 
-test("a cut while the list is loading starts it again", async () => {
+test("a cut during the load of the list restarts it", async () => {
   const { store, api, connects, replica, connection } = begin();
   connects();
   replica.linkChanged("waiting");
@@ -113,7 +113,7 @@ async function online() {
   return parts;
 }
 
-test("a reconnected client does not load the list, only what it missed", async () => {
+test("a reconnected client syncs without loading the list", async () => {
   const { connection, connects, replica, api } = await online();
   replica.linkChanged("waiting");
   connects();
@@ -123,7 +123,7 @@ test("a reconnected client does not load the list, only what it missed", async (
   assert.equal(api.waiting.length, 0);
 });
 
-test("a gap is filled page by page, and 410 leads to a new load", async () => {
+test("a gap is filled page by page, and 410 loads the conversation", async () => {
   const { api, store, receives } = await online();
   receives(newMessage(6, BEN));
   const [id, after] = await api.answers("events", { events: [newMessage(3, BEN)], has_more: true });
@@ -134,14 +134,14 @@ test("a gap is filled page by page, and 410 leads to a new load", async () => {
   assert.deepEqual(store.state.repairs, {});
 });
 
-test("a conversation that cannot be loaded is not there", async () => {
+test("a conversation that is not found ends its repair", async () => {
   const { api, store, receives } = await online();
   receives(newMessage(1, BEN, { conversation_id: OTHER_ROOM }));
   await api.refuses("conversation", 404);
   assert.deepEqual(store.state.repairs, {});
 });
 
-test("a pong with other heads finds a lost last event", async () => {
+test("a pong with another digest of heads starts a sync", async () => {
   const { connection, receives } = await online();
   const before = connection.sent.length;
   receives({ type: "pong", heads: summariseHeads([[ROOM, 2]]) });
@@ -150,7 +150,7 @@ test("a pong with other heads finds a lost last event", async () => {
   assert.equal(connection.sent.at(-1).type, "sync");
 });
 
-test("a sync that is never answered is sent again after half a minute", async () => {
+test("an unanswered sync is sent again after half a minute", async () => {
   const { connection, receives, surroundings } = await online();
   receives({ type: "pong", heads: { count: 9, checksum: 9 } });
   const unanswered = connection.sent.length;
@@ -159,7 +159,7 @@ test("a sync that is never answered is sent again after half a minute", async ()
   assert.equal(connection.sent.length, unanswered + 1);
 });
 
-test("more conversations than one frame holds are synchronised in parts", async () => {
+test("many conversations are synced in several frames", async () => {
   const { store, connection, api, connects, completesSync } = begin();
   connects();
   const many = Array.from({ length: 2_300 }, (_, number) => conversation({ id: `room-${number}` }));
@@ -182,7 +182,7 @@ async function onlineIn(epoch) {
   return parts;
 }
 
-test("cursors are sent with the epoch of the log that they belong to", async () => {
+test("cursors are sent with the epoch of their log", async () => {
   const { connection, replica, connects, api } = await onlineIn("E1");
   replica.linkChanged("waiting");
   connects({ epoch: "E1" });
@@ -190,7 +190,7 @@ test("cursors are sent with the epoch of the log that they belong to", async () 
   assert.equal(api.waiting.length, 0);
 });
 
-test("in another epoch everything is dropped and loaded anew", async () => {
+test("another epoch drops and reloads everything", async () => {
   const { connection, store, replica, connects, api, completesSync } = await onlineIn("E1");
   replica.linkChanged("waiting");
   connects({ epoch: "E2", server_time: "T7" });
@@ -203,7 +203,7 @@ test("in another epoch everything is dropped and loaded anew", async () => {
   assert.equal(store.state.link, "online");
 });
 
-test("another epoch that began after the socket was opened is noticed by sync", async () => {
+test("sync notices an epoch that began after the socket was opened", async () => {
   const { connection, store, receives, api, completesSync } = await onlineIn("E1");
   receives({ type: "pong", heads: summariseHeads([[ROOM, 7]]) });
   completesSync({ [ROOM]: 7 }, { epoch: "E2", server_time: "T7", resync: [ROOM] });
@@ -213,7 +213,7 @@ test("another epoch that began after the socket was opened is noticed by sync", 
   assert.deepEqual([sync.cursors, sync.epoch, sync.since], [{ [ROOM]: 7 }, "E2", "T7"]);
 });
 
-test("what was asked in the former epoch is not taken into the new one", async () => {
+test("an answer from the former epoch is ignored", async () => {
   const { store, replica, receives, connects, api } = await onlineIn("E1");
   receives(newMessage(9, BEN));
   replica.linkChanged("waiting");
@@ -222,7 +222,7 @@ test("what was asked in the former epoch is not taken into the new one", async (
   assert.deepEqual(store.state.conversations, {});
 });
 
-test("a server that tells no epoch is not told one, and loses nobody anything", async () => {
+test("a server without epochs gets none, and nothing is dropped", async () => {
   const { connection, store, replica, connects, completesSync } = await onlineIn("E1");
   replica.linkChanged("waiting");
   connects();
@@ -232,7 +232,7 @@ test("a server that tells no epoch is not told one, and loses nobody anything", 
   assert.equal(store.state.epoch, "E1");
 });
 
-test("a cache of an older version belongs to the epoch of now", async () => {
+test("a cache without an epoch belongs to the current one", async () => {
   const { connection, store, replica, connects } = await online();
   replica.linkChanged("waiting");
   connects({ epoch: "E1" });

@@ -26,7 +26,7 @@ const entry = (changes) => ({
   ...changes,
 });
 
-test("a page of history goes in front of what the log brought", () => {
+test("a page of history is put before the events of the log", () => {
   let timeline = putMessage(emptyTimeline(3), message(4, BEN), 4);
   timeline = prependPage(timeline, {
     before: 4,
@@ -41,12 +41,12 @@ test("a page of history goes in front of what the log brought", () => {
   assert.equal(timeline.has_more, false);
 });
 
-test("a page that was asked for another edge is ignored", () => {
+test("a page that does not join the timeline is ignored", () => {
   const timeline = emptyTimeline(3);
   assert.equal(prependPage(timeline, { before: 9, requested_at: 3, results: [], has_more: false }), timeline);
 });
 
-test("a page does not bring back a text that was deleted while it was on its way", () => {
+test("a page does not restore a text that was deleted during its load", () => {
   const state = run(
     withRoom({ last_sequence: 3 }),
     frame({
@@ -64,7 +64,7 @@ test("a page does not bring back a text that was deleted while it was on its way
   assert.equal(shownMessages(state.timelines[ROOM])[1].content, "");
 });
 
-test("trimming keeps the newest and knows that there is more", () => {
+test("trimming keeps the newest and sets has_more", () => {
   let timeline = emptyTimeline(0);
   for (let sequence = 1; sequence <= 9; sequence += 1) timeline = putMessage(timeline, message(sequence, BEN), sequence);
   const trimmed = trimTimeline(timeline, 4);
@@ -73,7 +73,7 @@ test("trimming keeps the newest and knows that there is more", () => {
   assert.equal(shownMessages(trimmed).length, 4);
 });
 
-test("ticks follow the slowest of the others, and a read message was delivered", () => {
+test("the status follows the slowest of the others, and read includes delivered", () => {
   const room = conversation({
     participant_count: 3,
     participants: [
@@ -82,11 +82,11 @@ test("ticks follow the slowest of the others, and a read message was delivered",
       participant(CLEO, { last_delivered_sequence: 1, last_read_sequence: 4 }),
     ],
   });
-  const marks = othersWatermarks(room, ANA);
-  assert.deepEqual(marks, { delivered: 4, read: 2 });
-  assert.equal(statusOf(message(2, ANA), marks), "read");
-  assert.equal(statusOf(message(4, ANA), marks), "delivered");
-  assert.equal(statusOf(message(5, ANA), marks), "sent");
+  const positions = othersWatermarks(room, ANA);
+  assert.deepEqual(positions, { delivered: 4, read: 2 });
+  assert.equal(statusOf(message(2, ANA), positions), "read");
+  assert.equal(statusOf(message(4, ANA), positions), "delivered");
+  assert.equal(statusOf(message(5, ANA), positions), "sent");
   assert.equal(statusOf(message(5, ANA, { status: "delivered" }), null), "delivered");
 });
 
@@ -97,7 +97,7 @@ test("receipts never go back", () => {
   assert.equal(state.conversations[ROOM].participants[1].last_read_sequence, 7);
 });
 
-test("system messages and my own never count as unread", () => {
+test("system messages and own messages never count as unread", () => {
   const state = run(
     withRoom(),
     frame(newMessage(1, null, { message_type: "system" })),
@@ -107,7 +107,7 @@ test("system messages and my own never count as unread", () => {
   assert.equal(state.conversations[ROOM].unread_count, 1);
 });
 
-test("reading on another device counts by the held history, not by a figure that may run ahead", () => {
+test("a read on another device is counted from the loaded history", () => {
   const state = run(
     withRoom(),
     frame(newMessage(1, BEN)),
@@ -118,7 +118,7 @@ test("reading on another device counts by the held history, not by a figure that
   assert.equal(state.conversations[ROOM].unread_count, 2);
 });
 
-test("reading on another device before the held history takes the server's figure", () => {
+test("a read on another device before the loaded history takes the count of the server", () => {
   const state = run(
     withRoom({ last_sequence: 30, unread_count: 20 }),
     frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 22, unread_count: 8 }),
@@ -126,7 +126,7 @@ test("reading on another device before the held history takes the server's figur
   assert.equal(state.conversations[ROOM].unread_count, 8);
 });
 
-test("what was read here stays read until the server is known to know", () => {
+test("a local read is kept until the server confirms it", () => {
   let state = run(withRoom(), frame(newMessage(1, BEN)), { type: "read_here", id: ROOM, sequence: 1 });
   assert.equal(state.conversations[ROOM].unread_count, 0);
   assert.deepEqual(state.reads, { [ROOM]: 1 });
@@ -140,7 +140,7 @@ test("what was read here stays read until the server is known to know", () => {
   assert.deepEqual(state.reads, {});
 });
 
-test("typing ends with the stop, with the message, and after ten seconds", () => {
+test("typing ends with a stop, with a message, and after ten seconds", () => {
   const typing = (is_typing) => ({ type: "typing", conversation_id: ROOM, user_id: BEN, is_typing, expires_in: 3 });
   const started = run(withRoom(), frame(typing(true), 1000));
   assert.deepEqual(Object.keys(started.typing[ROOM]), [BEN]);
@@ -150,7 +150,7 @@ test("typing ends with the stop, with the message, and after ten seconds", () =>
   assert.deepEqual(run(started, { type: "clock", now: 11_000 }).typing, {});
 });
 
-test("an outgoing message is never absent between its acknowledgement and its event", () => {
+test("an outgoing message stays in the outbox until its event", () => {
   const ack = { type: "message_ack", client_message_id: "client-1", conversation_id: ROOM, sequence: 1 };
   const composed = run(withRoom(), { type: "composed", entries: [entry()] });
   const acked = run(composed, frame(ack));
@@ -161,18 +161,18 @@ test("an outgoing message is never absent between its acknowledgement and its ev
   assert.deepEqual(run(echoed, frame(ack)).outbox, []);
 });
 
-test("an acknowledgement of an event that a loaded body already contains removes the entry", () => {
+test("an acknowledgement at or below the loaded head removes the entry", () => {
   const ack = { type: "message_ack", client_message_id: "client-1", conversation_id: ROOM, sequence: 4, duplicate: true };
   const state = run(withRoom({ last_sequence: 6 }), { type: "composed", entries: [entry()] }, frame(ack));
   assert.deepEqual(state.outbox, []);
 });
 
-test("somebody else's message with my client id leaves my entry alone", () => {
+test("a message of another sender with my client id does not change my entry", () => {
   const state = run(withRoom(), { type: "composed", entries: [entry()] }, frame(newMessage(1, BEN)));
   assert.equal(state.outbox.length, 1);
 });
 
-test("a refused message is kept with its reason and can be revived", () => {
+test("a refused message is kept with its reason and can be retried", () => {
   let state = run(
     withRoom(),
     { type: "composed", entries: [entry()] },
@@ -183,7 +183,7 @@ test("a refused message is kept with its reason and can be revived", () => {
   assert.equal(state.outbox[0].state, "pending");
 });
 
-test("another epoch of the log leaves me and what I wrote, and nothing that was numbered", () => {
+test("another epoch keeps me, people and outbox, and drops conversations", () => {
   const before = run(
     withRoom({ last_sequence: 5 }),
     frame({ type: "connected", epoch: "E1", server_time: "T1" }),
@@ -209,26 +209,26 @@ test("another epoch of the log leaves me and what I wrote, and nothing that was 
   ]);
 });
 
-test("an unknown action is refused loudly", () => {
+test("an unknown action throws", () => {
   assert.throws(() => reduce(initialState(), { type: "teleported" }), /unknown action/);
 });
 
-test("what I read elsewhere is counted by the server where the history is not held, told of the mark before or not", () => {
+test("a read elsewhere without loaded history takes the count of the server, in any order of frames", () => {
   const room = { last_sequence: 5, unread_count: 5 };
-  const told = { conversation_id: ROOM, up_to_sequence: 3 };
-  const count = frame({ type: "conversation_read", ...told, unread_count: 2 });
-  const mark = frame({ type: "message_read", ...told, reader_id: ANA });
-  for (const frames of [[count], [mark, count], [count, mark], [mark, count, mark, count]]) {
+  const upTo = { conversation_id: ROOM, up_to_sequence: 3 };
+  const count = frame({ type: "conversation_read", ...upTo, unread_count: 2 });
+  const receipt = frame({ type: "message_read", ...upTo, reader_id: ANA });
+  for (const frames of [[count], [receipt, count], [count, receipt], [receipt, count, receipt, count]]) {
     assert.equal(run(withRoom(room), ...frames).conversations[ROOM].unread_count, 2);
   }
-  const older = frame({ type: "conversation_read", ...told, up_to_sequence: 2, unread_count: 3 });
-  assert.equal(run(withRoom(room), mark, count, older).conversations[ROOM].unread_count, 2);
+  const older = frame({ type: "conversation_read", ...upTo, up_to_sequence: 2, unread_count: 3 });
+  assert.equal(run(withRoom(room), receipt, count, older).conversations[ROOM].unread_count, 2);
 });
 
 const flags = { muted_until: null, notification_level: "all", pinned: false, archived: false };
 const mine = (changes) => ({ last_read_sequence: 0, ...flags, ...changes });
 
-test("what I set for myself is taken from its event, and my rights and marks are not", () => {
+test("my_place_updated changes own settings, but not role and read position", () => {
   const state = run(
     withRoom({ last_sequence: 1, me: { role: "owner", ...mine({ last_read_sequence: 1 }) } }),
     frame({
@@ -243,7 +243,7 @@ test("what I set for myself is taken from its event, and my rights and marks are
   assert.deepEqual(me, { role: "owner", ...mine({ last_read_sequence: 1, pinned: true, muted_until: "2026-01-02T00:00:00Z" }) });
 });
 
-test("pinned conversations come first, archived ones stand apart, and a search finds both", () => {
+test("pinned conversations come first, archived ones are separate, and a search finds both", () => {
   const named = (id, changes) => conversation({ id, name: id, display_name: id, me: mine(changes) });
   const state = run(
     initialState(),
@@ -257,7 +257,7 @@ test("pinned conversations come first, archived ones stand apart, and a search f
   assert.equal(countArchived(state), 1);
 });
 
-test("what is muted or archived does not count in the title", () => {
+test("muted and archived conversations do not count in the title", () => {
   const now = Date.parse("2026-01-01T12:00:00Z");
   const unread = (id, changes) => conversation({ id, unread_count: 1, me: mine(changes) });
   const state = run(
@@ -276,7 +276,7 @@ test("what is muted or archived does not count in the title", () => {
   assert.equal(totalUnread(state, now), 2);
 });
 
-test("the end of a mute is told as a time today, a day later on, and not at all when it is for good", () => {
+test("the end of a mute is shown as a time today, as a date later, and not at all if it has none", () => {
   const now = new Date(2026, 0, 5, 12, 0);
   const at = (...when) => mutedLine(new Date(...when).toISOString(), now);
   assert.match(at(2026, 0, 5, 13, 30), /^Muted until \d+:30/);

@@ -1,4 +1,4 @@
-"""Runs the unit tests of the web client's modules, which have no browser in them, with Node."""
+"""Runs the unit tests of the web client's modules with Node; they need no browser."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.harness import binaries
 HERE = Path(__file__).parent
 
 
-def test_the_modules_of_the_web_client():
+def test_the_web_client_modules_pass_under_node():
     files = sorted(str(file) for file in HERE.glob("*.test.mjs"))
     run = subprocess.run([binaries.node(), "--test", *files], capture_output=True, text=True, check=False, timeout=100)
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]

@@ -1,4 +1,4 @@
-/** The service worker: what it makes of a push, whatever the push is, and what it tells windows. */
+/** The service worker: its handling of any push, of clicks, and its messages to windows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -11,20 +11,20 @@ const payload = (changes = {}) => ({ kind: "message", conversation_id: ROOM, mes
 const pushed = (content) => ({ text: () => (typeof content === "string" ? content : JSON.stringify(content)) });
 const nowhere = { held: [], showing: null, userAgent: CHROMIUM };
 
-test("a push without words says that there is a new message", () => {
+test("a push without a text is shown as a new message", () => {
   const { show, badge } = decide(readPayload(JSON.stringify(payload())), nowhere);
   assert.equal(show.title, "New message");
   assert.deepEqual(show.options.data, { conversation_id: ROOM, message_id: ROOM, sequence: 7 });
   assert.equal(badge, 3);
 });
 
-test("a push with words shows them, and a test shows what it is", () => {
+test("a push with a text shows it, and a test push is shown as a test", () => {
   const { show } = decide(readPayload(JSON.stringify(payload({ title: "Ana", body: "hello" }))), nowhere);
   assert.deepEqual([show.title, show.options.body], ["Ana", "hello"]);
   assert.equal(decide(readPayload('{"kind": "test"}'), nowhere).show.title, "Chatsite: test");
 });
 
-test("what is not understood is shown as a new message, and leads nowhere wrong", () => {
+test("an unreadable push is shown as a new message, and opens the start page", () => {
   for (const raw of ["", "{", "null", "5", "[]", '"text"', '{"kind": 1, "title": {}, "badge": "many", "conversation_id": "../admin"}']) {
     const { show, badge } = decide(readPayload(raw), nowhere);
     assert.equal(show.title, "New message", raw);
@@ -33,21 +33,21 @@ test("what is not understood is shown as a new message, and leads nowhere wrong"
   }
 });
 
-test("one conversation has one notification, and a new one sounds", () => {
+test("a conversation has one notification, and a new push alerts again", () => {
   const of = (id) => decide(readPayload(JSON.stringify(payload({ conversation_id: id }))), nowhere).show.options;
   assert.equal(of(ROOM).tag, of(ROOM).tag);
   assert.notEqual(of(ROOM).tag, of(OTHER_ROOM).tag);
   assert.equal(of(ROOM).renotify, true);
 });
 
-test("a conversation in sight needs no notification, if the browser takes that", () => {
+test("a visible conversation gets no notification, except in Safari", () => {
   const given = readPayload(JSON.stringify(payload()));
   assert.equal(decide(given, { ...nowhere, showing: ROOM }).show, null);
   assert.notEqual(decide(given, { ...nowhere, showing: OTHER_ROOM }).show, null);
   assert.notEqual(decide(given, { ...nowhere, showing: ROOM, userAgent: SAFARI }).show, null);
 });
 
-test("a click chooses the window in use, and never one that is not ours", () => {
+test("a click chooses the focused or visible window, and never the admin", () => {
   const admin = { url: "https://chat.test/admin/", focused: true, visibilityState: "visible" };
   const hidden = { url: "https://chat.test/#/c/1", focused: false, visibilityState: "hidden" };
   const seen = { ...hidden, visibilityState: "visible" };
@@ -58,7 +58,7 @@ test("a click chooses the window in use, and never one that is not ours", () => 
   assert.equal(windowToFocus([admin]), null);
 });
 
-test("a newer push takes the place of the older one, and an overtaken one does not hide it", async () => {
+test("a newer push replaces an older one, and a late old one does not", async () => {
   const scope = new FakeWorkerScope();
   const { push } = createEvents(scope);
   await push(pushed(payload({ sequence: "7", title: "seven" })));
@@ -69,7 +69,7 @@ test("a newer push takes the place of the older one, and an overtaken one does n
   assert.equal(scope.showings, 3);
 });
 
-test("a sync closes what was read of its conversation, and shows nothing where that is allowed", async () => {
+test("a sync closes the notification of its conversation, and shows none where the browser allows that", async () => {
   for (const userAgent of [CHROMIUM, SAFARI]) {
     const scope = new FakeWorkerScope({ userAgent });
     const { push } = createEvents(scope);
@@ -82,7 +82,7 @@ test("a sync closes what was read of its conversation, and shows nothing where t
   }
 });
 
-test("a sync leaves what came after it, and one without a number closes all", async () => {
+test("a sync keeps later notifications, and one without a sequence closes all of them", async () => {
   const scope = new FakeWorkerScope();
   const { push } = createEvents(scope);
   await push(pushed(payload({ sequence: "9" })));
@@ -92,7 +92,7 @@ test("a sync leaves what came after it, and one without a number closes all", as
   assert.equal(scope.shown.length, 0);
 });
 
-test("pushes that come at once are handled one after the other: the overtaken one still does not hide the newer", async () => {
+test("simultaneous pushes are handled one by one: a late old one does not replace the newer", async () => {
   const scope = new FakeWorkerScope();
   const { push } = createEvents(scope);
   await Promise.all([
@@ -102,7 +102,7 @@ test("pushes that come at once are handled one after the other: the overtaken on
   assert.deepEqual(scope.titles(), ["eight"]);
 });
 
-test("a push never fails: not by its content, by windows, by badges or by a permission that is gone", async () => {
+test("a push never fails, whatever its content and the failures of windows, badges and permissions", async () => {
   const broken = new FakeWorkerScope();
   broken.clients.matchAll = broken.navigator.setAppBadge = () => Promise.reject(new Error("no"));
   const { push } = createEvents(broken);
@@ -114,7 +114,7 @@ test("a push never fails: not by its content, by windows, by badges or by a perm
   await push(pushed(payload()));
 });
 
-test("the focused window is asked what it shows, and need not answer", async () => {
+test("the focused window is asked what it shows, and may leave that unanswered", async () => {
   const scope = new FakeWorkerScope();
   scope.windows = [new FakeWindow({ focused: false, showing: ROOM })];
   const { push } = createEvents(scope);
@@ -133,7 +133,7 @@ test("the focused window is asked what it shows, and need not answer", async () 
   assert.equal(scope.showings, 2);
 });
 
-test("a click opens the conversation in the window that is there, or in a new one", async () => {
+test("a click opens the conversation in an existing window, or in a new one", async () => {
   const scope = new FakeWorkerScope();
   const { click } = createEvents(scope);
   const notification = { data: { conversation_id: ROOM }, close() { this.closed = true; } };
@@ -148,7 +148,7 @@ test("a click opens the conversation in the window that is there, or in a new on
   assert.equal(scope.opened.length, 1);
 });
 
-test("a page that read a conversation has its notification closed and the badge set", async () => {
+test("a read in a page closes the notification and sets the badge", async () => {
   const scope = new FakeWorkerScope();
   const { push, told } = createEvents(scope);
   await push(pushed(payload({ sequence: "7" })));
@@ -160,7 +160,7 @@ test("a page that read a conversation has its notification closed and the badge 
   for (const nonsense of [undefined, null, "text", { type: "other" }, { type: "read" }]) await told(nonsense);
 });
 
-test("a subscription that ended is made anew and told to the server, with the CSRF token", async () => {
+test("an ended subscription is renewed and sent to the server with the CSRF token", async () => {
   const scope = new FakeWorkerScope({ csrf: "secret" });
   await createEvents(scope).renew({ newSubscription: null });
   const [asked, sent] = scope.requests;
@@ -174,7 +174,7 @@ test("a subscription that ended is made anew and told to the server, with the CS
   });
 });
 
-test("the browser's own new subscription is taken, unless it is for another key", async () => {
+test("the new subscription of the browser is used, unless it has another key", async () => {
   for (const [key, endpoint] of [[KEY, "https://push.test/given"], [OTHER_KEY, "https://push.test/2"]]) {
     const scope = new FakeWorkerScope({ csrf: "secret" });
     await createEvents(scope).renew({ newSubscription: scope.registration.pushManager.make(key, "https://push.test/given") });
@@ -182,7 +182,7 @@ test("the browser's own new subscription is taken, unless it is for another key"
   }
 });
 
-test("where the worker cannot tell the server, a page does; nobody signed in means no subscription", async () => {
+test("without a CSRF token a page registers; without a signed-in person the subscription ends", async () => {
   const without = new FakeWorkerScope({ csrf: null });
   const window = new FakeWindow({});
   without.windows = [window];

@@ -1,4 +1,4 @@
-/** What the client tells without being asked: receipts and typing. */
+/** Frames that the client sends by itself: receipts and typing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -18,7 +18,7 @@ function begin() {
   return { surroundings, connection, store };
 }
 
-test("arrivals become one delivery receipt, reading becomes a read receipt alone", () => {
+test("arrivals are combined into one delivery receipt, a read sends only a read receipt", () => {
   const { surroundings, connection, store } = begin();
   createReceipts({ store, connection, surroundings });
   const arrives = (sequence) =>
@@ -33,7 +33,7 @@ test("arrivals become one delivery receipt, reading becomes a read receipt alone
   assert.deepEqual(connection.sent.slice(1), [{ type: "read_receipt", conversation_id: ROOM, sequence: 3 }]);
 });
 
-test("my own messages need no receipt", () => {
+test("own messages need no receipt", () => {
   const { surroundings, connection, store } = begin();
   createReceipts({ store, connection, surroundings });
   store.dispatch({ type: "frame_received", frame: newMessage(1, ANA), now: surroundings.now() });
@@ -41,7 +41,7 @@ test("my own messages need no receipt", () => {
   assert.deepEqual(connection.sent, []);
 });
 
-test("a read mark is repeated on a new socket until a pong has shown that it was taken", () => {
+test("a read receipt is repeated on a new socket until a pong confirms it", () => {
   const { surroundings, connection, store } = begin();
   const receipts = createReceipts({ store, connection, surroundings });
   store.dispatch({ type: "frame_received", frame: newMessage(1, BEN), now: surroundings.now() });
@@ -58,7 +58,7 @@ test("a read mark is repeated on a new socket until a pong has shown that it was
   assert.equal(connection.sent.length, 2);
 });
 
-test("typing is told after half a second, renewed within the lease, and taken back when idle", () => {
+test("typing is sent after half a second, renewed within the lease, and stopped when idle", () => {
   const { surroundings, connection } = begin();
   const typing = createTyping({ connection, surroundings });
   const said = () => connection.sent.map((frame) => frame.is_typing);
@@ -76,7 +76,7 @@ test("typing is told after half a second, renewed within the lease, and taken ba
   assert.equal(said().at(-1), false);
 });
 
-test("what is sent within half a second was never typed", () => {
+test("a message sent within half a second sends no typing", () => {
   const { surroundings, connection } = begin();
   const typing = createTyping({ connection, surroundings });
   typing.keyPressed(ROOM, "ok");

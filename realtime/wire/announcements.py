@@ -1,4 +1,7 @@
-"""What a process announces after a commit: to its own hub directly, to the other processes over the channel layer."""
+"""What a process announces after a commit: to its own hub directly, to the other processes over the channel layer.
+
+The tags are older than the names of the structs. They stay: processes of two releases exchange announcements.
+"""
 
 from typing import Any, NewType
 
@@ -8,7 +11,7 @@ import msgspec
 RowKey = NewType("RowKey", str)
 
 
-class Event(msgspec.Struct, tag="event", array_like=True):
+class EventAnnouncement(msgspec.Struct, tag="event", array_like=True):
     """An event of a conversation's log, as it is announced, and as it is read from the log and rendered.
 
     `text` is the frame for all viewers except those in `texts`, which has frames by user. An announced event without
@@ -28,13 +31,13 @@ class Event(msgspec.Struct, tag="event", array_like=True):
     texts: dict[str, str] | None = None
 
 
-class Notice(msgspec.Struct, tag="notice", array_like=True):
-    """A frame without a sequence: receipts, typing, presence.
+class EphemeralEvent(msgspec.Struct, tag="notice", array_like=True):
+    """A frame that is no event of the log and has no sequence: receipts, typing, presence.
 
-    It goes to the members of `conversation_id`, or to all devices of `user_ids`, or, with both, to
-    those of the users who are members; never to `except_session` or `except_users`, nor to a member whose history
-    starts after `subject_sequence`. `row_key` names the durable row behind it, so that what the sweep finds again
-    is not sent twice.
+    Its audience is the members of `conversation_id`, or all devices of `user_ids`, or, with both, those of the
+    users who are members. Excluded are `except_session`, `except_users`, and members whose history starts after
+    `subject_sequence`. `row_key` names the durable row behind it, if there is one: the hub delivers each row once,
+    although the sweep finds it again.
     """
 
     text: str
@@ -42,15 +45,15 @@ class Notice(msgspec.Struct, tag="notice", array_like=True):
     user_ids: list[str] | None = None
     except_session: str | None = None
     droppable: bool = True
-    # Was the key of the row as a number. It keeps its position, since processes of two releases exchange items.
+    # Was the id of the row as a number. It keeps its position for processes of the previous release.
     reserved: int | None = None
     subject_sequence: int | None = None
     except_users: list[str] = []
     row_key: RowKey | None = None
 
 
-class Ended(msgspec.Struct, tag="ended", array_like=True):
-    """Sockets of one of a user's sessions that must close with `code`; except one connection."""
+class CloseSockets(msgspec.Struct, tag="ended", array_like=True):
+    """Close the sockets of one of a user's sessions with `code`, except those of `except_connection`."""
 
     code: int
     user_id: str
@@ -58,17 +61,17 @@ class Ended(msgspec.Struct, tag="ended", array_like=True):
     except_connection: str | None = None
 
 
-Item = Event | Notice | Ended
+Announcement = EventAnnouncement | EphemeralEvent | CloseSockets
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[Item])
+_decoder = msgspec.msgpack.Decoder(list[Announcement])
 
 
-def pack(items: list[Any]) -> bytes:
-    """Encode items for the channel layer."""
-    return _encoder.encode(items)
+def pack(announcements: list[Any]) -> bytes:
+    """Encode announcements for the channel layer."""
+    return _encoder.encode(announcements)
 
 
-def unpack(data: bytes) -> list[Item]:
+def unpack(data: bytes) -> list[Announcement]:
     """Decode what `pack` made."""
     return _decoder.decode(data)

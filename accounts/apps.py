@@ -9,6 +9,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import socket
-
-        socket.register()
+        from accounts import socket  # noqa: F401 - it registers by import

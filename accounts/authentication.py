@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from accounts import selectors
+from accounts import selectors, services
 from accounts.models import DeviceSession, User
 
 
@@ -22,7 +22,7 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("Send Authorization: Bearer and a token.")
-        session = selectors.session_of_token(token.strip())
+        session = services.recognise_token(token.strip())
         if session is None:
             raise AuthenticationFailed("The token is not valid.")
         return session.user, session
@@ -39,7 +39,7 @@ class CookieAuthentication(BaseAuthentication):
     """The browser's session cookie; a request that changes something must carry the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[User, DeviceSession] | None:
-        session = selectors.session_of_id(request._request.session.get(selectors.SESSION_KEY))
+        session = services.recognise_session(request._request.session.get(selectors.SESSION_KEY))
         if session is None:
             return None
         check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +18,6 @@ from realtime.wire.errors import NotFound
 
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
-USE_NOTED_EVERY = datetime.timedelta(minutes=5)
 SEARCH_RESULTS = 20
 # Whether a session s of a person u lives, but for a change of password (`is_opened_with`), given `oldest_cookie`: what
 # a browser opened lives no longer than its cookie.
@@ -31,19 +30,24 @@ def session_of_token(token: str) -> DeviceSession | None:
     return _living("s.token_hash = %s", token_hash(token))
 
 
-def living_by_tokens(tokens: Sequence[str]) -> list[tuple[UUID, UUID] | None]:
-    """Return the user's and the session's id of each bearer token whose session lives, and note their use.
+class LivingSession(NamedTuple):
+    """What a socket needs of a living session."""
+
+    user_id: UUID
+    session_id: UUID
+    last_used_at: datetime.datetime
+
+
+def living_by_tokens(tokens: Sequence[str]) -> list[LivingSession | None]:
+    """Return the living session of each bearer token, in order; None where there is none.
 
     For sockets, of which thousands come at once.
     """
     hashes = [token_hash(token) for token in tokens]
-    living: dict[bytes, tuple[UUID, UUID]] = {}
-    in_use = []
+    living: dict[bytes, LivingSession] = {}
     columns, among = "s.token_hash, s.user_id, s.id, s.last_used_at", ", ".join(["%s"] * len(hashes))
     for hash, user_id, session_id, last_used_at in _living_rows(columns, f"s.token_hash IN ({among})", hashes):
-        living[bytes(hash)] = as_uuid(user_id), as_uuid(session_id)
-        in_use.append((as_uuid(session_id), as_moment(last_used_at)))
-    _note_use(in_use)
+        living[bytes(hash)] = LivingSession(as_uuid(user_id), as_uuid(session_id), as_moment(last_used_at))
     return [living.get(hash) for hash in hashes]
 
 
@@ -180,7 +184,7 @@ def me_body(user: User) -> MeBody:
 
 
 def _living(condition: str, parameter: Any) -> DeviceSession | None:
-    """Return the session s that lives and fits, with its user, and note its use.
+    """Return the session s that lives and fits, with its user.
 
     Every request asks this: to have the ORM write the statement would take longer than all the rest of it.
     """
@@ -189,7 +193,6 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
         session, user = _SESSIONS.instance(session_values), _USERS.instance(user_values)
         if session.password_fingerprint == user.get_session_auth_hash():
             session.user = user
-            _note_use([(session.id, session.last_used_at)])
             return session
     return None
 
@@ -215,11 +218,3 @@ def _not_ended(condition: str) -> str:
 def _cookies_of(moment: datetime.datetime) -> datetime.datetime:
     """Return when the cookies were given that run out at a moment: nothing makes them last longer."""
     return moment - datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
-
-
-def _note_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
-    """Note that these sessions are used, given when each was last noted."""
-    now = timezone.now()
-    in_use = [id for id, last_used_at in sessions if now - last_used_at > USE_NOTED_EVERY]
-    if in_use:  # every request comes here: mostly there is nothing to note, and to find that out has its price
-        DeviceSession.objects.filter(id__in=in_use).update(last_used_at=now)

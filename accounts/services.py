@@ -2,7 +2,7 @@
 
 import datetime
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import selectors
 from accounts.errors import WrongCredentials
 from accounts.models import Block, DeviceSession, User, token_hash
-from accounts.selectors import ran_out_by
 from accounts.signals import blocks_changed
 from accounts.store import count_attempt
 from realtime.fanout.door import announce
@@ -26,6 +26,7 @@ from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
 
 HOUR = 3600
+USE_RECORDED_EVERY = datetime.timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,42 @@ def open_session(*, user: User, device_id: str = "", device_name: str = "", with
         device_name=device_name,
     )
     return OpenedSession(session, token)
+
+
+def recognise_token(token: str) -> DeviceSession | None:
+    """Return the living session of a bearer token, with its user, and record its use."""
+    return _in_use(selectors.session_of_token(token))
+
+
+def recognise_tokens(tokens: Sequence[str]) -> list[selectors.LivingSession | None]:
+    """Return the living session of each bearer token, in order, and record their use."""
+    found = selectors.living_by_tokens(tokens)
+    _record_use((each.session_id, each.last_used_at) for each in found if each is not None)
+    return found
+
+
+def recognise_session(session_id: str | None) -> DeviceSession | None:
+    """Return the living session with this id, with its user, and record its use; there is none whose id is None."""
+    return _in_use(selectors.session_of_id(session_id))
+
+
+def recognise_cookie(cookie: str) -> DeviceSession | None:
+    """Return the living session that the value of a session cookie names, and record its use."""
+    return _in_use(selectors.session_of_cookie(cookie))
+
+
+def _in_use(session: DeviceSession | None) -> DeviceSession | None:
+    if session is not None:
+        _record_use([(session.id, session.last_used_at)])
+    return session
+
+
+def _record_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
+    """Record that these sessions are used, given when each was last recorded so."""
+    now = timezone.now()
+    due = [id for id, last_used_at in sessions if now - last_used_at > USE_RECORDED_EVERY]
+    if due:  # every request comes here, and mostly nothing is due: no statement then
+        DeviceSession.objects.filter(id__in=due).update(last_used_at=now)
 
 
 def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
@@ -202,7 +239,7 @@ def lock_people(user_ids: Collection[UUID]) -> set[UUID]:
 def purge_ended_sessions(*, older_than: datetime.timedelta) -> int:
     """Delete sessions that were revoked, or whose cookie ran out, longer ago than that; return how many."""
     before = timezone.now() - older_than
-    count, _ = DeviceSession.objects.filter(Q(revoked_at__lt=before) | ran_out_by(before)).delete()
+    count, _ = DeviceSession.objects.filter(Q(revoked_at__lt=before) | selectors.ran_out_by(before)).delete()
     return count
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from accounts import selectors
-from realtime import registry
-from realtime.registry import Identity
+from accounts import selectors, services
+from realtime.registry import Identity, registry
 
 
 class DeviceSessions:
@@ -13,11 +12,12 @@ class DeviceSessions:
 
     def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
         """Return whose bearer tokens these are, in order."""
-        return [_identity(*found) if found else None for found in selectors.living_by_tokens(tokens)]
+        found = services.recognise_tokens(tokens)
+        return [_identity(session.user_id, session.session_id) if session else None for session in found]
 
     def by_cookie(self, cookie: str) -> Identity | None:
         """Return whose browser session the session cookie names, given its value."""
-        session = selectors.session_of_cookie(cookie)
+        session = services.recognise_cookie(cookie)
         return _identity(session.user_id, session.id) if session else None
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
@@ -29,6 +29,4 @@ def _identity(user_id: UUID, session_id: UUID) -> Identity:
     return Identity(user_id=str(user_id), session_id=str(session_id))
 
 
-def register() -> None:
-    """Register with the ground floor; called once, when the apps are ready."""
-    registry.register_authenticator(DeviceSessions())
+registry.register_authenticator(DeviceSessions())

@@ -42,6 +42,7 @@ def main(members: int, devices: int) -> dict[str, object]:
 def _group_of(users: list[Any]) -> str:
     from django.utils import timezone
 
+    from conversations.event_kinds import CONVERSATION_CREATED
     from conversations.models import Conversation, Event, Participant
 
     now, owner = timezone.now(), users[0]
@@ -54,7 +55,7 @@ def _group_of(users: list[Any]) -> str:
         for user in users
     )
     Event.objects.create(
-        conversation=group, sequence=1, kind=Event.Kind.CONVERSATION_CREATED, subject_sequence=1, actor_id=owner.id,
+        conversation=group, sequence=1, kind=CONVERSATION_CREATED.name, subject_sequence=1, actor_id=owner.id,
         created_at=now,
     )  # fmt: skip
     return str(group.id)

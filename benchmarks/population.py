@@ -94,6 +94,7 @@ def _add_conversations(crowds: list[list[tuple[object, str]]], count: int) -> No
     """Put each crowd into so many more, silent groups, set by set, as `create_group` would have made them."""
     from django.utils import timezone
 
+    from conversations.event_kinds import CONVERSATION_CREATED
     from conversations.models import Conversation, Event, Participant
 
     now = timezone.now()
@@ -115,7 +116,7 @@ def _add_conversations(crowds: list[list[tuple[object, str]]], count: int) -> No
         )
         Event.objects.bulk_create(
             Event(
-                conversation=group, sequence=1, kind=Event.Kind.CONVERSATION_CREATED, subject_sequence=1,
+                conversation=group, sequence=1, kind=CONVERSATION_CREATED.name, subject_sequence=1,
                 actor_id=people[0].id, created_at=now,
             )
             for group in groups

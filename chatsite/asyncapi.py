@@ -1,7 +1,7 @@
-"""The AsyncAPI document of `/ws`, made from the commands and frames that the apps have registered.
+"""The AsyncAPI document of `/ws`, made from the commands and frames that the apps declare.
 
-What a frame looks like comes from its struct, as for validation and encoding. Only what no struct says
-is here: how to sign in, and what answers what. The close codes have a list of their own (`close_codes`).
+What a frame looks like comes from its struct, as for validation and encoding; what answers a command comes from its
+declaration. Only how to sign in is here. The close codes have a list of their own (`close_codes`).
 """
 
 import inspect
@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from realtime import registry
+from realtime.registry import CommandDeclaration, registry
 from realtime.socket.consumer import PROTOCOL  # which also registers the socket's own commands and frames
 from realtime.wire.close_codes import CloseCode
+from realtime.wire.frames import Error
 
 CHANNEL = "socket"
 
@@ -37,17 +38,15 @@ SIGN_IN: dict[str, Any] = {
     },
 }
 
-# The frames that answer a command when it is not refused. Without an entry only a refusal is answered.
-ANSWERS = {"auth": ["connected"], "send_message": ["message_ack"], "sync": ["sync_complete"], "ping": ["pong"]}
-
 
 def document() -> dict[str, Any]:
     """Return the AsyncAPI document as plain JSON types."""
-    commands = {tag: kind for tag, (kind, _) in sorted(registry.commands.items())}
+    commands = dict(sorted(registry.commands.items()))
     frames = dict(sorted(registry.frames.items()))
-    kinds = [*commands.values(), *frames.values()]
+    tagged = [*((tag, command.frame) for tag, command in commands.items()), *frames.items()]
+    kinds = [kind for _, kind in tagged]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    messages = {kind.__name__: _message(tag, kind) for tag, kind in [*commands.items(), *frames.items()]}
+    messages = {kind.__name__: _message(tag, kind) for tag, kind in tagged}
     if len(messages) != len(kinds):
         raise RuntimeError("two frames have a class of the same name")
     return {
@@ -73,7 +72,7 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": {
-            **{f"receive_{tag}": _command(tag, kind, frames) for tag, kind in commands.items()},
+            **{f"receive_{tag}": _command(command) for tag, command in commands.items()},
             **{f"send_{tag}": _operation("send", kind) for tag, kind in frames.items()},
         },
         "components": {
@@ -98,10 +97,11 @@ def _operation(action: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {"action": action, "channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": [_on_channel(kind)]}
 
 
-def _command(tag: str, kind: type[msgspec.Struct], frames: dict[str, Any]) -> dict[str, Any]:
-    answers = [frames[answer] for answer in [*ANSWERS.get(tag, ()), "error"]]
-    reply = {"channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": [_on_channel(answer) for answer in answers]}
-    return _operation("receive", kind) | {"reply": reply}
+def _command(command: CommandDeclaration) -> dict[str, Any]:
+    answers: list[type[msgspec.Struct]] = [*command.answers, Error]
+    messages = [_on_channel(answer) for answer in answers]
+    reply = {"channel": {"$ref": f"#/channels/{CHANNEL}"}, "messages": messages}
+    return _operation("receive", command.frame) | {"reply": reply}
 
 
 def _on_channel(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 
 from accounts.admin import ReadOnlyAdmin
+from conversations.event_registry import event_registry
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import unread_count
 
@@ -149,6 +150,19 @@ class ParticipantAdmin(ReadOnlyAdmin):
         return None if participant.left_at else unread_count(participant, participant.conversation.message_count)
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Filters events by their kind; offers the kinds that the apps declare."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(event_registry.kinds)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     """The event log, in order. Events refer to what changed and hold no text."""
@@ -163,7 +177,7 @@ class EventAdmin(ReadOnlyAdmin):
         "actor_id",
         "created_at",
     )
-    list_filter = ("kind",)
+    list_filter = (KindFilter,)
     list_select_related = ("conversation",)
     searched_ids = ("conversation_id",)
     search_help_text = "The id of a conversation."

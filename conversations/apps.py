@@ -9,6 +9,5 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        from conversations import receivers, socket  # noqa: F401
-
-        socket.register()
+        # What these declare is registered by import.
+        from conversations import log_reader, receivers, socket  # noqa: F401

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from conversations import epoch, event_log, frames, selectors
+from conversations import epoch, frames, selectors
 from conversations.errors import ResyncRequired
+from conversations.event_registry import EventRow, event_registry
 from realtime.database import clock
 from realtime.wire.frames import EventHidden, Frame
 
@@ -97,14 +98,14 @@ def missed(
         asked_for = [conversation_id for conversation_id in cursors if conversation_id in logs]
         # A client may send any time; arithmetic fails at the ends of the calendar.
         moment = min(max(since, LONG_AGO), found.server_time)
-        found.receipts = event_log.receipts_since(user_id, asked_for, moment - RECEIPTS_OVERLAP)
+        found.receipts = event_registry.receipts_since(user_id, asked_for, moment - RECEIPTS_OVERLAP)
     return found
 
 
-def _seen_by(user_id: UUID, logs: Mapping[UUID, selectors.VisibleLog], events: list[event_log.EventRow]) -> list[Frame]:
-    """Render events of any conversations for a user; events about anything before their history start are hidden."""
-    visible = [event for event in events if event.subject_sequence >= logs[event.conversation_id].history_from]
-    shown = dict(zip((event.id for event in visible), event_log.rendered(visible, user_id), strict=True))
+def _seen_by(user_id: UUID, log: Mapping[UUID, selectors.VisibleLog], events: list[EventRow]) -> list[Frame]:
+    """Render events of any conversations for a user; what lies before their history start is hidden."""
+    visible = [event for event in events if event.subject_sequence >= log[event.conversation_id].history_from]
+    shown = dict(zip((event.id for event in visible), event_registry.rendered(visible, user_id), strict=True))
     return [
         shown.get(event.id) or EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence)
         for event in events

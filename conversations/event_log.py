@@ -1,32 +1,23 @@
-"""The numbered event log: takes sequences, writes events, announces them, and has them rendered.
+"""The numbered event log: takes sequences, writes events and announces them.
 
-The only writer of `Event` and of a conversation's counters. Whoever appends holds the conversation's
-row lock; sequences are therefore gapless and in commit order. Events are rendered by the app that
-knows their kind: it registers a renderer.
+The only writer of `Event` and of a conversation's counters. The caller of `append` holds the conversation's
+row lock; sequences are therefore gapless and in commit order. `event_registry` has events rendered.
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from conversations.event_kinds import EventKind
 from conversations.models import Conversation, Event
 from realtime.database.rows import Columns, Statement, as_uuid, execute, ids, ids_in, on_postgresql
 from realtime.fanout.door import announce
 from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.bodies import encode
-from realtime.wire.frames import EventHidden, Frame
-
-# (events of one kind group, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
-Renderer = Callable[[Sequence["EventRow"], UUID | None], dict[int, Frame]]
-MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
-ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
-
-PER_VIEWER_KINDS = frozenset(
-    {Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED, Event.Kind.MY_PLACE_UPDATED}
-)
+from realtime.wire.frames import Frame
 
 _EVENTS = Columns(
     Event,
@@ -49,10 +40,6 @@ _HEADS = Columns(
     "updated_at",
     "last_activity_at",
 )
-
-_renderers: dict[str, Renderer] = {}
-_messages_at: list[MessagesAt] = []
-_receipts_since: list[ReceiptsSince] = []
 
 
 class Head(msgspec.Struct):
@@ -88,18 +75,6 @@ class Entry(msgspec.Struct):
     leaves: list[UUID] = []
 
 
-class EventRow(msgspec.Struct):
-    """An event as it is in the log; `user_id` is the person whom it is about."""
-
-    id: int
-    conversation_id: UUID
-    sequence: int
-    kind: str
-    subject_sequence: int
-    message_id: UUID | None
-    user_id: UUID | None
-
-
 def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
     """Return the statement that locks conversations, in the order of their ids, and reads their heads (`heads_in`).
 
@@ -123,7 +98,7 @@ def heads_in(rows: Iterable[Sequence[Any]]) -> dict[UUID, Head]:
 
 def take(
     head: Conversation | Head,
-    kind: str,
+    kind: EventKind,
     *,
     at: datetime.datetime,
     actor_id: UUID | None = None,
@@ -138,14 +113,14 @@ def take(
     """
     head.last_sequence = sequence = head.last_sequence + 1
     head.updated_at = at
-    if kind == Event.Kind.NEW_MESSAGE:
+    if kind.is_message:
         head.last_message_sequence = sequence
         head.last_activity_at = at
         head.message_count += counts_as_unread
     return Entry(
         head=head,
         sequence=sequence,
-        kind=kind,
+        kind=kind.name,
         subject_sequence=sequence if subject_sequence is None else subject_sequence,
         created_at=at,
         message_id=message_id,
@@ -203,48 +178,3 @@ def announcements(entries: Sequence[Entry]) -> list[EventAnnouncement]:
         )
         for entry in entries
     ]
-
-
-def register_renderer(kinds: Iterable[str], renderer: Renderer) -> None:
-    """Name who renders events of these kinds."""
-    for kind in kinds:
-        _renderers[kind] = renderer
-
-
-def register_messages_at(messages_at: MessagesAt) -> None:
-    """Name who renders the message at a sequence of a conversation, for the top of a conversation body."""
-    _messages_at[:] = [messages_at]
-
-
-def register_receipts_since(receipts_since: ReceiptsSince) -> None:
-    """Name who knows which receipt marks moved since a moment, for a client that catches up."""
-    _receipts_since[:] = [receipts_since]
-
-
-def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the receipt marks of these conversations that moved since then."""
-    return _receipts_since[0](viewer, conversation_ids, since) if conversation_ids else []
-
-
-def messages_at(sequences: Iterable[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, Any]:
-    """Return the message bodies at (conversation, sequence), by conversation."""
-    wanted = list(dict.fromkeys(sequences))
-    return _messages_at[0](wanted, viewer) if wanted else {}
-
-
-def _hidden(events: Sequence[EventRow], _: UUID | None) -> dict[int, Frame]:
-    """Show that events happened: of a kind that only a later release knows, whose processes write already."""
-    return {
-        event.id: EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence) for event in events
-    }
-
-
-def rendered(events: Sequence[EventRow], viewer: UUID | None) -> list[Frame]:
-    """Render events for a viewer, in the given order; one set of queries per renderer, however many events."""
-    by_renderer: dict[Renderer, list[EventRow]] = {}
-    for event in events:
-        by_renderer.setdefault(_renderers.get(event.kind, _hidden), []).append(event)
-    frames: dict[int, Frame] = {}
-    for renderer, group in by_renderer.items():
-        frames |= renderer(group, viewer)
-    return [frames[event.id] for event in events]

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import new_id
+from conversations.event_kinds import NAME_LENGTH
 
 
 class Epoch(models.Model):
@@ -138,24 +139,13 @@ class Participant(models.Model):
 class Event(models.Model):
     """One durable change of a conversation. It refers to what changed and never holds text."""
 
-    class Kind(models.TextChoices):
-        NEW_MESSAGE = "new_message"
-        MESSAGE_UPDATED = "message_updated"
-        MESSAGE_DELETED = "message_deleted"
-        CONVERSATION_CREATED = "conversation_created"
-        CONVERSATION_UPDATED = "conversation_updated"
-        PARTICIPANT_ADDED = "participant_added"
-        PARTICIPANT_REMOVED = "participant_removed"
-        PARTICIPANT_UPDATED = "participant_updated"
-        MY_PLACE_UPDATED = "my_place_updated"
-
-    # Needs no index of its own: the unique constraint begins with it. Needs no foreign-key constraint: events are
-    # written under the lock of the conversation's row, which therefore exists (decision 0014).
+    # The unique constraint begins with it; an index of its own would only cost. What the database would check again
+    # holds by the row lock under which events are written (decision 0014).
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
     )
     sequence = models.BigIntegerField()
-    kind = models.CharField(max_length=32, choices=Kind.choices)
+    kind = models.CharField(max_length=NAME_LENGTH, help_text="Name of an `EventKind` of some app.")
     subject_sequence = models.BigIntegerField(help_text="Sequence of the message that changed, else the event's own.")
     message_id = models.UUIDField(null=True)
     user_id = models.UUIDField(null=True)

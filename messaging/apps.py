@@ -9,6 +9,5 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        from messaging import receivers, socket  # noqa: F401
-
-        socket.register()
+        # What these declare is registered by import.
+        from messaging import receivers, recent_receipts, socket  # noqa: F401

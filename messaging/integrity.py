@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from conversations.models import Conversation, Event, Participant
 from conversations.selectors import mentions_in_orm, unread_in_orm
+from messaging.event_kinds import NEW_MESSAGE
 from messaging.models import Mention, Message
 
 SYSTEM = Message.Type.SYSTEM
@@ -68,13 +69,13 @@ def _messages_and_their_events() -> Iterator[str]:
     event = Event.objects.filter(
         conversation_id=OuterRef("conversation_id"),
         sequence=OuterRef("sequence"),
-        kind=Event.Kind.NEW_MESSAGE,
+        kind=NEW_MESSAGE.name,
         message_id=OuterRef("id"),
     )
     for message in Message.objects.filter(~Exists(event)):
         yield f"message {message.pk}: no event at its sequence {message.sequence}"
     message_of = Message.objects.filter(id=OuterRef("message_id"), conversation_id=OuterRef("conversation_id"))
-    for orphan in Event.objects.filter(kind=Event.Kind.NEW_MESSAGE).filter(~Exists(message_of)):
+    for orphan in Event.objects.filter(kind=NEW_MESSAGE.name).filter(~Exists(message_of)):
         yield f"conversation {orphan.conversation_id}: event {orphan.sequence} without its message"
 
 

@@ -3,11 +3,16 @@
 from django.conf import settings
 
 from realtime.socket.rate import Buckets
+from realtime.wire.errors import DomainError
 
 _allowances = Buckets()
 
 
-def message_wait(user_id: str) -> float:
-    """Take one message from the user's allowance: 0, or the seconds until there is one again."""
+def take_message(user_id: str) -> None:
+    """Take one message from a user's allowance.
+
+    :raises DomainError: `rate_limited`, with the seconds until there is one again.
+    """
     limits = settings.LIMITS
-    return _allowances.take(user_id, rate=limits.messages_per_second, burst=limits.messages_burst)
+    if wait := _allowances.take(user_id, rate=limits.messages_per_second, burst=limits.messages_burst):
+        raise DomainError("rate_limited", "Too many messages.", retry_after=wait)

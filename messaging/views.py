@@ -8,21 +8,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
-from messaging import frames, selectors
+from messaging import frames, selectors, submit
 from messaging.models import ReceiptChange
-from messaging.rates import message_wait
-from messaging.services import change, drafts, receipts, send
-from realtime.wire.errors import DomainError
+from messaging.services import change
+from messaging.services.receipts import ReceiptUpdate
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
 TAGS = ["messages"]
 
 
 def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id: UUID) -> Response:
-    wanted = drafts.checked_send(draft, conversation_id=conversation_id, sender_id=request.user.id)
-    if wait := message_wait(str(request.user.id)):
-        raise DomainError("rate_limited", "Too many messages.", retry_after=wait)
-    sent = send.send_message(wanted)
+    sent = submit.send_now(draft, conversation_id=conversation_id, sender_id=request.user.id)
     return answer(selectors.own_message(request.user.id, sent.message_id), 200 if sent.duplicate else 201)
 
 
@@ -97,8 +93,8 @@ class ReadView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Record that I have read everything up to this message."""
-        return _record(request, message_id, ReceiptChange.Kind.READ)
+        """Say that I have read everything up to this message."""
+        return _write_receipt(request, message_id, ReceiptChange.Kind.READ)
 
 
 class DeliveredView(APIView):
@@ -106,15 +102,13 @@ class DeliveredView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Record that my device has received everything up to this message."""
-        return _record(request, message_id, ReceiptChange.Kind.DELIVERED)
+        """Say that my device has got everything up to this message."""
+        return _write_receipt(request, message_id, ReceiptChange.Kind.DELIVERED)
 
 
-def _record(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
-    receipts.record_receipt(
-        receipts.ReceiptUpdate(
-            user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)
-        )
+def _write_receipt(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
+    submit.receipt_now(
+        ReceiptUpdate(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
     )
     return no_content()
 

@@ -4,11 +4,9 @@ from django.apps import AppConfig
 
 
 class NotificationsConfig(AppConfig):
-    """Registers the app's part of the socket."""
+    """Makes the app's frames known."""
 
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import socket
-
-        socket.register()
+        from notifications import frames  # noqa: F401 - a frame is known once its class is

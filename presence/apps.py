@@ -9,7 +9,5 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import connection_records, receivers, socket  # noqa: F401
-
-        socket.register()
-        connection_records.register()
+        # What these declare is registered by import.
+        from presence import connection_records, leases, receivers, socket, typists  # noqa: F401

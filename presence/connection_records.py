@@ -14,12 +14,12 @@ from uuid import UUID
 from accounts.models import new_id
 from presence import services
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
-from realtime import registry
 from realtime.database import clock
 from realtime.database.threads import in_database_thread
 from realtime.database.write_behind import WriteBehindBuffer
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.errors import TryAgain
 
 log = logging.getLogger("chatsite.presence")
@@ -81,7 +81,7 @@ class ConnectionRecords:
             log.warning("%d records of connections wait for the database", len(self._buffer))
 
     async def flush(self) -> None:
-        """Write what was noted; the last word of this process.
+        """Write what was noted; a shutdown hook.
 
         :raises TryAgain: the database is away.
         """
@@ -130,10 +130,7 @@ def _moment(monotonic: float) -> datetime:
 
 records = ConnectionRecords()
 
-
-def register() -> None:
-    """Register with the ground floor; called once, when the apps are ready."""
-    registry.signed_in_listeners.append(records.opened)
-    registry.closed_listeners.append(records.closed)
-    registry.ticks.append(records.tick)
-    registry.last_words.append(records.flush)
+registry.on_signed_in(records.opened)
+registry.on_closed(records.closed)
+registry.on_tick(records.tick)
+registry.on_shutdown(records.flush)

@@ -1,4 +1,4 @@
-"""What the records of connections say of a moment: whether what was sent then went out to somebody's devices."""
+"""What a viewer sees of a person's presence, and what the records of connections say of a moment."""
 
 import datetime
 from collections.abc import Collection
@@ -6,9 +6,37 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+import redis
 from django.db.models import Min, Q
 
+from accounts.selectors import is_blocked_pair
+from conversations.selectors import shares_conversation
+from presence import frames
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
+from presence.store import store
+
+NOTHING_KNOWN = frames.PresenceBody(status="offline", activity=None, last_seen=None)
+
+
+def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | None:
+    """Return what a viewer sees of a person's presence.
+
+    None for people who share no conversation, and while the store is away. A blocked pair sees each other offline.
+    """
+    if user_id != viewer_id and not shares_conversation(viewer_id, user_id):
+        return None
+    if is_blocked_pair(viewer_id, user_id):
+        return NOTHING_KNOWN
+    try:
+        shown = store().shown([str(user_id)]).get(str(user_id))
+    except redis.RedisError:
+        return None
+    if shown is None:
+        return NOTHING_KNOWN
+    return frames.PresenceBody(status=shown.status, activity=shown.activity, last_seen=shown.seen_at)
+
+
+# --- Records of connections -----------------------------------------------------------------
 
 
 class Written(StrEnum):

@@ -1,12 +1,12 @@
-"""What the apps above bring to the socket: commands, frames, and the few questions that the hub asks.
+"""Where the apps register what they bring to the socket: commands, listeners, periodic work, and two ports.
 
-Each app's `socket.py` registers from `AppConfig.ready()`; so the ground floor serves the apps above
-without importing them.
+So `realtime` serves the apps without importing them. An app registers when its modules are imported, which
+`AppConfig.ready` does. The ports are `Log` (what the hub reads) and `Authenticator` (who may sign in).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from realtime.fanout.sockets import Socket
 
 Handler = Callable[["Socket", Any], Awaitable[None] | None]
+Listener = Callable[["Socket"], None]
+Tick = Callable[[], Awaitable[None] | None]
+ShutdownHook = Callable[[], Awaitable[None]]
+# Given a check whether a row was seen already, returns the announcements of rows that were committed lately and not
+# seen.
+RecentReader = Callable[[Callable[[RowKey], bool]], list[EphemeralEvent]]
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,60 +85,129 @@ class Authenticator(Protocol):
         """Return those of the sessions that are no longer valid."""
 
 
-commands: dict[str, tuple[type[Request], Handler]] = {}
-frames: dict[str, type[Frame]] = {}
-signed_in_listeners: list[Callable[["Socket"], None]] = []
-closed_listeners: list[Callable[["Socket"], None]] = []
-# Called for each socket whose user became a member of a conversation while it was connected.
-joined_listeners: list[Callable[["Socket"], None]] = []
-# Periodic work of a process that has sockets, once a second, on the event loop.
-ticks: list[Callable[[], Awaitable[None] | None]] = []
-# What a server process writes down when its last connection and request have ended.
-last_words: list[Callable[[], Awaitable[None]]] = []
-# Durable changes that take no sequence (receipts): each returns what was committed lately, except for
-# the row keys that were seen.
-recent_ephemeral_events: list[Callable[[Callable[[RowKey], bool]], list[EphemeralEvent]]] = []
-# Whether work is under way that a drain must let finish.
-busy_checks: list[Callable[[], bool]] = []
+@dataclass(frozen=True, slots=True)
+class CommandDeclaration:
+    """A command: its frame, the function that handles it, and the frames that answer it when it is not refused."""
 
-_log: list[Log] = []
-_authenticator: list[Authenticator] = []
+    frame: type[Request]
+    handler: Handler
+    answers: Sequence[type[Frame]]
 
 
-def register_command(kind: type[Request], handler: Handler) -> None:
-    """Let `handler` answer frames of `kind`, a tagged struct with an `id`; a type is registered once."""
-    tag = tag_of(kind)
-    if tag in commands:
-        raise RuntimeError(f"command {tag} is registered twice")
-    commands[tag] = (kind, handler)
+class NotRegistered(RuntimeError):
+    """A port was used that no app has registered: the app is not installed, or Django has not started yet."""
 
 
-def register_frames(*kinds: type[Frame]) -> None:
-    """Name frames that the server may send, for the published schema."""
-    for kind in kinds:
-        frames[tag_of(kind)] = kind
+class Registry:
+    """What the apps have registered. There is one object of this class: `registry`."""
 
+    def __init__(self) -> None:
+        self.commands: dict[str, CommandDeclaration] = {}
+        self.signed_in_listeners: list[Listener] = []
+        self.joined_listeners: list[Listener] = []
+        self.closed_listeners: list[Listener] = []
+        self.ticks: list[Tick] = []
+        self.shutdown_hooks: list[ShutdownHook] = []
+        self.busy_checks: list[Callable[[], bool]] = []
+        self.recent_readers: list[RecentReader] = []
+        self._log: Log | None = None
+        self._authenticator: Authenticator | None = None
 
-def register_log(log: Log) -> None:
-    """Name the event log; there is one."""
-    _log[:] = [log]
+    def command(self, frame: type[Request], *, answers: Sequence[type[Frame]] = ()) -> Callable[[H], H]:
+        """Declare a command: the decorated function handles frames of this type, `answers` may answer it.
 
+        Without `answers` only a refusal is answered, by an `error`.
 
-def register_authenticator(authenticator: Authenticator) -> None:
-    """Name who recognises credentials; there is one."""
-    _authenticator[:] = [authenticator]
+        :raises RuntimeError: the command is declared already.
+        """
 
+        def declare(handler: H) -> H:
+            tag = tag_of(frame)
+            if tag in self.commands:
+                raise RuntimeError(f"command {tag} is declared twice")
+            self.commands[tag] = CommandDeclaration(frame, handler, answers)
+            return handler
 
-def log() -> Log:
-    """Return the registered event log."""
-    return _log[0]
+        return declare
 
+    @property
+    def frames(self) -> dict[str, type[Frame]]:
+        """Every frame that the server may send, by tag: all subclasses of `Frame`.
 
-def authenticator() -> Authenticator:
-    """Return the registered authenticator."""
-    return _authenticator[0]
+        :raises RuntimeError: two have the same tag.
+        """
+        found: dict[str, type[Frame]] = {}
+        for frame in _subclasses(Frame):
+            if found.setdefault(tag_of(frame), frame) is not frame:
+                raise RuntimeError(f"frame {tag_of(frame)} is declared twice")
+        return found
+
+    def on_signed_in(self, listener: Listener) -> None:
+        """Call `listener` with each socket after it has signed in."""
+        self.signed_in_listeners.append(listener)
+
+    def on_joined(self, listener: Listener) -> None:
+        """Call `listener` with each connected socket whose user becomes a member of a conversation."""
+        self.joined_listeners.append(listener)
+
+    def on_closed(self, listener: Listener) -> None:
+        """Call `listener` with each socket after it has closed, whether it had signed in or not."""
+        self.closed_listeners.append(listener)
+
+    def on_tick(self, tick: Tick) -> None:
+        """Call `tick` on the event loop of every process with sockets, every `sweep.TICK_SECONDS`."""
+        self.ticks.append(tick)
+
+    def on_shutdown(self, hook: ShutdownHook) -> None:
+        """Call `hook` when a server process ends, after its last connection and request."""
+        self.shutdown_hooks.append(hook)
+
+    def drain_waits_while(self, busy: Callable[[], bool]) -> None:
+        """Let a drain wait, before it closes sockets, while `busy` returns true: writes are under way."""
+        self.busy_checks.append(busy)
+
+    def sweep_reads(self, reader: RecentReader) -> None:
+        """Let each sweep look for durable changes without a sequence (receipts) that this process may have missed."""
+        self.recent_readers.append(reader)
+
+    @property
+    def log(self) -> Log:
+        """The event log.
+
+        :raises NotRegistered: no app has registered one.
+        """
+        if self._log is None:
+            raise NotRegistered("no event log: an app must call registry.register_log when Django starts")
+        return self._log
+
+    def register_log(self, log: Log) -> None:
+        """Make this the event log; it replaces another."""
+        self._log = log
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """Who recognises credentials.
+
+        :raises NotRegistered: no app has registered one.
+        """
+        if self._authenticator is None:
+            raise NotRegistered("no authenticator: an app must call registry.register_authenticator when Django starts")
+        return self._authenticator
+
+    def register_authenticator(self, authenticator: Authenticator) -> None:
+        """Make this the authenticator; it replaces another."""
+        self._authenticator = authenticator
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str:
     """Return the value of `type` on the wire."""
     return str(kind.__struct_config__.tag)
+
+
+def _subclasses(kind: type[Frame]) -> Iterator[type[Frame]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+registry = Registry()

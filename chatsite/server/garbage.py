@@ -16,7 +16,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from realtime import registry
+from realtime.registry import registry
 
 # New containers until the youngest generation is collected; collections of it until the middle one is.
 YOUNG, MIDDLE = 1_000, 5
@@ -36,7 +36,7 @@ class Collector:
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG, MIDDLE, NEVER)
-        registry.ticks.append(self.look)
+        registry.on_tick(self.look)
 
     def look(self) -> None:
         """Collect if it is time to."""

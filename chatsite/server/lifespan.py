@@ -19,10 +19,10 @@ from django.db import connection
 
 from chatsite.celery import start_embedded_worker
 from chatsite.server.garbage import collector
-from realtime import registry
 from realtime.database import clock
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sweep import keep_process_running
+from realtime.registry import registry
 from realtime.socket.drain import drain
 from realtime.wire.errors import TryAgain
 
@@ -34,7 +34,7 @@ log = logging.getLogger("chatsite.lifespan")
 SWITCH_INTERVAL_SECONDS = 0.0005
 SAME_SIGNAL_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
-LAST_WORDS_SECONDS = 2.0
+SHUTDOWN_HOOK_SECONDS = 2.0
 
 
 class WithoutHostileNoise(logging.Filter):
@@ -73,7 +73,7 @@ async def lifespan(
                 start_embedded_worker()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            await _say_last_words()
+            await _run_shutdown_hooks()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -105,12 +105,12 @@ async def _look_at_database() -> None:
             signal.signal(number, handler)
 
 
-async def _say_last_words() -> None:
+async def _run_shutdown_hooks() -> None:
     """Write what is buffered in memory, unless the database does not take it in time."""
-    for say in registry.last_words:
+    for hook in registry.shutdown_hooks:
         try:
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
-                await say()
+            async with asyncio.timeout(SHUTDOWN_HOOK_SECONDS):
+                await hook()
         except (TryAgain, TimeoutError):
             log.warning("the last records of this process could not be written")
         except Exception:

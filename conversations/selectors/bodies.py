@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import connection
 
 from accounts.models import User
-from conversations import event_log, frames
+from conversations import frames
+from conversations.event_registry import event_registry
 from conversations.models import Conversation, Participant
 from conversations.selectors.participants import ParticipantOrRow, participant_of
 from conversations.selectors.permissions import permissions
@@ -41,7 +42,7 @@ def conversation_bodies(participants: Sequence[ParticipantOrRow], viewer: UUID |
     if not participants:
         return []
     listed = _listed_participants([participant.conversation_id for participant in participants])
-    tops = event_log.messages_at(
+    tops = event_registry.messages_at(
         [
             (participant.conversation_id, participant.conversation.last_message_sequence)
             for participant in participants

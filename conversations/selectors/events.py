@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec.structs import fields
 
-from conversations.event_log import EventRow
+from conversations.event_registry import EventRow
 from conversations.models import Event
 from realtime.database.rows import Columns, matching
 

@@ -7,19 +7,30 @@ from uuid import UUID
 from django.db.models import Q
 
 from conversations import frames
-from conversations.event_log import EventRow
-from conversations.models import Event, Participant
+from conversations.event_kinds import (
+    CONVERSATION_CREATED,
+    CONVERSATION_UPDATED,
+    MY_PLACE_UPDATED,
+    PARTICIPANT_ADDED,
+    PARTICIPANT_REMOVED,
+    PARTICIPANT_UPDATED,
+)
+from conversations.event_registry import EventRow, event_registry
+from conversations.models import Participant
 from conversations.selectors.bodies import conversation_bodies, own_participant_body, participant_body
 from realtime.wire.frames import EventHidden, Frame
 
-_CONVERSATION_KINDS = (Event.Kind.CONVERSATION_CREATED, Event.Kind.CONVERSATION_UPDATED)
-_PARTICIPANT_KINDS = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.PARTICIPANT_UPDATED)
+_OF_CONVERSATIONS = (CONVERSATION_CREATED, CONVERSATION_UPDATED)
+_OF_PARTICIPANTS = (PARTICIPANT_ADDED, PARTICIPANT_UPDATED, PARTICIPANT_REMOVED)
 
 
+@event_registry.renders(*_OF_CONVERSATIONS, *_OF_PARTICIPANTS)
 def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render conversation and participant events in their current state; registered with the event log."""
-    people = _named_in([event for event in events if event.kind in _PARTICIPANT_KINDS])
-    own = {event.conversation_id for event in events if event.kind in _CONVERSATION_KINDS}
+    """Render conversation and participant events as things are now."""
+    named = (PARTICIPANT_ADDED.name, PARTICIPANT_UPDATED.name)
+    people = _named_in([event for event in events if event.kind in named])
+    of_conversations = {kind.name for kind in _OF_CONVERSATIONS}
+    own = {event.conversation_id for event in events if event.kind in of_conversations}
     bodies: dict[UUID, frames.ConversationBody] = {}
     if own:
         if viewer is None:
@@ -32,8 +43,9 @@ def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, 
     return {event.id: _rendered(event, bodies, people) for event in events}
 
 
+@event_registry.renders_for_members(*_OF_CONVERSATIONS)
 def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, Frame]:
-    """Render a conversation event for those of the users who are members; three queries for all of them."""
+    """Render a conversation event for those of the users who are in the conversation; three queries for all."""
     participants = list(
         Participant.objects.select_related("conversation").filter(
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
@@ -46,8 +58,9 @@ def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, 
     }
 
 
+@event_registry.renders(MY_PLACE_UPDATED)
 def render_own_settings(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render changes of a person's own settings, which only they see; registered with the event log."""
+    """Render changes of somebody's own settings; only they see them."""
     mine = {event.conversation_id for event in events if event.user_id == viewer}
     rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
     participants = {participant.conversation_id: participant for participant in rows}
@@ -85,20 +98,20 @@ def _rendered(
 ) -> Frame:
     conversation_id, sequence = event.conversation_id, event.sequence
     match event.kind:
-        case Event.Kind.CONVERSATION_CREATED | Event.Kind.CONVERSATION_UPDATED:
+        case CONVERSATION_CREATED.name | CONVERSATION_UPDATED.name:
             body = bodies.get(event.conversation_id)
             if body is None:  # the viewer has just left
                 return EventHidden(conversation_id=str(conversation_id), sequence=sequence)
-            created = event.kind == Event.Kind.CONVERSATION_CREATED
+            created = event.kind == CONVERSATION_CREATED.name
             of_conversation = frames.ConversationCreated if created else frames.ConversationUpdated
             return of_conversation(conversation_id=conversation_id, sequence=sequence, conversation=body)
-        case Event.Kind.PARTICIPANT_REMOVED:
+        case PARTICIPANT_REMOVED.name:
             assert event.user_id is not None
             user_id = event.user_id
             return frames.ParticipantRemoved(conversation_id=conversation_id, sequence=sequence, user_id=user_id)
         case _:
             assert event.user_id is not None
-            added = event.kind == Event.Kind.PARTICIPANT_ADDED
+            added = event.kind == PARTICIPANT_ADDED.name
             of_participant = frames.ParticipantAdded if added else frames.ParticipantUpdated
             participant = people[event.conversation_id, event.user_id]
             return of_participant(conversation_id=conversation_id, sequence=sequence, participant=participant)

@@ -11,7 +11,8 @@ from accounts.selectors import is_blocked_pair
 from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
-from conversations.models import Conversation, Event, Participant
+from conversations.event_kinds import CONVERSATION_CREATED, CONVERSATION_UPDATED
+from conversations.models import Conversation, Participant
 from conversations.services.steps import (
     Role,
     check_people,
@@ -80,7 +81,7 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
         return
     conversation.blocked = not conversation.blocked
     conversation.save(update_fields=["blocked"])
-    entry = event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=clock.now(), actor_id=user_id)
+    entry = event_log.take(conversation, CONVERSATION_UPDATED, at=clock.now(), actor_id=user_id)
     event_log.append([entry])
 
 
@@ -102,7 +103,7 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
             setattr(conversation, name, value)
         conversation.save(update_fields=list(changed))
         now = clock.now()
-        event_log.append([event_log.take(conversation, Event.Kind.CONVERSATION_UPDATED, at=now, actor_id=user_id)])
+        event_log.append([event_log.take(conversation, CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
             send_membership_changed(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
@@ -129,7 +130,7 @@ def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) ->
         start_membership(participant, role, now, history_from=1)
         participants.append(participant)
     Participant.objects.bulk_create(participants)
-    entry = event_log.take(conversation, Event.Kind.CONVERSATION_CREATED, at=now, actor_id=user.id)
+    entry = event_log.take(conversation, CONVERSATION_CREATED, at=now, actor_id=user.id)
     entry.joins = dict.fromkeys(member_ids, 1)
     event_log.append([entry])
     return conversation

@@ -9,8 +9,9 @@ from django.db import transaction
 
 from conversations import event_log
 from conversations.errors import ConversationFull
+from conversations.event_kinds import PARTICIPANT_ADDED, PARTICIPANT_REMOVED, PARTICIPANT_UPDATED
 from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
-from conversations.models import Conversation, Event, Participant
+from conversations.models import Conversation, Participant
 from conversations.selectors import participant_body, participant_in
 from conversations.services.steps import (
     Role,
@@ -54,7 +55,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         now = clock.now()
         entries, participants = [], []
         for each in coming:
-            entry = event_log.take(conversation, Event.Kind.PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
+            entry = event_log.take(conversation, PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
             sequence = entry.sequence
             new = known.get(each) or Participant(conversation=conversation)
             new.user = people[each]
@@ -167,9 +168,7 @@ def _part(conversation: Conversation, participant: Participant, *, actor_id: UUI
     participant.left_at = at
     participant.save(update_fields=["left_at"])
     conversation.participant_count -= 1
-    entry = event_log.take(
-        conversation, Event.Kind.PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=participant.user_id
-    )
+    entry = event_log.take(conversation, PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=participant.user_id)
     entry.frame = ParticipantRemoved(
         conversation_id=conversation.id, sequence=entry.sequence, user_id=participant.user_id
     )
@@ -196,9 +195,7 @@ def _updated(
     conversation: Conversation, participant: Participant, *, actor_id: UUID, at: datetime.datetime
 ) -> event_log.Entry:
     participant.save(update_fields=["role", "can_send_messages"])
-    entry = event_log.take(
-        conversation, Event.Kind.PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=participant.user_id
-    )
+    entry = event_log.take(conversation, PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=participant.user_id)
     entry.frame = ParticipantUpdated(
         conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(participant)
     )

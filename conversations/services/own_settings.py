@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import transaction
 
 from conversations import event_log
-from conversations.models import Event, Participant
+from conversations.event_kinds import MY_PLACE_UPDATED
+from conversations.models import Participant
 from conversations.services.steps import locked_participant
 from realtime.database import clock
 
@@ -32,10 +33,6 @@ def update_own_settings(*, user_id: UUID, conversation_id: UUID, changes: Mappin
                 setattr(participant, name, wanted[name])
             participant.save(update_fields=changed)
             event_log.append(
-                [
-                    event_log.take(
-                        participant.conversation, Event.Kind.MY_PLACE_UPDATED, at=now, actor_id=user_id, user_id=user_id
-                    )
-                ]
+                [event_log.take(participant.conversation, MY_PLACE_UPDATED, at=now, actor_id=user_id, user_id=user_id)]
             )
     return participant

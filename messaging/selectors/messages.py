@@ -1,6 +1,6 @@
 """Messages as a viewer sees them: single ones, history and events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -9,10 +9,12 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from conversations.event_log import EventRow
-from conversations.models import Event, Participant
+from conversations.event_kinds import EventKind
+from conversations.event_registry import EventRow, event_registry
+from conversations.models import Participant
 from conversations.selectors import history_start, participant_of
 from messaging import frames
+from messaging.event_kinds import MESSAGE_DELETED, MESSAGE_UPDATED, NEW_MESSAGE
 from messaging.models import Message
 from realtime.database.rows import Columns, as_uuid, ids, ids_in, matching, one_id
 from realtime.wire.errors import Invalid, NotFound
@@ -107,8 +109,13 @@ def _status(message: ShownMessage, positions: Positions, viewer: UUID | None) ->
     return "delivered" if delivered >= message.sequence else "sent"
 
 
-def bodies_for(viewer: UUID, messages: Sequence[ShownMessage]) -> list[frames.MessageBody]:
-    """Return messages as the viewer sees them; one query for the positions in all their conversations."""
+def bodies_for(viewer: UUID | None, messages: Sequence[ShownMessage]) -> list[frames.MessageBody]:
+    """Return messages as the viewer sees them; without a viewer, as everybody sees new messages.
+
+    One query reads the positions in all their conversations.
+    """
+    if viewer is None:
+        return [message_body(message) for message in messages]
     positions = _positions_of(viewer, messages)
     return [message_body(message, positions[message.conversation_id], viewer) for message in messages]
 
@@ -227,37 +234,41 @@ def _part(condition: str, conversation_id: UUID, parameters: Sequence[int]) -> l
     return [MessageRow(*values) for values in _ROWS.fetch(found, [one_id(conversation_id), *parameters])]
 
 
+@event_registry.provides_messages
 def messages_at(sequences: Sequence[tuple[UUID, int]], viewer: UUID | None) -> dict[UUID, frames.MessageBody]:
-    """Return the messages at (conversation, sequence), by conversation; registered with the event log."""
+    """Return the messages at (conversation, sequence), by conversation."""
     message = matching(Message, "t", "t.conversation_id = r.conversation_id AND t.sequence = r.sequence")
     # Nothing in the text comes from outside: names of tables and columns only.
     found = f"SELECT {_ROWS.of('t')} FROM {_SEQUENCES.source} {message} WHERE t.id IS NOT NULL"  # noqa: S608
     messages = [MessageRow(*values) for values in _ROWS.fetch(found, _SEQUENCES.parameters(sequences))]
-    shown = _shown(messages, viewer)
+    shown = bodies_for(viewer, messages)
     return {message.conversation_id: body for message, body in zip(messages, shown, strict=True)}
 
 
-def _shown(messages: Sequence[ShownMessage], viewer: UUID | None) -> list[frames.MessageBody]:
-    """Return messages as a viewer sees them; without a viewer, as everybody sees new messages."""
-    return [message_body(message) for message in messages] if viewer is None else bodies_for(viewer, messages)
+# The frame of each kind of event that is about a message.
+_FRAMES: dict[EventKind, Callable[..., Frame]] = {
+    NEW_MESSAGE: frames.NewMessage,
+    MESSAGE_UPDATED: frames.MessageUpdated,
+    MESSAGE_DELETED: frames.MessageDeleted,
+}
+_FRAME_OF = {kind.name: frame for kind, frame in _FRAMES.items()}
 
 
+def message_frame(kind: str, message: frames.MessageBody, sequence: int) -> Frame:
+    """Return the frame of an event about a message."""
+    return _FRAME_OF[kind](conversation_id=message.conversation_id, sequence=sequence, message=message)
+
+
+@event_registry.renders(*_FRAMES)
 def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render message events with the messages in their current state; registered with the event log."""
+    """Render message events with the messages in their current state."""
     wanted = {event.message_id for event in events if event.message_id is not None}
     found = f"SELECT {_ROWS.of('t')} FROM {Message._meta.db_table} AS t WHERE {ids_in('t.id')}"  # noqa: S608
     messages = [MessageRow(*values) for values in _ROWS.fetch(found, [ids(wanted)])]
-    shown = _shown(messages, viewer)
+    shown = bodies_for(viewer, messages)
     by_id = {message.id: body for message, body in zip(messages, shown, strict=True)}
-    frame_of: dict[str, type[frames.NewMessage | frames.MessageUpdated | frames.MessageDeleted]] = {
-        Event.Kind.NEW_MESSAGE: frames.NewMessage,
-        Event.Kind.MESSAGE_UPDATED: frames.MessageUpdated,
-        Event.Kind.MESSAGE_DELETED: frames.MessageDeleted,
-    }
     return {
-        event.id: frame_of[event.kind](
-            conversation_id=event.conversation_id, sequence=event.sequence, message=by_id[event.message_id]
-        )
+        event.id: message_frame(event.kind, by_id[event.message_id], event.sequence)
         for event in events
         if event.message_id is not None
     }

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Min, OuterRef, QuerySet, Subquery
 
+from conversations.event_registry import event_registry
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS, current_participants, mention_count, unread_count
 from messaging import frames
@@ -114,8 +115,9 @@ def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.Mes
     )
 
 
+@event_registry.provides_receipts
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return the newest frame of each position that moved since then; registered with the event log.
+    """Return frames for the marks that members moved since then, the newest of each.
 
     Each frame names the newest message that it covers and the viewer may see: a position may lie before their history
     start. In conversations with more members than a body lists, only changes that cover a message of the viewer, and

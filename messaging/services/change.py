@@ -10,17 +10,19 @@ from django.conf import settings
 from django.db import transaction
 
 from conversations import event_log
-from conversations.models import Conversation, Event, Participant
+from conversations.models import Participant
 from conversations.selectors import permissions
 from conversations.signals import MembershipChanged
 from messaging import frames
 from messaging.errors import EditWindowClosed
+from messaging.event_kinds import MESSAGE_DELETED, MESSAGE_UPDATED, NEW_MESSAGE
 from messaging.models import Message
-from messaging.selectors import message_body, visible_message
+from messaging.selectors import message_body
 from messaging.services.drafts import check_text, checked_mentions
 from messaging.services.mentions import replace_mentions
+from messaging.services.steps import locked_message, log_message_event
 from realtime.database import clock
-from realtime.wire.errors import Forbidden, NotFound
+from realtime.wire.errors import Forbidden
 
 
 def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Sequence[frames.Mention] = ()) -> Message:
@@ -34,7 +36,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
     check_text(content)
     mentions = checked_mentions(mentions, content)
     with transaction.atomic():
-        message, participant = _locked_message(user_id, message_id)
+        message, participant = locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
             raise Forbidden("You can edit your own text messages.")
         if "send_messages" not in permissions(participant):
@@ -49,7 +51,7 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
         replace_mentions(message, mentions)
         message.edited_at = now
         message.save(update_fields=["content", "mentions", "edited_at"])
-        _log_change(Event.Kind.MESSAGE_UPDATED, frames.MessageUpdated, message, participant, now)
+        log_message_event(MESSAGE_UPDATED, message, participant, now)
     return message
 
 
@@ -62,7 +64,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
     :raises Forbidden: the user may not delete it.
     """
     with transaction.atomic():
-        message, participant = _locked_message(user_id, message_id, deleted_too=True)
+        message, participant = locked_message(user_id, message_id, deleted_too=True)
         moderates = participant.role != Participant.Role.MEMBER  # in a direct conversation both are members
         if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
             raise Forbidden("You may not delete this message for everyone.")
@@ -75,7 +77,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         message.payload_digest = None
         message.deleted_at = now
         message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
-        _log_change(Event.Kind.MESSAGE_DELETED, frames.MessageDeleted, message, participant, now)
+        log_message_event(MESSAGE_DELETED, message, participant, now)
 
 
 def write_system_message(change: MembershipChanged) -> None:
@@ -95,7 +97,7 @@ def write_system_message(change: MembershipChanged) -> None:
     )
     entry = event_log.take(
         change.conversation,
-        Event.Kind.NEW_MESSAGE,
+        NEW_MESSAGE,
         at=change.at,
         actor_id=change.actor_id,
         message_id=message.id,
@@ -105,40 +107,4 @@ def write_system_message(change: MembershipChanged) -> None:
         conversation_id=change.conversation.id, sequence=message.sequence, message=message_body(message)
     )
     message.save()
-    event_log.append([entry])
-
-
-def _locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = False) -> tuple[Message, Participant]:
-    """Lock the message's conversation and return message, place and conversation as they are under the lock.
-
-    :raises NotFound: as `visible_message`; also for a deleted one, unless that is wanted.
-    """
-    message, _ = visible_message(user_id, message_id)
-    Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
-    message, participant = visible_message(user_id, message_id)
-    if message.deleted_at is not None and not deleted_too:
-        raise NotFound("message")
-    return message, participant
-
-
-def _log_change(
-    kind: str,
-    frame: type[frames.MessageUpdated] | type[frames.MessageDeleted],
-    message: Message,
-    participant: Participant,
-    at: datetime.datetime,
-) -> None:
-    entry = event_log.take(
-        participant.conversation,
-        kind,
-        at=at,
-        actor_id=participant.user_id,
-        message_id=message.id,
-        subject_sequence=message.sequence,
-    )
-    entry.frame = frame(
-        conversation_id=message.conversation_id,
-        sequence=entry.sequence,
-        message=message_body(message),
-    )
     event_log.append([entry])

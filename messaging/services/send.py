@@ -15,10 +15,11 @@ from django.db import IntegrityError, OperationalError, connection
 
 from accounts.models import new_id
 from conversations import event_log
-from conversations.models import Event, Participant
+from conversations.models import Participant
 from conversations.selectors import may_write
 from messaging import frames
 from messaging.errors import IdempotencyConflict
+from messaging.event_kinds import NEW_MESSAGE
 from messaging.models import Message
 from messaging.selectors.messages import MessageRow, message_body
 from messaging.services.drafts import Send
@@ -121,7 +122,7 @@ def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
         message_id = new_id()
         entry = event_log.take(
             head,
-            Event.Kind.NEW_MESSAGE,
+            NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
             message_id=message_id,

@@ -11,7 +11,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
+from conversations.event_kinds import CONVERSATION_CREATED, PARTICIPANT_ADDED, PARTICIPANT_REMOVED
 from conversations.models import Event
+from messaging.event_kinds import MESSAGE_DELETED, NEW_MESSAGE
 from messaging.models import Message, ReceiptChange
 from notifications.decision import Outcome
 from notifications.models import Delivery, FanOut, PushDevice
@@ -28,7 +30,7 @@ def collect_messages() -> None:
         if span is None:
             return
         events = Event.objects.filter(id__gt=span[0], id__lte=span[1])
-        new = events.filter(kind=Event.Kind.NEW_MESSAGE).order_by("id")
+        new = events.filter(kind=NEW_MESSAGE.name).order_by("id")
         reachable = PushDevice.objects.filter(
             user__participations__conversation_id=OuterRef("conversation_id"), user__participations__left_at=None
         ).exclude(user_id=OuterRef("actor_id"))
@@ -54,11 +56,11 @@ def collect_messages() -> None:
             ],
             ignore_conflicts=True,
         )
-        brought = (Event.Kind.PARTICIPANT_ADDED, Event.Kind.CONVERSATION_CREATED)
+        brought = (PARTICIPANT_ADDED.name, CONVERSATION_CREATED.name)
         in_app.note_added(events.filter(kind__in=brought))
-        deleted = events.filter(kind=Event.Kind.MESSAGE_DELETED)
+        deleted = events.filter(kind=MESSAGE_DELETED.name)
         _tell_devices_of_deleted([id for id in deleted.values_list("message_id", flat=True) if id is not None])
-        _tell_devices_of_nothing(events.filter(kind=Event.Kind.PARTICIPANT_REMOVED).values("user_id"))
+        _tell_devices_of_nothing(events.filter(kind=PARTICIPANT_REMOVED.name).values("user_id"))
 
 
 def collect_readers() -> None:

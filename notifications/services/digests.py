@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from conversations.models import Event, Participant
+from messaging.event_kinds import NEW_MESSAGE
 from notifications.models import Digest, Preferences, Progress
 from notifications.selectors.digests import Part, digest_of
 from notifications.selectors.unsubscribing import unsubscribe_token
@@ -124,12 +125,12 @@ def _with_unread(above: int, up_to: int) -> Iterable[UUID]:
     written = Event.objects.filter(
         id__gt=above,
         id__lte=up_to,
-        kind=Event.Kind.NEW_MESSAGE,
+        kind=NEW_MESSAGE.name,
         conversation_id=OuterRef("conversation_id"),
         sequence__gt=OuterRef("last_read_sequence"),
         sequence__gte=OuterRef("history_from"),
     ).exclude(actor_id=OuterRef("user_id"))
-    active = Event.objects.filter(id__gt=above, id__lte=up_to, kind=Event.Kind.NEW_MESSAGE).values("conversation_id")
+    active = Event.objects.filter(id__gt=above, id__lte=up_to, kind=NEW_MESSAGE.name).values("conversation_id")
     places = Participant.objects.filter(conversation_id__in=active, left_at=None, user__is_active=True)
     places = places.filter(Exists(written)).exclude(user__email="").exclude(user__notification_preferences__email=False)
     return places.order_by().values_list("user_id", flat=True).distinct().iterator(chunk_size=CHUNK)

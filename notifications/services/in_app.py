@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.selectors import blocked_pairs
+from conversations.event_kinds import PARTICIPANT_ADDED
 from conversations.models import Conversation, Event, Participant
 from messaging.models import Message
 from notifications import frames
@@ -61,7 +62,7 @@ def note_added(events: QuerySet[Event]) -> None:
     came = [
         (event, user_id)
         for event in events
-        for user_id in ([event.user_id] if event.kind == Event.Kind.PARTICIPANT_ADDED else _founders(event))
+        for user_id in ([event.user_id] if event.kind == PARTICIPANT_ADDED.name else _founders(event))
     ]
     _note(
         Notification(

@@ -11,13 +11,12 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
-from realtime import registry
 from realtime.database.crash import crash_point
 from realtime.database.lanes import Lanes
 from realtime.database.threads import submit_read
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
-from realtime.registry import Attachment, Attachments
+from realtime.registry import Attachment, Attachments, Recent, registry
 from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement, RowKey
 from realtime.wire.bodies import encode
 from realtime.wire.close_codes import CloseCode
@@ -48,7 +47,7 @@ class Hub:
         # When many clients reconnect at once, one statement looks up several users. At most 8: all of a batch are
         # attached in one turn of the event loop.
         self._look_ups: Lanes[str, Attachments] = Lanes(
-            lambda user_ids: registry.log().attachments(user_ids), count=1, most=8, submit=submit_read
+            lambda user_ids: registry.log.attachments(user_ids), count=1, most=8, submit=submit_read
         )
         self._seen_rows: set[RowKey] = set()
         self._seen_order: deque[RowKey] = deque()
@@ -168,7 +167,7 @@ class Hub:
             else:
                 self._close_sockets(announcement)
 
-    def offer_recent(self, recent: registry.Recent) -> None:
+    def offer_recent(self, recent: Recent) -> None:
         """Take what the sweep found in the database, and read the events whose announcements were lost."""
         if not self._follows(recent.epoch):
             return

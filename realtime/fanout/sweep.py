@@ -12,12 +12,12 @@ from itertools import cycle
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.database import abandoned, clock
 from realtime.database.threads import in_database_thread
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 
@@ -126,13 +126,13 @@ async def _find_lost_announcements() -> None:
         hub.followed_at = began
         return
     epoch = hub.epoch
-    recent = await in_database_thread(registry.log().recent)
+    recent = await in_database_thread(registry.log.recent)
     if hub.epoch != epoch:
         return  # a new socket found another epoch meanwhile, and `recent` may be older
     hub.offer_recent(recent)
     hub.followed_at = began
-    for recent_events in registry.recent_ephemeral_events:
-        hub.offer(await in_database_thread(recent_events, hub.has_seen))
+    for read_recent in registry.recent_readers:
+        hub.offer(await in_database_thread(read_recent, hub.has_seen))
 
 
 async def _close_ended_sessions() -> None:
@@ -151,7 +151,7 @@ async def _look_at_newcomers() -> None:
 async def _close_ended(sockets: list[Socket]) -> None:
     if not sockets:
         return
-    ended = set(await in_database_thread(registry.authenticator().ended, {socket.session_id for socket in sockets}))
+    ended = set(await in_database_thread(registry.authenticator.ended, {socket.session_id for socket in sockets}))
     for socket in sockets:
         if socket.session_id in ended:
             socket.close(CloseCode.REVOKED)

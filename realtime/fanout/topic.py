@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from realtime import registry
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
+from realtime.registry import registry
 from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.errors import TryAgain
 
@@ -129,7 +129,7 @@ class Topic:
             while self._audience.has(self):
                 announced = max(self._early, default=0)
                 found = await in_database_thread(
-                    registry.log().read, self.conversation_id, after=self.head, viewers=self._audience.viewers()
+                    registry.log.read, self.conversation_id, after=self.head, viewers=self._audience.viewers()
                 )
                 for event in found:
                     if event.sequence == self.head + 1:

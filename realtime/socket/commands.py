@@ -5,15 +5,15 @@ from typing import Any, Union
 
 import msgspec
 
-from realtime import registry
+from realtime.registry import registry
 from realtime.wire import bodies
 from realtime.wire.errors import DomainError
 
 
 @lru_cache(maxsize=1)
 def _decoder() -> msgspec.json.Decoder[bodies.Request]:
-    """Return the decoder of all registered commands. Call it only when every app is ready."""
-    kinds = tuple(kind for kind, _ in registry.commands.values())
+    """Return the decoder of all declared commands. Call it only when every app is ready."""
+    kinds = tuple(declaration.frame for declaration in registry.commands.values())
     union: Any = Union[kinds]  # noqa: UP007 - made at run time
     return bodies.decoder(union)
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.database import clock
 from realtime.database.crash import crash_point
 from realtime.fanout.door import announce_now_without_commit
@@ -24,6 +23,7 @@ from realtime.fanout.hub import hub
 from realtime.fanout.outbox import Send
 from realtime.fanout.sockets import Socket
 from realtime.fanout.sweep import keep_process_running
+from realtime.registry import registry, tag_of
 from realtime.socket.commands import decode_command, ids_of
 from realtime.socket.connection import CLOSE_SECONDS, Gone, Receive, Refused, WebSocketConnection
 from realtime.socket.drain import drain
@@ -33,7 +33,7 @@ from realtime.wire import bodies
 from realtime.wire.announcements import CloseSockets
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, TryAgain
-from realtime.wire.frames import Auth, Connected, Frame, Ping, Pong, Reconnect, error_frame
+from realtime.wire.frames import Auth, Connected, Ping, Pong, Reconnect, error_frame
 from realtime.wire.wire_frame import WRITE_EXTENSION, WireFrame
 
 log = logging.getLogger("chatsite.socket")
@@ -182,7 +182,7 @@ class Consumer:
             try:
                 command = decode_command(text)
                 crash_point("parsed")
-                answer = registry.commands[registry.tag_of(type(command))][1](socket, command)
+                answer = registry.commands[tag_of(type(command))].handler(socket, command)
                 if answer is not None:
                     await answer
             except DomainError as error:
@@ -224,14 +224,11 @@ class Consumer:
             raise Refused(CloseCode.TOO_FAST)
 
 
+@registry.command(Ping, answers=[Pong])
 def _ping(socket: Socket, command: Ping) -> None:
     socket.send(Pong(timestamp=command.timestamp, server_time=clock.now(), heads=hub.heads(socket), id=command.id))
 
 
+@registry.command(Auth, answers=[Connected])
 def _auth(socket: Socket, command: Auth) -> None:
     raise DomainError("conflict", "This socket is signed in already.")
-
-
-registry.register_command(Auth, _auth)
-registry.register_command(Ping, _ping)
-registry.register_frames(*(kind for kind in Frame.__subclasses__() if kind.__module__ == "realtime.wire.frames"))

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.fanout.door import door
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import Reconnect
 

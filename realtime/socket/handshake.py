@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Mapping
 
 from django.conf import settings
 
-from realtime import registry
 from realtime.database.lanes import Lanes
 from realtime.database.threads import in_database_thread, submit_read
-from realtime.registry import Identity
+from realtime.registry import Identity, registry
 from realtime.socket.commands import ids_of
 from realtime.socket.connection import Refused, WebSocketConnection
 from realtime.socket.origin import origin_is_allowed
@@ -36,7 +35,7 @@ _attempts = Buckets()
 # When many clients reconnect at once, one statement looks up several tokens. At most 8: all of a batch go on in one
 # turn of the event loop.
 _tokens: Lanes[str, Identity | None] = Lanes(
-    lambda tokens: registry.authenticator().by_tokens(tokens), count=1, most=8, submit=submit_read
+    lambda tokens: registry.authenticator.by_tokens(tokens), count=1, most=8, submit=submit_read
 )
 
 
@@ -76,7 +75,7 @@ async def identify(connection: WebSocketConnection) -> Identity:
             raise DomainError("forbidden", "This Origin is not allowed.")
         _count(connection, cookie)
         await connection.accept()
-        identity = await _identified(in_database_thread(registry.authenticator().by_cookie, cookie))
+        identity = await _identified(in_database_thread(registry.authenticator.by_cookie, cookie))
     else:
         return await _by_first_frame(connection)
     if identity is None:

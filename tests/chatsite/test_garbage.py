@@ -14,7 +14,7 @@ from chatsite.server import garbage
 from chatsite.server.garbage import SECONDS, Collector
 from chatsite.server.http_guard import GuardedHttpProtocol
 from chatsite.server.websocket_protocol import ReadyFrameProtocol
-from realtime import registry
+from realtime.registry import registry
 from realtime.wire.wire_frame import WRITE_EXTENSION
 from tests.clocks import Clock
 from tests.waiting import until

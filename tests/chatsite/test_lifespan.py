@@ -7,14 +7,14 @@ import pytest
 from django.db import DataError
 
 from chatsite.server import lifespan
-from realtime import registry
+from realtime.registry import registry
 from realtime.wire.errors import TryAgain
 
 
 @pytest.fixture
 def shutdown_hooks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[None]]]:
     hooks: list[Callable[[], Awaitable[None]]] = []
-    monkeypatch.setattr(registry, "last_words", hooks)
+    monkeypatch.setattr(registry, "shutdown_hooks", hooks)
     return hooks
 
 
@@ -35,7 +35,7 @@ async def test_failing_and_slow_shutdown_hooks_do_not_stop_the_others(
     async def good() -> None:
         written.append("written")
 
-    monkeypatch.setattr(lifespan, "LAST_WORDS_SECONDS", 0.05)
+    monkeypatch.setattr(lifespan, "SHUTDOWN_HOOK_SECONDS", 0.05)
     shutdown_hooks += [away, broken, slow, good]
     messages, answers = [{"type": "lifespan.shutdown"}], []
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from realtime import registry
+from realtime.registry import registry
 from realtime.socket import consumer  # noqa: F401 - registers `auth` and `ping`
 from tests.contracts.socket_world import World, everybody_connected
 from tests.contracts.world import ACTORS, IN_GROUP, SIGNED_IN, SIGNED_OUT

@@ -20,7 +20,7 @@ from django.core.management import get_commands
 from chatsite.configuration.limits import Limits
 from chatsite.configuration.secret import kept_secret, kept_vapid_key
 from conversations.frames import ConversationBody
-from realtime import registry
+from realtime.registry import registry
 from realtime.socket import consumer  # noqa: F401 - registers the socket's own commands and frames
 from realtime.socket.commands import decode_command
 from realtime.wire.bodies import encode

@@ -1,5 +1,6 @@
 """The layers of apps and of packages inside them, as `pyproject.toml` declares them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ def test_only_the_door_and_readiness_call_group_send() -> None:
         "realtime/fanout/door.py",
         "chatsite/health.py",
     }  # readiness sends to itself to check the channel layer
+
+
+def test_selectors_write_nothing() -> None:
+    selectors = [path for path in _sources() if "selectors" in path.relative_to(PROJECT).as_posix()]
+    assert len(selectors) > 10
+    writing = re.compile(r"\.(save|\w*create|bulk_update|delete)\(|\.(objects|filter\(.*\))\.update\(")
+    assert [path for path in selectors if writing.search(path.read_text())] == []
 
 
 def _sources() -> list[Path]:

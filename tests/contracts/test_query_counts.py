@@ -21,7 +21,7 @@ from messaging.frames import HistoryQuery
 from messaging.models import ReceiptChange
 from messaging.services.receipts import ReceiptUpdate, record_receipts
 from messaging.services.send import send_messages
-from realtime import registry
+from realtime.registry import registry
 from tests.making import draft, group, naming, people, read, say
 
 pytestmark = pytest.mark.django_db
@@ -234,7 +234,7 @@ def test_attaching_takes_one_statement(ana: User, ben: User, number: int) -> Non
     for _ in range(number):
         group(ana, ben)
     with statements(1):
-        mine, others = registry.log().attachments([str(ben.id), str(ana.id)])
+        mine, others = registry.log.attachments([str(ben.id), str(ana.id)])
     assert len(mine[1]) == len(others[1]) == number
 
 
@@ -242,5 +242,5 @@ def test_attaching_takes_one_statement(ana: User, ben: User, number: int) -> Non
 def test_a_hub_reads_a_log_in_two_statements(ana: User, ben: User, trip: Conversation, size: int) -> None:
     send_messages([draft(trip, ana) for _ in range(size)])
     with statements(2):  # the events, their messages
-        events = registry.log().read(str(trip.id), after=2, viewers=[str(ben.id)])
+        events = registry.log.read(str(trip.id), after=2, viewers=[str(ben.id)])
     assert len(events) == size

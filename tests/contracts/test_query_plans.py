@@ -23,8 +23,8 @@ from conversations.frames import ConversationListQuery, EventsQuery
 from conversations.models import Conversation, Participant
 from messaging import selectors as message_selectors
 from messaging.frames import HistoryQuery
-from realtime import registry
 from realtime.database.arrays import BinaryArray
+from realtime.registry import registry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGES, PEOPLE, CONVERSATIONS = 40_000, 200, 800
@@ -47,7 +47,7 @@ class Reader:
         assert account_selectors.session_of_token(str(self.token))
 
     def is_attached(self) -> None:
-        assert len(registry.log().attachments([str(self.user.id)])[0][1]) == len(self.heads)
+        assert len(registry.log.attachments([str(self.user.id)])[0][1]) == len(self.heads)
 
     def learns_who_its_peers_are(self) -> None:
         assert selectors.peers_of([self.user.id], most_participants=selectors.LISTED_PARTICIPANTS)[self.user.id]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatsite import asyncapi  # imports every module that registers commands and frames
-from realtime import registry
+from chatsite import asyncapi  # imports every module that declares commands and frames
+from realtime.registry import registry
 from tests.contracts.routes import patterns
 from tests.harness.product import PROJECT
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from conversations.log_reader import ConversationLog
 from conversations.models import Conversation
-from conversations.socket import ConversationLog
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import send_messages
 from realtime.fanout.door import door

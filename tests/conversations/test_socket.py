@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from conversations import catch_up, frames, services
+from conversations.event_kinds import PARTICIPANT_ADDED
+from conversations.log_reader import ConversationLog
 from conversations.models import Event
 from conversations.selectors import events_between
 from conversations.selectors.rendering import render_events
-from conversations.socket import ConversationLog, sync
+from conversations.socket import sync
 from realtime.database.look_back import LookBack
 from realtime.database.threads import in_database_thread
 from realtime.wire.frames import EventHidden
@@ -173,7 +175,7 @@ def test_recent_joins_exclude_older_members() -> None:
     later._look_back = LookBack(first=0)
     later._look_back.floor(Event.objects.latest("id").id)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[cleo.id])
-    came = Event.objects.get(kind=Event.Kind.PARTICIPANT_ADDED)
+    came = Event.objects.get(kind=PARTICIPANT_ADDED.name)
     assert later.recent().joins == {str(team.id): {str(cleo.id): came.sequence}}
 
 

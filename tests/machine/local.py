@@ -18,7 +18,7 @@ from django.test import Client
 from accounts.models import User
 from accounts.services import open_session
 from chatsite.asgi import application
-from messaging.socket import _sends
+from messaging import submit
 from realtime.fanout import sweep
 from realtime.fanout.door import door
 from realtime.writes.pipelined_lane import PipelinedLane
@@ -127,8 +127,8 @@ async def stop_server() -> None:
     for task in sweep._tasks.pop(asyncio.get_running_loop()):
         task.cancel()
     await door.drained()
-    assert isinstance(_sends, PipelinedLane)
-    _sends.close()
+    assert isinstance(submit.sends, PipelinedLane)
+    submit.sends.close()
     assert door._receiver is not None
     door._receiver.cancel()
     door._loop = None

@@ -14,9 +14,9 @@ from conversations.selectors import LISTED_PARTICIPANTS
 from messaging import frames, selectors
 from messaging.integrity import faults
 from messaging.models import ReceiptChange
+from messaging.recent_receipts import RecentReceipts
 from messaging.services import receipts
 from messaging.services.receipts import ReceiptUpdate, record_receipt, record_receipts
-from messaging.socket import RecentReceipts
 from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError, Invalid, NotFound
 from tests.making import direct, group, participant, person, read, say, unread

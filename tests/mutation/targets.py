@@ -36,6 +36,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
         "conversations.services.steps": (*GROUPS, LOCKS),
         "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),
+        "messaging.services.steps": ("tests/messaging/test_change.py", ANNOUNCED, LOCKS, BLOCKS, *MENTIONS),
         "realtime.socket.origin": (
             "tests/realtime/test_rate.py",
             "tests/security/test_04_origin_of_the_socket.py::test_a_plain_http_origin_is_refused_behind_tls",
@@ -49,6 +50,11 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             "tests/conversations/test_catch_up.py",
             "tests/conversations/test_lists.py",
             LOCKS,
+        ),
+        "conversations.event_registry": (
+            "tests/conversations/test_event_kinds.py",
+            "tests/conversations/test_catch_up.py",
+            ANNOUNCED,
         ),
         "messaging.services.facts": MESSAGES,
         "messaging.services.mentions": (*MENTIONS, "tests/messaging/test_integrity.py"),

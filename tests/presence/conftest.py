@@ -11,10 +11,10 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 @pytest.fixture
 def announced(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The ephemeral events announced through the door."""
-    from presence import services, socket
+    from presence import services, typists
 
     announcements: list[Any] = []
-    for module in (services, socket):
+    for module in (services, typists):
         monkeypatch.setattr(module, "announce_now_without_commit", announcements.extend)
     return announcements
 
@@ -35,10 +35,10 @@ def clean_store() -> Iterator[None]:
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The connections of one process; every tick does its full work."""
-    from presence import socket
+    from presence import leases
 
-    monkeypatch.setattr(socket, "LOOK_SECONDS", 0)
-    return socket.Connections()
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0)
+    return leases.ConnectionLeases()
 
 
 @pytest.fixture

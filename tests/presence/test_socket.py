@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from presence import services
-from presence import socket as presence_socket
-from presence.socket import Connections
+from presence import leases, services
+from presence.leases import ConnectionLeases
 from presence.store import RedisStore
 from realtime.database.threads import in_database_thread
 from realtime.wire.announcements import EphemeralEvent
@@ -27,7 +26,7 @@ def statuses(announced: list[EphemeralEvent], user_id: str) -> list[str]:
 
 
 async def test_a_connection_notifies_peers_and_gets_their_status(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, announced: list[EphemeralEvent]
 ) -> None:
     first, second = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(first.socket)
@@ -40,7 +39,7 @@ async def test_a_connection_notifies_peers_and_gets_their_status(
 
 
 async def test_only_users_who_share_a_conversation_are_notified(
-    connections: Connections, announced: list[EphemeralEvent]
+    connections: ConnectionLeases, announced: list[EphemeralEvent]
 ) -> None:
     def make() -> list[str]:
         ana, ben, cleo, dan = people("ana", "ben", "cleo", "dan")
@@ -55,7 +54,7 @@ async def test_only_users_who_share_a_conversation_are_notified(
 
 
 async def test_inactivity_turns_idle_then_away_until_activity(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, announced: list[EphemeralEvent]
 ) -> None:
     ana, limits = Peer(ana_and_ben[0]), settings.LIMITS
     connections.add(ana.socket)
@@ -68,7 +67,7 @@ async def test_inactivity_turns_idle_then_away_until_activity(
 
 async def test_a_disconnected_user_is_offline_only_after_the_delay(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     announced: list[EphemeralEvent],
     limits: Callable[..., None],
 ) -> None:
@@ -93,7 +92,7 @@ async def test_a_chosen_status_is_announced_at_once(
 
     await choose(user_id=ana_and_ben[0], status="busy", activity="writing")
     assert statuses(announced, ana_and_ben[0]) == ["offline"], "no device is connected"
-    connections = Connections()
+    connections = ConnectionLeases()
     connections.add(Peer(ana_and_ben[0]).socket)
     await connections.tick()
     await choose(user_id=ana_and_ben[0], status="invisible", activity=None)
@@ -114,7 +113,7 @@ def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
 async def test_changes_during_a_store_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     announced: list[EphemeralEvent],
     limits: Callable[..., None],
     redis_away: Callable[[bool], None],
@@ -139,25 +138,25 @@ async def test_changes_during_a_store_outage_are_announced_afterwards(
 
 async def test_changes_during_a_database_outage_are_announced_afterwards(
     ana_and_ben: tuple[str, str],
-    connections: Connections,
+    connections: ConnectionLeases,
     announced: list[EphemeralEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ana, ben = (Peer(user_id) for user_id in ana_and_ben)
     connections.add(ana.socket)
-    asked = presence_socket.in_database_thread
+    asked = leases.in_database_thread
 
     async def away(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if work is services.renew:  # asks Redis only
             return await asked(work, *args, **kwargs)
         raise TryAgain
 
-    monkeypatch.setattr(presence_socket, "in_database_thread", away)
+    monkeypatch.setattr(leases, "in_database_thread", away)
     await connections.tick()
     connections.add(ben.socket)
     await connections.tick()
     assert announced == []
-    monkeypatch.setattr(presence_socket, "in_database_thread", asked)
+    monkeypatch.setattr(leases, "in_database_thread", asked)
     await connections.tick()
     assert [statuses(announced, user_id) for user_id in ana_and_ben] == [["online"], ["online"]]
     assert [frame["user_id"] for frame in ana.frames] == [ana_and_ben[1]]
@@ -175,7 +174,7 @@ class AdvancedClock(Clock):
 
 
 async def test_lease_renewals_are_in_time_and_spread_out(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+    connections: ConnectionLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[set[str]] = []
     renew = services.renew
@@ -186,7 +185,7 @@ async def test_lease_renewals_are_in_time_and_spread_out(
 
     monkeypatch.setattr(services, "renew", recorded)
     clock = AdvancedClock()
-    monkeypatch.setattr(presence_socket, "time", clock)
+    monkeypatch.setattr(leases, "time", clock)
     peers = [Peer(str(uuid4())) for _ in range(100)]
     for peer in peers:
         connections.add(peer.socket)
@@ -200,20 +199,20 @@ async def test_lease_renewals_are_in_time_and_spread_out(
         if number not in (0, turns_idle):
             assert len(renewed[number]) < 50, "renewals stay spread out"
         for id in renewed[number]:
-            assert (number - written.get(id, number)) * tick_seconds <= presence_socket.RENEW_SECONDS + tick_seconds
+            assert (number - written.get(id, number)) * tick_seconds <= leases.RENEW_SECONDS + tick_seconds
             written[id] = number
     assert [len(renewed[0]), len(renewed[turns_idle])] == [100, 100], "all connected, and all became idle, at once"
     assert len(written) == 100
 
 
 async def test_activity_after_a_pause_is_written_at_the_next_tick(
-    connections: Connections, monkeypatch: pytest.MonkeyPatch
+    connections: ConnectionLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[float] = []
     monkeypatch.setattr(services, "renew", lambda leases: renewed.extend(lease.active_at for lease in leases) or set())
     monkeypatch.setattr("random.uniform", lambda _, most: most)
     clock = AdvancedClock()
-    monkeypatch.setattr(presence_socket, "time", clock)
+    monkeypatch.setattr(leases, "time", clock)
     peer = Peer(str(uuid4()))
     peer.socket.opened_at = peer.socket.active_at = clock.now
     connections.add(peer.socket)

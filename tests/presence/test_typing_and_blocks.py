@@ -10,7 +10,8 @@ import redis
 from accounts.services import block_user, unblock_user
 from conversations.models import Conversation
 from presence import services
-from presence.socket import Connections, Typists
+from presence.leases import ConnectionLeases
+from presence.typists import Typists
 from realtime.database.threads import in_database_thread
 from realtime.fanout.topic import Topic
 from realtime.wire.announcements import EphemeralEvent
@@ -92,7 +93,7 @@ async def test_leaving_during_the_block_lookup_announces_no_typing(
 
 
 async def test_a_block_makes_the_pair_look_offline_to_each_other(
-    ana_and_ben: tuple[str, str], connections: Connections, announced: list[EphemeralEvent]
+    ana_and_ben: tuple[str, str], connections: ConnectionLeases, announced: list[EphemeralEvent]
 ) -> None:
     ana, ben = ana_and_ben
     for user_id in ana_and_ben:

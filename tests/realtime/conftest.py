@@ -11,10 +11,10 @@ from tests.fixtures import *  # noqa: F403 - fixtures are found by name
 @pytest.fixture
 def log() -> Iterator[Any]:
     """A log with a conversation `c` of Ana and Ben that has one event."""
-    from realtime import registry
+    from realtime.registry import registry
     from tests.realtime.logs import FakeLog
 
-    before, log = registry.log(), FakeLog()
+    before, log = registry.log, FakeLog()
     log.commit("c", joins=["ana", "ben"])
     registry.register_log(log)
     yield log

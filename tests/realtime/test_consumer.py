@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from realtime import registry
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
+from realtime.registry import CommandDeclaration, registry
 from realtime.socket import consumer
 from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.frames import Ping
@@ -51,7 +51,7 @@ async def test_an_unexpected_error_in_a_command_is_answered_and_logged(
 
     async with calls(token=token) as ana:
         with monkeypatch.context() as broken:
-            broken.setitem(registry.commands, "ping", (Ping, mistaken))
+            broken.setitem(registry.commands, "ping", CommandDeclaration(Ping, mistaken, ()))
             ana.says('{"type": "ping", "id": "7"}')
             error = await ana.hears("error")
         assert (error["code"], error["id"]) == ("server_error", "7")
@@ -158,9 +158,3 @@ async def test_a_client_that_does_not_read_the_close_is_cut_off(calls: Calls, to
         socket.close(4403)
         await ana.ended()
         assert ana.serving.cancelled()
-
-
-def test_registering_a_command_twice_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="ping is registered twice"):
-        registry.register_command(Ping, lambda *_: None)
-    assert registry.commands["ping"][1].__module__ == "realtime.socket.consumer"

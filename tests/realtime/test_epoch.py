@@ -115,7 +115,7 @@ async def cleo(log: FakeLog, empty_hub_afterwards: None) -> Peer:
 
 
 async def test_the_sweep_detects_another_epoch(cleo: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.registry, "recent_ephemeral_events", [])
+    monkeypatch.setattr(sweep.registry, "recent_readers", [])
     await sweep._find_lost_announcements()
     assert not cleo.socket.closing
     log.epoch = "second"

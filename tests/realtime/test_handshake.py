@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from realtime import registry
 from realtime.database.threads import in_database_thread
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.socket.drain import drain
 from realtime.wire.errors import TryAgain
 from tests.realtime.callers import Calls
@@ -142,7 +142,7 @@ async def test_without_the_authenticator_a_socket_is_asked_to_try_again(
     def away(_: str) -> None:
         raise TryAgain
 
-    monkeypatch.setattr(registry.authenticator(), "by_tokens", away, raising=False)
+    monkeypatch.setattr(registry.authenticator, "by_tokens", away, raising=False)
     async with calls(token=token) as ana:
         assert await ana.is_closed() == 1012
         assert (await ana.hears("error"))["code"] == "try_again"
@@ -154,7 +154,7 @@ async def test_without_the_log_a_socket_is_asked_to_reconnect(
     def away(_: str) -> None:
         raise TryAgain
 
-    monkeypatch.setattr(registry.log(), "attachments", away, raising=False)
+    monkeypatch.setattr(registry.log, "attachments", away, raising=False)
     async with calls(token=token) as ana:
         assert (await ana.hears("reconnect"))["retry_after"] > 0
         assert await ana.is_closed() == 1012

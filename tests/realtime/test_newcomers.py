@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 import pytest
 from django.db import OperationalError
 
-from realtime import registry
 from realtime.fanout import sweep
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import TryAgain
 from tests.realtime.logs import FakeLog
@@ -36,10 +36,10 @@ class Revocations:
 
 @pytest.fixture
 def revocations(empty_hub_afterwards: None) -> Iterator[Revocations]:
-    before, own = registry._authenticator[:], Revocations("session of ana")
+    before, own = registry.authenticator, Revocations("session of ana")
     registry.register_authenticator(own)
     yield own
-    registry._authenticator[:] = before
+    registry.register_authenticator(before)
 
 
 async def test_a_revoked_session_is_closed_at_the_next_tick(log: FakeLog, revocations: Revocations) -> None:

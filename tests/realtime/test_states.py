@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from realtime import registry
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
-from realtime.registry import Identity
+from realtime.registry import Identity, registry
 from realtime.socket import consumer
 from realtime.socket.connection import ConnectionState, Gone, Refused, WebSocketConnection, WrongMessage, WrongState
 from realtime.wire.close_codes import CloseCode

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from realtime import registry
 from realtime.fanout import sweep
 from realtime.fanout.hub import hub
+from realtime.registry import registry
 from realtime.socket import drain as drains
 from realtime.socket.drain import Drain
 from realtime.wire.close_codes import CloseCode
@@ -73,7 +73,7 @@ async def test_a_process_that_stood_still_closes_all_sockets(ana: Peer, monkeypa
 async def test_followed_at_is_the_time_of_the_last_successful_sweep(
     ana: Peer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "recent_ephemeral_events", [])
+    monkeypatch.setattr(registry, "recent_readers", [])
     hub.followed_at = 0
     began = time.monotonic()
     await sweep._find_lost_announcements()

@@ -7,8 +7,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from chatsite import asyncapi  # imports every module that registers commands
-from realtime import registry
+from chatsite import asyncapi  # imports every module that declares commands
+from realtime.registry import registry
 from realtime.socket.commands import decode_command
 from realtime.wire import bodies
 from realtime.wire.errors import DomainError
@@ -18,7 +18,7 @@ VALUES: list[Any] = [
     None, True, 0, -1, 1.5, 10**30, -(2**63), 1e308, "", "x", "\x00", "x" * 100_000, "null", "{}", [], [None], [[]],
     {}, {"": None}, [{"a": []}],
 ]  # fmt: skip
-COMMANDS = {tag: kind for tag, (kind, _) in sorted(registry.commands.items())}
+COMMANDS = {tag: command.frame for tag, command in sorted(registry.commands.items())}
 
 
 def requests() -> list[type[msgspec.Struct]]:

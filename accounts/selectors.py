@@ -134,13 +134,13 @@ def blocked_users(user_id: UUID) -> list[UserBody]:
     return [user_body(block.blocked) for block in blocks]
 
 
-def are_apart(user_id: UUID, other_id: UUID) -> bool:
+def is_blocked_pair(user_id: UUID, other_id: UUID) -> bool:
     """Return whether one of two people blocks the other."""
     one, other = Q(blocker_id=user_id, blocked_id=other_id), Q(blocker_id=other_id, blocked_id=user_id)
     return Block.objects.filter(one | other).exists()
 
 
-def are_apart_in(one: str, other: str) -> str:
+def is_blocked_pair_in(one: str, other: str) -> str:
     """Return the condition, for statements of other apps, that one of two people, given as SQL, blocks the other."""
     table = Block._meta.db_table
     return (
@@ -149,15 +149,15 @@ def are_apart_in(one: str, other: str) -> str:
     )
 
 
-def kept_apart(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+def blocked_pairs(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     """Return for each of these people those whom they block or who block them."""
-    apart: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
-    blocks = Block.objects.filter(Q(blocker_id__in=apart) | Q(blocked_id__in=apart)).order_by()
+    pairs: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
+    blocks = Block.objects.filter(Q(blocker_id__in=pairs) | Q(blocked_id__in=pairs)).order_by()
     for one, other in blocks.values_list("blocker_id", "blocked_id"):
         for user_id, other_id in ((one, other), (other, one)):
-            if user_id in apart:
-                apart[user_id].add(other_id)
-    return apart
+            if user_id in pairs:
+                pairs[user_id].add(other_id)
+    return pairs
 
 
 def user_body(user: User) -> UserBody:

@@ -31,7 +31,7 @@ def main() -> dict[str, object]:
     from benchmarks.population import new_people
     from conversations.models import Conversation
     from conversations.services import create_group, start_direct
-    from messaging.models import ReceiptMove
+    from messaging.models import ReceiptChange
 
     (reader, token), *others = new_people(1 + DIRECT)
     peers = [person for person, _ in others]
@@ -48,7 +48,7 @@ def main() -> dict[str, object]:
         _say([*talks, *[large] * MORE_IN_THE_LARGE_ONE], number)
     heads = dict(Conversation.objects.filter(id__in=[id for id, _ in talks]).values_list("id", "last_sequence"))
     _read([(id, person) for id, people in talks for person in people], heads)
-    ReceiptMove.objects.update(moved_at=timezone.now() - datetime.timedelta(days=1))
+    ReceiptChange.objects.update(moved_at=timezone.now() - datetime.timedelta(days=1))
     cursors, since = dict(heads), timezone.now()
     for number in range(MISSED_EACH):
         _say(talks[:UNREAD_IN], number * 2)  # an even round, in which the reader did not write
@@ -80,14 +80,14 @@ def _say(talks: list[tuple[uuid.UUID, list[Any]]], round_: int) -> None:
 
 def _read(places: list[tuple[uuid.UUID, Any]], heads: dict[uuid.UUID, int]) -> None:
     """Let people read these conversations to the end."""
-    from messaging.models import ReceiptMove
-    from messaging.services.receipts import Mark, set_marks
+    from messaging.models import ReceiptChange
+    from messaging.services.receipts import ReceiptUpdate, record_receipts
 
     marks = [
-        Mark(user_id=person.id, kind=ReceiptMove.Kind.READ, conversation_id=id, sequence=heads[id])
+        ReceiptUpdate(user_id=person.id, kind=ReceiptChange.Kind.READ, conversation_id=id, sequence=heads[id])
         for id, person in places
     ]
-    assert set(set_marks(marks)) == {None}
+    assert set(record_receipts(marks)) == {None}
 
 
 if __name__ == "__main__":

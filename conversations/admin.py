@@ -1,4 +1,4 @@
-"""Conversations, places and the event log in the admin: to look at. Only services write them."""
+"""Conversations, participants and the event log in the admin, read-only: only services write them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from conversations.selectors import unread_count
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    """Conversations with their counters, and the way to everything that belongs to one."""
+    """Conversations with their counters and links to the lists of everything that belongs to them."""
 
     list_display = (
         "__str__",
@@ -57,7 +57,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         return ("id", "belonging")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Find conversations as every list does, and by their names."""
+        """Find conversations as all lists do, and also by their names."""
         found, _ = super().get_search_results(request, queryset.order_by(), search_term)
         if search_term.strip():
             wanted = Q(pk__in=found.values("pk")) | Q(name__icontains=search_term.strip())
@@ -66,7 +66,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what belongs to it")
     def belonging(self, conversation: Conversation) -> str:
-        """Link to the lists of whatever belongs to a conversation, in all apps."""
+        """Link to the lists, in all apps, of the rows that belong to a conversation."""
         lists = [
             (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), model)
             for model in self.admin_site._registry
@@ -99,7 +99,7 @@ class ThereFilter(admin.SimpleListFilter):
 
 @admin.register(Participant)
 class ParticipantAdmin(ReadOnlyAdmin):
-    """Who is, or was, in which conversation, and how far their devices got and they read."""
+    """Current and former participants, with their delivery and read positions."""
 
     list_display = (
         "user",
@@ -146,8 +146,8 @@ class ParticipantAdmin(ReadOnlyAdmin):
         return ("unread",)
 
     @admin.display(description="unread")
-    def unread(self, place: Participant) -> int | None:
-        return None if place.left_at else unread_count(place, place.conversation.message_count)
+    def unread(self, participant: Participant) -> int | None:
+        return None if participant.left_at else unread_count(participant, participant.conversation.message_count)
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -165,7 +165,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    """The numbered log: what happened in which order. Events refer to what changed and hold no text."""
+    """The event log, in order. Events refer to what changed and hold no text."""
 
     list_display = (
         "sequence",

@@ -1,7 +1,7 @@
-"""The epoch of the log: the one unbroken history that its sequences belong to.
+"""The epoch of the log: an id of the unbroken history of the database to which all sequences belong.
 
-A database that was restored, or a standby that took over, may lack the end of the log. Sequences that clients know are
-then given out again, for other events. So another epoch begins, and clients drop what they hold of the former one.
+A database that was restored, or a standby that took over, may lack the end of the log. It then gives sequences that
+clients know already to other events. So a new epoch begins, and clients drop everything from the old one.
 """
 
 from collections.abc import Sequence
@@ -17,29 +17,29 @@ _TABLE = Epoch._meta.db_table
 
 
 def current() -> str:
-    """Return the epoch of now."""
+    """Return the current epoch."""
     epoch, _ = read_with("1")
     return epoch
 
 
 def read_with(columns: str, joins: str = "", parameters: Sequence[Any] = ()) -> tuple[str, list[tuple[Any, ...]]]:
-    """Return the epoch, and rows of the tables that are joined to it, in one snapshot.
+    """Return the current epoch, and rows of the tables that are joined to it, from one snapshot.
 
-    The epoch ends where the database's history forked from that in which it began: then another one begins here.
-    `joins` must be outer ones. Both texts are SQL of the caller's own.
+    The epoch ends when the database's history has forked since the epoch began; this function then begins a new one.
+    `columns` and `joins` are SQL, never user input; all joins must be outer joins.
     """
-    held = f"(SELECT epoch FROM {_TABLE} WHERE origin = {_origin()}) AS e"  # noqa: S608 - names only
+    current = f"(SELECT epoch FROM {_TABLE} WHERE origin = {_origin()}) AS e"  # noqa: S608 - names only
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT e.epoch, {columns} FROM {held} {joins}", parameters)  # noqa: S608
+            cursor.execute(f"SELECT e.epoch, {columns} FROM {current} {joins}", parameters)  # noqa: S608
             rows = cursor.fetchall()
         if rows:
             return str(as_uuid(rows[0][0])), [row[1:] for row in rows]
-        _write(f"WHERE {_TABLE}.origin <> excluded.origin")  # of several who see it, one begins it
+        _write(f"WHERE {_TABLE}.origin <> excluded.origin")  # if several notice it, one of them begins the epoch
 
 
 def begin() -> str:
-    """Begin another epoch and return it: for a restore that the database does not know of."""
+    """Begin a new epoch and return it, after a restore that `_origin` cannot notice."""
     _write()
     return current()
 
@@ -54,14 +54,14 @@ def _write(condition: str = "") -> None:
 
 
 def _origin() -> str:
-    """Return, in SQL, what names the history of this database; it changes by itself when that forks.
+    """Return SQL for a name of this database's history; the name changes by itself when the history forks.
 
-    The timeline of PostgreSQL changes when a base backup or a standby begins to take writes, the identifier of the
-    cluster, the database or the table when a dump is read in. SQLite has nothing like it.
+    PostgreSQL changes the timeline when a base backup or a standby begins to accept writes. Restoring a dump changes
+    the identifier of the cluster, the database or the table. SQLite has nothing comparable.
     """
     if not on_postgresql():
         return "''"
-    # The timeline of the newest checkpoint (pg_control_checkpoint) may lag behind that of the log that is written.
+    # pg_control_checkpoint has the timeline of the newest checkpoint, which may lag behind that of the WAL.
     cluster = "(SELECT system_identifier FROM pg_control_system())"
     timeline = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
     database = "(SELECT oid FROM pg_database WHERE datname = current_database())"

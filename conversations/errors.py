@@ -1,4 +1,4 @@
-"""Refusals around conversations."""
+"""Why a request about a conversation is refused."""
 
 from realtime.wire.errors import DomainError
 
@@ -11,14 +11,14 @@ class NotAParticipant(DomainError):
 
 
 class ResyncRequired(DomainError):
-    """The asked-for part of the log cannot be given to this viewer: load the conversation anew."""
+    """This viewer cannot be given the requested part of the log; the client has to load the conversation anew."""
 
     def __init__(self) -> None:
         super().__init__("resync_required", "This part of the log cannot be given; load the conversation anew.")
 
 
 class ConversationFull(DomainError):
-    """The conversation has as many participants as it may have."""
+    """The group would have more participants than the limit allows."""
 
     def __init__(self, most: int) -> None:
         super().__init__("conflict", f"A group has at most {most} participants.")

@@ -43,7 +43,7 @@ _HEADS = Columns(
 
 
 class Head(msgspec.Struct):
-    """The counters of a locked conversation, where a whole `Conversation` would be too slow to load."""
+    """The counters of a locked conversation; to load a whole `Conversation` would be too slow for sends."""
 
     id: UUID
     last_sequence: int
@@ -56,10 +56,10 @@ class Head(msgspec.Struct):
 
 
 class Entry(msgspec.Struct):
-    """An event on its way into the log.
+    """An event that is being appended.
 
     `frame` is what every viewer gets live; None for kinds that look different to each viewer.
-    `joins` maps those who become members to their history start, `leaves` names those who cease to be.
+    `joins` maps users who become members to their history start; `leaves` has users who cease to be members.
     """
 
     head: Conversation | Head
@@ -78,11 +78,11 @@ class Entry(msgspec.Struct):
 def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
     """Return the statement that locks conversations, in the order of their ids, and reads their heads (`heads_in`).
 
-    Without `wait` those that somebody else has locked are left out.
+    Without `wait`, conversations that another transaction has locked are left out.
     """
     lock = ""
     if on_postgresql():
-        # Orders writers like FOR UPDATE, but lets the foreign keys of others (a receipt's, say) refer to the row.
+        # Orders writers like FOR UPDATE, but does not block inserts whose foreign key refers to the row (receipts).
         lock = " FOR NO KEY UPDATE" if wait else " FOR NO KEY UPDATE SKIP LOCKED"
     return Statement(
         "SELECT id, last_sequence, last_message_sequence, message_count, participant_count, blocked "  # noqa: S608
@@ -92,7 +92,7 @@ def locking_heads(conversation_ids: Iterable[UUID], *, wait: bool) -> Statement:
 
 
 def heads_in(rows: Iterable[Sequence[Any]]) -> dict[UUID, Head]:
-    """Return what `locking_heads` found."""
+    """Return the heads from the rows of `locking_heads`."""
     return {head.id: head for head in (Head(as_uuid(id), *counters) for id, *counters in rows)}
 
 
@@ -166,7 +166,7 @@ def appending(entries: Sequence[Entry]) -> list[Statement]:
 
 
 def announcements(entries: Sequence[Entry]) -> list[EventAnnouncement]:
-    """Return what is to be announced of entries once they are committed."""
+    """Return the announcements of entries, to be published after their commit."""
     return [
         EventAnnouncement(
             conversation_id=str(entry.head.id),

@@ -15,7 +15,7 @@ from realtime.registry import NotRegistered
 from realtime.wire.frames import EventHidden, Frame
 
 
-class Logged(msgspec.Struct):
+class EventRow(msgspec.Struct):
     """An event as it is in the log; `user_id` is the person whom it is about."""
 
     id: int
@@ -28,9 +28,9 @@ class Logged(msgspec.Struct):
 
 
 # (events, viewer) -> frame by event id. A viewer of None asks for the frame that suits everybody.
-Renderer = Callable[[Sequence[Logged], UUID | None], dict[int, Frame]]
+Renderer = Callable[[Sequence[EventRow], UUID | None], dict[int, Frame]]
 # (event, user ids) -> frame by user id, for those of the users who are members.
-MemberRenderer = Callable[[Logged, Collection[str]], dict[str, Frame]]
+MemberRenderer = Callable[[EventRow, Collection[str]], dict[str, Frame]]
 MessagesAt = Callable[[Sequence[tuple[UUID, int]], UUID | None], dict[UUID, Any]]
 ReceiptsSince = Callable[[UUID, Sequence[UUID], datetime.datetime], list[Frame]]
 R = TypeVar("R", bound=Renderer)
@@ -89,12 +89,12 @@ class EventRegistry:
 
     # --- Asking ---------------------------------------------------------------------------
 
-    def rendered(self, events: Sequence[Logged], viewer: UUID | None) -> list[Frame]:
+    def rendered(self, events: Sequence[EventRow], viewer: UUID | None) -> list[Frame]:
         """Render events for a viewer, in the given order; one set of queries per renderer, however many events.
 
         A kind that only a later release knows, whose processes may write already, is rendered as `event_hidden`.
         """
-        by_renderer: dict[Renderer, list[Logged]] = {}
+        by_renderer: dict[Renderer, list[EventRow]] = {}
         for event in events:
             by_renderer.setdefault(self._renderers.get(event.kind, _hidden), []).append(event)
         frames: dict[int, Frame] = {}
@@ -102,7 +102,7 @@ class EventRegistry:
             frames |= renderer(group, viewer)
         return [frames[event.id] for event in events]
 
-    def rendered_for_members(self, event: Logged, user_ids: Collection[str]) -> dict[str, Frame]:
+    def rendered_for_members(self, event: EventRow, user_ids: Collection[str]) -> dict[str, Frame]:
         """Render an event of a `per_viewer` kind for those of the users who are members.
 
         :raises NotRegistered: the kind has no renderer for members.
@@ -132,7 +132,7 @@ class EventRegistry:
         return self._receipts_since(viewer, conversation_ids, since) if conversation_ids else []
 
 
-def _hidden(events: Sequence[Logged], _: UUID | None) -> dict[int, Frame]:
+def _hidden(events: Sequence[EventRow], _: UUID | None) -> dict[int, Frame]:
     return {
         event.id: EventHidden(conversation_id=str(event.conversation_id), sequence=event.sequence) for event in events
     }

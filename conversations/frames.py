@@ -1,22 +1,29 @@
 """Bodies and frames of conversations, participants and catch-up."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
+from conversations.models import Conversation, Participant
 from realtime.wire.bodies import Body, Id, IdText, Request, Time, in_utc
 from realtime.wire.frames import Command, Frame
 
 NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(max_length=100, pattern=NO_NUL)]
 Description = Annotated[str, Meta(max_length=1000, pattern=NO_NUL)]
-Sequence = Annotated[int, Meta(ge=0, le=2**53)]
+SequenceNumber = Annotated[int, Meta(ge=0, le=2**53)]
 PageSize = Annotated[int, Meta(ge=1, le=settings.LIMITS.page_size_max)]
-Role = Literal["owner", "admin", "member"]
-Type = Literal["direct", "group"]
-Level = Literal["all", "mentions", "none"]
+if TYPE_CHECKING:
+    Type = str
+    Role = str
+    Level = str
+else:
+    # The choices of the models are the only list of these values; a body with any other value is refused.
+    Type = Literal[*Conversation.Type.values]
+    Role = Literal[*Participant.Role.values]
+    Level = Literal[*Participant.Level.values]
 # A message body, which the messaging app defines.
 MessageOnTop = Annotated[Any, Meta(extra_json_schema={"$ref": "#/components/schemas/MessageBody"})]
 
@@ -36,7 +43,7 @@ class ParticipantBody(Body, kw_only=True):
 
 
 class MyPlace(Body, kw_only=True):
-    """The viewer's own place in a conversation; nobody else sees it. No feature fills `draft` yet."""
+    """The viewer's own participant in a conversation; nobody else sees it. `draft` is always null so far."""
 
     role: Role
     joined_at: Time
@@ -49,13 +56,13 @@ class MyPlace(Body, kw_only=True):
 
 
 class ConversationSettings(Body, kw_only=True):
-    """What holds for everybody in a conversation."""
+    """Settings of a conversation that apply to all participants."""
 
     notifications_enabled: bool
 
 
 class ConversationBody(Body, kw_only=True):
-    """A conversation as one viewer sees it. `participants` holds at most 50; `last_message` is a message body."""
+    """A conversation as one viewer sees it. `participants` has at most 50; `last_message` is a message body."""
 
     id: Id
     type: Type
@@ -85,7 +92,7 @@ class ConversationPage(Body, kw_only=True):
 
 
 class ParticipantPage(Body, kw_only=True):
-    """Participants in the order in which they came."""
+    """Participants in the order in which they joined."""
 
     results: list[ParticipantBody]
     next: str | None
@@ -104,13 +111,13 @@ class CreateConversation(Request, kw_only=True):
 
 
 class UpdateSettings(Request, kw_only=True):
-    """Changes of what holds for everybody in a group; what is absent stays."""
+    """Changes of a group's settings; absent fields stay as they are."""
 
     notifications_enabled: bool | UnsetType = UNSET
 
 
 class UpdateConversation(Request, kw_only=True):
-    """Changes of a group; what is absent stays."""
+    """Changes of a group; absent fields stay as they are."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -125,14 +132,14 @@ class AddParticipants(Request, kw_only=True):
 
 
 class UpdateParticipant(Request, kw_only=True):
-    """Changes of somebody's place; what is absent stays."""
+    """Changes of a participant; absent fields stay as they are."""
 
     role: Role | UnsetType = UNSET
     can_send_messages: bool | UnsetType = UNSET
 
 
 class UpdateMyPlace(Request, kw_only=True):
-    """Changes of my own settings for a conversation; what is absent stays. `muted_until` null: not muted."""
+    """Changes of my own settings for a conversation; absent fields stay as they are. `muted_until` null: not muted."""
 
     muted_until: Time | UnsetType | None = UNSET
     pinned: bool | UnsetType = UNSET
@@ -144,7 +151,7 @@ class UpdateMyPlace(Request, kw_only=True):
 
 
 class ConversationListQuery(Request, kw_only=True):
-    """Filters and page of the conversation list. Without `archived` it holds archived ones and others."""
+    """Filters and page of the conversation list. Without `archived`, both archived and other conversations."""
 
     cursor: Annotated[str, Meta(max_length=200)] | None = None
     limit: PageSize = settings.LIMITS.page_size
@@ -163,13 +170,13 @@ class PageQuery(Request, kw_only=True):
 class EventsQuery(Request, kw_only=True):
     """The part of a log above `after`."""
 
-    after: Sequence = 0
+    after: SequenceNumber = 0
     epoch: UUID | None = None
     limit: Annotated[int, Meta(ge=1, le=settings.LIMITS.catch_up_events)] = settings.LIMITS.page_size_max
 
 
 class LeaveQuery(Request, kw_only=True):
-    """How to part with a conversation."""
+    """How to leave a conversation."""
 
     mode: Literal["leave"] = "leave"
 
@@ -177,11 +184,11 @@ class LeaveQuery(Request, kw_only=True):
 # --- Catch-up -----------------------------------------------------------------------------
 
 
-Cursors = Annotated[dict[UUID, Sequence], Meta(max_length=10_000)]
+Cursors = Annotated[dict[UUID, SequenceNumber], Meta(max_length=10_000)]
 
 
 class EventPage(Body, kw_only=True):
-    """Part of a conversation's log; each event is the frame that went out live."""
+    """Part of a conversation's log; each event is the frame that was sent live."""
 
     events: list[Any]
     last_sequence: int
@@ -189,7 +196,7 @@ class EventPage(Body, kw_only=True):
 
 
 class SyncRequest(Request, kw_only=True):
-    """Where a client is, per conversation, in which epoch; `since` is the `server_time` of its last catch-up."""
+    """A client's cursor per conversation, and their epoch. `since` is the `server_time` of its last catch-up."""
 
     cursors: Cursors
     epoch: UUID | None = None
@@ -197,9 +204,9 @@ class SyncRequest(Request, kw_only=True):
 
 
 class SyncAnswer(Body, kw_only=True):
-    """What the client missed, the heads of all its conversations, and those it must load anew.
+    """What the client missed, the heads of all its conversations, and the conversations that it must load anew.
 
-    `complete` is false when there was more than one answer may hold: ask again with the new cursors.
+    `complete` is false if there is more than fits into one answer: ask again with the new cursors.
     """
 
     events: dict[str, list[Any]]
@@ -212,7 +219,7 @@ class SyncAnswer(Body, kw_only=True):
 
 
 class Sync(Command, tag="sync", kw_only=True):
-    """The same over the socket: the events come as frames, then `sync_complete`."""
+    """Catch-up over the socket: the events come as frames, then `sync_complete`."""
 
     cursors: Cursors
     epoch: UUID | None = None
@@ -220,7 +227,7 @@ class Sync(Command, tag="sync", kw_only=True):
 
 
 class SyncComplete(Frame, tag="sync_complete", kw_only=True):
-    """Everything that was missed has been sent."""
+    """Everything that the client missed has been sent."""
 
     heads: dict[str, int]
     resync: list[str]
@@ -233,7 +240,7 @@ class SyncComplete(Frame, tag="sync_complete", kw_only=True):
 
 
 class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
-    """A conversation began."""
+    """A conversation was created."""
 
     conversation_id: Id
     sequence: int
@@ -241,7 +248,7 @@ class ConversationCreated(Frame, tag="conversation_created", kw_only=True):
 
 
 class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
-    """Name, description, avatar or settings changed."""
+    """Name, description, avatar, settings or the viewer's permissions changed."""
 
     conversation_id: Id
     sequence: int
@@ -249,7 +256,7 @@ class ConversationUpdated(Frame, tag="conversation_updated", kw_only=True):
 
 
 class ParticipantAdded(Frame, tag="participant_added", kw_only=True):
-    """Somebody came; a client that does not know the conversation loads it."""
+    """A person joined; a client that does not know the conversation loads it."""
 
     conversation_id: Id
     sequence: int
@@ -257,7 +264,7 @@ class ParticipantAdded(Frame, tag="participant_added", kw_only=True):
 
 
 class ParticipantUpdated(Frame, tag="participant_updated", kw_only=True):
-    """Somebody's role or right to write changed."""
+    """A participant's role or right to write changed."""
 
     conversation_id: Id
     sequence: int
@@ -265,7 +272,7 @@ class ParticipantUpdated(Frame, tag="participant_updated", kw_only=True):
 
 
 class ParticipantRemoved(Frame, tag="participant_removed", kw_only=True):
-    """Somebody left or was removed."""
+    """A participant left or was removed."""
 
     conversation_id: Id
     sequence: int

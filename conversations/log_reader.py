@@ -8,10 +8,11 @@ from django.db.models import Max
 
 from conversations import epoch, selectors
 from conversations.event_kinds import CONVERSATION_CREATED, PARTICIPANT_ADDED, PARTICIPANT_REMOVED
-from conversations.event_registry import Logged, event_registry
+from conversations.event_registry import EventRow, event_registry
 from conversations.models import Event, Participant
 from realtime.database.look_back import LookBack
-from realtime.registry import Attachment, Attachments, LogEvent, Recent, registry
+from realtime.registry import Attachment, Attachments, Recent, registry
+from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden
 
@@ -31,11 +32,11 @@ class ConversationLog:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
         now, heads = selectors.heads_of_each([UUID(user_id) for user_id in user_ids])
         return [
-            (now, [Attachment(str(id), held.last_sequence, held.history_from) for id, held in mine.items()])
+            (now, [Attachment(str(id), log.last_sequence, log.history_from) for id, log in mine.items()])
             for mine in heads
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
         events = selectors.events_between({UUID(conversation_id): (after, after + PAGE)})
         shared = [event for event in events if not _differs(event)]
@@ -58,20 +59,20 @@ class ConversationLog:
         return epoch.current()
 
     def _joins(self, floor: int) -> dict[str, dict[str, int]]:
-        """Return who came lately, and by which event; not who was there before, and holds the log up to now."""
+        """Return recent joins: for each conversation the new members and the sequences at which they joined."""
         came = set(Event.objects.filter(id__gt=floor, kind__in=_JOINS).values_list("conversation_id", "sequence"))
-        places = Participant.objects.filter(
+        participants = Participant.objects.filter(
             conversation_id__in={conversation_id for conversation_id, _ in came}, left_at=None
         ).values_list("conversation_id", "user_id", "history_from")
         joins: dict[str, dict[str, int]] = defaultdict(dict)
-        for conversation_id, user_id, history_from in places:
+        for conversation_id, user_id, history_from in participants:
             if (conversation_id, history_from) in came:
                 joins[str(conversation_id)][str(user_id)] = history_from
         return joins
 
-    def _log_event(self, event: Logged, text: str | None, viewers: Collection[str]) -> LogEvent:
+    def _log_event(self, event: EventRow, text: str | None, viewers: Collection[str]) -> EventAnnouncement:
         """Render one event; people who joined by it and have left since do not count."""
-        rendered = LogEvent(str(event.conversation_id), event.sequence, text, event.subject_sequence)
+        rendered = EventAnnouncement(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         kind = event_registry.kinds.get(event.kind)
         if kind is not None and kind.private:
             # The person may be connecting just now: their frame is rendered even if they are not among the viewers.
@@ -83,16 +84,16 @@ class ConversationLog:
             shown = event_registry.rendered_for_members(event, viewers)
             rendered.texts = {user_id: encode(frame).decode() for user_id, frame in shown.items()}
         if event.kind in _JOINS:
-            places = Participant.objects.filter(
+            participants = Participant.objects.filter(
                 conversation_id=event.conversation_id, history_from=event.sequence, left_at=None
             )
-            rendered.joins = {str(user_id): event.sequence for user_id in places.values_list("user_id", flat=True)}
+            rendered.joins = {str(id): event.sequence for id in participants.values_list("user_id", flat=True)}
         elif event.kind == PARTICIPANT_REMOVED.name:
             rendered.leaves = [str(event.user_id)]
         return rendered
 
 
-def _differs(event: Logged) -> bool:
+def _differs(event: EventRow) -> bool:
     """Return whether the frame of an event is not the same for every viewer."""
     kind = event_registry.kinds.get(event.kind)
     return kind is not None and (kind.per_viewer or kind.private)

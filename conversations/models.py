@@ -9,7 +9,7 @@ from conversations.event_kinds import NAME_LENGTH
 
 
 class Epoch(models.Model):
-    """The one unbroken history that all sequences belong to; a table of one row, written by `epoch` alone."""
+    """The current epoch: one row, written only by the module `epoch`."""
 
     ONLY = 1
 
@@ -25,7 +25,7 @@ class Epoch(models.Model):
 
 
 class Conversation(models.Model):
-    """A conversation and its counters. Its row lock orders everything that is written in it."""
+    """A conversation and its counters. All writes in it are ordered by its row lock."""
 
     class Type(models.TextChoices):
         DIRECT = "direct"
@@ -80,12 +80,10 @@ class Conversation(models.Model):
 
 
 class Participant(models.Model):
-    """A person's place in a conversation; it stays when they leave (`left_at`), and is taken up again.
+    """A person's membership in a conversation. The row stays when they leave (`left_at`) and is used again later.
 
-    Unread messages = (conversation.message_count - read_message_count) - (sent_count - read_sent_count):
-    all that people wrote after the read mark, without one's own.
-
-    Unread mentions = mentioned_count - read_mentioned_count: messages of others after the read mark that mention one.
+    `selectors.unread` has the formulas of unread messages and mentions. `read_` counters are copies of the counters as
+    they were at the read position.
     """
 
     class Role(models.TextChoices):
@@ -94,13 +92,13 @@ class Participant(models.Model):
         MEMBER = "member"
 
     class Level(models.TextChoices):
-        """What the holder wants to be notified of."""
+        """Which messages of the conversation notify the participant."""
 
         ALL = "all"
         MENTIONS = "mentions"
         NONE = "none"
 
-    # The unique constraint begins with it; an index of its own would only cost.
+    # Needs no index of its own: the unique constraint begins with it.
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="participants", db_index=False
     )
@@ -139,7 +137,7 @@ class Participant(models.Model):
 
 
 class Event(models.Model):
-    """One durable change of a conversation. Refers to what changed and never holds text."""
+    """One durable change of a conversation. It refers to what changed and never holds text."""
 
     # The unique constraint begins with it; an index of its own would only cost. What the database would check again
     # holds by the row lock under which events are written (decision 0014).

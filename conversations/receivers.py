@@ -1,4 +1,4 @@
-"""What conversations do when something happens between people."""
+"""What this app does when one person blocks another."""
 
 from typing import Any
 from uuid import UUID
@@ -11,5 +11,5 @@ from conversations import services
 
 @receiver(blocks_changed)
 def close_or_open_direct(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
-    """Let the direct conversation of the two follow, in the transaction of the block."""
+    """Block or unblock the direct conversation of the two, in the transaction of the block."""
     services.follow_block(user_id=blocker_id, other_id=blocked_id)

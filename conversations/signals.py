@@ -1,4 +1,4 @@
-"""What happens in a conversation, for the apps above, inside the transaction in which it happens."""
+"""Signals to the apps above, sent inside the transaction of the change."""
 
 import datetime
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from django.dispatch import Signal
 if TYPE_CHECKING:
     from conversations.models import Conversation
 
-# Sent with `change=MembershipChanged`; a receiver may append entries of its own, since the row lock is held.
+# Sent with `change=MembershipChanged`. The sender holds the row lock, so a receiver may append entries to the log.
 membership_changed = Signal()
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanged:
-    """Something about a group that its members should be able to read in its history.
+    """A change of a group that its history should show.
 
     `event` is one of group_created, participants_added, participant_removed, participant_left,
     conversation_renamed, role_changed.

@@ -1,4 +1,4 @@
-"""REST of conversations: translate, one service or selector call, translate back."""
+"""REST of conversations: each view translates a request, calls one service or selector, translates back."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from realtime.wire.bodies import given
 from realtime.wire.errors import Invalid
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
-CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
+CURSOR = OpenApiParameter("cursor", str, description="`next` of the previous page.")
 LIMIT = OpenApiParameter("limit", int, description="Items on a page, 1 to 200; 50 when absent.")
 TAGS = ["conversations"]
 
@@ -44,7 +44,7 @@ class ConversationsView(APIView):
         tags=TAGS,
     )
     def post(self, request: SignedInRequest) -> Response:
-        """Create a group, or find or create the direct conversation with somebody (200 when it was there)."""
+        """Create a group, or find or create the direct conversation with a person (200 if it existed)."""
         body = body_of(request, frames.CreateConversation)
         if body.type == "direct":
             if len(body.participant_ids) != 1 or body.name or body.description:
@@ -80,7 +80,7 @@ class ConversationView(APIView):
         return answer(selectors.conversation_body(request.user.id, conversation_id))
 
     @extend_schema(
-        parameters=[OpenApiParameter("mode", str, enum=["leave"], description="How to part with it.")],
+        parameters=[OpenApiParameter("mode", str, enum=["leave"], description="How to leave it.")],
         responses={204: None},
         tags=TAGS,
     )
@@ -92,51 +92,53 @@ class ConversationView(APIView):
 
 
 class ParticipantsView(APIView):
-    """Who is in a conversation."""
+    """The participants of a conversation."""
 
     @extend_schema(parameters=[CURSOR, LIMIT], responses={200: frames.ParticipantPage}, tags=TAGS)
     def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """List the participants, in the order in which they came."""
+        """List the participants, in the order in which they joined."""
         query = query_of(request, frames.PageQuery)
         return answer(selectors.participant_page(request.user.id, conversation_id, query))
 
     @extend_schema(request=frames.AddParticipants, responses={200: frames.ParticipantPage}, tags=TAGS)
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Add people; the answer lists those who are new."""
+        """Add people; the answer lists the new participants."""
         body = body_of(request, frames.AddParticipants)
-        places = services.add_participants(
+        participants = services.add_participants(
             user_id=request.user.id, conversation_id=conversation_id, user_ids=body.user_ids
         )
         return answer(
-            frames.ParticipantPage(results=[selectors.participant_body(place) for place in places], next=None)
+            frames.ParticipantPage(
+                results=[selectors.participant_body(participant) for participant in participants], next=None
+            )
         )
 
 
 class ParticipantView(APIView):
-    """Somebody's place in a conversation."""
+    """A participant of a conversation."""
 
     @extend_schema(request=frames.UpdateParticipant, responses={200: frames.ParticipantBody}, tags=TAGS)
     def patch(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
-        """Change somebody's role or right to write."""
+        """Change a participant's role or right to write."""
         body = body_of(request, frames.UpdateParticipant)
-        place = services.update_participant(
+        participant = services.update_participant(
             user_id=request.user.id,
             conversation_id=conversation_id,
             other_id=user_id,
             role=body.role if isinstance(body.role, str) else None,
             can_send_messages=body.can_send_messages if isinstance(body.can_send_messages, bool) else None,
         )
-        return answer(selectors.participant_body(place))
+        return answer(selectors.participant_body(participant))
 
     @extend_schema(responses={204: None}, tags=TAGS)
     def delete(self, request: SignedInRequest, conversation_id: UUID, user_id: UUID) -> Response:
-        """Remove somebody, or leave."""
+        """Remove a participant, or leave."""
         services.remove_participant(user_id=request.user.id, conversation_id=conversation_id, other_id=user_id)
         return no_content()
 
 
 class MyPlaceView(APIView):
-    """My own place in a conversation."""
+    """My own settings in a conversation."""
 
     @extend_schema(request=frames.UpdateMyPlace, responses={200: frames.MyPlace}, tags=TAGS)
     def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
@@ -144,8 +146,10 @@ class MyPlaceView(APIView):
         body = body_of(request, frames.UpdateMyPlace)
         changes = given(body)
         take_own_change(request.user.id)
-        place = services.update_my_place(user_id=request.user.id, conversation_id=conversation_id, changes=changes)
-        return answer(selectors.my_place(place))
+        participant = services.update_own_settings(
+            user_id=request.user.id, conversation_id=conversation_id, changes=changes
+        )
+        return answer(selectors.own_participant_body(participant))
 
 
 class EventsView(APIView):
@@ -153,7 +157,9 @@ class EventsView(APIView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("after", OpenApiTypes.INT64, description="The sequence that the client has."),
+            OpenApiParameter(
+                "after", OpenApiTypes.INT64, description="Sequence of the newest event that the client has."
+            ),
             OpenApiParameter("epoch", OpenApiTypes.UUID, description="The epoch of the log that `after` belongs to."),
             OpenApiParameter("limit", int, description="Events in an answer, 1 to 1000; 200 when absent."),
         ],
@@ -161,7 +167,7 @@ class EventsView(APIView):
         tags=["sync"],
     )
     def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Give the events above `after`, oldest first; 410 when that cannot be given."""
+        """Return the events above `after`, oldest first; 410 if they cannot be given."""
         query = query_of(request, frames.EventsQuery)
         return answer(catch_up.events_page(request.user.id, conversation_id, query))
 
@@ -171,7 +177,7 @@ class SyncView(APIView):
 
     @extend_schema(request=frames.SyncRequest, responses={200: frames.SyncAnswer}, tags=["sync"])
     def post(self, request: SignedInRequest) -> Response:
-        """Give what a client missed; the REST twin of the `sync` frame."""
+        """Return what a client missed; the REST twin of the `sync` frame."""
         body = body_of(request, frames.SyncRequest)
         found = catch_up.missed(request.user.id, body.cursors, body.since, body.epoch)
         return answer(

@@ -1,4 +1,4 @@
-"""Messages and receipt moves in the admin: to look at. Only services write them; lists never show what was said."""
+"""Messages and receipt changes in the admin, read-only: only services write them. Lists never show message texts."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -7,12 +7,12 @@ from django.http import HttpRequest
 from accounts.admin import ReadOnlyAdmin
 from accounts.models import User
 from conversations.models import Participant
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    """Messages. What was said is on the page of the one message, and nowhere is it searched."""
+    """Messages. Only the page of a single message shows its text, and no search looks into texts."""
 
     list_display = (
         "id",
@@ -47,9 +47,9 @@ class MessageAdmin(ReadOnlyAdmin):
         return messages.defer("content", "mentions", "metadata") if listing else messages
 
 
-@admin.register(ReceiptMove)
-class ReceiptMoveAdmin(ReadOnlyAdmin):
-    """When whose devices got, and who read, everything up to where."""
+@admin.register(ReceiptChange)
+class ReceiptChangeAdmin(ReadOnlyAdmin):
+    """Movements of delivery and read positions."""
 
     list_display = ("user", "kind", "conversation", "from_sequence", "up_to_sequence", "moved_at", "session_id")
     list_filter = ("kind",)
@@ -58,9 +58,9 @@ class ReceiptMoveAdmin(ReadOnlyAdmin):
     search_help_text = "A whole username, or the id of a conversation."
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Find somebody's moves by way of their conversations, since the index begins with those."""
+        """Find a person's changes through their conversations, since the index begins with the conversation."""
         user = User.objects.named(search_term.strip())
         if user is None:
             return super().get_search_results(request, queryset, search_term)
-        places = Participant.objects.filter(user=user)
-        return queryset.filter(user=user, conversation_id__in=places.values("conversation_id")), False
+        participants = Participant.objects.filter(user=user)
+        return queryset.filter(user=user, conversation_id__in=participants.values("conversation_id")), False

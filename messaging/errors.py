@@ -1,4 +1,4 @@
-"""Refusals around messages."""
+"""Why a request about a message is refused."""
 
 from realtime.wire.errors import DomainError
 

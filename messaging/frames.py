@@ -1,37 +1,41 @@
 """Bodies and frames of messages and receipts."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from django.conf import settings
 from msgspec import Meta
 
-from conversations.frames import PageSize
+from conversations.frames import PageSize, SequenceNumber
+from messaging.models import Message
 from realtime.wire.bodies import Body, Id, Request, Time
 from realtime.wire.frames import CommandId, Frame
 
-Type = Literal["text", "location", "system"]
+if TYPE_CHECKING:
+    Type = str
+else:
+    # The choices of the model are the only list of these values; a body with any other value is refused.
+    Type = Literal[*Message.Type.values]
 Status = Literal["sent", "delivered", "read"]
-Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class Mention(Request, kw_only=True):
-    """Somebody who is named in a text: the part of it that names them, in Unicode code points."""
+    """A mention of a person in a text: offset and length of the name, in Unicode code points."""
 
     user_id: UUID
     offset: int
     length: int
 
 
-# Where it may lie in the text, and whom it may name, is checked by hand: the refusal names `mentions`.
+# Positions and people are checked explicitly, so that the refusal names the field `mentions`.
 Mentions = Annotated[list[Mention], Meta(max_length=settings.LIMITS.mentions_per_message)]
 
 
 class MessageBody(Body, kw_only=True):
-    """A message. Deleted for everyone it keeps ids, sequence, sender and times, and is empty otherwise.
+    """A message. Deleted for everyone, it keeps ids, sequence, sender and times, and is empty otherwise.
 
-    `status` is the viewer's: for the sender sent, delivered or read by all others; for others their own.
+    `status` depends on the viewer: for the sender, whether all others got or read it; for others, whether they did.
     """
 
     id: Id
@@ -69,7 +73,7 @@ class Location(Request, kw_only=True):
 
 
 class ReceiptBody(Body, kw_only=True):
-    """When a message was delivered to, and read by, one person; null while it was not."""
+    """When a message was delivered to, and read by, one person; null if it has not been yet."""
 
     user_id: Id
     delivered_at: Time | None
@@ -80,7 +84,7 @@ class ReceiptList(Body):
     """Stands for a JSON array of receipts in the OpenAPI file."""
 
     array_of: ClassVar[type[Body]] = ReceiptBody
-    # Never sent itself; so that the type of the items is known to the file.
+    # Never sent; it makes the type of the items known to the file.
     items: list[ReceiptBody]
 
 
@@ -88,9 +92,9 @@ class ReceiptList(Body):
 
 
 class MessageDraft(Request, kw_only=True):
-    """A message to be sent, without where to.
+    """A message to be sent, without its conversation.
 
-    Text needs content, and may mention people; a location has its place in `metadata` and may have content.
+    A text needs content and may mention people. A location has its coordinates in `metadata` and may have content.
     """
 
     content: str = ""
@@ -102,20 +106,20 @@ class MessageDraft(Request, kw_only=True):
 
 
 class PostMessage(MessageDraft, kw_only=True):
-    """A message to be sent. Without a client_message_id a repetition is a second message."""
+    """A message to be sent. Without a client_message_id, a repeated request sends a second message."""
 
     conversation_id: UUID
 
 
 class SendMessage(PostMessage, tag_field="type", tag="send_message", kw_only=True):
-    """The same over the socket, where the client_message_id is required."""
+    """A message to be sent over the socket, where the client_message_id is required."""
 
     client_message_id: UUID
     id: CommandId | None = None
 
 
 class EditMessage(Request, kw_only=True):
-    """The new text of a message, and whom it mentions now."""
+    """The new text and mentions of a message."""
 
     content: str
     mentions: Mentions = []
@@ -130,21 +134,21 @@ class DeleteQuery(Request, rename={"for_": "for"}, kw_only=True):
 class HistoryQuery(Request, kw_only=True):
     """A part of the history: the newest, those before or after a sequence, or those around one."""
 
-    before: Sequence | None = None
-    after: Sequence | None = None
-    around: Sequence | None = None
+    before: SequenceNumber | None = None
+    after: SequenceNumber | None = None
+    around: SequenceNumber | None = None
     limit: PageSize = settings.LIMITS.page_size
 
 
 class _Receipt(Request, kw_only=True):
-    """Up to and including a message, or a sequence of a conversation.
+    """Everything up to and including a message, or a sequence of a conversation.
 
-    `read_at` is ignored: the server's clock counts.
+    `read_at` is ignored: the server's clock decides.
     """
 
     message_id: UUID | None = None
     conversation_id: UUID | None = None
-    sequence: Sequence | None = None
+    sequence: SequenceNumber | None = None
     read_at: Any = None
     id: CommandId | None = None
 
@@ -157,18 +161,18 @@ class _Receipt(Request, kw_only=True):
 
 
 class DeliveryReceipt(_Receipt, tag_field="type", tag="delivery_receipt", kw_only=True):
-    """This device has got everything up to here."""
+    """This device has received everything up to here."""
 
 
 class ReadReceipt(_Receipt, tag_field="type", tag="read_receipt", kw_only=True):
-    """This person has seen everything up to here."""
+    """This person has read everything up to here."""
 
 
 # --- Frames -------------------------------------------------------------------------------
 
 
 class MessageAck(Frame, tag="message_ack", kw_only=True):
-    """The message is committed. `duplicate`: it was before; this is the original's answer."""
+    """The message is committed. `duplicate`: an earlier request committed it; the answer is about that message."""
 
     client_message_id: Id
     message_id: Id
@@ -180,7 +184,7 @@ class MessageAck(Frame, tag="message_ack", kw_only=True):
 
 
 class NewMessage(Frame, tag="new_message", kw_only=True):
-    """Somebody wrote."""
+    """There is a new message."""
 
     conversation_id: Id
     sequence: int
@@ -196,7 +200,7 @@ class MessageUpdated(Frame, tag="message_updated", kw_only=True):
 
 
 class MessageDeleted(Frame, tag="message_deleted", kw_only=True):
-    """A message was deleted for everyone; what is left of it."""
+    """A message was deleted for everyone; `message` is the tombstone."""
 
     conversation_id: Id
     sequence: int
@@ -204,7 +208,7 @@ class MessageDeleted(Frame, tag="message_deleted", kw_only=True):
 
 
 class MessageDelivered(Frame, tag="message_delivered", kw_only=True):
-    """A person's device got everything up to here. `message_id` is the newest message that it covers."""
+    """A device of a person received everything up to here. `message_id` is the newest message that this covers."""
 
     conversation_id: Id
     up_to_sequence: int
@@ -214,7 +218,7 @@ class MessageDelivered(Frame, tag="message_delivered", kw_only=True):
 
 
 class MessageRead(Frame, tag="message_read", kw_only=True):
-    """A person saw everything up to here. `message_id` is the newest message that it covers."""
+    """A person read everything up to here. `message_id` is the newest message that this covers."""
 
     conversation_id: Id
     up_to_sequence: int

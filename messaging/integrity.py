@@ -1,6 +1,6 @@
-"""Checks that must hold at any moment: logs without gaps, heads and counters that agree with the rows.
+"""Invariants of the database: logs have no gaps, heads and counters agree with the rows.
 
-Reads only. Each check is one set-based query over the whole database.
+Reads only. Each check is one query over the whole database.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from django.db.models import BigIntegerField, Count, Exists, F, Max, Min, OuterR
 from django.db.models.functions import Coalesce
 
 from conversations.models import Conversation, Event, Participant
+from conversations.selectors import mentions_in_orm, unread_in_orm
 from messaging.event_kinds import NEW_MESSAGE
 from messaging.models import Mention, Message
 
@@ -16,7 +17,7 @@ SYSTEM = Message.Type.SYSTEM
 
 
 def faults() -> Iterator[str]:
-    """Yield a sentence for everything that is wrong; nothing when all is well."""
+    """Yield a sentence for each fault."""
     checks: list[Callable[[], Iterator[str]]] = [
         _nothing_without_its_owner,
         _logs_without_gaps,
@@ -29,21 +30,21 @@ def faults() -> Iterator[str]:
         _mentions_and_their_messages,
         _mentioned_counts,
         _read_mentioned_counts,
-        _marks_below_heads,
+        _positions_below_heads,
     ]
     for check in checks:
         yield from check()
 
 
 def _nothing_without_its_owner() -> Iterator[str]:
-    """What the hot tables have no foreign-key constraints for."""
+    """Check what foreign-key constraints would check, which the hot tables do not have."""
     conversation = Conversation.objects.filter(id=OuterRef("conversation_id"))
     for event in Event.objects.filter(~Exists(conversation)):
         yield f"event {event.pk}: no conversation {event.conversation_id}"
     for message in Message.objects.filter(~Exists(conversation)):
         yield f"message {message.pk}: no conversation {message.conversation_id}"
-    place = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=OuterRef("sender_id"))
-    for message in Message.objects.filter(~Exists(place), sender_id__isnull=False):
+    participant = Participant.objects.filter(conversation_id=OuterRef("conversation_id"), user_id=OuterRef("sender_id"))
+    for message in Message.objects.filter(~Exists(participant), sender_id__isnull=False):
         yield f"message {message.pk}: sender {message.sender_id} was never in its conversation"
 
 
@@ -100,8 +101,8 @@ def _participant_counts() -> Iterator[str]:
 
 def _sent_counts() -> Iterator[str]:
     sent = _counted(Message.objects.filter(conversation=OuterRef("conversation_id"), sender=OuterRef("user_id")))
-    for place in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
-        yield f"participant {place}: counts {place.sent_count} messages sent, has {place.sent}"
+    for participant in Participant.objects.annotate(sent=sent).exclude(sent_count=F("sent")):
+        yield f"participant {participant}: counts {participant.sent_count} messages sent, has {participant.sent}"
 
 
 def _read_counts() -> Iterator[str]:
@@ -110,12 +111,12 @@ def _read_counts() -> Iterator[str]:
         .exclude(message_type=SYSTEM)
         .exclude(sender=OuterRef("user_id"))
     )
-    places = Participant.objects.filter(left_at=None).annotate(
-        unread=unread,
-        counted=F("conversation__message_count") - F("read_message_count") - F("sent_count") + F("read_sent_count"),
-    )
-    for place in places.exclude(unread=F("counted")):
-        yield f"participant {place}: unread {place.counted}, but {place.unread} messages lie after the mark"
+    participants = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=unread_in_orm())
+    for participant in participants.exclude(unread=F("counted")):
+        yield (
+            f"participant {participant}: unread {participant.counted}, "
+            f"but {participant.unread} messages lie after the read position"
+        )
 
 
 def _mentions_and_their_messages() -> Iterator[str]:
@@ -131,8 +132,8 @@ def _mentions_and_their_messages() -> Iterator[str]:
 
 def _mentioned_counts() -> Iterator[str]:
     mentioned = _counted(Mention.objects.filter(conversation=OuterRef("conversation_id"), user=OuterRef("user_id")))
-    for place in Participant.objects.annotate(mentioned=mentioned).exclude(mentioned_count=F("mentioned")):
-        yield f"participant {place}: counts {place.mentioned_count} mentions, has {place.mentioned}"
+    for participant in Participant.objects.annotate(mentioned=mentioned).exclude(mentioned_count=F("mentioned")):
+        yield f"participant {participant}: counts {participant.mentioned_count} mentions, has {participant.mentioned}"
 
 
 def _read_mentioned_counts() -> Iterator[str]:
@@ -143,17 +144,18 @@ def _read_mentioned_counts() -> Iterator[str]:
             sequence__gt=OuterRef("last_read_sequence"),
         )
     )
-    places = Participant.objects.filter(left_at=None).annotate(
-        unread=unread, counted=F("mentioned_count") - F("read_mentioned_count")
-    )
-    for place in places.exclude(unread=F("counted")):
-        yield f"participant {place}: {place.counted} unread mentions, but {place.unread} lie after the mark"
+    participants = Participant.objects.filter(left_at=None).annotate(unread=unread, counted=mentions_in_orm())
+    for participant in participants.exclude(unread=F("counted")):
+        yield (
+            f"participant {participant}: {participant.counted} unread mentions, "
+            f"but {participant.unread} lie after the read position"
+        )
 
 
-def _marks_below_heads() -> Iterator[str]:
+def _positions_below_heads() -> Iterator[str]:
     beyond = Q(last_delivered_sequence__gt=F("conversation__last_sequence"))
-    for place in Participant.objects.filter(beyond):
-        yield f"participant {place}: mark {place.last_delivered_sequence} beyond the head"
+    for participant in Participant.objects.filter(beyond):
+        yield f"participant {participant}: delivery position {participant.last_delivered_sequence} beyond the head"
 
 
 def _counted(rows: object) -> Coalesce:

@@ -1,4 +1,4 @@
-"""Messages, whom they mention, the moves of receipt marks, and how far single devices got."""
+"""Messages, mentions, receipt changes, and the positions of single devices."""
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,10 @@ from conversations.models import Conversation
 
 
 class Message(models.Model):
-    """A message; deleted for everyone it stays as an empty tombstone.
+    """A message. Deleted for everyone, it stays as an empty tombstone.
 
-    `payload_digest` tells a repeated send from another use of the same client_message_id; it goes with the text.
+    `payload_digest` distinguishes a repeated send from another use of the same client_message_id; it is removed with
+    the text.
     """
 
     class Type(models.TextChoices):
@@ -20,8 +21,8 @@ class Message(models.Model):
         SYSTEM = "system"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # Unique constraints begin with conversation and sender; indexes of their own would only cost. What the database
-    # would check again holds by the locked conversation and the sender's place in it (decision 0014).
+    # Need no indexes of their own: unique constraints begin with conversation and sender. Need no foreign-key
+    # constraints: the conversation is locked, and the sender is a participant of it (decision 0014).
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False, db_constraint=False
     )
@@ -39,7 +40,7 @@ class Message(models.Model):
     message_type = models.CharField(max_length=16, choices=Type.choices)
     content = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    # The database fills it where a process of the release before inserts.
+    # The database fills it in if a process of the previous release inserts.
     mentions = models.JSONField(default=list, blank=True, db_default=[])
     reply_to_id = models.UUIDField(null=True, blank=True)
     payload_digest = models.UUIDField(null=True, editable=False, help_text="128 bits of a SHA-256.")
@@ -64,12 +65,12 @@ class Message(models.Model):
 
 
 class Mention(models.Model):
-    """A message that counts as a mention of somebody who is in the conversation: never of its own sender.
+    """A message counts as a mention of a member, never of its own sender.
 
-    What a message shows stands in its `mentions`; this is what is counted, and found by person.
+    `Message.mentions` has what the message shows; these rows are counted, and found by person.
     """
 
-    # As with messages: what the database would check again holds by the locked conversation (decision 0014).
+    # Need no foreign-key constraints, as with messages: the conversation is locked (decision 0014).
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
@@ -88,8 +89,8 @@ class Mention(models.Model):
         return f"{self.user_id} in {self.message_id}"
 
 
-class ReceiptMove(models.Model):
-    """A receipt mark moved: everything up to `up_to_sequence` was delivered to, or read by, this person then."""
+class ReceiptChange(models.Model):
+    """A position moved: at `moved_at`, everything up to `up_to_sequence` was delivered to, or read by, a person."""
 
     class Kind(models.TextChoices):
         DELIVERED = "delivered"
@@ -98,12 +99,13 @@ class ReceiptMove(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=16, choices=Kind.choices)
-    from_sequence = models.BigIntegerField(help_text="The mark before; what it covers anew lies above.")
+    from_sequence = models.BigIntegerField(help_text="The position before; the change covers what lies above.")
     up_to_sequence = models.BigIntegerField()
     moved_at = models.DateTimeField()
-    session_id = models.UUIDField(null=True, help_text="The device session that moved it, as far as known.")
+    session_id = models.UUIDField(null=True, help_text="The device session that reported it, if known.")
 
     class Meta:
+        db_table = "messaging_receiptmove"  # its name before the model was renamed
         ordering = ("conversation_id", "id")
         indexes = (
             models.Index(fields=["conversation", "user", "kind", "up_to_sequence"], name="receipt_of_message"),
@@ -114,13 +116,14 @@ class ReceiptMove(models.Model):
         return f"{self.user_id} {self.kind} up to {self.up_to_sequence}"
 
 
-class DeviceMark(models.Model):
-    """How far a device acknowledged what another device of its person had acknowledged before: the furthest, and when.
+class DevicePosition(models.Model):
+    """The delivery position of a device that acknowledged later than another device of its person.
 
-    A device that moves a mark of its person has that in `ReceiptMove.session_id`.
+    The device that was first is recorded in `ReceiptChange.session_id`.
     """
 
-    # Written some seconds late, when either may be gone; whoever deletes them takes these rows along (decision 0014).
+    # Written some seconds late, when session or conversation may be gone; their deletion deletes these rows, too
+    # (decision 0014).
     session = models.ForeignKey(
         DeviceSession, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
@@ -131,6 +134,7 @@ class DeviceMark(models.Model):
     marked_at = models.DateTimeField()
 
     class Meta:
+        db_table = "messaging_devicemark"  # its name before the model was renamed
         ordering = ("id",)
         constraints = (models.UniqueConstraint(fields=["session", "conversation"], name="one_mark_per_device"),)
 

@@ -1,4 +1,4 @@
-"""How many messages a user may send through this process, over its sockets and REST together."""
+"""The rate limit of messages per user, for sockets and REST of this process together."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""What messaging does when something happens to a group."""
+"""What this app does when a group changes."""
 
 from typing import Any
 

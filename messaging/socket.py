@@ -5,9 +5,9 @@ from functools import lru_cache
 from uuid import UUID
 
 from messaging import frames, submit
-from messaging.models import ReceiptMove
-from messaging.services import device_marks
-from messaging.services.receipts import Mark
+from messaging.models import ReceiptChange
+from messaging.services import device_positions
+from messaging.services.receipts import ReceiptUpdate
 from messaging.services.send import Sent
 from realtime.database.crash import crash_point
 from realtime.fanout.sockets import Socket
@@ -47,18 +47,18 @@ def send_message(socket: Socket, command: frames.SendMessage) -> None:
 @registry.command(frames.DeliveryReceipt)
 def delivery_receipt(socket: Socket, command: frames.DeliveryReceipt) -> None:
     """Queue the receipt; only a refusal is answered, a success shows in the frames that it causes."""
-    _queue_receipt(socket, command, ReceiptMove.Kind.DELIVERED)
+    _queue_receipt(socket, command, ReceiptChange.Kind.DELIVERED)
 
 
 @registry.command(frames.ReadReceipt)
 def read_receipt(socket: Socket, command: frames.ReadReceipt) -> None:
     """Queue the receipt; only a refusal is answered, a success shows in the frames that it causes."""
     socket.active_at = time.monotonic()
-    _queue_receipt(socket, command, ReceiptMove.Kind.READ)
+    _queue_receipt(socket, command, ReceiptChange.Kind.READ)
 
 
 def _queue_receipt(socket: Socket, command: frames.DeliveryReceipt | frames.ReadReceipt, kind: str) -> None:
-    receipt = Mark(
+    receipt = ReceiptUpdate(
         user_id=_id_of(socket.user_id),
         kind=kind,
         message_id=command.message_id,
@@ -74,5 +74,5 @@ def _queue_receipt(socket: Socket, command: frames.DeliveryReceipt | frames.Read
     submit.queue_receipt(receipt, answer)
 
 
-registry.on_tick(device_marks.notes.tick)
-registry.on_shutdown(device_marks.notes.flush)
+registry.on_tick(device_positions.buffer.tick)
+registry.on_shutdown(device_positions.buffer.flush)

@@ -12,7 +12,7 @@ from django.conf import settings
 from messaging.frames import MessageDraft
 from messaging.rates import take_message
 from messaging.services.drafts import Send, checked_send
-from messaging.services.receipts import Mark, set_mark, set_marks
+from messaging.services.receipts import ReceiptUpdate, record_receipt, record_receipts
 from messaging.services.send import SENDING, Sent, send_messages
 from messaging.services.send import send_message as write_message
 from realtime.database.lanes import Lanes
@@ -23,7 +23,7 @@ from realtime.writes.pipelined_lane import PipelinedLane
 
 _by_threads: Lanes[Send, Sent] = Lanes(send_messages, count=settings.WRITE_LANES)
 sends = PipelinedLane(SENDING, _by_threads) if on_postgresql() else _by_threads
-receipts: Lanes[Mark, None] = Lanes(set_marks, count=1)
+receipts: Lanes[ReceiptUpdate, None] = Lanes(record_receipts, count=1)
 registry.drain_waits_while(lambda: not (sends.idle and receipts.idle))
 
 
@@ -52,14 +52,14 @@ def _admitted(draft: MessageDraft, conversation_id: UUID, sender_id: UUID) -> Se
     return send
 
 
-def receipt_now(receipt: Mark) -> None:
+def receipt_now(receipt: ReceiptUpdate) -> None:
     """Write a receipt.
 
     :raises DomainError: it was refused.
     """
-    set_mark(receipt)
+    record_receipt(receipt)
 
 
-def queue_receipt(receipt: Mark, answer: Callable[[DomainError | None], None]) -> None:
+def queue_receipt(receipt: ReceiptUpdate, answer: Callable[[DomainError | None], None]) -> None:
     """Queue a receipt; `answer` is called after its commit, or with its refusal."""
     receipts.submit(receipt.user_id, receipt, answer)

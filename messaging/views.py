@@ -1,4 +1,4 @@
-"""REST of messages and receipts: translate, one service or selector call, translate back."""
+"""REST of messages and receipts: each view translates a request, calls one service or selector, translates back."""
 
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from rest_framework.views import APIView
 
 from accounts.requests import SignedInRequest
 from messaging import frames, selectors, submit
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.services import change
-from messaging.services.receipts import Mark
+from messaging.services.receipts import ReceiptUpdate
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
 TAGS = ["messages"]
@@ -23,11 +23,11 @@ def _post(request: SignedInRequest, draft: frames.MessageDraft, conversation_id:
 
 
 class MessagesView(APIView):
-    """Messages, wherever they go."""
+    """Messages to any conversation."""
 
     @extend_schema(request=frames.PostMessage, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: SignedInRequest) -> Response:
-        """Send a message; 200 and the original when it had been sent before."""
+        """Send a message; 200 and the original if it was sent before."""
         body = body_of(request, frames.PostMessage)
         return _post(request, body, body.conversation_id)
 
@@ -52,7 +52,7 @@ class HistoryView(APIView):
 
     @extend_schema(request=frames.MessageDraft, responses={201: frames.MessageBody, 200: frames.MessageBody}, tags=TAGS)
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Send a message here; 200 and the original when it had been sent before."""
+        """Send a message to this conversation; 200 and the original if it was sent before."""
         return _post(request, body_of(request, frames.MessageDraft), conversation_id)
 
 
@@ -82,7 +82,7 @@ class MessageView(APIView):
         tags=TAGS,
     )
     def delete(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Delete a message for everyone; a tombstone stays."""
+        """Delete a message for everyone; a tombstone remains."""
         query_of(request, frames.DeleteQuery)
         change.delete_message_for_everyone(user_id=request.user.id, message_id=message_id)
         return no_content()
@@ -94,7 +94,7 @@ class ReadView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that I have read everything up to this message."""
-        return _write_receipt(request, message_id, ReceiptMove.Kind.READ)
+        return _write_receipt(request, message_id, ReceiptChange.Kind.READ)
 
 
 class DeliveredView(APIView):
@@ -103,16 +103,18 @@ class DeliveredView(APIView):
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
         """Say that my device has got everything up to this message."""
-        return _write_receipt(request, message_id, ReceiptMove.Kind.DELIVERED)
+        return _write_receipt(request, message_id, ReceiptChange.Kind.DELIVERED)
 
 
 def _write_receipt(request: SignedInRequest, message_id: UUID, kind: str) -> Response:
-    submit.receipt_now(Mark(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id)))
+    submit.receipt_now(
+        ReceiptUpdate(user_id=request.user.id, kind=kind, message_id=message_id, session_id=str(request.auth.id))
+    )
     return no_content()
 
 
 class ReceiptsView(APIView):
-    """Who got and read a message."""
+    """Receipts of a message."""
 
     @extend_schema(responses={200: frames.ReceiptList}, tags=["receipts"])
     def get(self, request: SignedInRequest, message_id: UUID) -> Response:

@@ -15,8 +15,8 @@ from accounts.models import new_id
 from presence import services
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
 from realtime.database import clock
-from realtime.database.notes import Notes
 from realtime.database.threads import in_database_thread
+from realtime.database.write_behind import WriteBehindBuffer
 from realtime.fanout.hub import hub
 from realtime.fanout.sockets import Socket
 from realtime.registry import registry
@@ -33,7 +33,9 @@ class ConnectionRecords:
     """The connections of this process, and what is still to be written of them."""
 
     def __init__(self, most: int = MOST_NOTES) -> None:
-        self._notes: Notes[UUID, Connection] = Notes(services.record_connections, most=most, seconds=WRITE_SECONDS)
+        self._buffer: WriteBehindBuffer[UUID, Connection] = WriteBehindBuffer(
+            services.record_connections, most=most, seconds=WRITE_SECONDS
+        )
         self._opened_at: dict[Socket, datetime] = {}
         # Up to when everything was written, of those sockets of which that was noted.
         self._waiting: dict[Socket, float] = {}
@@ -68,27 +70,27 @@ class ConnectionRecords:
         # What was noted is written first: the process vouches for connections of which nothing else is known.
         seen_at = _moment(hub.followed_at)
         try:
-            await self._notes.flush()
-            if self._notes.lost:
+            await self._buffer.flush()
+            if self._buffer.lost:
                 self._begin_anew()
             elif now - self._renewed_at >= RENEW_SECONDS:
                 self._process.seen_at = seen_at
                 await in_database_thread(services.renew_process, self._process)
                 self._renewed_at = now
         except TryAgain:
-            log.warning("%d records of connections wait for the database", len(self._notes))
+            log.warning("%d records of connections wait for the database", len(self._buffer))
 
     async def flush(self) -> None:
         """Write what was noted; a shutdown hook.
 
         :raises TryAgain: the database is away.
         """
-        await self._notes.flush()
+        await self._buffer.flush()
 
     def _begin_anew(self) -> None:
-        """Go on as another process, since notes were lost: nothing vouches any more for what the old one left open."""
-        log.warning("%d records of connections were lost", self._notes.lost)
-        self._notes.lost = 0
+        """Go on as another process, since records were lost: nobody vouches any more for what the old one left open."""
+        log.warning("%d records of connections were lost", self._buffer.lost)
+        self._buffer.lost = 0
         self._begin()
         for socket in self._opened_at:
             self._note(socket)
@@ -119,7 +121,7 @@ class ConnectionRecords:
             # What the hub has not seen yet, it has handed to nobody.
             written_until=None if waits_since is None else _moment(min(waits_since, hub.followed_at)),
         )
-        self._notes.add(connection.id, connection)
+        self._buffer.add(connection.id, connection)
 
 
 def _moment(monotonic: float) -> datetime:

@@ -9,7 +9,7 @@ from uuid import UUID
 import redis
 from django.db.models import Min, Q
 
-from accounts.selectors import are_apart
+from accounts.selectors import is_blocked_pair
 from conversations.selectors import shares_conversation
 from presence import frames
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
@@ -25,7 +25,7 @@ def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | No
     """
     if user_id != viewer_id and not shares_conversation(viewer_id, user_id):
         return None
-    if are_apart(viewer_id, user_id):
+    if is_blocked_pair(viewer_id, user_id):
         return NOTHING_KNOWN
     try:
         shown = store().shown([str(user_id)]).get(str(user_id))

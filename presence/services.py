@@ -7,7 +7,7 @@ from uuid import UUID
 import redis
 from django.db.models import Q
 
-from accounts.selectors import are_apart, kept_apart
+from accounts.selectors import blocked_pairs, is_blocked_pair
 from conversations.selectors import LISTED_PARTICIPANTS, members_among, peers_of, shares_conversation
 from presence.frames import Presence
 from presence.models import Connection, ServerProcess
@@ -60,7 +60,7 @@ def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, lis
 
 def kept_from(user_id: str, conversation_id: str) -> list[str]:
     """Return those in a conversation who block a person or are blocked by them: they learn nothing of each other."""
-    (apart,) = kept_apart([UUID(user_id)]).values()
+    (apart,) = blocked_pairs([UUID(user_id)]).values()
     return [str(other_id) for other_id in members_among(UUID(conversation_id), apart)]
 
 
@@ -72,7 +72,7 @@ def follow_block(one: str, other: str) -> None:
     if not shares_conversation(UUID(one), UUID(other), most_participants=LISTED_PARTICIPANTS):
         return
     try:
-        shown = {} if are_apart(UUID(one), UUID(other)) else store().shown([one, other])
+        shown = {} if is_blocked_pair(UUID(one), UUID(other)) else store().shown([one, other])
     except redis.RedisError:
         return
     announcements = []

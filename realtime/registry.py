@@ -5,12 +5,12 @@ So `realtime` serves the apps without importing them. An app registers when its 
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.announcements import EphemeralEvent, EventAnnouncement, RowKey
 from realtime.wire.bodies import Request
 from realtime.wire.frames import Frame
 
@@ -21,8 +21,9 @@ Handler = Callable[["Socket", Any], Awaitable[None] | None]
 Listener = Callable[["Socket"], None]
 Tick = Callable[[], Awaitable[None] | None]
 ShutdownHook = Callable[[], Awaitable[None]]
-# Given a check whether a row id was seen already, returns the notices of rows that were committed lately and not seen.
-RecentReader = Callable[[Callable[[int], bool]], list[EphemeralEvent]]
+# Given a check whether a row was seen already, returns the announcements of rows that were committed lately and not
+# seen.
+RecentReader = Callable[[Callable[[RowKey], bool]], list[EphemeralEvent]]
 H = TypeVar("H", bound=Handler)
 
 
@@ -47,25 +48,6 @@ Attachments = tuple[str, list[Attachment]]
 
 
 @dataclass(slots=True)
-class LogEvent:
-    """One event of a conversation's log, rendered for the sockets of this process.
-
-    `text` is the frame for every viewer but those of whom `texts` holds one of their own; None: for nobody else.
-    `subject_sequence` is the sequence of what the event is about: a viewer whose history starts later
-    must not see it. `joins` maps users that become members with this event to their history start;
-    `leaves` names those that cease to be members after it.
-    """
-
-    conversation_id: str
-    sequence: int
-    text: str | None
-    subject_sequence: int
-    joins: dict[str, int] = field(default_factory=dict)
-    leaves: list[str] = field(default_factory=list)
-    texts: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Recent:
     """What happened lately: heads of conversations with new events, and who joined which with what history start.
 
@@ -83,7 +65,7 @@ class Log(Protocol):
     def attachments(self, user_ids: Sequence[str]) -> Sequence[Attachments]:
         """Return the epoch of the log and all conversations of each user, in one snapshot."""
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
 
     def recent(self) -> Recent:

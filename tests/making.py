@@ -13,9 +13,9 @@ from conversations import services
 from conversations.models import Conversation, Participant
 from conversations.selectors import mention_count, unread_count
 from messaging.frames import Mention
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.services.drafts import Send
-from messaging.services.receipts import Mark, set_mark
+from messaging.services.receipts import ReceiptUpdate, record_receipt
 from messaging.services.send import Sent, send_message
 from realtime.wire.errors import DomainError
 from tests.waiting import DEADLINE
@@ -58,26 +58,26 @@ def say(conversation: Conversation, sender: User, content: str = "hi", **fields:
 
 
 def read(
-    conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptMove.Kind.READ
+    conversation: Conversation, user: User, sequence: int | None = None, kind: str = ReceiptChange.Kind.READ
 ) -> None:
     """Set the position of a person to a sequence; without one, to the head."""
     if sequence is None:
         sequence = Conversation.objects.get(id=conversation.id).last_sequence
-    set_mark(Mark(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
+    record_receipt(ReceiptUpdate(user_id=user.id, kind=kind, conversation_id=conversation.id, sequence=sequence))
 
 
-def place(conversation: Conversation, user: User) -> Participant:
+def participant(conversation: Conversation, user: User) -> Participant:
     """Return the participant from the database."""
     return Participant.objects.select_related("conversation").get(conversation=conversation, user=user)
 
 
 def unread(conversation: Conversation, user: User) -> int:
-    found = place(conversation, user)
+    found = participant(conversation, user)
     return unread_count(found, found.conversation.message_count)
 
 
 def mentions(conversation: Conversation, user: User) -> int:
-    return mention_count(place(conversation, user))
+    return mention_count(participant(conversation, user))
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:

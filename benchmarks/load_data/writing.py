@@ -9,7 +9,7 @@ from benchmarks.load_data import statements
 from benchmarks.load_data.indices import without_indices
 from benchmarks.load_data.plan import Plan
 from conversations.models import Event
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from notifications.services.progress import begin_now
 
 BIG_TABLES = ("messaging_message", "messaging_receiptmove", "conversations_event", "conversations_participant")
@@ -52,7 +52,7 @@ def write(plan: Plan, tell: Tell) -> None:
             tell("places of participants", plan.conversations, plan.conversations)
             begin_now("events", Event)
             begin_now("mail", Event)
-            begin_now("receipts", ReceiptMove)
+            begin_now("receipts", ReceiptChange)
     with connection.cursor() as cursor:
         for number, table in enumerate(ALL_TABLES):
             tell("tables vacuumed and analysed", number, len(ALL_TABLES))

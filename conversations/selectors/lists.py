@@ -12,18 +12,19 @@ from django.utils import timezone
 from conversations import frames
 from conversations.models import Conversation, Participant
 from conversations.selectors.bodies import conversation_bodies, participant_body
-from conversations.selectors.places import ConversationRow, PlaceRow, place_of, places_now
+from conversations.selectors.participants import ConversationRow, ParticipantRow, current_participants, participant_of
+from conversations.selectors.unread import unread_in_sql
 from realtime.database.rows import Columns, ids, ids_in, one_id, one_moment
 from realtime.wire.errors import Invalid
 
-_PLACES = Columns(Participant, *PlaceRow.__struct_fields__[1:])
+_PARTICIPANTS = Columns(Participant, *ParticipantRow.__struct_fields__[1:])
 _CONVERSATIONS = Columns(Conversation, *ConversationRow.__struct_fields__)
 
 
 def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> frames.ConversationPage:
     """Return a page of a user's conversations, the most active first.
 
-    :raises Invalid: the cursor is not one of ours.
+    :raises Invalid: the cursor is not valid for this list.
     """
     after = _read_cursor(query.cursor) if query.cursor is not None else None
     conditions = ["p.user_id = %s", "p.left_at IS NULL"]
@@ -31,7 +32,7 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
     if query.archived is not None:
         conditions.append("p.archived" if query.archived else "NOT p.archived")
     if query.unread:
-        conditions.append("c.message_count > p.read_message_count + p.sent_count - p.read_sent_count")
+        conditions.append(f"{unread_in_sql('p', 'c')} > 0")
     if q := query.q.strip():
         conditions.append(ids_in("c.id"))
         parameters.append(ids(_named(user_id, q)))
@@ -40,13 +41,13 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
         parameters += [one_moment(after[0]), one_id(after[1])]
     # Nothing in the text comes from outside: names of tables and columns only.
     text = (
-        f"SELECT {_PLACES.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
+        f"SELECT {_PARTICIPANTS.of('p')}, {_CONVERSATIONS.of('c')} FROM {Participant._meta.db_table} AS p "  # noqa: S608
         f"JOIN {Conversation._meta.db_table} AS c ON c.id = p.conversation_id "
         f"WHERE {' AND '.join(conditions)} ORDER BY c.last_activity_at DESC, c.id DESC LIMIT %s"
     )
     found = [
-        PlaceRow(ConversationRow(*conversation), *place)
-        for place, conversation in _PLACES.fetch_with(_CONVERSATIONS, text, [*parameters, query.limit + 1])
+        ParticipantRow(ConversationRow(*conversation), *participant)
+        for participant, conversation in _PARTICIPANTS.fetch_with(_CONVERSATIONS, text, [*parameters, query.limit + 1])
     ]
     shown = found[: query.limit]
     more = len(found) > query.limit
@@ -57,7 +58,7 @@ def conversation_page(user_id: UUID, query: frames.ConversationListQuery) -> fra
 
 
 def _named(user_id: UUID, q: str) -> QuerySet[Conversation, UUID]:
-    """Return the ids of a user's conversations that a text finds: by their name, or by somebody else in them."""
+    """Return the ids of a user's conversations whose name, or another participant's name, contains the text."""
     mine = Conversation.objects.filter(participants__in=Participant.objects.filter(user_id=user_id, left_at=None))
     with_person = (
         Participant.objects.filter(left_at=None, conversation__participants__user_id=user_id)
@@ -69,13 +70,13 @@ def _named(user_id: UUID, q: str) -> QuerySet[Conversation, UUID]:
 
 
 def participant_page(user_id: UUID, conversation_id: UUID, query: frames.PageQuery) -> frames.ParticipantPage:
-    """Return a page of a conversation's participants, in the order in which they came.
+    """Return a page of a conversation's participants, in the order in which they joined.
 
-    :raises NotFound: as `place_of`.
-    :raises Invalid: the cursor is not one of ours.
+    :raises NotFound: as `participant_of`.
+    :raises Invalid: the cursor is not valid for this list.
     """
-    place_of(user_id, conversation_id)
-    rows = places_now(conversation_id)
+    participant_of(user_id, conversation_id)
+    rows = current_participants(conversation_id)
     if query.cursor is not None:
         at, after_user = _read_cursor(query.cursor)
         after = Participant.objects.filter(conversation_id=conversation_id, user_id=after_user).first()
@@ -101,7 +102,7 @@ def _read_cursor(cursor: str) -> tuple[datetime.datetime, UUID]:
         moment = datetime.datetime.fromisoformat(at)
         if timezone.is_naive(moment):
             raise ValueError(cursor)
-        # In UTC as the databases have it; a moment at an end of the calendar has none.
+        # In UTC, as databases store it. Moments at the ends of the calendar cannot be converted.
         return moment.astimezone(datetime.UTC), UUID(id)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise Invalid(cursor="not a cursor of this list") from error

@@ -1,4 +1,4 @@
-"""What changes conversations and who is in them. Every function is one transaction under the row lock."""
+"""Changes of conversations and participants. Each function is one transaction that holds the row lock."""
 
 from conversations.services.conversations import (
     create_group,
@@ -12,7 +12,7 @@ from conversations.services.membership import (
     remove_participant,
     update_participant,
 )
-from conversations.services.my_place import update_my_place
+from conversations.services.own_settings import update_own_settings
 
 __all__ = [
     "add_participants",
@@ -22,6 +22,6 @@ __all__ = [
     "remove_participant",
     "start_direct",
     "update_conversation",
-    "update_my_place",
+    "update_own_settings",
     "update_participant",
 ]

@@ -1,4 +1,4 @@
-"""Beginning and changing conversations."""
+"""Creating and changing conversations."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -7,22 +7,30 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.selectors import are_apart
+from accounts.selectors import is_blocked_pair
 from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.event_kinds import CONVERSATION_CREATED, CONVERSATION_UPDATED
 from conversations.models import Conversation, Participant
-from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
+from conversations.services.steps import (
+    Role,
+    check_people,
+    check_welcome,
+    locked_participant,
+    require,
+    send_membership_changed,
+    start_membership,
+)
 from realtime.database import clock
 from realtime.wire.errors import Forbidden, Invalid
 
 
 def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
-    """Find or create the one direct conversation of two people; return it and whether it is new.
+    """Find or create the only direct conversation of two people; return it and whether it is new.
 
-    :raises Invalid: the other is oneself or nobody active.
-    :raises Forbidden: one of the two blocks the other, and there is none yet.
+    :raises Invalid: the other person is the user, or not an active user.
+    :raises Forbidden: one of the two blocks the other, and they have no conversation yet.
     """
     if other_id == user.id:
         raise Invalid(participant_ids="a direct conversation needs another person")
@@ -34,20 +42,20 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
     try:
         with transaction.atomic():
             lock_people([user.id, other_id])
-            if are_apart(user.id, other_id):
+            if is_blocked_pair(user.id, other_id):
                 raise Forbidden("You cannot write to this person.")
             return _create(Conversation.Type.DIRECT, user, [user.id, other_id], direct_key=key), True
     except IntegrityError:
-        # The other one was faster; the unique key left exactly one.
+        # The other person created it at the same moment; the unique key allows only one.
         return Conversation.objects.get(direct_key=key), False
 
 
 def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = "") -> Conversation:
-    """Create a group of the user, its owner, and others.
+    """Create a group with the user as owner and others as members.
 
-    :raises Invalid: somebody named is nobody active.
-    :raises Forbidden: somebody named blocks the user, or is blocked by them.
-    :raises ConversationFull: more people than a group may have.
+    :raises Invalid: one of the others is not an active user.
+    :raises Forbidden: one of the others blocks the user or is blocked by them.
+    :raises ConversationFull: the group would have more participants than the limit.
     """
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
     check_people(others, "participant_ids")
@@ -58,18 +66,18 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
         conversation = _create(
             Conversation.Type.GROUP, user, [user.id, *others], name=name.strip(), description=description.strip()
         )
-        tell(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
+        send_membership_changed(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
     return conversation
 
 
 def follow_block(*, user_id: UUID, other_id: UUID) -> None:
-    """Close the direct conversation of two people to both while one of them blocks the other, or open it again.
+    """Block the direct conversation of two people if one of them blocks the other, else unblock it.
 
-    Inside the transaction of the block. The members' devices learn it as a change of what they may do.
+    Runs inside the transaction of the block. The devices of both get a `conversation_updated` with new permissions.
     """
     direct = Conversation.objects.select_for_update(no_key=True).filter(direct_key=_direct_key(user_id, other_id))
     conversation = direct.first()
-    if conversation is None or conversation.blocked == are_apart(user_id, other_id):
+    if conversation is None or conversation.blocked == is_blocked_pair(user_id, other_id):
         return
     conversation.blocked = not conversation.blocked
     conversation.save(update_fields=["blocked"])
@@ -80,13 +88,13 @@ def follow_block(*, user_id: UUID, other_id: UUID) -> None:
 def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mapping[str, str | bool]) -> None:
     """Change a group's name, description, avatar or settings (`notifications_enabled`).
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     :raises Forbidden: the user may not change it.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "update_conversation")
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "update_conversation")
+        conversation = participant.conversation
         wanted = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
         changed = {name: value for name, value in wanted.items() if getattr(conversation, name) != value}
         if not changed:
@@ -97,7 +105,7 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
         now = clock.now()
         event_log.append([event_log.take(conversation, CONVERSATION_UPDATED, at=now, actor_id=user_id)])
         if "name" in changed:
-            tell(conversation, "conversation_renamed", user_id, now, name=conversation.name)
+            send_membership_changed(conversation, "conversation_renamed", user_id, now, name=conversation.name)
 
 
 def _direct_key(user_id: UUID, other_id: UUID) -> str:
@@ -115,13 +123,13 @@ def _create(type: str, user: User, member_ids: Sequence[UUID], **fields: str) ->
         participant_count=len(member_ids),
         **fields,
     )
-    places = []
+    participants = []
     for member_id in member_ids:
         role = Role.OWNER if type == Conversation.Type.GROUP and member_id == user.id else Role.MEMBER
-        place = Participant(conversation=conversation, user_id=member_id)
-        take_place(place, role, now, history_from=1)
-        places.append(place)
-    Participant.objects.bulk_create(places)
+        participant = Participant(conversation=conversation, user_id=member_id)
+        start_membership(participant, role, now, history_from=1)
+        participants.append(participant)
+    Participant.objects.bulk_create(participants)
     entry = event_log.take(conversation, CONVERSATION_CREATED, at=now, actor_id=user.id)
     entry.joins = dict.fromkeys(member_ids, 1)
     event_log.append([entry])

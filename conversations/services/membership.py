@@ -1,4 +1,4 @@
-"""Coming into a group, leaving it, and roles in it."""
+"""Joining and leaving groups, and roles in them."""
 
 import datetime
 from collections.abc import Sequence
@@ -12,28 +12,36 @@ from conversations.errors import ConversationFull
 from conversations.event_kinds import PARTICIPANT_ADDED, PARTICIPANT_REMOVED, PARTICIPANT_UPDATED
 from conversations.frames import ParticipantAdded, ParticipantRemoved, ParticipantUpdated
 from conversations.models import Conversation, Participant
-from conversations.selectors import participant_body, place_in
-from conversations.services.steps import Role, check_people, check_welcome, locked_place, require, take_place, tell
+from conversations.selectors import participant_body, participant_in
+from conversations.services.steps import (
+    Role,
+    check_people,
+    check_welcome,
+    locked_participant,
+    require,
+    send_membership_changed,
+    start_membership,
+)
 from realtime.database import clock
 from realtime.wire.errors import Forbidden
 
 
 def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence[UUID]) -> list[Participant]:
-    """Add people to a group, or take them back in; who is in already stays as they are. Return the new places.
+    """Add people to a group; return the new participants. Nothing changes for people who are members already.
 
-    Those who come see the history from their coming on.
+    New members, also those who return, see the history from this moment on.
 
-    :raises NotFound: not a conversation of this user.
-    :raises Forbidden: the user may not add people, or not one of these, for one of the two blocks the other.
-    :raises Invalid: somebody named is nobody active.
-    :raises ConversationFull: it would have more people than it may.
+    :raises NotFound: the user is not in the conversation.
+    :raises Forbidden: the user may not add people, or is one of a blocked pair with one of these.
+    :raises Invalid: one of these is not an active user.
+    :raises ConversationFull: the group would have more participants than the limit.
     """
     wanted = list(dict.fromkeys(user_ids))
     people = check_people(wanted, "user_ids")
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "add_participants")
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "add_participants")
+        conversation = participant.conversation
         known = {
             each.user_id: each
             for each in Participant.objects.filter(conversation_id=conversation_id, user_id__in=wanted)
@@ -45,64 +53,64 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
         if not coming:
             return []
         now = clock.now()
-        entries, places = [], []
+        entries, participants = [], []
         for each in coming:
             entry = event_log.take(conversation, PARTICIPANT_ADDED, at=now, actor_id=user_id, user_id=each)
             sequence = entry.sequence
             new = known.get(each) or Participant(conversation=conversation)
             new.user = people[each]
-            take_place(new, Role.MEMBER, now, history_from=sequence)
+            start_membership(new, Role.MEMBER, now, history_from=sequence)
             entry.frame = ParticipantAdded(
                 conversation_id=conversation.id, sequence=sequence, participant=participant_body(new)
             )
             entry.joins = {each: sequence}
             entries.append(entry)
-            places.append(new)
-        Participant.objects.bulk_create([each for each in places if each.pk is None])
-        for place_again in places:
-            if place_again.user_id in known:
-                place_again.save()
+            participants.append(new)
+        Participant.objects.bulk_create([each for each in participants if each.pk is None])
+        for returning in participants:
+            if returning.user_id in known:
+                returning.save()
         conversation.participant_count += len(coming)
         event_log.append(entries)
-        tell(conversation, "participants_added", user_id, now, user_ids=coming)
-    return places
+        send_membership_changed(conversation, "participants_added", user_id, now, user_ids=coming)
+    return participants
 
 
 def remove_participant(*, user_id: UUID, conversation_id: UUID, other_id: UUID) -> None:
-    """Remove somebody from a group. Nobody removes the owner, and only the owner removes an admin.
+    """Remove a person from a group. Nobody can remove the owner, and only the owner can remove an admin.
 
-    :raises NotFound: not a conversation of this user.
-    :raises NotAParticipant: the other is not in it.
-    :raises Forbidden: the user may not remove them.
+    :raises NotFound: the user is not in the conversation.
+    :raises NotAParticipant: the other person is not in it.
+    :raises Forbidden: the user may not remove this person.
     """
     if other_id == user_id:
         leave(user_id=user_id, conversation_id=conversation_id)
         return
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "remove_participants")
-        other = place_in(conversation_id, other_id)
-        if other.role == Role.OWNER or (other.role == Role.ADMIN and place.role != Role.OWNER):
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "remove_participants")
+        other = participant_in(conversation_id, other_id)
+        if other.role == Role.OWNER or (other.role == Role.ADMIN and participant.role != Role.OWNER):
             raise Forbidden("You may not remove this person.")
         now = clock.now()
-        _part(place.conversation, other, actor_id=user_id, at=now)
-        tell(place.conversation, "participant_removed", user_id, now, user_ids=[other_id])
+        _part(participant.conversation, other, actor_id=user_id, at=now)
+        send_membership_changed(participant.conversation, "participant_removed", user_id, now, user_ids=[other_id])
 
 
 def leave(*, user_id: UUID, conversation_id: UUID) -> None:
-    """Leave a group. When the owner leaves, the longest-standing admin, else member, becomes the owner.
+    """Leave a group. If the owner leaves, the admin who joined first becomes owner, or the first member without admins.
 
-    :raises NotFound: not a conversation of this user.
+    :raises NotFound: the user is not in the conversation.
     :raises Forbidden: it is a direct conversation.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        require(place, "leave")
+        participant = locked_participant(user_id, conversation_id)
+        require(participant, "leave")
         now = clock.now()
-        _part(place.conversation, place, actor_id=user_id, at=now)
-        if place.role == Role.OWNER:
-            _appoint_heir(place.conversation, actor_id=user_id, at=now)
-        tell(place.conversation, "participant_left", user_id, now, user_ids=[user_id])
+        _part(participant.conversation, participant, actor_id=user_id, at=now)
+        if participant.role == Role.OWNER:
+            _appoint_heir(participant.conversation, actor_id=user_id, at=now)
+        send_membership_changed(participant.conversation, "participant_left", user_id, now, user_ids=[user_id])
 
 
 def update_participant(
@@ -113,35 +121,36 @@ def update_participant(
     role: str | None = None,
     can_send_messages: bool | None = None,
 ) -> Participant:
-    """Change somebody's role (owner only) or their right to write (owner; admins for members); return the place.
+    """Change a participant's role or right to write; return the participant.
 
-    Giving the role of owner hands the group over: the former owner becomes an admin.
+    Only the owner changes roles. The owner changes anybody's right to write, an admin that of members.
+    A participant who is made owner replaces the former owner, who becomes an admin.
 
-    :raises NotFound: not a conversation of this user.
-    :raises NotAParticipant: the other is not in it.
+    :raises NotFound: the user is not in the conversation.
+    :raises NotAParticipant: the other person is not in it.
     :raises Forbidden: the user may not do this.
     """
     with transaction.atomic():
-        place = locked_place(user_id, conversation_id)
-        conversation = place.conversation
+        participant = locked_participant(user_id, conversation_id)
+        conversation = participant.conversation
         if conversation.type == Conversation.Type.DIRECT:
             raise Forbidden("A direct conversation has no roles.")
-        other = place_in(conversation_id, other_id)
+        other = participant_in(conversation_id, other_id)
         changed: list[Participant] = []
         if role == other.role:
             role = None
         if role is not None:
-            require(place, "change_roles")
+            require(participant, "change_roles")
             if other_id == user_id:
-                raise Forbidden("The owner hands the group over by making somebody else its owner.")
+                raise Forbidden("The owner hands the group over by making another participant its owner.")
             other.role = role
             if role == Role.OWNER:
-                place.role = Role.ADMIN
-                changed.append(place)
-                other.can_send_messages = True  # nobody could give it back to an owner
+                participant.role = Role.ADMIN
+                changed.append(participant)
+                other.can_send_messages = True  # nobody has the right to give it back to an owner
         if can_send_messages is not None and can_send_messages != other.can_send_messages:
-            require(place, "remove_participants")
-            if other.role == Role.OWNER or (place.role != Role.OWNER and other.role != Role.MEMBER):
+            require(participant, "remove_participants")
+            if other.role == Role.OWNER or (participant.role != Role.OWNER and other.role != Role.MEMBER):
                 raise Forbidden("You may not change this person's right to write.")
             other.can_send_messages = can_send_messages
             changed.append(other)
@@ -151,41 +160,43 @@ def update_participant(
             now = clock.now()
             event_log.append([_updated(conversation, each, actor_id=user_id, at=now) for each in changed])
             if role is not None:
-                tell(conversation, "role_changed", user_id, now, user_ids=[other_id])
+                send_membership_changed(conversation, "role_changed", user_id, now, user_ids=[other_id])
     return other
 
 
-def _part(conversation: Conversation, place: Participant, *, actor_id: UUID, at: datetime.datetime) -> None:
-    place.left_at = at
-    place.save(update_fields=["left_at"])
+def _part(conversation: Conversation, participant: Participant, *, actor_id: UUID, at: datetime.datetime) -> None:
+    participant.left_at = at
+    participant.save(update_fields=["left_at"])
     conversation.participant_count -= 1
-    entry = event_log.take(conversation, PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=place.user_id)
-    entry.frame = ParticipantRemoved(conversation_id=conversation.id, sequence=entry.sequence, user_id=place.user_id)
-    entry.leaves = [place.user_id]
+    entry = event_log.take(conversation, PARTICIPANT_REMOVED, at=at, actor_id=actor_id, user_id=participant.user_id)
+    entry.frame = ParticipantRemoved(
+        conversation_id=conversation.id, sequence=entry.sequence, user_id=participant.user_id
+    )
+    entry.leaves = [participant.user_id]
     event_log.append([entry])
 
 
 def _appoint_heir(conversation: Conversation, *, actor_id: UUID, at: datetime.datetime) -> None:
-    places = list(
+    participants = list(
         Participant.objects.select_related("user")
         .filter(conversation=conversation, left_at=None)
         .order_by("joined_at", "id")
     )
-    admins = [place for place in places if place.role == Role.ADMIN]
-    if not places:
+    admins = [participant for participant in participants if participant.role == Role.ADMIN]
+    if not participants:
         return
-    heir = (admins or places)[0]
+    heir = (admins or participants)[0]
     heir.role = Role.OWNER
-    heir.can_send_messages = True  # nobody could give it back to an owner
+    heir.can_send_messages = True  # nobody has the right to give it back to an owner
     event_log.append([_updated(conversation, heir, actor_id=actor_id, at=at)])
 
 
 def _updated(
-    conversation: Conversation, place: Participant, *, actor_id: UUID, at: datetime.datetime
+    conversation: Conversation, participant: Participant, *, actor_id: UUID, at: datetime.datetime
 ) -> event_log.Entry:
-    place.save(update_fields=["role", "can_send_messages"])
-    entry = event_log.take(conversation, PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=place.user_id)
+    participant.save(update_fields=["role", "can_send_messages"])
+    entry = event_log.take(conversation, PARTICIPANT_UPDATED, at=at, actor_id=actor_id, user_id=participant.user_id)
     entry.frame = ParticipantUpdated(
-        conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(place)
+        conversation_id=conversation.id, sequence=entry.sequence, participant=participant_body(participant)
     )
     return entry

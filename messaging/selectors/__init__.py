@@ -1,7 +1,7 @@
-"""What is read of messages and receipts, and how messages look to a viewer."""
+"""Queries about messages and receipts, and bodies of messages as a viewer sees them."""
 
 from messaging.selectors.messages import (
-    Marks,
+    Positions,
     bodies_for,
     history,
     message_body,
@@ -26,7 +26,7 @@ from messaging.selectors.receipts import (
 
 __all__ = [
     "Acknowledgement",
-    "Marks",
+    "Positions",
     "Unread",
     "acknowledgements",
     "bodies_for",

@@ -1,4 +1,4 @@
-"""How far messages got: receipts per person, frames of moves, unread counts."""
+"""Receipts per person and device, frames of receipt changes, unread counts."""
 
 import datetime
 from collections.abc import Collection, Iterable, Sequence
@@ -10,36 +10,36 @@ from django.db.models import Min, OuterRef, QuerySet, Subquery
 
 from conversations.event_registry import event_registry
 from conversations.models import Conversation, Participant
-from conversations.selectors import LISTED_PARTICIPANTS, mention_count, places_now, unread_count
+from conversations.selectors import LISTED_PARTICIPANTS, current_participants, mention_count, unread_count
 from messaging import frames
-from messaging.models import DeviceMark, Message, ReceiptMove
+from messaging.models import DevicePosition, Message, ReceiptChange
 from messaging.selectors.messages import visible_message
 from realtime.database.rows import as_uuid, ids, ids_in, one_id, one_moment
 from realtime.wire.frames import Frame
 
-Kind = ReceiptMove.Kind
+Kind = ReceiptChange.Kind
 
 
 class Unread(NamedTuple):
-    """How many messages of others lie after somebody's read mark, and how many of these mention them."""
+    """A person's unread messages, and how many of these mention them."""
 
     messages: int
     mentions: int
 
 
 def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
-    """Return for each other member who may see the message when it was delivered and read.
+    """Return when the message was delivered to, and read by, each other member who may see it.
 
     :raises NotFound: as `visible_message`.
     """
     message, _ = visible_message(user_id, message_id)
-    members = places_now(message.conversation_id).filter(history_from__lte=message.sequence)
-    moves = ReceiptMove.objects.filter(
+    members = current_participants(message.conversation_id).filter(history_from__lte=message.sequence)
+    changes = ReceiptChange.objects.filter(
         conversation_id=message.conversation_id,
         from_sequence__lt=message.sequence,
         up_to_sequence__gte=message.sequence,
     )
-    at = {(move.user_id, move.kind): move.moved_at for move in moves.order_by("-id")}
+    at = {(change.user_id, change.kind): change.moved_at for change in changes.order_by("-id")}
     return [
         frames.ReceiptBody(
             user_id=member.user_id,
@@ -52,7 +52,7 @@ def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
 
 
 class Acknowledgement(NamedTuple):
-    """When a device acknowledged a message: then, or then at the latest."""
+    """When a device acknowledged a message: at this time, or, unless `exact`, at this time or before."""
 
     at: datetime.datetime
     exact: bool
@@ -61,56 +61,57 @@ class Acknowledgement(NamedTuple):
 def acknowledgements(
     conversation_id: UUID, sequence: int, session_ids: Collection[UUID]
 ) -> dict[UUID, Acknowledgement]:
-    """Return when each of these device sessions acknowledged a message, those that did as far as it was noted.
+    """Return when these device sessions acknowledged a message; without those that did not, as far as recorded.
 
-    The time is exact where the device was the first of its person; otherwise it is that of a word of this device which
-    covered the message, and there may have been one before.
+    The time is exact if the device was the first of its person. Otherwise it is the time of a recorded acknowledgement
+    that covers the message; an earlier one may not have been recorded.
     """
-    moves = ReceiptMove.objects.filter(
+    changes = ReceiptChange.objects.filter(
         conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
     ).order_by()
-    marks = DeviceMark.objects.filter(
+    positions = DevicePosition.objects.filter(
         conversation_id=conversation_id, up_to_sequence__gte=sequence, session_id__in=session_ids
     )
     found: dict[UUID, Acknowledgement] = {}
     for session_id, at in chain(
-        moves.values_list("session_id").annotate(first=Min("moved_at")), marks.values_list("session_id", "marked_at")
+        changes.values_list("session_id").annotate(first=Min("moved_at")),
+        positions.values_list("session_id", "marked_at"),
     ):
         if session_id not in found or at < found[session_id].at:
             found[session_id] = Acknowledgement(at, exact=False)
-    first = moves.filter(kind=Kind.DELIVERED, from_sequence__lt=sequence).values_list("session_id", "moved_at")
+    first = changes.filter(kind=Kind.DELIVERED, from_sequence__lt=sequence).values_list("session_id", "moved_at")
     for session_id, at in first:
         assert session_id is not None
         found[session_id] = Acknowledgement(at, exact=True)
     return found
 
 
-def with_newest_message(moves: QuerySet[ReceiptMove]) -> QuerySet[ReceiptMove]:
-    """Add to each move `newest_message_id`, the newest message that it covers."""
+def with_newest_message(changes: QuerySet[ReceiptChange]) -> QuerySet[ReceiptChange]:
+    """Annotate each change with `newest_message_id`, the newest message that it covers."""
     covered = Message.objects.filter(
         conversation_id=OuterRef("conversation_id"), sequence__lte=OuterRef("up_to_sequence")
     ).order_by("-sequence")
-    return moves.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
+    return changes.annotate(newest_message_id=Subquery(covered.values("id")[:1]))
 
 
-def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.MessageRead:
-    """Return the frame of a move that has its `newest_message_id`."""
-    newest = move.newest_message_id  # type: ignore[attr-defined]
+def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.MessageRead:
+    """Return the frame of a change that has its `newest_message_id`."""
+    newest = change.newest_message_id  # type: ignore[attr-defined]
     message_id = as_uuid(newest) if newest else None
-    if move.kind == Kind.READ:
+    if change.kind == Kind.READ:
         return frames.MessageRead(
-            conversation_id=move.conversation_id,
-            up_to_sequence=move.up_to_sequence,
+            conversation_id=change.conversation_id,
+            up_to_sequence=change.up_to_sequence,
             message_id=message_id,
-            reader_id=move.user_id,
-            read_at=move.moved_at,
+            reader_id=change.user_id,
+            read_at=change.moved_at,
         )
     return frames.MessageDelivered(
-        conversation_id=move.conversation_id,
-        up_to_sequence=move.up_to_sequence,
+        conversation_id=change.conversation_id,
+        up_to_sequence=change.up_to_sequence,
         message_id=message_id,
-        user_id=move.user_id,
-        delivered_at=move.moved_at,
+        user_id=change.user_id,
+        delivered_at=change.moved_at,
     )
 
 
@@ -118,22 +119,23 @@ def receipt_frame(move: ReceiptMove) -> frames.MessageDelivered | frames.Message
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
     """Return frames for the marks that members moved since then, the newest of each.
 
-    Each names the newest message that it covers and the viewer may see: a mark may lie before their history start.
-    In conversations larger than a body lists, only for those who got or read a message of the viewer.
+    Each frame names the newest message that it covers and the viewer may see: a position may lie before their history
+    start. In conversations with more members than a body lists, only changes that cover a message of the viewer, and
+    the viewer's own.
     """
-    me, messages, places = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
-    # Who left is nobody's business: the viewer may never have been told that they were there.
+    me, messages, participants = one_id(viewer), Message._meta.db_table, Participant._meta.db_table
+    # Without former members: the viewer may never have learned that they were there.
     # Nothing in the text comes from outside: names of tables and columns, and a number.
-    moves = ReceiptMove.objects.raw(
+    changes = ReceiptChange.objects.raw(
         f"""
         SELECT m.*, (
             SELECT x.id FROM {messages} AS x WHERE x.conversation_id = m.conversation_id
             AND x.sequence BETWEEN p.history_from AND m.up_to_sequence ORDER BY x.sequence DESC LIMIT 1
         ) AS newest_message_id
-        FROM {ReceiptMove._meta.db_table} AS m
+        FROM {ReceiptChange._meta.db_table} AS m
         JOIN {Conversation._meta.db_table} AS c ON c.id = m.conversation_id
-        JOIN {places} AS p ON p.conversation_id = m.conversation_id
-        JOIN {places} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
+        JOIN {participants} AS p ON p.conversation_id = m.conversation_id
+        JOIN {participants} AS here ON here.conversation_id = m.conversation_id AND here.user_id = m.user_id
         WHERE {ids_in("m.conversation_id")} AND m.moved_at > %s AND p.user_id = %s AND p.left_at IS NULL
         AND here.left_at IS NULL AND (
             c.participant_count <= {LISTED_PARTICIPANTS} OR m.user_id = %s OR EXISTS (
@@ -145,39 +147,41 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
         """,  # noqa: S608
         [ids(conversation_ids), one_moment(since), me, me, me],
     )
-    newest = {(move.conversation_id, move.user_id, move.kind): move for move in moves}
-    found: list[Frame] = [receipt_frame(move) for move in newest.values()]
-    mine = [move for move in newest.values() if move.user_id == viewer and move.kind == Kind.READ]
+    newest = {(change.conversation_id, change.user_id, change.kind): change for change in changes}
+    found: list[Frame] = [receipt_frame(change) for change in newest.values()]
+    mine = [change for change in newest.values() if change.user_id == viewer and change.kind == Kind.READ]
     if mine:
-        unread = unread_counts(viewer, [move.conversation_id for move in mine])
+        unread = unread_counts(viewer, [change.conversation_id for change in mine])
         found += [
             frames.ConversationRead(
-                conversation_id=move.conversation_id,
-                up_to_sequence=move.up_to_sequence,
-                unread_count=unread[move.conversation_id].messages,
-                mention_count=unread[move.conversation_id].mentions,
+                conversation_id=change.conversation_id,
+                up_to_sequence=change.up_to_sequence,
+                unread_count=unread[change.conversation_id].messages,
+                mention_count=unread[change.conversation_id].mentions,
             )
-            for move in mine
-            if move.conversation_id in unread
+            for change in mine
+            if change.conversation_id in unread
         ]
     return found
 
 
 def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID, Unread]:
     """Return the user's unread messages and mentions by conversation."""
-    places = Participant.objects.select_related("conversation").filter(
+    participants = Participant.objects.select_related("conversation").filter(
         user_id=user_id, conversation_id__in=list(conversation_ids), left_at=None
     )
-    return {place.conversation_id: unread_of(place, place.conversation) for place in places}
+    return {
+        participant.conversation_id: unread_of(participant, participant.conversation) for participant in participants
+    }
 
 
-def unread_of(place: Participant, conversation: Conversation) -> Unread:
-    """Return what is unread at a place, given its conversation."""
-    return Unread(unread_count(place, conversation.message_count), mention_count(place))
+def unread_of(participant: Participant, conversation: Conversation) -> Unread:
+    """Return what is unread for a participant, given the conversation."""
+    return Unread(unread_count(participant, conversation.message_count), mention_count(participant))
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:
-    """Return who wrote the messages above one sequence and up to another."""
+    """Return the ids of the senders of the messages above one sequence and up to another."""
     senders = (
         Message.objects.filter(conversation=conversation, sequence__gt=above, sequence__lte=up_to)
         .exclude(sender=None)

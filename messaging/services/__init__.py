@@ -1,1 +1,1 @@
-"""The write path: messages (`send`), their changes (`change`), and receipt marks (`receipts`, `device_marks`)."""
+"""The write path: messages (`send`), their changes (`change`) and receipts (`receipts`, `device_positions`)."""

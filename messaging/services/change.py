@@ -1,4 +1,4 @@
-"""Changes of messages that exist: edit, delete for everyone; and messages that the server itself writes."""
+"""Editing and deleting messages, and system messages."""
 
 import datetime
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ from realtime.wire.errors import Forbidden
 
 
 def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Sequence[frames.Mention] = ()) -> Message:
-    """Change the text of one's own message, and whom it mentions, within the edit window.
+    """Change the text and mentions of a user's own message, within the edit window.
 
-    :raises NotFound: no such message, not theirs to see, or deleted.
-    :raises Forbidden: somebody else's, or nothing that has text.
+    :raises NotFound: there is no such message that the user may see, or it was deleted.
+    :raises Forbidden: it is somebody else's message, or has no text.
     :raises EditWindowClosed: it is too old.
-    :raises Invalid: as `check_text` and `checked_mentions`, or somebody mentioned was never in the conversation.
+    :raises Invalid: as `check_text` and `checked_mentions`, or a mentioned person was never in the conversation.
     """
     check_text(content)
     mentions = checked_mentions(mentions, content)
     with transaction.atomic():
-        message, place = locked_message(user_id, message_id)
+        message, participant = locked_message(user_id, message_id)
         if message.sender_id != user_id or message.message_type != Message.Type.TEXT:
             raise Forbidden("You can edit your own text messages.")
-        if "send_messages" not in permissions(place):
+        if "send_messages" not in permissions(participant):
             raise Forbidden("You may not write in this conversation.")
         window = settings.LIMITS.edit_window_seconds
         now = clock.now()
@@ -51,19 +51,21 @@ def edit_message(*, user_id: UUID, message_id: UUID, content: str, mentions: Seq
         replace_mentions(message, mentions)
         message.edited_at = now
         message.save(update_fields=["content", "mentions", "edited_at"])
-        log_message_event(MESSAGE_UPDATED, message, place, now)
+        log_message_event(MESSAGE_UPDATED, message, participant, now)
     return message
 
 
 def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
-    """Empty a message for everybody: its sender may, and owner and admins of a group. Twice is once.
+    """Replace a message by an empty tombstone for everybody; nothing happens if it is one already.
 
-    :raises NotFound: no such message, or not theirs to see.
-    :raises Forbidden: the user may not.
+    The sender may do this, and the owner and admins of a group.
+
+    :raises NotFound: there is no such message that the user may see.
+    :raises Forbidden: the user may not delete it.
     """
     with transaction.atomic():
-        message, place = locked_message(user_id, message_id, deleted_too=True)
-        moderates = place.role != Participant.Role.MEMBER  # in a direct conversation both are members
+        message, participant = locked_message(user_id, message_id, deleted_too=True)
+        moderates = participant.role != Participant.Role.MEMBER  # in a direct conversation both are members
         if message.message_type == Message.Type.SYSTEM or (message.sender_id != user_id and not moderates):
             raise Forbidden("You may not delete this message for everyone.")
         if message.deleted_at is not None:
@@ -75,14 +77,14 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         message.payload_digest = None
         message.deleted_at = now
         message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
-        log_message_event(MESSAGE_DELETED, message, place, now)
+        log_message_event(MESSAGE_DELETED, message, participant, now)
 
 
 def write_system_message(change: MembershipChanged) -> None:
-    """Note in a group's history what happened to it; the caller holds the row lock and the transaction."""
+    """Write a system message about a change of a group; the caller holds the row lock and the transaction."""
     metadata: dict[str, Any] = {"event": change.event, "actor_user_id": str(change.actor_id)}
     if change.user_ids:
-        # A history line names a few; the participant events name all.
+        # The system message names at most 50 people; the participant events name all.
         metadata["user_ids"] = [str(user_id) for user_id in change.user_ids[:50]]
         metadata["user_count"] = len(change.user_ids)
     if change.name is not None:

@@ -1,4 +1,4 @@
-"""What somebody wants to send, checked as far as it can be without the database."""
+"""Drafts of messages: all checks that need no database."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,12 @@ from messaging.frames import Location, Mention, MessageDraft, Type
 from realtime.wire.bodies import convert, encode
 from realtime.wire.errors import DomainError, Invalid
 
-# Clients need not write the keys of an object in the same order twice.
+# A client that repeats a send may write the keys of an object in another order.
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class Send(msgspec.Struct):
-    """A message that somebody wants to send, checked as far as it can be without the database."""
+    """A message to be written, which has passed all checks that need no database."""
 
     conversation_id: UUID
     sender_id: UUID
@@ -31,7 +31,7 @@ class Send(msgspec.Struct):
 
     @property
     def digest(self) -> UUID:
-        """What a repetition of this send must agree in, as 128 bits."""
+        """128 bits of a hash of everything that a repetition of this send must have in common with it."""
         payload: tuple[Any, ...] = (
             self.conversation_id,
             self.message_type,
@@ -39,15 +39,16 @@ class Send(msgspec.Struct):
             self.metadata,
             self.reply_to_id,
         )
-        if self.mentions:  # what was sent without any has its digest from before there were some
+        if self.mentions:  # sends without mentions keep the digest that they had before mentions existed
             payload = (*payload, self.mentions)
         return UUID(bytes=hashlib.sha256(_encode_sorted(payload)).digest()[:16])
 
 
 def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID) -> Send:
-    """Check a draft and make it a send; a draft without a client_message_id gets one.
+    """Check a draft and return it as a send; a draft without a client_message_id gets one.
 
-    :raises Invalid: blank or too long text, a wrong location, metadata too deep or too large, misplaced mentions.
+    :raises Invalid: the text is blank or too long, the location is wrong, the metadata are too deep or too large, or
+        mentions are misplaced.
     """
     check_text(draft.content, blank_allowed=draft.message_type == "location")
     metadata = draft.metadata
@@ -78,9 +79,9 @@ def checked_send(draft: MessageDraft, *, conversation_id: UUID, sender_id: UUID)
 
 
 def checked_mentions(mentions: Iterable[Mention], content: str) -> list[Mention]:
-    """Check where mentions lie in a text, and return them in their order in it.
+    """Check the positions of mentions in a text, and return the mentions in their order in the text.
 
-    :raises Invalid: one is empty, reaches beyond the text, or overlaps another.
+    :raises Invalid: a mention is empty, reaches beyond the text or overlaps another one.
     """
     ordered = sorted(mentions, key=lambda mention: mention.offset)
     end = 0
@@ -98,7 +99,7 @@ def checked_mentions(mentions: Iterable[Mention], content: str) -> list[Mention]
 def check_text(content: str, *, blank_allowed: bool = False) -> None:
     """Check the text of a message.
 
-    :raises Invalid: blank, too long in code points or bytes, or with a NUL in it.
+    :raises Invalid: it is blank, too long in code points, or contains NUL.
     """
     if not blank_allowed and not content.strip():
         raise Invalid(content="must not be blank")
@@ -134,8 +135,8 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
 
 
 def _is_moderate(number: float) -> bool:
-    """Return whether a number keeps its value in every client and its size in PostgreSQL.
+    """Return whether every client can represent a number, and PostgreSQL stores it in about the same size.
 
-    PostgreSQL writes all digits out: 1e308, five characters, would come back as 309.
+    PostgreSQL writes out all digits: 1e308, which has five characters, comes back with 309.
     """
     return number == 0 or 1e-12 <= abs(number) <= 2**53

@@ -1,7 +1,8 @@
-"""Whom messages mention, and how that is counted: a mention counts for members who see the message, but its sender.
+"""Mentions and their counters. A mention counts for members who may see the message, except its sender.
 
-The counters stand in the places (`mentioned_count`), what they count in the table of mentions. Both are written under
-the conversation's row lock: with new messages as part of their batch, with a change of one message by itself.
+The counters are in the participants (`mentioned_count`), the rows that they count in the table of mentions. Both are
+written under the conversation's row lock: for new messages as a part of their batch, for an edited or deleted message
+one by one.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -13,7 +14,7 @@ import msgspec
 from django.db.models import Case, F, When
 
 from conversations.models import Participant
-from messaging.frames import Mention as Shown
+from messaging import frames
 from messaging.models import Mention, Message
 from messaging.services.drafts import Send
 from realtime.database.rows import Columns, Statement, as_uuid, matching
@@ -25,7 +26,7 @@ _COUNTS = Columns(Participant, "id", "mentioned_count")
 
 
 class Mentioned(msgspec.Struct):
-    """What mentioning somebody needs of their place."""
+    """The columns of a participant that a mention needs."""
 
     id: int
     is_member: bool
@@ -33,61 +34,61 @@ class Mentioned(msgspec.Struct):
 
 
 class Tally:
-    """The mentions of a batch of new messages, from what `finding_mentioned` found of the people."""
+    """The mentions of a batch of new messages, given the rows of `finding_mentioned`."""
 
     def __init__(self, rows: Iterable[Sequence[Any]] = ()) -> None:
-        self._places = {
-            (as_uuid(conversation_id), as_uuid(user_id)): Mentioned(place_id, bool(is_member), count)
-            for conversation_id, user_id, place_id, is_member, count in rows
-            if place_id is not None
+        self._participants = {
+            (as_uuid(conversation_id), as_uuid(user_id)): Mentioned(participant_id, bool(is_member), count)
+            for conversation_id, user_id, participant_id, is_member, count in rows
+            if participant_id is not None
         }
         self._written: list[tuple[UUID, UUID, UUID, int]] = []
         self._raised: dict[int, Mentioned] = {}
 
     def refusal(self, send: Send) -> Invalid | None:
-        """Return why a send may not mention whom it mentions."""
-        if all((send.conversation_id, mention.user_id) in self._places for mention in send.mentions):
+        """Return the refusal of a send that mentions a person who was never in the conversation, else None."""
+        if all((send.conversation_id, mention.user_id) in self._participants for mention in send.mentions):
             return None
         return _strangers()
 
-    def note(self, send: Send, message_id: UUID, sequence: int) -> None:
+    def add(self, send: Send, message_id: UUID, sequence: int) -> None:
         """Count the mentions of a message that will be written."""
         for user_id in {mention.user_id for mention in send.mentions} - {send.sender_id}:
-            place = self._places[send.conversation_id, user_id]
-            if place.is_member:
-                place.mentioned_count += 1
-                self._raised[place.id] = place
+            participant = self._participants[send.conversation_id, user_id]
+            if participant.is_member:
+                participant.mentioned_count += 1
+                self._raised[participant.id] = participant
                 self._written.append((send.conversation_id, user_id, message_id, sequence))
 
     def writes(self) -> list[Statement]:
-        """Return what writes that down; nothing when nobody was mentioned."""
+        """Return the statements that write mentions and counters; none if nobody was mentioned."""
         if not self._written:
             return []
-        counts = [(place.id, place.mentioned_count) for place in self._raised.values()]
+        counts = [(participant.id, participant.mentioned_count) for participant in self._raised.values()]
         return [_MENTIONS.insert(self._written), _COUNTS.update(counts)]
 
 
 def finding_mentioned(sends: Sequence[Send]) -> list[Statement]:
-    """Return the statement that reads, under the locks, the places of all whom sends mention; none if they do not."""
+    """Return the statement that reads, under the locks, all mentioned participants; none if there are no mentions."""
     keys = {(send.conversation_id, mention.user_id) for send in sends for mention in send.mentions}
-    return [Statement(_find_places(), _KEYS.parameters(sorted(keys)))] if keys else []
+    return [Statement(_find_participants(), _KEYS.parameters(sorted(keys)))] if keys else []
 
 
 @cache
-def _find_places() -> str:
-    place = matching(Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.user_id")
+def _find_participants() -> str:
+    participant = matching(Participant, "p", "p.conversation_id = r.conversation_id AND p.user_id = r.user_id")
     return (
         "SELECT r.conversation_id, r.user_id, p.id, p.left_at IS NULL, p.mentioned_count "  # noqa: S608 - names only
-        f"FROM {_KEYS.source} {place}"
+        f"FROM {_KEYS.source} {participant}"
     )
 
 
-def replace_mentions(message: Message, mentions: Sequence[Shown]) -> None:
-    """Let a message mention these people and no others, and count it so; the caller saves the message.
+def replace_mentions(message: Message, mentions: Sequence[frames.Mention]) -> None:
+    """Replace the mentions of a message, and update the counters.
 
-    The caller holds the conversation's row lock.
+    The caller holds the conversation's row lock, and saves the message afterwards.
 
-    :raises Invalid: somebody was never in the conversation.
+    :raises Invalid: a mentioned person was never in the conversation.
     """
     before: set[UUID] = set()
     if message.mentions:
@@ -111,20 +112,22 @@ def replace_mentions(message: Message, mentions: Sequence[Shown]) -> None:
 
 
 def _counted(message: Message, user_ids: Collection[UUID]) -> set[UUID]:
-    """Return those for whom a message counts as a mention, of those whom it names."""
+    """Return those of the named people for whom the message counts as a mention."""
     rows = Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).order_by()
-    places = list(rows.only("user_id", "left_at", "history_from"))
-    if len(places) < len(user_ids):
+    participants = list(rows.only("user_id", "left_at", "history_from"))
+    if len(participants) < len(user_ids):
         raise _strangers()
     return {
-        place.user_id
-        for place in places
-        if place.left_at is None and place.history_from <= message.sequence and place.user_id != message.sender_id
+        participant.user_id
+        for participant in participants
+        if participant.left_at is None
+        and participant.history_from <= message.sequence
+        and participant.user_id != message.sender_id
     }
 
 
 def _count(message: Message, user_ids: Collection[UUID], by: int) -> None:
-    """Change the counters of some people by one mention; who has read the message has read it as it is now."""
+    """Change the counters of some people by one mention. If they have read the message, the mention counts as read."""
     passed = Case(When(last_read_sequence__gte=message.sequence, then=by), default=0)
     Participant.objects.filter(conversation_id=message.conversation_id, user_id__in=user_ids).update(
         mentioned_count=F("mentioned_count") + by, read_mentioned_count=F("read_mentioned_count") + passed

@@ -1,6 +1,6 @@
-"""Receipt marks: how far a person's devices got, and how far the person read. They only move forward.
+"""Receipts: the delivery position and the read position of each participant. Positions only move forward.
 
-Like sends, receipts come as a batch. Only places are locked.
+Like sends, receipts are written in batches. Only participants are locked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,23 +13,23 @@ from django.db.models import Q
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS
 from messaging.frames import ConversationRead
-from messaging.models import Mention, Message, ReceiptMove
+from messaging.models import Mention, Message, ReceiptChange
 from messaging.selectors import Unread, receipt_frame, senders_between, unread_of, with_newest_message
-from messaging.services import device_marks
+from messaging.services import device_positions
 from realtime.database import clock
 from realtime.fanout.door import announce
-from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.announcements import EphemeralEvent, RowKey
 from realtime.wire.bodies import encode
 from realtime.wire.errors import DomainError, Invalid, NotFound
 
-Kind = ReceiptMove.Kind
+Kind = ReceiptChange.Kind
 # Conversation and person.
-PlaceKey = tuple[UUID, UUID]
+ParticipantKey = tuple[UUID, UUID]
 
 
 @dataclass(slots=True)
-class Mark:
-    """Somebody's word that they got or read everything up to a message, or up to a sequence."""
+class ReceiptUpdate:
+    """A person got or read everything up to a message, or up to a sequence."""
 
     user_id: UUID
     kind: str
@@ -40,113 +40,124 @@ class Mark:
 
 
 @dataclass(slots=True)
-class _Step:
-    """A move that was written, with what its announcement needs."""
+class _Recorded:
+    """A written change, with everything that its announcement needs."""
 
-    move: ReceiptMove
+    change: ReceiptChange
     conversation: Conversation
     unread: Unread
     session_id: str | None
 
 
-def set_mark(mark: Mark) -> None:
-    """Move one mark; nothing happens when it has been there.
+def record_receipt(update: ReceiptUpdate) -> None:
+    """Move one position; nothing happens if it is as far already.
 
-    :raises DomainError: its refusal.
+    :raises DomainError: the update was refused.
     """
-    (result,) = set_marks([mark])
+    (result,) = record_receipts([update])
     if isinstance(result, DomainError):
         raise result
 
 
-def set_marks(marks: Sequence[Mark]) -> list[DomainError | None]:
-    """Move marks and answer each: None, or why it was refused. Reading implies delivery.
+def record_receipts(updates: Sequence[ReceiptUpdate]) -> list[DomainError | None]:
+    """Move positions; answer each update with None or its refusal. Reading implies delivery.
 
-    All in one transaction, but for places that somebody else has locked: a send locks the places of its
-    senders in an order of its own, so nothing here waits for one place while it holds another. Those places
-    follow, each in a transaction of its own.
-    Refused: a message or conversation that the user may not see (not_found), a sequence beyond the head (invalid).
+    All updates are written in one transaction, except those of participants whom another transaction has locked: each
+    of these follows in a transaction of its own. The reason: a send locks participants in another order, so this
+    function must never wait for one participant while it holds the lock of another.
+
+    Refusals: the user may not see the message or conversation (not_found), the sequence lies beyond the head (invalid).
     """
-    targets = _targets(marks)
-    results: list[DomainError | None] = [NotFound("message" if mark.message_id else "conversation") for mark in marks]
-    wanted: dict[PlaceKey, list[tuple[int, Mark, int]]] = {}
-    for position, (mark, target) in enumerate(zip(marks, targets, strict=True)):
+    targets = _targets(updates)
+    results: list[DomainError | None] = [
+        NotFound("message" if update.message_id else "conversation") for update in updates
+    ]
+    wanted: dict[ParticipantKey, list[tuple[int, ReceiptUpdate, int]]] = {}
+    for position, (update, target) in enumerate(zip(updates, targets, strict=True)):
         if target is not None:
             conversation_id, up_to = target
-            wanted.setdefault((conversation_id, mark.user_id), []).append((position, mark, up_to))
+            wanted.setdefault((conversation_id, update.user_id), []).append((position, update, up_to))
     if wanted:
-        for place in _set(wanted, results, wait=len(wanted) == 1):
-            _set({place: wanted[place]}, results, wait=True)
+        for key in _set(wanted, results, wait=len(wanted) == 1):
+            _set({key: wanted[key]}, results, wait=True)
     return results
 
 
 def _set(
-    wanted: Mapping[PlaceKey, Sequence[tuple[int, Mark, int]]], results: list[DomainError | None], *, wait: bool
-) -> set[PlaceKey]:
-    """Move the marks of some places in one transaction; return those that were locked, unless it may wait."""
-    unmoved: list[device_marks.Acknowledged] = []
+    wanted: Mapping[ParticipantKey, Sequence[tuple[int, ReceiptUpdate, int]]],
+    results: list[DomainError | None],
+    *,
+    wait: bool,
+) -> set[ParticipantKey]:
+    """Move the positions of participants in one transaction; without `wait`, return those that were locked."""
+    repeated: list[device_positions.DeviceReceipt] = []
     with transaction.atomic():
-        places = _locked_places(wanted.keys(), wait=wait)
-        # Read after the lock: no message of one's own, and none that mentions one, can come in between and make the
-        # counters disagree.
-        conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in places})
-        steps: list[_Step] = []
+        participants = _locked_participants(wanted.keys(), wait=wait)
+        # Read after the lock: a message that the participant sends or is mentioned in cannot be written in between,
+        # which would make the counters disagree.
+        conversations = Conversation.objects.in_bulk({conversation_id for conversation_id, _ in participants})
+        recorded: list[_Recorded] = []
         touched: list[Participant] = []
-        for key, place in places.items():
-            conversation, before = conversations[place.conversation_id], len(steps)
-            for position, mark, up_to in wanted[key]:
-                session_id = UUID(mark.session_id) if mark.session_id else None
-                if mark.message_id and up_to < place.history_from:
+        for key, participant in participants.items():
+            conversation, before = conversations[participant.conversation_id], len(recorded)
+            for position, update, up_to in wanted[key]:
+                session_id = UUID(update.session_id) if update.session_id else None
+                if update.message_id and up_to < participant.history_from:
                     continue
                 if up_to > conversation.last_sequence:
                     results[position] = Invalid(sequence="beyond the end of the conversation")
                     continue
-                moved = _advance(place, conversation, mark.kind, up_to, session_id)
-                if session_id is not None and not moved:
-                    unmoved.append(device_marks.Acknowledged(session_id, place.conversation_id, up_to, clock.now()))
-                unread = unread_of(place, conversation)
-                steps += [_Step(move, conversation, unread, mark.session_id) for move in moved]
+                changes = _advance(participant, conversation, update.kind, up_to, session_id)
+                if session_id is not None and not changes:
+                    repeated.append(
+                        device_positions.DeviceReceipt(session_id, participant.conversation_id, up_to, clock.now())
+                    )
+                unread = unread_of(participant, conversation)
+                recorded += [_Recorded(change, conversation, unread, update.session_id) for change in changes]
                 results[position] = None
-            if len(steps) > before:
-                touched.append(place)
-        if steps:
-            ReceiptMove.objects.bulk_create([step.move for step in steps])
-            _save_marks(touched)
-            announce(_ephemeral_events(steps))
-    device_marks.note(unmoved)
-    missing = wanted.keys() - places.keys()
+            if len(recorded) > before:
+                touched.append(participant)
+        if recorded:
+            ReceiptChange.objects.bulk_create([each.change for each in recorded])
+            _save_positions(touched)
+            announce(_ephemeral_events(recorded))
+    device_positions.add(repeated)
+    missing = wanted.keys() - participants.keys()
     return set() if wait or not missing else set(_members_among(missing))
 
 
-def _targets(marks: Sequence[Mark]) -> list[tuple[UUID, int] | None]:
-    """Return conversation and sequence that each mark means; None for an unknown message."""
-    ids = [mark.message_id for mark in marks if mark.message_id is not None]
+def _targets(updates: Sequence[ReceiptUpdate]) -> list[tuple[UUID, int] | None]:
+    """Return the conversation and sequence of each update; None for an unknown message."""
+    ids = [update.message_id for update in updates if update.message_id is not None]
     rows = Message.objects.filter(id__in=ids).values_list("id", "conversation_id", "sequence") if ids else []
     found = {id: (conversation_id, sequence) for id, conversation_id, sequence in rows}
     targets: list[tuple[UUID, int] | None] = []
-    for mark in marks:
-        if mark.message_id is not None:
-            targets.append(found.get(mark.message_id))
+    for update in updates:
+        if update.message_id is not None:
+            targets.append(found.get(update.message_id))
         else:
-            assert mark.conversation_id is not None
-            assert mark.sequence is not None
-            targets.append((mark.conversation_id, mark.sequence))
+            assert update.conversation_id is not None
+            assert update.sequence is not None
+            targets.append((update.conversation_id, update.sequence))
     return targets
 
 
-def _locked_places(keys: Iterable[PlaceKey], *, wait: bool) -> dict[PlaceKey, Participant]:
-    """Lock the places of those who are members; without waiting only those that nobody has locked."""
+def _locked_participants(keys: Iterable[ParticipantKey], *, wait: bool) -> dict[ParticipantKey, Participant]:
+    """Lock participants who are members; without `wait`, only those that are not locked."""
     rows = Participant.objects.select_for_update(skip_locked=not wait).filter(_any_of(keys), left_at=None)
-    return {(place.conversation_id, place.user_id): place for place in rows.order_by("conversation_id", "id")}
+    return {
+        (participant.conversation_id, participant.user_id): participant
+        for participant in rows.order_by("conversation_id", "id")
+    }
 
 
-def _members_among(keys: Iterable[PlaceKey]) -> Iterable[PlaceKey]:
-    """Return those of the places whose holders are members."""
+def _members_among(keys: Iterable[ParticipantKey]) -> Iterable[ParticipantKey]:
+    """Return those of the participants who are members."""
     rows = Participant.objects.filter(_any_of(keys), left_at=None).order_by()
     return rows.values_list("conversation_id", "user_id")
 
 
-def _any_of(keys: Iterable[PlaceKey]) -> Q:
+def _any_of(keys: Iterable[ParticipantKey]) -> Q:
     wanted = Q(pk__in=[])
     for conversation_id, user_id in keys:
         wanted |= Q(conversation_id=conversation_id, user_id=user_id)
@@ -154,54 +165,54 @@ def _any_of(keys: Iterable[PlaceKey]) -> Q:
 
 
 def _advance(
-    place: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
-) -> list[ReceiptMove]:
-    """Move the marks of a place in memory, on the word of a device; return the moves."""
+    participant: Participant, conversation: Conversation, kind: str, up_to: int, session_id: UUID | None
+) -> list[ReceiptChange]:
+    """Move the positions of a participant in memory; return the changes."""
     now = clock.now()
-    moves = []
-    if up_to > place.last_delivered_sequence:
-        moves.append(_move(place, Kind.DELIVERED, place.last_delivered_sequence, up_to))
-        place.last_delivered_sequence = up_to
-        place.last_delivered_at = now
-    if kind == Kind.READ and up_to > place.last_read_sequence:
-        moves.append(_move(place, Kind.READ, place.last_read_sequence, up_to))
+    changes = []
+    if up_to > participant.last_delivered_sequence:
+        changes.append(_change(participant, Kind.DELIVERED, participant.last_delivered_sequence, up_to))
+        participant.last_delivered_sequence = up_to
+        participant.last_delivered_at = now
+    if kind == Kind.READ and up_to > participant.last_read_sequence:
+        changes.append(_change(participant, Kind.READ, participant.last_read_sequence, up_to))
         if up_to >= conversation.last_message_sequence:
-            place.read_message_count = conversation.message_count
-            place.read_sent_count = place.sent_count
-            place.read_mentioned_count = place.mentioned_count
+            participant.read_message_count = conversation.message_count
+            participant.read_sent_count = participant.sent_count
+            participant.read_mentioned_count = participant.mentioned_count
         else:
             passed = Message.objects.filter(
-                conversation=conversation, sequence__gt=place.last_read_sequence, sequence__lte=up_to
+                conversation=conversation, sequence__gt=participant.last_read_sequence, sequence__lte=up_to
             ).exclude(message_type=Message.Type.SYSTEM)
-            place.read_message_count += passed.count()
-            place.read_sent_count += passed.filter(sender_id=place.user_id).count()
-            if place.mentioned_count > place.read_mentioned_count:
-                place.read_mentioned_count += Mention.objects.filter(
-                    user_id=place.user_id,
+            participant.read_message_count += passed.count()
+            participant.read_sent_count += passed.filter(sender_id=participant.user_id).count()
+            if participant.mentioned_count > participant.read_mentioned_count:
+                participant.read_mentioned_count += Mention.objects.filter(
+                    user_id=participant.user_id,
                     conversation=conversation,
-                    sequence__gt=place.last_read_sequence,
+                    sequence__gt=participant.last_read_sequence,
                     sequence__lte=up_to,
                 ).count()
-        place.last_read_sequence = up_to
-        place.last_read_at = now
-    for move in moves:
-        move.moved_at, move.session_id = now, session_id
-    return moves
+        participant.last_read_sequence = up_to
+        participant.last_read_at = now
+    for change in changes:
+        change.moved_at, change.session_id = now, session_id
+    return changes
 
 
-def _move(place: Participant, kind: str, above: int, up_to: int) -> ReceiptMove:
-    return ReceiptMove(
-        conversation_id=place.conversation_id,
-        user_id=place.user_id,
+def _change(participant: Participant, kind: str, above: int, up_to: int) -> ReceiptChange:
+    return ReceiptChange(
+        conversation_id=participant.conversation_id,
+        user_id=participant.user_id,
         kind=kind,
         from_sequence=above,
         up_to_sequence=up_to,
     )
 
 
-def _save_marks(places: list[Participant]) -> None:
+def _save_positions(participants: list[Participant]) -> None:
     Participant.objects.bulk_update(
-        places,
+        participants,
         [
             "last_read_sequence",
             "last_read_at",
@@ -214,40 +225,49 @@ def _save_marks(places: list[Participant]) -> None:
     )
 
 
-def _ephemeral_events(steps: Sequence[_Step]) -> list[EphemeralEvent]:
-    moves = with_newest_message(ReceiptMove.objects.filter(id__in=[step.move.pk for step in steps])).select_related(
-        None
-    )
-    shown = {move.pk: move for move in moves}
+def _ephemeral_events(recorded: Sequence[_Recorded]) -> list[EphemeralEvent]:
+    changes = with_newest_message(
+        ReceiptChange.objects.filter(id__in=[each.change.pk for each in recorded])
+    ).select_related(None)
+    shown = {change.pk: change for change in changes}
     announcements = []
-    for step in steps:
+    for each in recorded:
         announcements += ephemeral_events_of(
-            shown[step.move.pk], step.conversation, step.unread, except_session=step.session_id
+            shown[each.change.pk], each.conversation, each.unread, except_session=each.session_id
         )
     return announcements
 
 
+def receipt_key(change_id: int) -> RowKey:
+    """Return the key under which the receipt frame of a change is announced."""
+    return RowKey(f"receipt:{change_id}")
+
+
 def ephemeral_events_of(
-    move: ReceiptMove, conversation: Conversation, unread: Unread, *, except_session: str | None = None
+    change: ReceiptChange, conversation: Conversation, unread: Unread, *, except_session: str | None = None
 ) -> list[EphemeralEvent]:
-    """Return who is told what about a move: the members (of a large group the senders), and the reader's devices."""
+    """Return the announcements of a change.
+
+    Members get the receipt; in a large group, only the senders of the messages that it covers. The reader's other
+    devices get `conversation_read`.
+    """
     audience = None
     if conversation.participant_count > LISTED_PARTICIPANTS:
-        audience = senders_between(conversation, move.from_sequence, move.up_to_sequence)
+        audience = senders_between(conversation, change.from_sequence, change.up_to_sequence)
     conversation_id = str(conversation.id)
     announcements = [
         EphemeralEvent(
-            encode(receipt_frame(move)).decode(),
+            encode(receipt_frame(change)).decode(),
             conversation_id=conversation_id,
             user_ids=audience,
-            row_id=move.pk * 2,
-            subject_sequence=move.up_to_sequence,
+            row_key=receipt_key(change.pk),
+            subject_sequence=change.up_to_sequence,
         )
     ]
-    if move.kind == Kind.READ:
+    if change.kind == Kind.READ:
         frame = ConversationRead(
             conversation_id=conversation.id,
-            up_to_sequence=move.up_to_sequence,
+            up_to_sequence=change.up_to_sequence,
             unread_count=unread.messages,
             mention_count=unread.mentions,
         )
@@ -255,9 +275,9 @@ def ephemeral_events_of(
             EphemeralEvent(
                 encode(frame).decode(),
                 conversation_id=conversation_id,
-                user_ids=[str(move.user_id)],
+                user_ids=[str(change.user_id)],
                 except_session=except_session,
-                row_id=move.pk * 2 + 1,
+                row_key=RowKey(f"conversation_read:{change.pk}"),
             )
         )
     return announcements

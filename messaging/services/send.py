@@ -1,14 +1,13 @@
-"""The one way in which messages are written: a batch, in one transaction.
+"""The only way to write messages: a batch, in one transaction.
 
-A single send is a batch of one; the socket's lanes, REST, commands and workers all end here.
-A batch, however large, is two round trips to PostgreSQL: lock the conversations and read all that is known of
-each send (`facts`), and of whom they mention (`mentions`); insert messages and events, update counters and commit.
+A single send is a batch of one; the socket's lanes, REST, commands and workers all call this module. A batch of any
+size takes two round trips to PostgreSQL. The first locks the conversations and reads the facts about each send
+(`facts`) and the mentioned participants (`mentions`). The second inserts messages and events, updates counters and
+commits.
 """
 
-import datetime
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,13 +16,14 @@ from django.db import IntegrityError, OperationalError, connection
 from accounts.models import new_id
 from conversations import event_log
 from conversations.models import Participant
+from conversations.selectors import may_write
 from messaging import frames
 from messaging.errors import IdempotencyConflict
 from messaging.event_kinds import NEW_MESSAGE
 from messaging.models import Message
-from messaging.selectors.messages import Row, message_body
+from messaging.selectors.messages import MessageRow, message_body
 from messaging.services.drafts import Send
-from messaging.services.facts import Original, Place, facts_in, finding
+from messaging.services.facts import Original, Sender, Sent, facts_in, finding
 from messaging.services.mentions import Tally, finding_mentioned
 from realtime.database import clock
 from realtime.database.crash import crash_point
@@ -31,22 +31,14 @@ from realtime.database.rows import Columns, Statement
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound, TryAgain
 from realtime.writes.batches import BatchDecision, BatchWrite, Found, transacted
 
+__all__ = ["SENDING", "Sent", "send_message", "send_messages"]
+
 _SENT_COUNTS = Columns(Participant, "id", "sent_count")
-# A repetition that another process commits at the same moment shows on the second look.
+# If another process commits the same send at the same moment, the second try finds it.
 TRIES = 3
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """A committed message; `duplicate` when it had been committed before."""
-
-    message_id: UUID
-    conversation_id: UUID
-    sequence: int
-    created_at: datetime.datetime
-    duplicate: bool
-
-
-_COLUMNS = [field.name for field in msgspec.structs.fields(Row) if field.required]
+_COLUMNS = [field.name for field in msgspec.structs.fields(MessageRow) if field.required]
 _values = attrgetter(*_COLUMNS)
 _MESSAGES = Columns(Message, *_COLUMNS)
 
@@ -54,7 +46,7 @@ _MESSAGES = Columns(Message, *_COLUMNS)
 def send_message(send: Send) -> Sent:
     """Write one message.
 
-    :raises DomainError: its refusal.
+    :raises DomainError: it was refused.
     """
     (result,) = send_messages([send])
     if isinstance(result, DomainError):
@@ -65,8 +57,8 @@ def send_message(send: Send) -> Sent:
 def send_messages(sends: Sequence[Send]) -> list[Sent | DomainError]:
     """Write a batch in one transaction and answer each send, in order.
 
-    A send that is refused does not hinder the others. Repeating a send returns the original, for ever.
-    When a lock cannot be had in time, all that needs none that is held is written; the rest is to be tried again.
+    A refusal does not affect the other sends. A repeated send always returns the original.
+    If a lock times out, the sends to free conversations are written and the rest is answered with TryAgain.
     """
     try:
         return _written(sends)
@@ -86,60 +78,60 @@ def _written(sends: Sequence[Send], *, wait: bool = True) -> list[Sent | DomainE
 
 
 def _locked() -> TryAgain:
-    # It was waited for already, as long as PostgreSQL's lock_timeout.
+    # The write has waited already, as long as PostgreSQL's lock_timeout.
     return TryAgain(retry_after=0.2)
 
 
 def _reads(sends: Sequence[Send], wait: bool) -> list[Statement]:
-    """Return how to lock the conversations, and how to read, under the locks, what is known of each send."""
+    """Return the statements that lock the conversations and read the facts under the locks."""
     locking = event_log.locking_heads({send.conversation_id for send in sends}, wait=wait)
     return [locking, finding(sends), *finding_mentioned(sends)]
 
 
 def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
-    """Take sequences for the sends that may be written, and refuse the others."""
+    """Take sequences for the sends that are allowed, and refuse the others."""
     crash_point("after_lock")
     locked, known, *mentioned = found
     heads = event_log.heads_in(locked)
     tally = Tally(*mentioned)
     now = clock.now()
     decision: BatchDecision[Sent] = BatchDecision([])
-    messages: list[tuple[Any, ...]] = []
+    messages: list[MessageRow] = []
     entries: list[event_log.Entry] = []
-    senders: dict[int, Place] = {}
-    # A batch may hold a send twice: the second is a repetition of the first.
+    senders: dict[int, Sender] = {}
+    # A batch may contain a send twice: the second is a repetition of the first.
     originals: dict[tuple[UUID, UUID], Original] = {}
     for send, facts in zip(sends, facts_in(known), strict=True):
         key = (send.sender_id, send.client_message_id)
         original = facts.original or originals.get(key)
         if original is not None:
-            decision.answers.append(_repeated(send, original))
+            decision.answers.append(_repeated(send, *original))
             continue
-        if facts.place is None:
+        if facts.sender is None:
             decision.answers.append(NotFound("conversation"))
             continue
         head = heads.get(send.conversation_id)
-        if head is None:  # somebody else has locked it
+        if head is None:  # another transaction has locked it
             decision.answers.append(None)
             continue
-        refusal = _refusal(send, head, facts.place, facts.quoted) or tally.refusal(send)
+        refusal = _refusal(send, head, facts.sender, facts.quoted) or tally.refusal(send)
         if refusal is not None:
             decision.answers.append(refusal)
             continue
-        senders.setdefault(facts.place.id, facts.place).sent_count += 1
-        sent = Sent(new_id(), send.conversation_id, head.last_sequence + 1, now, duplicate=False)
+        senders.setdefault(facts.sender.id, facts.sender).sent_count += 1
+        message_id = new_id()
         entry = event_log.take(
             head,
             NEW_MESSAGE,
             at=now,
             actor_id=send.sender_id,
-            message_id=sent.message_id,
+            message_id=message_id,
             counts_as_unread=True,
         )
-        message = Row(
-            id=sent.message_id,
+        message = MessageRow(
+            id=message_id,
             conversation_id=send.conversation_id,
-            sequence=sent.sequence,
+            sequence=entry.sequence,
             sender_id=send.sender_id,
             client_message_id=send.client_message_id,
             message_type=send.message_type,
@@ -151,16 +143,17 @@ def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
             created_at=now,
         )
         body = message_body(message)
-        entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=sent.sequence, message=body)
-        originals[key] = Original(message.id, message.conversation_id, message.sequence, now, message.payload_digest)
-        tally.note(send, sent.message_id, sent.sequence)
-        messages.append(_values(message))
+        entry.frame = frames.NewMessage(conversation_id=body.conversation_id, sequence=entry.sequence, message=body)
+        sent = Sent(message_id, send.conversation_id, entry.sequence, now, duplicate=False)
+        originals[key] = sent, message.payload_digest
+        tally.add(send, message_id, entry.sequence)
+        messages.append(message)
         entries.append(entry)
         decision.answers.append(sent)
     if messages:
-        counts = [(place.id, place.sent_count) for place in senders.values()]
+        counts = [(sender.id, sender.sent_count) for sender in senders.values()]
         decision.writes = [
-            _MESSAGES.insert(messages),
+            _MESSAGES.insert(map(_values, messages)),
             *event_log.appending(entries),
             _SENT_COUNTS.update(counts),
             *tally.writes(),
@@ -172,17 +165,17 @@ def _decide(sends: Sequence[Send], found: Found) -> BatchDecision[Sent]:
 SENDING = BatchWrite(_reads, _decide)
 
 
-def _repeated(send: Send, original: Original) -> Sent | IdempotencyConflict:
-    if original.conversation_id != send.conversation_id or original.digest not in (None, send.digest):
+def _repeated(send: Send, original: Sent, digest: UUID | None) -> Sent | IdempotencyConflict:
+    if original.conversation_id != send.conversation_id or digest not in (None, send.digest):
         return IdempotencyConflict()
-    return Sent(original.message_id, original.conversation_id, original.sequence, original.created_at, duplicate=True)
+    return msgspec.structs.replace(original, duplicate=True)
 
 
-def _refusal(send: Send, head: event_log.Head, place: Place, quoted: tuple[UUID, int] | None) -> DomainError | None:
-    if head.blocked or not place.can_send_messages:
+def _refusal(send: Send, head: event_log.Head, sender: Sender, quoted: tuple[UUID, int] | None) -> DomainError | None:
+    if not may_write(can_send_messages=sender.can_send_messages, blocked=head.blocked):
         return Forbidden("You may not write in this conversation.")
     if send.reply_to_id is not None:
         conversation_id, sequence = quoted or (None, 0)
-        if conversation_id != send.conversation_id or sequence < place.history_from:
+        if conversation_id != send.conversation_id or sequence < sender.history_from:
             return Invalid(reply_to_id="no such message in this conversation")
     return None

@@ -18,19 +18,19 @@ def locked_message(user_id: UUID, message_id: UUID, *, deleted_too: bool = False
     """
     message, _ = visible_message(user_id, message_id)
     Conversation.objects.select_for_update(no_key=True).get(id=message.conversation_id)
-    message, place = visible_message(user_id, message_id)
+    message, participant = visible_message(user_id, message_id)
     if message.deleted_at is not None and not deleted_too:
         raise NotFound("message")
-    return message, place
+    return message, participant
 
 
-def log_message_event(kind: EventKind, message: Message, place: Participant, at: datetime.datetime) -> None:
+def log_message_event(kind: EventKind, message: Message, participant: Participant, at: datetime.datetime) -> None:
     """Append an event about a message to the log; its frame shows the message as it is now."""
     entry = event_log.take(
-        place.conversation,
+        participant.conversation,
         kind,
         at=at,
-        actor_id=place.user_id,
+        actor_id=participant.user_id,
         message_id=message.id,
         subject_sequence=message.sequence,
     )

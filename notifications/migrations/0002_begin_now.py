@@ -6,12 +6,14 @@ from django.db.models import Max
 
 def begin_now(apps, schema_editor):
     Progress = apps.get_model("notifications", "Progress")
-    for name, app, model in (
-        ("events", "conversations", "Event"),
-        ("mail", "conversations", "Event"),
-        ("receipts", "messaging", "ReceiptMove"),
+    # By table: the model of the receipts was renamed later, and that migration may have run before this one.
+    models = {model._meta.db_table: model for model in apps.get_models()}
+    for name, table in (
+        ("events", "conversations_event"),
+        ("mail", "conversations_event"),
+        ("receipts", "messaging_receiptmove"),
     ):
-        newest = apps.get_model(app, model).objects.aggregate(newest=Max("pk"))["newest"] or 0
+        newest = models[table].objects.aggregate(newest=Max("pk"))["newest"] or 0
         Progress.objects.get_or_create(name=name, defaults={"floor": newest, "candidate": newest})
 
 

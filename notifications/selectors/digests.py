@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.models import User
-from accounts.selectors import kept_apart
+from accounts.selectors import blocked_pairs
 from conversations.frames import ConversationBody, ConversationListQuery
 from conversations.selectors import conversation_page
 from messaging.models import Mention, Message
@@ -48,7 +48,7 @@ def digest_of(
     Left out are conversations that the person muted or set to level NONE, or whose notifications are off; and
     messages of people in a blocked pair with them.
     """
-    blocked = kept_apart([user.pk])[user.pk]
+    blocked = blocked_pairs([user.pk])[user.pk]
     page = conversation_page(user.pk, ConversationListQuery(unread=True, limit=LOOKED_AT))
     parts = []
     for body in page.results:

@@ -1,9 +1,7 @@
 """A person's preferences, as they see them."""
 
-from typing import cast
 from uuid import UUID
 
-from conversations.frames import Level
 from notifications import frames
 from notifications.models import Preferences
 
@@ -27,7 +25,7 @@ def preferences_body(preferences: Preferences) -> frames.PreferencesBody:
         push=preferences.push,
         email=preferences.email,
         preview=preferences.preview,
-        level=cast(Level, preferences.level),
+        level=preferences.level,
         do_not_disturb=quiet,
         paused_until=preferences.paused_until,
     )

@@ -14,8 +14,9 @@ from django.db import connection, models
 from push_notifications.models import APNSDevice, GCMDevice, WebPushDevice
 
 from accounts.models import DeviceSession, User
-from accounts.selectors import NOT_ENDED, are_apart_in, oldest_cookie
+from accounts.selectors import NOT_ENDED, is_blocked_pair_in, oldest_cookie
 from conversations.models import Conversation, Participant
+from conversations.selectors import unread_in_sql
 from messaging.models import Message
 from notifications.decision import PushOutcome
 from notifications.models import Delivery, Preferences, PushDevice
@@ -78,9 +79,8 @@ class DeliveryRow(DeviceRow):
 
 def unread_of(user: str) -> str:
     """Return the SQL for the number of unread messages of a person (an SQL expression) in all their conversations."""
-    unread = "c.message_count - p.read_message_count - (p.sent_count - p.read_sent_count)"
     return (
-        f"(SELECT CAST(COALESCE(SUM({unread}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
+        f"(SELECT CAST(COALESCE(SUM({unread_in_sql('p', 'c')}), 0) AS integer) "  # noqa: S608 - names only, as everywhere here
         f"FROM {_table(Participant)} AS p JOIN {_table(Conversation)} AS c ON c.id = p.conversation_id "
         f"WHERE p.user_id = {user} AND p.left_at IS NULL)"
     )
@@ -112,7 +112,7 @@ _READ = {
     "last_read_sequence": "p.last_read_sequence",
     "muted_until": "p.muted_until",
     "notification_level": "p.notification_level",
-    "is_blocked": are_apart_in("v.user_id", "m.sender_id"),
+    "is_blocked": is_blocked_pair_in("v.user_id", "m.sender_id"),
     "preferences_of": "f.user_id",
     "push": "f.push",
     "preview": "f.preview",

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from accounts.models import DeviceSession, User
 from conversations.models import Conversation, Participant
-from conversations.selectors import places_now
-from messaging.models import Message, ReceiptMove
+from conversations.selectors import current_participants
+from messaging.models import Message, ReceiptChange
 from messaging.selectors import Acknowledgement, acknowledgements, receipts_of
 from messaging.selectors.messages import visible_message
 from notifications import frames
@@ -100,7 +100,7 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
     pushes: dict[UUID, list[Delivery]] = defaultdict(list)
     for delivery in Delivery.objects.filter(message_id=message_id).select_related("user").order_by("id"):
         pushes[delivery.user_id].append(delivery)
-    members = places_now(message.conversation_id)[:SHOWN_PEOPLE]
+    members = current_participants(message.conversation_id)[:SHOWN_PEOPLE]
     users = {member.user_id: member.user for member in members if member.user_id != message.sender_id}
     users |= {user_id: of_user[0].user for user_id, of_user in list(pushes.items())[:SHOWN_PEOPLE]}
     return Trace(
@@ -114,7 +114,7 @@ def trace_for_staff(message_id: UUID) -> Trace | None:
 def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[Delivery]]) -> list[TracePerson]:
     """Return each person's part of the trace, in the order of `users`."""
     were_members = _members_at(message, users)
-    receipts = ReceiptMove.objects.filter(
+    receipts = ReceiptChange.objects.filter(
         conversation_id=message.conversation_id,
         user_id__in=were_members,
         from_sequence__lt=message.sequence,
@@ -126,8 +126,8 @@ def _people(message: Message, users: dict[UUID, User], pushes: dict[UUID, list[D
         TracePerson(
             user=user,
             was_member=user_id in were_members,
-            delivered_at=received_at.get((user_id, ReceiptMove.Kind.DELIVERED)),
-            read_at=received_at.get((user_id, ReceiptMove.Kind.READ)),
+            delivered_at=received_at.get((user_id, ReceiptChange.Kind.DELIVERED)),
+            read_at=received_at.get((user_id, ReceiptChange.Kind.READ)),
             devices=devices[user_id],
         )
         for user_id, user in users.items()

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from conversations.event_kinds import CONVERSATION_CREATED, PARTICIPANT_ADDED, PARTICIPANT_REMOVED
 from conversations.models import Event
 from messaging.event_kinds import MESSAGE_DELETED, NEW_MESSAGE
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from notifications.decision import PushOutcome
 from notifications.models import Delivery, FanOut, PushDevice
 from notifications.selectors.facts import breaker_of
@@ -65,10 +65,10 @@ def collect_messages() -> None:
 
 def collect_readers() -> None:
     """Queue badge pushes for devices that show a number although everything was read elsewhere."""
-    with new_ids("receipts", ReceiptMove) as span:
+    with new_ids("receipts", ReceiptChange) as span:
         if span is None:
             return
-        read = ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptMove.Kind.READ)
+        read = ReceiptChange.objects.filter(id__gt=span[0], id__lte=span[1], kind=ReceiptChange.Kind.READ)
         _clear_badges(read.values("user_id"))
 
 

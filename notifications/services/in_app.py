@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from accounts.selectors import kept_apart
+from accounts.selectors import blocked_pairs
 from conversations.event_kinds import PARTICIPANT_ADDED
 from conversations.models import Conversation, Event, Participant
 from messaging.models import Message
@@ -36,7 +36,7 @@ def note_message(message: Message, members: Collection[UUID]) -> None:
     concerned = {user_id: kind for user_id, kind in concerned.items() if user_id in set(members)}
     if not concerned:
         return
-    blocked = kept_apart([message.sender_id])[message.sender_id]
+    blocked = blocked_pairs([message.sender_id])[message.sender_id]
     visible = Participant.objects.filter(
         conversation_id=message.conversation_id,
         user_id__in=concerned.keys() - blocked,

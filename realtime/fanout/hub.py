@@ -16,8 +16,8 @@ from realtime.database.lanes import Lanes
 from realtime.database.threads import submit_read
 from realtime.fanout.sockets import Socket
 from realtime.fanout.topic import Topic
-from realtime.registry import Attachment, Attachments, LogEvent, Recent, registry
-from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement
+from realtime.registry import Attachment, Attachments, Recent, registry
+from realtime.wire.announcements import Announcement, CloseSockets, EphemeralEvent, EventAnnouncement, RowKey
 from realtime.wire.bodies import encode
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.frames import EventHidden, Heads
@@ -49,8 +49,8 @@ class Hub:
         self._look_ups: Lanes[str, Attachments] = Lanes(
             lambda user_ids: registry.log.attachments(user_ids), count=1, most=8, submit=submit_read
         )
-        self._seen_rows: set[int] = set()
-        self._seen_order: deque[int] = deque()
+        self._seen_rows: set[RowKey] = set()
+        self._seen_order: deque[RowKey] = deque()
 
     # --- Sockets come and go --------------------------------------------------------------
 
@@ -103,9 +103,9 @@ class Hub:
         topics = socket.topics.values()
         return Heads(count=len(topics), checksum=sum(topic.checksum for topic in topics) % 2**32)
 
-    def has_seen(self, row_id: int) -> bool:
+    def has_seen(self, row_key: RowKey) -> bool:
         """Return whether the ephemeral event of this row was delivered already. Safe from any thread."""
-        return row_id in self._seen_rows
+        return row_key in self._seen_rows
 
     def _follows(self, epoch: str) -> bool:
         """Return whether the hub follows the log in this epoch, in which the log was just read.
@@ -191,7 +191,7 @@ class Hub:
         topic.offer(event)
 
     def _offer_ephemeral(self, event: EphemeralEvent) -> None:
-        if event.row_id is not None and not self._first_time(event.row_id):
+        if event.row_key is not None and not self._first_time(event.row_key):
             return
         frame = WireFrame(event.text.encode())
         for socket in self._audience(event):
@@ -217,11 +217,11 @@ class Hub:
             if order.session_id == socket.session_id and socket.connection_id != order.except_connection:
                 socket.close(order.code)
 
-    def _first_time(self, row_id: int) -> bool:
-        if row_id in self._seen_rows:
+    def _first_time(self, row_key: RowKey) -> bool:
+        if row_key in self._seen_rows:
             return False
-        self._seen_rows.add(row_id)
-        self._seen_order.append(row_id)
+        self._seen_rows.add(row_key)
+        self._seen_order.append(row_key)
         if len(self._seen_order) > SEEN_ROWS:
             self._seen_rows.discard(self._seen_order.popleft())
         return True
@@ -242,18 +242,17 @@ class Hub:
                     for joined in registry.joined_listeners:
                         joined(socket)
 
-    def deliver(self, topic: Topic, event: EventAnnouncement | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: Topic, event: EventAnnouncement, text: str | None) -> None:
         """Deliver an event to every member, as far as each may see it; then remove the members who left with it."""
         conversation_id, sequence, subject = topic.conversation_id, event.sequence, event.subject_sequence
         shared = WireFrame(text.encode()) if text is not None else None
-        texts = event.texts if isinstance(event, LogEvent) else {}
         for socket, history_from in list(topic.members.items()):
             if sequence < history_from:
                 continue  # a hub that lags behind must not show a member events from before the history start
             if subject < history_from:
                 hidden = EventHidden(conversation_id=conversation_id, sequence=sequence)
                 socket.deliver_event(conversation_id, sequence, WireFrame(encode(hidden)))
-            elif texts and (own := texts.get(socket.user_id)) is not None:
+            elif event.texts and (own := event.texts.get(socket.user_id)) is not None:
                 socket.deliver_event(conversation_id, sequence, WireFrame(own.encode()))
             elif shared is not None:
                 socket.deliver_event(conversation_id, sequence, shared)

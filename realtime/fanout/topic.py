@@ -12,7 +12,7 @@ from typing import Protocol
 
 from realtime.database.threads import in_database_thread
 from realtime.fanout.sockets import Socket
-from realtime.registry import LogEvent, registry
+from realtime.registry import registry
 from realtime.wire.announcements import EventAnnouncement
 from realtime.wire.errors import TryAgain
 
@@ -31,7 +31,7 @@ class Audience(Protocol):
     def admit(self, topic: "Topic", joins: Mapping[str, int]) -> None:
         """Make the sockets of these users members, with the history start of each user."""
 
-    def deliver(self, topic: "Topic", event: EventAnnouncement | LogEvent, text: str | None) -> None:
+    def deliver(self, topic: "Topic", event: EventAnnouncement, text: str | None) -> None:
         """Deliver an event to every member, as far as each may see it."""
 
     def has(self, topic: "Topic") -> bool:
@@ -103,7 +103,7 @@ class Topic:
         """Start to read the log after `grace` seconds, within which the announcements may still arrive."""
         self.filling = asyncio.ensure_future(self._read_log(sequence, grace))
 
-    def _deliver(self, event: EventAnnouncement | LogEvent, text: str | None) -> None:
+    def _deliver(self, event: EventAnnouncement, text: str | None) -> None:
         self._audience.admit(self, event.joins)
         self.head = event.sequence
         if event.joins or event.leaves:

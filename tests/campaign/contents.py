@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from tests.campaign.evidence import Contents, EventRow, MessageRow, MoveRow, PlaceRow, Snapshot
+from tests.campaign.evidence import Contents, EventRow, MessageRow, MoveRow, ParticipantRow, Snapshot
 from tests.harness.postgresql import PostgreSQL
 
 SNAPSHOT: LiteralString = """
@@ -50,7 +50,7 @@ def read_contents(postgresql: PostgreSQL, database: str, conversation_ids: Seque
         ):
             contents.events[conversation_id].append(EventRow(*row))
         contents.places = {
-            (conversation_id, user_id): PlaceRow(*row)
+            (conversation_id, user_id): ParticipantRow(*row)
             for conversation_id, user_id, *row in rows(
                 "SELECT conversation_id::text, user_id::text, left_at IS NULL, history_from, last_delivered_sequence, "
                 "last_read_sequence FROM conversations_participant WHERE conversation_id = ANY(%s::uuid[])"

@@ -99,7 +99,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceRow:
+class ParticipantRow:
     """A participant's row."""
 
     member: bool
@@ -126,7 +126,7 @@ class Contents:
     heads: dict[str, int] = field(default_factory=dict)
     messages: list[MessageRow] = field(default_factory=list)
     events: dict[str, list[EventRow]] = field(default_factory=dict)
-    places: dict[tuple[str, str], PlaceRow] = field(default_factory=dict)
+    places: dict[tuple[str, str], ParticipantRow] = field(default_factory=dict)
     moves: list[MoveRow] = field(default_factory=list)
 
 

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.services import block_user
 from conversations import services
 from conversations.models import Conversation, Participant
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.change import delete_message_for_everyone
 from tests.making import direct, group, people, person, read, say
 
@@ -136,7 +136,7 @@ def test_rows_are_found_by_id_and_by_username(staff: Client, hostile: None) -> N
     assert found(Message, "an") == 0
     assert found(Conversation, "ben") == 2
     assert found(Conversation, "script") == 1
-    assert found(ReceiptMove, "ben") == ReceiptMove.objects.filter(user__username="ben").count()
+    assert found(ReceiptChange, "ben") == ReceiptChange.objects.filter(user__username="ben").count()
 
 
 def test_participants_are_filtered_by_membership(staff: Client, hostile: None) -> None:
@@ -153,7 +153,7 @@ def test_participants_are_filtered_by_membership(staff: Client, hostile: None) -
 def test_a_conversation_links_to_its_rows_in_other_tables(staff: Client, hostile: None) -> None:
     conversation = Conversation.objects.get(type="direct")
     shown = staff.get(address(Conversation, "change", conversation.pk)).content.decode()
-    for model in ("conversations_participant", "conversations_event", "messaging_message", "messaging_receiptmove"):
+    for model in ("conversations_participant", "conversations_event", "messaging_message", "messaging_receiptchange"):
         link = f"{reverse(f'admin:{model}_changelist')}?conversation__id__exact={conversation.pk}"
         assert link in shown
         rows = staff.get(link).context["cl"].result_list

@@ -16,7 +16,7 @@ from conversations.models import Conversation, Event, Participant
 from conversations.selectors import conversation_page
 from messaging.frames import HistoryQuery
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.selectors import history
 from messaging.services.drafts import Send
 from messaging.services.send import send_message
@@ -25,7 +25,7 @@ from tests.making import person
 
 # VACUUM cannot run in a transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
-TABLES = (User, Conversation, Participant, Event, Message, ReceiptMove)
+TABLES = (User, Conversation, Participant, Event, Message, ReceiptChange)
 
 
 def generate(**options: Any) -> str:
@@ -37,7 +37,7 @@ def generate(**options: Any) -> str:
 
 def rows() -> list[list[dict[str, Any]]]:
     """Return all rows, without the ids that the database numbers itself."""
-    numbered = {Participant, Event, ReceiptMove}
+    numbered = {Participant, Event, ReceiptChange}
     found = []
     for model in TABLES:
         names = [field.attname for field in model._meta.fields if not (model in numbered and field.name == "id")]
@@ -68,9 +68,9 @@ def test_every_position_is_where_its_receipt_changes_end() -> None:
     kinds = {"delivered": "last_delivered_sequence", "read": "last_read_sequence"}
     for kind, position in kinds.items():
         positions = dict(Participant.objects.exclude(**{position: 0}).values_list("pk", position))
-        moves: dict[int, list[ReceiptMove]] = {}
+        moves: dict[int, list[ReceiptChange]] = {}
         members = {(member.conversation_id, member.user_id): member.pk for member in Participant.objects.all()}
-        for move in ReceiptMove.objects.filter(kind=kind).order_by("id"):
+        for move in ReceiptChange.objects.filter(kind=kind).order_by("id"):
             moves.setdefault(members[move.conversation_id, move.user_id], []).append(move)
         assert {member: chain[-1].up_to_sequence for member, chain in moves.items()} == positions
         for chain in moves.values():

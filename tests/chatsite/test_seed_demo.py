@@ -12,12 +12,12 @@ from chatsite.management.commands.seed_demo import GROUP_NAME, PASSWORD, PEOPLE
 from conversations import services
 from conversations.models import Conversation, Event, Participant
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.change import delete_message_for_everyone, edit_message
-from tests.making import place, say, unread
+from tests.making import participant, say, unread
 
 pytestmark = pytest.mark.django_db
-TABLES = (User, Conversation, Participant, Event, Message, ReceiptMove)
+TABLES = (User, Conversation, Participant, Event, Message, ReceiptChange)
 
 
 def seed() -> str:
@@ -53,7 +53,7 @@ def test_a_second_run_keeps_new_messages_unread() -> None:
     say(talk, ben, "are you there?")
     seed()
     assert unread(talk, ana) == 1
-    assert place(talk, ana).last_read_sequence < Conversation.objects.get(id=talk.id).last_sequence
+    assert participant(talk, ana).last_read_sequence < Conversation.objects.get(id=talk.id).last_sequence
 
 
 def test_a_second_run_keeps_edited_and_deleted_messages() -> None:

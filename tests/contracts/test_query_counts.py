@@ -18,8 +18,8 @@ from conversations.frames import ConversationListQuery, EventsQuery
 from conversations.models import Conversation
 from messaging import selectors as message_selectors
 from messaging.frames import HistoryQuery
-from messaging.models import ReceiptMove
-from messaging.services.receipts import Mark, set_marks
+from messaging.models import ReceiptChange
+from messaging.services.receipts import ReceiptUpdate, record_receipts
 from messaging.services.send import send_messages
 from realtime.registry import registry
 from tests.making import draft, group, naming, people, read, say
@@ -176,10 +176,10 @@ def test_a_sync_without_missed_events_takes_two_statements(ana: User, ben: User)
 # --- Receipts -------------------------------------------------------------------------------
 
 
-def read_receipts(conversation: Conversation, readers: list[User]) -> list[Mark]:
+def read_receipts(conversation: Conversation, readers: list[User]) -> list[ReceiptUpdate]:
     head = Conversation.objects.get(id=conversation.id).last_sequence
     return [
-        Mark(user_id=reader.id, kind=ReceiptMove.Kind.READ, conversation_id=conversation.id, sequence=head)
+        ReceiptUpdate(user_id=reader.id, kind=ReceiptChange.Kind.READ, conversation_id=conversation.id, sequence=head)
         for reader in readers
     ]
 
@@ -193,16 +193,18 @@ def test_a_batch_of_receipts_takes_a_fixed_number_of_statements(ana: User, numbe
     batch = read_receipts(trip, readers)
     # lock the participants, the conversation, the receipt changes, the positions, the messages they cover
     with statements(5):
-        assert set_marks(batch) == [None] * number
+        assert record_receipts(batch) == [None] * number
 
 
 def test_a_partial_read_takes_two_more_statements(ana: User, ben: User, trip: Conversation) -> None:
     """Two more statements for each read position below the newest message."""
     first = say(trip, ana)
     say(trip, ana)
-    receipt = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=first.sequence)
+    receipt = ReceiptUpdate(
+        user_id=ben.id, kind=ReceiptChange.Kind.READ, conversation_id=trip.id, sequence=first.sequence
+    )
     with statements(7):
-        assert set_marks([receipt]) == [None]
+        assert record_receipts([receipt]) == [None]
 
 
 def test_a_partial_read_counts_mentions_only_if_some_are_unread(ana: User, ben: User, trip: Conversation) -> None:
@@ -210,16 +212,18 @@ def test_a_partial_read_counts_mentions_only_if_some_are_unread(ana: User, ben: 
     second = say(trip, ana)
     say(trip, ana)
     for sent, number in ((first, 8), (second, 7)):
-        receipt = Mark(user_id=ben.id, kind=ReceiptMove.Kind.READ, conversation_id=trip.id, sequence=sent.sequence)
+        receipt = ReceiptUpdate(
+            user_id=ben.id, kind=ReceiptChange.Kind.READ, conversation_id=trip.id, sequence=sent.sequence
+        )
         with statements(number):
-            assert set_marks([receipt]) == [None]
+            assert record_receipts([receipt]) == [None]
 
 
 def test_a_receipt_without_change_writes_nothing(ana: User, ben: User, trip: Conversation) -> None:
     batch = read_receipts(trip, [ben])
-    set_marks(batch)
+    record_receipts(batch)
     with statements(2):
-        set_marks(batch)
+        record_receipts(batch)
 
 
 # --- A process with sockets -------------------------------------------------------------------

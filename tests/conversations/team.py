@@ -6,7 +6,7 @@ from typing import Any
 from conversations import services
 from conversations.models import Event, Participant
 from messaging.models import Message
-from tests.making import group, people, place, say
+from tests.making import group, participant, people, say
 
 
 class Team:
@@ -44,8 +44,8 @@ class Team:
         services.update_conversation(**self.here(actor), changes=changes or {"name": "New"})
 
     def role(self, name: str) -> str | None:
-        participant = place(self.group, self.people[name])
-        return None if participant.left_at else participant.role
+        found = participant(self.group, self.people[name])
+        return None if found.left_at else found.role
 
     def log(self) -> list[tuple[str, str | None, str | None]]:
         """The group's events as (kind, actor, affected user)."""

@@ -117,10 +117,10 @@ def test_a_blocked_pair_are_not_peers_until_unblocked(pair: tuple[User, User]) -
 
     blocks(ana, ben)
     assert peers() == {"ana": {"cleo"}, "ben": {"cleo"}, "cleo": {"ana", "ben"}}
-    assert people_selectors.are_apart(ben.id, ana.id)
+    assert people_selectors.is_blocked_pair(ben.id, ana.id)
     unblocks(ana, ben)
     assert peers()["ana"] == {"ben", "cleo"}
-    assert not people_selectors.are_apart(ben.id, ana.id)
+    assert not people_selectors.is_blocked_pair(ben.id, ana.id)
 
 
 def test_the_blocked_list_shows_only_own_blocks(pair: tuple[User, User]) -> None:

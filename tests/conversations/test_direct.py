@@ -67,7 +67,7 @@ class TestDirect:
     def test_everything_except_writing_is_forbidden(self) -> None:
         ana, ben, cleo = people("ana", "ben", "cleo")
         talk = direct(ana, ben)
-        assert selectors.permissions(selectors.place_of(ana.id, talk.id)) == ["send_messages"]
+        assert selectors.permissions(selectors.participant_of(ana.id, talk.id)) == ["send_messages"]
         here = {"user_id": ana.id, "conversation_id": talk.id}
         attempts = (
             lambda: services.leave(**here),

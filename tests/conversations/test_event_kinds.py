@@ -14,7 +14,7 @@ from django.utils.module_loading import module_has_submodule
 
 from conversations import catch_up, event_log
 from conversations.event_kinds import EventKind
-from conversations.event_registry import EventRegistry, Logged, event_registry
+from conversations.event_registry import EventRegistry, EventRow, event_registry
 from conversations.frames import EventsQuery
 from conversations.log_reader import ConversationLog
 from conversations.models import Conversation, Event
@@ -46,11 +46,11 @@ def _known_here_only() -> Iterator[None]:
     before = [dict(table) for table in tables]
 
     @event_registry.renders(POLL_CLOSED, BALLOT_COUNTED, REMINDER_SET)
-    def render(events: Sequence[Logged], viewer: UUID | None) -> dict[int, Any]:
+    def render(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Any]:
         return {event.id: _frame(event, str(viewer or "everybody")) for event in events}
 
     @event_registry.renders_for_members(BALLOT_COUNTED)
-    def render_for_members(event: Logged, user_ids: Collection[str]) -> dict[str, Any]:
+    def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, Any]:
         return {user_id: _frame(event, user_id) for user_id in user_ids}
 
     yield
@@ -175,4 +175,4 @@ def test_what_no_app_has_registered_is_named() -> None:
     with pytest.raises(NotRegistered, match="provides_receipts"):
         empty.receipts_since(UUID(int=1), [UUID(int=1)], None)  # type: ignore[arg-type]
     with pytest.raises(NotRegistered, match="renders_for_members"):
-        empty.rendered_for_members(Logged(1, UUID(int=1), 1, "poll_closed", 1, None, None), [])
+        empty.rendered_for_members(EventRow(1, UUID(int=1), 1, "poll_closed", 1, None, None), [])

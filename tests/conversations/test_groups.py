@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from conversations import services
 from conversations.errors import ConversationFull
 from conversations.models import Conversation, Participant
-from conversations.selectors import conversation_body, permissions, place_of
+from conversations.selectors import conversation_body, participant_of, permissions
 from messaging.integrity import faults
 from messaging.models import Message
 from realtime.wire.errors import Forbidden, Invalid
 from tests.conversations.team import Team
-from tests.making import at_once, group, people, person, place, read, say, unread
+from tests.making import at_once, group, participant, people, person, read, say, unread
 
 pytestmark = pytest.mark.django_db
 Role = Participant.Role
@@ -34,8 +34,8 @@ def test_the_creator_owns_the_group_and_each_named_user_joins_once() -> None:
     ana, ben = people("ana", "ben")
     made = services.create_group(user=ana, participant_ids=[ben.id, ben.id, ana.id], name="  Us ")
     assert (made.name, made.participant_count, made.created_by) == ("Us", 2, ana)
-    assert place(made, ana).role == Role.OWNER
-    assert place(made, ben).role == Role.MEMBER
+    assert participant(made, ana).role == Role.OWNER
+    assert participant(made, ben).role == Role.MEMBER
     assert list(faults()) == []
 
 
@@ -114,7 +114,7 @@ def test_a_muted_admin_who_becomes_owner_may_write(way: str, team: Team) -> None
         team.leave("owner")
     else:
         team.update("owner", "admin", role="owner")
-    assert "send_messages" in permissions(place_of(team.id("admin"), team.group.id))
+    assert "send_messages" in permissions(participant_of(team.id("admin"), team.group.id))
 
 
 def test_a_new_participant_sees_later_history_and_has_nothing_unread(team: Team) -> None:
@@ -249,7 +249,7 @@ def test_a_read_position_written_meanwhile_is_kept(act: Callable[[Team], Any], t
         act(team)
     finally:
         pre_save.disconnect(meanwhile, sender=Participant)
-    assert place(team.group, team.people["member"]).last_read_sequence == 2
+    assert participant(team.group, team.people["member"]).last_read_sequence == 2
 
 
 # --- Concurrency --------------------------------------------------------------------------

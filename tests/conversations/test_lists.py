@@ -11,7 +11,7 @@ from accounts.models import User
 from conversations import selectors
 from conversations.frames import ConversationListQuery, PageQuery
 from conversations.models import Conversation
-from conversations.services import add_participants, remove_participant, update_my_place
+from conversations.services import add_participants, remove_participant, update_own_settings
 from realtime.wire.errors import Invalid, NotFound
 from tests.making import direct, group, people, person, read, say
 
@@ -55,7 +55,7 @@ def test_the_latest_message_puts_a_conversation_first(ana: User) -> None:
 def test_filters_apply_to_every_page(ana: User) -> None:
     talks = [direct(ana, other) for other in people("ben1", "ben2", "ben3", "ben4", "cleo")]
     for talk in talks[:2]:
-        update_my_place(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
+        update_own_settings(user_id=ana.id, conversation_id=talk.id, changes={"archived": True})
 
     def all_pages(**query: Any) -> list[str]:
         found, cursor = [], None
@@ -77,7 +77,7 @@ def test_archived_filters_to_one_kind_or_the_other(ana: User) -> None:
     ben, cleo = people("ben", "cleo")
     direct(ana, ben)
     archived = direct(ana, cleo)
-    update_my_place(user_id=ana.id, conversation_id=archived.id, changes={"archived": True})
+    update_own_settings(user_id=ana.id, conversation_id=archived.id, changes={"archived": True})
     assert names(ana) == ["cleo", "ben"]
     assert names(ana, archived=True) == ["cleo"]
     assert names(ana, archived=False) == ["ben"]

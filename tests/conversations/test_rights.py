@@ -8,7 +8,7 @@ import pytest
 
 from conversations import services
 from conversations.errors import NotAParticipant
-from conversations.selectors import permissions, place_of
+from conversations.selectors import participant_of, permissions
 from messaging.integrity import faults
 from realtime.wire.errors import Forbidden, NotFound
 from tests.conversations.team import Team
@@ -63,7 +63,7 @@ def test_a_stranger_gets_not_found(act: str, team: Team) -> None:
 
 def test_permissions_list_what_the_services_allow(team: Team) -> None:
     def permissions_of(name: str) -> set[str]:
-        return set(permissions(place_of(team.id(name), team.group.id)))
+        return set(permissions(participant_of(team.id(name), team.group.id)))
 
     moderate = {"add_participants", "remove_participants", "update_conversation"}
     assert permissions_of("owner") == {"send_messages", "leave", "change_roles", *moderate}

@@ -123,7 +123,7 @@ PLANTED: dict[Callable[[Conversation], None], str] = {
     miscount_mentions: "counts 4 mentions, has 3",
     miscount_read_mentions: "3 unread mentions, but 1",
     move_a_mention: "of somebody else at 7",
-    mark_beyond_the_head: "mark 99 beyond the head",
+    mark_beyond_the_head: "delivery position 99 beyond the head",
     strand_an_event: f"no conversation {UNKNOWN_ID}",
     strand_a_message: f"no conversation {UNKNOWN_ID}",
     let_a_stranger_send: "was never in its conversation",

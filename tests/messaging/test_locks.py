@@ -15,20 +15,23 @@ from conversations import event_log
 from conversations.models import Conversation, Participant
 from conversations.services import update_conversation
 from messaging.integrity import faults
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.change import edit_message
-from messaging.services.receipts import Mark, set_marks
+from messaging.services.receipts import ReceiptUpdate, record_receipts
 from realtime.database.rows import execute
 from realtime.wire.errors import DomainError
-from tests.making import group, people, person, place, say
+from tests.making import group, participant, people, person, say
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def reading(team: Conversation, *users: User) -> list[Mark]:
-    return [Mark(user_id=user.id, kind=ReceiptMove.Kind.READ, conversation_id=team.id, sequence=3) for user in users]
+def reading(team: Conversation, *users: User) -> list[ReceiptUpdate]:
+    return [
+        ReceiptUpdate(user_id=user.id, kind=ReceiptChange.Kind.READ, conversation_id=team.id, sequence=3)
+        for user in users
+    ]
 
 
 class Other(threading.Thread):
@@ -68,14 +71,14 @@ def test_a_batch_of_receipts_never_waits_while_it_holds_a_lock(order: tuple[int,
     users = people("ana", "ben")
     team = group(*users)
     say(team, users[0])
-    first, second = (place(team, users[number]) for number in order)
+    first, second = (participant(team, users[number]) for number in order)
     other = Other(first, second)
     other.start()
     assert other.has_the_first.wait(DEADLINE)
-    assert set_marks(reading(team, *users)) == [None, None]
+    assert record_receipts(reading(team, *users)) == [None, None]
     other.join()
     assert other.error is None
-    assert [place(team, user).last_read_sequence for user in users] == [3, 3]
+    assert [participant(team, user).last_read_sequence for user in users] == [3, 3]
 
 
 def test_a_stranger_is_refused_while_participants_are_locked() -> None:
@@ -83,13 +86,13 @@ def test_a_stranger_is_refused_while_participants_are_locked() -> None:
     stranger = person("stranger")
     team = group(ana, ben)
     say(team, ana)
-    other = Other(place(team, ben), place(team, ana))
+    other = Other(participant(team, ben), participant(team, ana))
     other.start()
     assert other.has_the_first.wait(DEADLINE)
-    results = set_marks(reading(team, stranger, ana, ben))
+    results = record_receipts(reading(team, stranger, ana, ben))
     other.join()
     assert [isinstance(result, DomainError) for result in results] == [True, False, False]
-    assert ReceiptMove.objects.count() == 4
+    assert ReceiptChange.objects.count() == 4
 
 
 @contextmanager
@@ -133,7 +136,7 @@ def test_receipts_do_not_wait_for_a_write_under_way(write: str) -> None:
         "a change of the group": lambda: rename(users[0], team),
     }
     with under_way(acts[write]):
-        assert set_marks(reading(team, *users)) == [None, None]
+        assert record_receipts(reading(team, *users)) == [None, None]
 
 
 def test_a_change_of_one_group_does_not_wait_for_another_group() -> None:

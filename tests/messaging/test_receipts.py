@@ -13,17 +13,17 @@ from conversations.models import Conversation
 from conversations.selectors import LISTED_PARTICIPANTS
 from messaging import frames, selectors
 from messaging.integrity import faults
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from messaging.recent_receipts import RecentReceipts
 from messaging.services import receipts
-from messaging.services.receipts import Mark, set_mark, set_marks
+from messaging.services.receipts import ReceiptUpdate, record_receipt, record_receipts
 from realtime.wire.announcements import EphemeralEvent
 from realtime.wire.errors import DomainError, Invalid, NotFound
-from tests.making import direct, group, person, place, read, say, unread
+from tests.making import direct, group, participant, person, read, say, unread
 from tests.realtime.peers import frame_of
 
 pytestmark = pytest.mark.django_db
-DELIVERED, READ = ReceiptMove.Kind.DELIVERED, ReceiptMove.Kind.READ
+DELIVERED, READ = ReceiptChange.Kind.DELIVERED, ReceiptChange.Kind.READ
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def talk(ana: User, ben: User) -> Iterator[Conversation]:
 
 
 def positions(conversation: Conversation, user: User) -> tuple[int, int]:
-    participant = place(conversation, user)
-    return participant.last_delivered_sequence, participant.last_read_sequence
+    found = participant(conversation, user)
+    return found.last_delivered_sequence, found.last_read_sequence
 
 
 def test_reading_implies_delivery_but_not_the_reverse(talk: Conversation, ben: User) -> None:
@@ -58,18 +58,18 @@ def test_reading_implies_delivery_but_not_the_reverse(talk: Conversation, ben: U
     read(talk, ben, 5)
     assert positions(talk, ben) == (5, 5)
     assert unread(talk, ben) == 1
-    kinds = list(ReceiptMove.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
+    kinds = list(ReceiptChange.objects.order_by("id").values_list("kind", "from_sequence", "up_to_sequence"))
     assert kinds == [(DELIVERED, 0, 3), (DELIVERED, 3, 5), (READ, 0, 5)]
 
 
 def test_positions_never_go_back_and_repeated_receipts_write_nothing(talk: Conversation, ben: User) -> None:
     read(talk, ben, 5)
-    before = ReceiptMove.objects.count(), place(talk, ben).last_read_at
+    before = ReceiptChange.objects.count(), participant(talk, ben).last_read_at
     for sequence in (5, 4, 0):
         read(talk, ben, sequence)
         read(talk, ben, sequence, DELIVERED)
     assert positions(talk, ben) == (5, 5)
-    assert (ReceiptMove.objects.count(), place(talk, ben).last_read_at) == before
+    assert (ReceiptChange.objects.count(), participant(talk, ben).last_read_at) == before
 
 
 def test_a_receipt_beyond_the_head_is_refused(talk: Conversation, ben: User) -> None:
@@ -82,14 +82,14 @@ def test_receipts_of_strangers_are_refused(talk: Conversation, ana: User, ben: U
     cleo = person("cleo")
     message_id = selectors.history(ana.id, talk.id, frames.HistoryQuery()).results[0].id
     for mark in (
-        Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
-        Mark(cleo.id, READ, message_id=message_id),
-        Mark(ben.id, READ, conversation_id=uuid.uuid4(), sequence=1),
-        Mark(ben.id, READ, message_id=uuid.uuid4()),
+        ReceiptUpdate(cleo.id, READ, conversation_id=talk.id, sequence=3),
+        ReceiptUpdate(cleo.id, READ, message_id=message_id),
+        ReceiptUpdate(ben.id, READ, conversation_id=uuid.uuid4(), sequence=1),
+        ReceiptUpdate(ben.id, READ, message_id=uuid.uuid4()),
     ):
         with pytest.raises(NotFound):
-            set_mark(mark)
-    assert not ReceiptMove.objects.exists()
+            record_receipt(mark)
+    assert not ReceiptChange.objects.exists()
 
 
 def test_receipts_for_messages_one_cannot_see_are_refused(ana: User, ben: User) -> None:
@@ -97,33 +97,33 @@ def test_receipts_for_messages_one_cannot_see_are_refused(ana: User, ben: User) 
     sent = say(team, ana)
     services.leave(user_id=ben.id, conversation_id=team.id)
     for mark in (
-        Mark(ben.id, READ, conversation_id=team.id, sequence=2),
-        Mark(ben.id, READ, message_id=sent.message_id),
+        ReceiptUpdate(ben.id, READ, conversation_id=team.id, sequence=2),
+        ReceiptUpdate(ben.id, READ, message_id=sent.message_id),
     ):
         with pytest.raises(NotFound):
-            set_mark(mark)
+            record_receipt(mark)
     services.add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
     with pytest.raises(NotFound):
-        set_mark(Mark(ben.id, READ, message_id=sent.message_id))
+        record_receipt(ReceiptUpdate(ben.id, READ, message_id=sent.message_id))
     assert list(faults()) == []
 
 
 def test_a_receipt_for_a_message_covers_all_before_it(talk: Conversation, ana: User, ben: User) -> None:
     third = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
-    set_mark(Mark(ben.id, READ, message_id=third.id))
+    record_receipt(ReceiptUpdate(ben.id, READ, message_id=third.id))
     assert positions(talk, ben) == (4, 4)
     assert unread(talk, ben) == 2
 
 
 def test_each_receipt_of_a_batch_succeeds_or_fails_alone(talk: Conversation, ana: User, ben: User) -> None:
     cleo = person("cleo")
-    results = set_marks(
+    results = record_receipts(
         [
-            Mark(ben.id, DELIVERED, conversation_id=talk.id, sequence=3),
-            Mark(cleo.id, READ, conversation_id=talk.id, sequence=3),
-            Mark(ben.id, READ, conversation_id=talk.id, sequence=99),
-            Mark(ben.id, READ, conversation_id=talk.id, sequence=4),
-            Mark(ana.id, READ, conversation_id=talk.id, sequence=6),
+            ReceiptUpdate(ben.id, DELIVERED, conversation_id=talk.id, sequence=3),
+            ReceiptUpdate(cleo.id, READ, conversation_id=talk.id, sequence=3),
+            ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=99),
+            ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4),
+            ReceiptUpdate(ana.id, READ, conversation_id=talk.id, sequence=6),
         ]
     )
     assert [result.code if isinstance(result, DomainError) else None for result in results] == [
@@ -150,7 +150,7 @@ def test_receipt_times_are_when_the_position_passed_the_message(ana: User, ben: 
         found = selectors.receipts_of(ana.id, sent.message_id)
         return {receipt.user_id: (receipt.delivered_at, receipt.read_at) for receipt in found}
 
-    moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptMove.objects.all()}
+    moved = {(move.kind, move.up_to_sequence): move.moved_at for move in ReceiptChange.objects.all()}
     assert times_of(one) == {
         ben.id: (moved[DELIVERED, one.sequence], moved[READ, two.sequence]),
         cleo.id: (None, None),
@@ -205,7 +205,7 @@ def test_a_receipt_notifies_all_members_and_own_devices_get_counts(
 ) -> None:
     newest = selectors.history(ana.id, talk.id, frames.HistoryQuery(before=5)).results[0]
     phone = str(uuid.uuid4())
-    set_mark(Mark(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
+    record_receipt(ReceiptUpdate(ben.id, READ, conversation_id=talk.id, sequence=4, session_id=phone))
     delivered, seen, own = announced
     assert [frame_of(event)["type"] for event in announced] == [
         "message_delivered",
@@ -224,7 +224,7 @@ def test_a_receipt_notifies_all_members_and_own_devices_get_counts(
     }
     assert (own.user_ids, own.except_session) == ([str(ben.id)], phone)
     assert frame_of(own)["unread_count"] == 2
-    assert len({event.row_id for event in announced}) == 3, "each announcement has a row id of its own"
+    assert len({event.row_key for event in announced}) == 3, "each announcement has a row id of its own"
 
 
 def test_a_missed_announcement_is_found_again_and_a_received_one_not(
@@ -236,7 +236,7 @@ def test_a_missed_announcement_is_found_again_and_a_received_one_not(
     announced.clear()
     read(talk, ben, 4)
     assert looks(lambda row: False) == announced
-    assert looks({event.row_id for event in announced}.__contains__) == []
+    assert looks({event.row_key for event in announced}.__contains__) == []
 
 
 @pytest.mark.parametrize(("size", "to_all"), [(LISTED_PARTICIPANTS, True), (LISTED_PARTICIPANTS + 1, False)])

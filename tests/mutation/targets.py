@@ -4,7 +4,7 @@ MESSAGES = ("tests/messaging/test_send.py", "tests/messaging/test_batches.py", "
 GROUPS = ("tests/conversations/test_rights.py", "tests/conversations/test_groups.py")
 ANNOUNCED = "tests/conversations/test_announcements.py"
 SETTINGS = "tests/conversations/test_settings.py"
-BLOCKS, OWN = "tests/conversations/test_blocks.py", "tests/conversations/test_my_place.py"
+BLOCKS, OWN = "tests/conversations/test_blocks.py", "tests/conversations/test_own_settings.py"
 MENTIONS = ("tests/messaging/test_mentions.py", "tests/messaging/test_mention_counts.py")
 LOCKS = "tests/messaging/test_locks.py"
 CALLERS = tuple(f"tests/accounts/test_{name}.py" for name in ("authentication", "services", "sessions"))
@@ -17,7 +17,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "accounts.authentication": (*CALLERS, "tests/contracts/test_schemas.py"),
         "accounts.selectors": (*CALLERS, "tests/accounts/test_profiles.py", BLOCKS),
         "accounts.socket": ("tests/accounts/test_socket.py",),
-        "conversations.selectors.places": (
+        "conversations.selectors.participants": (
             *GROUPS,
             "tests/conversations/test_direct.py",
             "tests/conversations/test_lists.py",
@@ -32,7 +32,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
             *GROUPS,
             ANNOUNCED,
         ),
-        "conversations.services.my_place": (OWN,),
+        "conversations.services.own_settings": (OWN,),
         "conversations.services.membership": (*GROUPS, ANNOUNCED, "tests/conversations/test_direct.py"),
         "conversations.services.steps": (*GROUPS, LOCKS),
         "messaging.services.change": ("tests/messaging/test_change.py", ANNOUNCED, *GROUPS, LOCKS, BLOCKS, *MENTIONS),

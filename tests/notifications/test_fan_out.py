@@ -9,7 +9,7 @@ import pytest
 from accounts.services import block_user, revoke_session
 from chatsite.configuration.notifying import NotificationTimings
 from conversations.models import Conversation
-from conversations.services import remove_participant, update_my_place
+from conversations.services import remove_participant, update_own_settings
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Delivery, FanOut, Notification, Preferences, PushDevice
 from notifications.services import collect, fan_out, queue
@@ -71,11 +71,11 @@ def test_a_message_is_decided_about_after_the_delay(settings: Any) -> None:
 
 def mute(talk: Conversation, user: Any) -> None:
     later = clock.now() + datetime.timedelta(hours=1)
-    update_my_place(user_id=user.pk, conversation_id=talk.pk, changes={"muted_until": later})
+    update_own_settings(user_id=user.pk, conversation_id=talk.pk, changes={"muted_until": later})
 
 
 def only_mentions(talk: Conversation, user: Any) -> None:
-    update_my_place(user_id=user.pk, conversation_id=talk.pk, changes={"notification_level": "mentions"})
+    update_own_settings(user_id=user.pk, conversation_id=talk.pk, changes={"notification_level": "mentions"})
 
 
 def no_push(_: Conversation, user: Any) -> None:
@@ -83,7 +83,7 @@ def no_push(_: Conversation, user: Any) -> None:
 
 
 def no_notifications(talk: Conversation, user: Any) -> None:
-    update_my_place(user_id=user.pk, conversation_id=talk.pk, changes={"notification_level": "none"})
+    update_own_settings(user_id=user.pk, conversation_id=talk.pk, changes={"notification_level": "none"})
 
 
 def never_to_be_disturbed(_: Conversation, user: Any) -> None:

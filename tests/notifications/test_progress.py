@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection, transaction
 
-from messaging.models import ReceiptMove
+from messaging.models import ReceiptChange
 from notifications.services.progress import new_ids
 from realtime.database import clock
 from tests.making import direct, people
@@ -22,7 +22,7 @@ def write_row() -> Iterator[Callable[[], int]]:
     talk = direct(ana, ben)
 
     def write() -> int:
-        move = ReceiptMove.objects.create(
+        move = ReceiptChange.objects.create(
             conversation=talk, user=ana, kind="read", from_sequence=0, up_to_sequence=1, moved_at=clock.now()
         )
         return move.pk
@@ -31,10 +31,10 @@ def write_row() -> Iterator[Callable[[], int]]:
 
 
 def seen_rows() -> list[int]:
-    with new_ids("receipts", ReceiptMove) as span:
+    with new_ids("receipts", ReceiptChange) as span:
         assert span is not None
         return list(
-            ReceiptMove.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
+            ReceiptChange.objects.filter(id__gt=span[0], id__lte=span[1]).order_by("id").values_list("id", flat=True)
         )
 
 
@@ -85,12 +85,12 @@ def test_one_process_at_a_time_reads_a_table(write_row: Callable[[], int]) -> No
     tried, others = threading.Event(), []
 
     def look() -> None:
-        with new_ids("receipts", ReceiptMove) as span:
+        with new_ids("receipts", ReceiptChange) as span:
             others.append(span)
         connection.close()
         tried.set()
 
-    with new_ids("receipts", ReceiptMove):
+    with new_ids("receipts", ReceiptChange):
         threading.Thread(target=look).start()
         assert tried.wait(DEADLINE)
     assert others == [None]
@@ -110,7 +110,7 @@ def test_after_an_outage_rows_are_read_slice_by_slice(
 def test_unused_ids_do_not_delay_later_rows(write_row: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
     for _ in range(10):
-        ReceiptMove.objects.filter(pk=write_row()).delete()
+        ReceiptChange.objects.filter(pk=write_row()).delete()
     written = write_row()
     assert seen_rows() == [written]
 
@@ -119,7 +119,7 @@ def test_late_commits_below_a_gap_lose_no_rows(write_row: Callable[[], int], mon
     monkeypatch.setattr("notifications.services.progress.SLICE", 2)
     with uncommitted(write_row) as late:
         for _ in range(10):
-            ReceiptMove.objects.filter(pk=write_row()).delete()
+            ReceiptChange.objects.filter(pk=write_row()).delete()
         with uncommitted(write_row) as later:
             newer = write_row()
             assert seen_rows() == [newer]

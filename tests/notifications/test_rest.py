@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import block_user, open_session, revoke_session
 from conversations.services import add_participants, leave
-from messaging.services.receipts import Mark, set_mark
+from messaging.services.receipts import ReceiptUpdate, record_receipt
 from notifications.models import Delivery, Notification
 from notifications.selectors.trace import trace_for_staff
 from notifications.services import collect, fan_out
@@ -179,7 +179,9 @@ def test_staff_see_devices_with_and_without_push(client: Client) -> None:
     revoke_session(user_id=ben.pk, session_id=ended.pk)
     sent = say(team, ana)
     sweep()
-    set_mark(Mark(ben.pk, "delivered", conversation_id=team.pk, sequence=sent.sequence, session_id=str(laptop.pk)))
+    record_receipt(
+        ReceiptUpdate(ben.pk, "delivered", conversation_id=team.pk, sequence=sent.sequence, session_id=str(laptop.pk))
+    )
     add_participants(user_id=ana.pk, conversation_id=team.pk, user_ids=[cyd.pk])
     open_session(user=cyd, device_name="Cyd's phone")
     trace = trace_for_staff(sent.message_id)

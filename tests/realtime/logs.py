@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 from realtime.fanout.hub import Hub
-from realtime.registry import Attachment, Attachments, LogEvent, Recent
+from realtime.registry import Attachment, Attachments, Recent
 from realtime.wire.announcements import EventAnnouncement
 from tests.waiting import DEADLINE, until
 
@@ -14,7 +14,7 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.epoch = "first"
-        self.events: dict[str, list[LogEvent]] = {}
+        self.events: dict[str, list[EventAnnouncement]] = {}
         # (conversation, user) -> the first sequence that the user may see.
         self.history_starts: dict[tuple[str, str], int] = {}
         self.reads: list[tuple[str, int]] = []
@@ -38,7 +38,7 @@ class FakeLog:
             self.history_starts[conversation_id, user_id] = sequence
         for user_id in leaves:
             self.history_starts.pop((conversation_id, user_id), None)
-        event = LogEvent(
+        event = EventAnnouncement(
             conversation_id,
             sequence,
             text if rendered else None,
@@ -65,7 +65,7 @@ class FakeLog:
             if user == user_id
         ]
 
-    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[LogEvent]:
+    def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
         self.reads.append((conversation_id, after))
         found = [event for event in self.events.get(conversation_id, []) if event.sequence > after][:200]
         self.before_answering()

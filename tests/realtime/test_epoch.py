@@ -8,7 +8,7 @@ import pytest
 from realtime.fanout import sweep
 from realtime.fanout.hub import Hub
 from realtime.fanout.hub import hub as hub_of_this_process
-from realtime.wire.announcements import EphemeralEvent
+from realtime.wire.announcements import EphemeralEvent, RowKey
 from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
@@ -26,11 +26,11 @@ async def test_a_sweep_that_finds_another_epoch_closes_all_sockets(
 ) -> None:
     ben = Peer("ben")
     await hub.attach(ben.socket)
-    hub.offer([log.commit("c"), EphemeralEvent("{}", conversation_id="c", row_id=7)])
+    hub.offer([log.commit("c"), EphemeralEvent("{}", conversation_id="c", row_key=RowKey("receipt:7"))])
     restore(log, keep=1)
     hub.offer_recent(log.recent())
     assert await ana.closed() == await ben.closed() == CloseCode.RESTART
-    assert (hub.epoch, hub.topics, ana.socket.topics, hub.has_seen(7)) == ("second", {}, {}, False)
+    assert (hub.epoch, hub.topics, ana.socket.topics, hub.has_seen(RowKey("receipt:7"))) == ("second", {}, {}, False)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "another epoch of the log has begun; 2 sockets are closed")
     ]

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from realtime.fanout import hub as hub_module
 from realtime.fanout import topic
 from realtime.fanout.hub import Hub
-from realtime.wire.announcements import CloseSockets, EphemeralEvent
+from realtime.wire.announcements import CloseSockets, EphemeralEvent, RowKey
 from realtime.wire.close_codes import CloseCode
 from tests.realtime.logs import FakeLog, Gate, reached, settled
 from tests.realtime.peers import Peer, sequences
@@ -240,13 +240,13 @@ async def test_an_ephemeral_event_reaches_its_recipients_once(hub: Hub, log: Fak
         (EphemeralEvent('{"n":3}', conversation_id="c", user_ids=["ben", "stranger"]), [ben]),
         (EphemeralEvent('{"n":4}', user_ids=["ana"], except_session="tablet"), [ana]),
         (EphemeralEvent('{"n":5}', conversation_id="unknown"), []),
-        (EphemeralEvent('{"n":6}', conversation_id="c", row_id=7), [ana, tablet, ben]),
+        (EphemeralEvent('{"n":6}', conversation_id="c", row_key=RowKey("receipt:7")), [ana, tablet, ben]),
         (EphemeralEvent('{"n":7}', conversation_id="c", except_users=["ana"]), [ben]),
     ]
     for number, (event, expected) in enumerate(announcements, start=1):
         hub.offer([event])
-        if event.row_id is not None:
-            assert hub.has_seen(event.row_id)
+        if event.row_key is not None:
+            assert hub.has_seen(event.row_key)
             hub.offer([event])
         for peer in (ana, tablet, ben, stranger):
             assert peer.texts.count(f'{{"n":{number}}}') == (peer in expected)
@@ -257,9 +257,9 @@ async def test_the_oldest_seen_rows_are_forgotten_first(
 ) -> None:
     monkeypatch.setattr(hub_module, "SEEN_ROWS", 2)
     for row in (1, 2, 1, 3):
-        hub.offer([EphemeralEvent(f'{{"n":{row}}}', conversation_id="c", row_id=row)])
+        hub.offer([EphemeralEvent(f'{{"n":{row}}}', conversation_id="c", row_key=RowKey(f"receipt:{row}"))])
     assert [frame["n"] for frame in ana.frames] == [1, 2, 3]
-    assert [hub.has_seen(row) for row in (1, 2, 3)] == [False, True, True]
+    assert [hub.has_seen(RowKey(f"receipt:{row}")) for row in (1, 2, 3)] == [False, True, True]
 
 
 async def test_an_ended_session_closes_only_its_sockets(hub: Hub, log: FakeLog) -> None:

@@ -9,9 +9,9 @@ from django.db import transaction
 from accounts.models import User
 from conversations import services
 from conversations.models import Conversation
-from messaging.models import Message, ReceiptMove
+from messaging.models import Message, ReceiptChange
 from messaging.services.drafts import Send
-from messaging.services.receipts import Mark, set_mark
+from messaging.services.receipts import ReceiptUpdate, record_receipt
 from messaging.services.send import Sent, send_messages
 from realtime.wire.errors import DomainError
 
@@ -71,10 +71,10 @@ class Command(BaseCommand):
             last = self._written(sends)
             for name in readers:
                 # Up to the demo's own last message: later messages stay unread.
-                set_mark(
-                    Mark(
+                record_receipt(
+                    ReceiptUpdate(
                         user_id=people[name].id,
-                        kind=ReceiptMove.Kind.READ,
+                        kind=ReceiptChange.Kind.READ,
                         conversation_id=last.conversation_id,
                         sequence=last.sequence,
                     )

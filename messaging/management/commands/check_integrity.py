@@ -1,4 +1,4 @@
-"""`manage.py check_integrity`: whether every log is gapless and every counter right."""
+"""`manage.py check_integrity`: check that every log is gapless and every counter right."""
 
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ MOST_SHOWN = 100
 
 
 class Command(BaseCommand):
-    """Looks at the whole database in one snapshot; exits with 1 when something is wrong."""
+    """Checks the whole database in one snapshot; exits with 1 if it finds a fault."""
 
     help = "Check that sequences have no gaps and that heads and counters are right."
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
 
 def _one_snapshot() -> None:
-    """Let all queries see the same moment, so that what is written meanwhile does not look like a fault."""
+    """Let all queries see one snapshot, so that concurrent writes do not look like faults."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -15,8 +15,8 @@ from tests.campaign.evidence import (
     Membership,
     MessageRow,
     MoveRow,
+    ParticipantRow,
     Peek,
-    PlaceRow,
     Revocation,
     Snapshot,
 )
@@ -116,9 +116,9 @@ def clean_run() -> Evidence:
             messages=[row(sequence) for sequence in (2, 3, 4, 6, 7, 11, 12)],
             events={GROUP: events},
             places={
-                (GROUP, "ana"): PlaceRow(True, 1, 4, 4),
-                (GROUP, "ben"): PlaceRow(True, 1, 12, 0),
-                (GROUP, "cleo"): PlaceRow(False, 5, 4, 4),
+                (GROUP, "ana"): ParticipantRow(True, 1, 4, 4),
+                (GROUP, "ben"): ParticipantRow(True, 1, 12, 0),
+                (GROUP, "cleo"): ParticipantRow(False, 5, 4, 4),
             },
             moves=[
                 MoveRow(GROUP, "ana", "delivered", 0, 4),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.campaign.checker import Verdict, check, deleted_texts_are_gone
 from tests.campaign.checker.clean_run import GROUP, clean_run, message_id
-from tests.campaign.evidence import EventRow, Evidence, Membership, MessageRow, PlaceRow
+from tests.campaign.evidence import EventRow, Evidence, Membership, MessageRow, ParticipantRow
 from tests.campaign.frames import Body, Frame, Participant
 from tests.campaign.history import Heard, Held, History
 
@@ -105,7 +105,7 @@ def cleo_comes_again(evidence: Evidence) -> None:
     ]
     contents.heads[GROUP] = 14
     contents.messages.append(MessageRow(message_id(14), GROUP, 14, None, None, ""))
-    contents.places[GROUP, "cleo"] = PlaceRow(True, 13, 12, 12)
+    contents.places[GROUP, "cleo"] = ParticipantRow(True, 13, 12, 12)
     evidence.memberships.append(Membership(13.0, 13.2, GROUP, "cleo", True, "done"))
     of(evidence, "cleo's laptop").holds[GROUP] = Held(14, 1, {}, {"ana", "ben"})
     for name in ("ana's laptop", "ana's phone", "ben's laptop", "cleo's laptop"):

@@ -2,7 +2,7 @@
 
 from tests.campaign.checker.clean_run import GROUP
 from tests.campaign.checker.planting import PlantedFaults, heard_later, innocent, plants
-from tests.campaign.evidence import Evidence, MoveRow, PlaceRow, Snapshot
+from tests.campaign.evidence import Evidence, MoveRow, ParticipantRow, Snapshot
 from tests.campaign.frames import Frame
 from tests.campaign.history import Heard
 
@@ -41,7 +41,7 @@ def a_receipt_of_a_stranger_is_told(evidence: Evidence) -> None:
 
 @plants("I11")
 def a_place_forgets_a_mark(evidence: Evidence) -> None:
-    evidence.contents.places[GROUP, "ben"] = PlaceRow(True, 1, 7, 0)
+    evidence.contents.places[GROUP, "ben"] = ParticipantRow(True, 1, 7, 0)
 
 
 @plants("I11")
@@ -50,7 +50,7 @@ def a_place_forgets_what_was_read(evidence: Evidence) -> None:
         history.entries = [
             entry for entry in history.entries if not isinstance(entry, Heard) or entry.frame.type != "message_read"
         ]
-    evidence.contents.places[GROUP, "ana"] = PlaceRow(True, 1, 4, 2)
+    evidence.contents.places[GROUP, "ana"] = ParticipantRow(True, 1, 4, 2)
 
 
 @plants("I11")

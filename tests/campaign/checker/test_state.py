@@ -11,7 +11,7 @@ from tests.campaign.checker.planting import (
     plants,
 )
 from tests.campaign.checker.state import synced_is_complete
-from tests.campaign.evidence import EventRow, Evidence, PlaceRow
+from tests.campaign.evidence import EventRow, Evidence, ParticipantRow
 from tests.campaign.history import Held, History, SyncAsked, Synced, SyncRefused
 
 
@@ -78,7 +78,7 @@ def a_device_takes_somebody_for_a_member_who_never_was(evidence: Evidence) -> No
 @plants("I10")
 def a_newcomer_does_not_know_how_far_others_are(evidence: Evidence) -> None:
     cleo_comes_again(evidence)
-    evidence.contents.places[GROUP, "ben"] = PlaceRow(True, 1, 14, 14)
+    evidence.contents.places[GROUP, "ben"] = ParticipantRow(True, 1, 14, 14)
     for name in ("ana's laptop", "ana's phone"):
         of(evidence, name).holds[GROUP].marks["ben"] = (14, 14)
 

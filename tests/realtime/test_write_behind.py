@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from realtime.database.notes import Notes
+from realtime.database.write_behind import WriteBehindBuffer
 from realtime.wire.errors import TryAgain
 
 
@@ -30,8 +30,8 @@ def table() -> Table:
     return Table()
 
 
-def buffer_for(table: Table, **options: Any) -> Notes[str, int]:
-    return Notes(table.write, **({"merge": max, "most": 100, "seconds": 0} | options))
+def buffer_for(table: Table, **options: Any) -> WriteBehindBuffer[str, int]:
+    return WriteBehindBuffer(table.write, **({"merge": max, "most": 100, "seconds": 0} | options))
 
 
 async def test_entries_of_one_key_are_merged(table: Table) -> None:

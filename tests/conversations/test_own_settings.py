@@ -12,10 +12,10 @@ from conversations import selectors
 from conversations.catch_up import events_page
 from conversations.frames import EventsQuery, MyPlaceUpdated
 from conversations.models import Conversation, Event, Participant
-from conversations.services import add_participants, leave, update_my_place
+from conversations.services import add_participants, leave, update_own_settings
 from realtime.wire.errors import NotFound
 from realtime.wire.frames import EventHidden
-from tests.making import group, people, place
+from tests.making import group, participant, people
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def team(ana: User, ben: User) -> Conversation:
 
 
 def sets(user: User, conversation: Conversation, **changes: Any) -> Participant:
-    return update_my_place(user_id=user.id, conversation_id=conversation.id, changes=changes)
+    return update_own_settings(user_id=user.id, conversation_id=conversation.id, changes=changes)
 
 
 def newest_event(user: User, conversation: Conversation) -> Any:
@@ -57,7 +57,7 @@ def test_an_update_changes_only_the_given_settings(ana: User, team: Conversation
 
 def test_own_settings_are_hidden_from_others(ana: User, ben: User, team: Conversation) -> None:
     sets(ana, team, pinned=True)
-    assert not place(team, ben).pinned
+    assert not participant(team, ben).pinned
     mine, theirs = newest_event(ana, team), newest_event(ben, team)
     assert isinstance(mine, MyPlaceUpdated)
     assert mine.me.pinned
@@ -78,7 +78,7 @@ def test_a_change_takes_one_sequence_and_no_change_takes_none(ana: User, team: C
 def test_a_mute_time_in_the_past_means_not_muted(ana: User, team: Conversation) -> None:
     sets(ana, team, muted_until=TOMORROW)
     sets(ana, team, muted_until=timezone.now() - datetime.timedelta(seconds=1))
-    assert place(team, ana).muted_until is None
+    assert participant(team, ana).muted_until is None
 
 
 def test_own_settings_are_no_activity_of_the_conversation(ana: User, ben: User, team: Conversation) -> None:
@@ -93,7 +93,7 @@ def test_a_readded_participant_has_default_settings(ana: User, ben: User, team: 
     sets(ben, team, muted_until=TOMORROW, notification_level="none", pinned=True, archived=True)
     leave(user_id=ben.id, conversation_id=team.id)
     add_participants(user_id=ana.id, conversation_id=team.id, user_ids=[ben.id])
-    again = place(team, ben)
+    again = participant(team, ben)
     assert (again.muted_until, again.notification_level, again.pinned, again.archived) == (None, "all", False, False)
 
 
@@ -101,7 +101,7 @@ def test_strangers_and_former_members_cannot_set_anything(ana: User, ben: User, 
     (cleo,) = people("cleo")
     for conversation_id in (team.id, uuid4()):
         with pytest.raises(NotFound):
-            update_my_place(user_id=cleo.id, conversation_id=conversation_id, changes={"pinned": True})
+            update_own_settings(user_id=cleo.id, conversation_id=conversation_id, changes={"pinned": True})
     leave(user_id=ben.id, conversation_id=team.id)
     with pytest.raises(NotFound):
         sets(ben, team, pinned=True)

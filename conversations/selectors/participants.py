@@ -1,4 +1,4 @@
-"""Who is in a conversation, and what they may do in it."""
+"""Participants of conversations, and the parts of the logs that they may see."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ USERS = Columns(Participant, "user")
 
 
 class ConversationRow(msgspec.Struct):
-    """What it takes to show a conversation."""
+    """The columns that a conversation body needs."""
 
     id: UUID
     type: str
@@ -37,8 +37,8 @@ class ConversationRow(msgspec.Struct):
     notifications_enabled: bool
 
 
-class PlaceRow(msgspec.Struct):
-    """What it takes to show a conversation to one member."""
+class ParticipantRow(msgspec.Struct):
+    """The columns of a participant that a conversation body needs, with the conversation."""
 
     conversation: ConversationRow
     user_id: UUID
@@ -59,40 +59,40 @@ class PlaceRow(msgspec.Struct):
     archived: bool
 
 
-# Somebody's place with its conversation, as an instance of the model or as a row.
-Place = Participant | PlaceRow
+# A participant with the conversation, as an instance of the model or as a row.
+ParticipantOrRow = Participant | ParticipantRow
 
 
-class Held(msgspec.Struct, frozen=True):
-    """The part of a log that a member may see: from their history start to its head."""
+class VisibleLog(msgspec.Struct, frozen=True):
+    """The part of a log that a member may see: from their history start to the head."""
 
     history_from: int
     last_sequence: int
 
     def can_continue(self, cursor: int) -> bool:
-        """Whether a client that has all up to a cursor can be given the rest."""
+        """Whether a client that has everything up to `cursor` can be given the rest."""
         return self.history_from - 1 <= cursor <= self.last_sequence
 
 
-def place_of(user_id: UUID, conversation_id: UUID) -> Participant:
-    """Return a member's place, with its conversation.
+def participant_of(user_id: UUID, conversation_id: UUID) -> Participant:
+    """Return the participant that a member is in a conversation, with the conversation.
 
-    :raises NotFound: no such conversation, or the user is not in it: the answer does not say which.
+    :raises NotFound: there is no such conversation, or the user is not a member; the error does not say which.
     """
-    place = (
+    participant = (
         Participant.objects.select_related("conversation")
         .filter(conversation_id=conversation_id, user_id=user_id, left_at=None)
         .first()
     )
-    if place is None:
+    if participant is None:
         raise NotFound("conversation")
-    return place
+    return participant
 
 
 def history_start(user_id: UUID, conversation_id: UUID) -> int:
-    """Return from which event on a member may see a conversation.
+    """Return the sequence of the first event that a member may see.
 
-    :raises NotFound: as `place_of`.
+    :raises NotFound: as `participant_of`.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -107,8 +107,8 @@ def history_start(user_id: UUID, conversation_id: UUID) -> int:
     return start
 
 
-def places_now(conversation_id: UUID) -> QuerySet[Participant]:
-    """Return the places of those who are in the conversation, with their people, in the order in which they came."""
+def current_participants(conversation_id: UUID) -> QuerySet[Participant]:
+    """Return the current participants of a conversation with their users, in the order in which they joined."""
     return (
         Participant.objects.select_related("user")
         .filter(conversation_id=conversation_id, left_at=None)
@@ -116,47 +116,25 @@ def places_now(conversation_id: UUID) -> QuerySet[Participant]:
     )
 
 
-def place_in(conversation_id: UUID, user_id: UUID) -> Participant:
-    """Return the place of a named user.
+def participant_in(conversation_id: UUID, user_id: UUID) -> Participant:
+    """Return a current participant, with the user.
 
-    :raises NotAParticipant: they are not in the conversation.
+    :raises NotAParticipant: the user is not in the conversation.
     """
-    place = places_now(conversation_id).filter(user_id=user_id).first()
-    if place is None:
+    participant = current_participants(conversation_id).filter(user_id=user_id).first()
+    if participant is None:
         raise NotAParticipant
-    return place
+    return participant
 
 
-def unread_count(place: Place, message_count: int) -> int:
-    """Return how many messages of others lie after a place's read mark, given its conversation's count."""
-    return (message_count - place.read_message_count) - (place.sent_count - place.read_sent_count)
-
-
-def mention_count(place: Place) -> int:
-    """Return how many messages of others after a place's read mark mention its holder."""
-    return place.mentioned_count - place.read_mentioned_count
-
-
-def permissions(place: Place) -> list[str]:
-    """Return what the holder of a place may do."""
-    may = ["send_messages"] if place.can_send_messages else []
-    if place.conversation.type == Conversation.Type.DIRECT:
-        return may if not place.conversation.blocked else []
-    if place.role in (Participant.Role.OWNER, Participant.Role.ADMIN):
-        may += ["add_participants", "remove_participants", "update_conversation"]
-    if place.role == Participant.Role.OWNER:
-        may.append("change_roles")
-    return [*may, "leave"]
-
-
-def heads_of(user_id: UUID) -> tuple[str, dict[UUID, Held]]:
-    """Return the epoch of the log, and how far the logs of all conversations of a user reach in it now."""
+def heads_of(user_id: UUID) -> tuple[str, dict[UUID, VisibleLog]]:
+    """Return the epoch, and the visible log of each conversation of a user."""
     now, [heads] = heads_of_each([user_id])
     return now, heads
 
 
-def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, Held]]]:
-    """Return the epoch of the log, and for each user what `heads_of` returns, all in one snapshot."""
+def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, VisibleLog]]]:
+    """Return the epoch, and for each user what `heads_of` returns, all from one snapshot."""
     now, rows = epoch.read_with(
         "p.user_id, p.conversation_id, p.history_from, c.last_sequence",
         f"CROSS JOIN {USERS.source} "
@@ -164,8 +142,8 @@ def heads_of_each(user_ids: Sequence[UUID]) -> tuple[str, list[dict[UUID, Held]]
         f"{matching(Conversation, 'c', 'c.id = p.conversation_id')}",
         USERS.parameters((user_id,) for user_id in user_ids),
     )
-    heads: dict[UUID, dict[UUID, Held]] = {user_id: {} for user_id in user_ids}
+    heads: dict[UUID, dict[UUID, VisibleLog]] = {user_id: {} for user_id in user_ids}
     for user_id, conversation_id, history_from, head in rows:
         if user_id is not None:
-            heads[as_uuid(user_id)][as_uuid(conversation_id)] = Held(history_from, head)
+            heads[as_uuid(user_id)][as_uuid(conversation_id)] = VisibleLog(history_from, head)
     return now, [heads[user_id] for user_id in user_ids]

@@ -54,7 +54,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _empty_tables(_: TransactionTestCase) -> None:
     """Empty the tables after a test that committed, once nobody writes any more.
 
-    Django's `flush` creates the files of each table anew, and content types and permissions. That takes ten times as long.
+    Django's `flush` creates the files of each table anew, and content types and permissions, which takes far longer.
     """
     existing = connection.introspection.django_table_names(only_existing=True, include_views=False)
     tables = [connection.ops.quote_name(table) for table in existing if table not in UNCHANGING]

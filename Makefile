@@ -43,7 +43,7 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PY) -m pytest -n $(or $(PROCESSES),2) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	@$(PY) -m pytest -n $(or $(PROCESSES),3) --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-long: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare

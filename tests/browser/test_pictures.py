@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
@@ -130,6 +131,7 @@ async def settles(visitor: Visitor) -> None:
     await visitor.page.wait_for_timeout(600)
 
 
+@pytest.mark.long
 async def test_the_pictures_of_the_readme_are_taken(starts_site: Callable[..., Site], arrives: Arrives, tmp_path: Path):
     site = starts_site("embedded")
     people = People(site)

@@ -6,6 +6,7 @@ import pytest
 from tests.harness.people import People
 from tests.harness.product import manage
 from tests.harness.providers.smtp import parsed
+from tests.pushing.fragile import on_one
 from tests.pushing.stage import Stage, has_iphone, writes
 
 
@@ -30,6 +31,7 @@ async def test_unread_messages_bring_one_mail_that_can_be_unsubscribed(stage: St
         assert len(smtp.delivered(address)) == 1
 
 
+@on_one
 async def test_a_test_push_by_staff_reports_what_the_provider_answered(stage: Stage, people: People) -> None:
     apns = stage.providers.apns
     async with people("ben", connected=False) as (ben,):

@@ -89,7 +89,7 @@ def as_markdown(result: Result, command: str) -> str:
 _INTRODUCTION = """People write over WebSocket and REST to several server processes while processes die, stores go
 away and networks fail. Every device writes down what it said and heard. At the end of each episode a checker compares
 these histories with each other and with the database. Every decision follows from the seed; how the processes
-interleave does not. What is a fault, an episode and an invariant stands in `tests/campaign/`."""
+interleave does not. Faults, episodes and invariants are defined in `tests/campaign/`."""
 
 _ELSEWHERE = """I7 (delivery in ordinary times, and without Redis), I14 (memory), I15 (others' 99th percentile) and I16
 (a killed process starts again, and the product's own check of its rows finds nothing) are in the table above. I13 is

@@ -99,7 +99,7 @@ class Stage:
         ]
 
     async def all_caught_up(self, devices: Iterable[Device], patience: float = DEADLINE) -> None:
-        """Wait until these devices are connected and caught up; whoever is not after all is noted as wrong."""
+        """Wait until these devices are connected and caught up; those that are not in time are noted as wrong."""
         until = monotonic() + patience
         waiting = list(devices)
         while waiting := [device for device in waiting if not device.signed_out and not device.caught_up.is_set()]:
@@ -129,7 +129,7 @@ class Stage:
     def bring(self, process: Process, number: int) -> None:
         """Make some devices come to a process: their connections end, and they are sent there.
 
-        Only those who have been connected for a while: whoever is cut off again and again waits ever longer.
+        Only devices that have been connected for a while: one that is cut off again and again waits ever longer.
         """
         now = monotonic()
         elsewhere = [

@@ -1,4 +1,4 @@
-"""What stands on the wires does what it says: wake-ups are mangled and nothing else, a COMMIT is cut in two ways."""
+"""The proxies of the campaign do only what they should: they mangle wake-ups, and cut before or after a COMMIT."""
 
 import asyncio
 import random
@@ -36,7 +36,7 @@ def test_a_value_ends_where_it_ends_and_not_before(value: bytes) -> None:
 
 @asynccontextmanager
 async def saying(*chunks: bytes) -> AsyncIterator[int]:
-    """A server that says these chunks, a moment apart, to whoever comes."""
+    """A server that sends these chunks, a moment apart, to each client, then hangs up. Without chunks it is silent."""
 
     async def say(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for chunk in chunks:

@@ -28,5 +28,5 @@ class Wire(WebSocket):
         """Tell the device that this connection ended."""
         self.is_open = False
         if self.opened.done() and not self.opened.cancelled():
-            self.opened.exception()  # whoever waited for it may have given up; nobody else wants to know
+            self.opened.exception()  # read it, in case the waiting coroutine has given up
         self.device.was_closed(self)

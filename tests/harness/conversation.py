@@ -40,7 +40,7 @@ class Conversation:
         known = self.participants.get(participant["user_id"])
         self.participants[participant["user_id"]] = dict(participant)
         if known is not None and known["joined_at"] == participant["joined_at"]:
-            # A receipt may have been faster than the event, which shows an older mark.
+            # A receipt may have arrived before the event, which has an older position.
             self.mark(known["user_id"], "last_delivered_sequence", known["last_delivered_sequence"])
             self.mark(known["user_id"], "last_read_sequence", known["last_read_sequence"])
 

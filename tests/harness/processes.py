@@ -160,11 +160,11 @@ class Program:
             os.kill(self._process.pid, number)
 
     def freeze(self) -> None:
-        """Stop the program where it stands (SIGSTOP)."""
+        """Pause the program (SIGSTOP)."""
         self.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen program go on (SIGCONT)."""
+        """Resume a paused program (SIGCONT)."""
         self.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:

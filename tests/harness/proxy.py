@@ -71,7 +71,7 @@ class Proxy:
         return len(self.links)
 
     def cut_unreached(self) -> None:
-        """Reset the connections that were made while bytes were held back: of them nothing came through."""
+        """Reset the connections that were opened while bytes were buffered: none of their bytes passed."""
         for link in list(self.links):
             if not link.server.is_there:
                 link.cut()

@@ -1,4 +1,4 @@
-"""A WebSocket client that sends the very bytes it is told to, and shows the very frames it gets.
+"""A WebSocket client that sends exactly the bytes that a test gives, and shows exactly the frames that it gets.
 
 For what no library would send: frames that break RFC 6455, bytes one by one, a line that is half closed.
 """

@@ -39,7 +39,7 @@ class Redis:
         return self._program
 
     def stop(self) -> None:
-        """Stop it; everything it held is gone."""
+        """Stop it; its data is gone."""
         if self._program is not None and self._program.running:
             self._program.thaw()
             self._program.stop()

@@ -130,7 +130,7 @@ class Replica:
         self.notes_own_read(conversation_id, sequence)
 
     def notes_own_read(self, conversation_id: str, sequence: int) -> None:
-        """Move one's own read mark: the server tells one's other devices only."""
+        """Move this person's own read position: the server notifies their other devices only."""
         conversation = self.conversations[conversation_id]
         conversation.mark(self.device.id, "last_delivered_sequence", sequence)
         conversation.mark(self.device.id, "last_read_sequence", sequence)

@@ -48,7 +48,7 @@ def comparable(body: Body, messages: list[Body]) -> Body:
 
 
 def _with_meant_marks(participant: Body, messages: list[Body]) -> Body:
-    """Show marks as the newest message that they cover: a viewer is not told of moves before their history start."""
+    """Show positions as the newest message that they cover: viewers get no receipts from before their history start."""
     covered = {
         name: max((each["sequence"] for each in messages if each["sequence"] <= participant[name]), default=0)
         for name in ("last_read_sequence", "last_delivered_sequence")

@@ -1,4 +1,4 @@
-"""Private services are private, durable, and end with whoever started them."""
+"""Private services are private and durable, and end with the process that started them."""
 
 import os
 import signal

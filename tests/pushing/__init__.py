@@ -1,1 +1,1 @@
-"""Pushes and mail end to end: real servers, workers and brokers, and providers that speak their real protocols."""
+"""Pushes and mail end to end: real servers, workers and brokers, and doubles of providers with the real protocols."""

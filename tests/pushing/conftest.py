@@ -1,4 +1,4 @@
-"""Fixtures: providers for all tests, and a stage of each kind that tests leave as they found it."""
+"""Fixtures: the providers, and one running stage of each kind for all tests. A test leaves them as it found them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def running_providers() -> Iterator[Providers]:
 
 @pytest.fixture
 def providers(running_providers: Providers) -> Providers:
-    """All providers, which work and have received nothing."""
+    """All providers, free of faults, with nothing received."""
     running_providers.recover()
     return running_providers
 

@@ -1,4 +1,4 @@
-"""Stages whose parts may be killed: what pushes, what carries the hints, and how both come back."""
+"""Helpers for tests that kill parts of a stage: the process that pushes, the broker, and how both come back."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def on(*kinds: tuple[str, str]) -> pytest.MarkDecorator:
 
 
 on_each_broker = on(("production", "redis"), ("production", "rabbitmq"))
-# Where the broker makes no difference.
+# For tests on which the broker has no influence.
 on_one = on(("production", "rabbitmq"))
 
 
@@ -43,7 +43,7 @@ async def dies(process: Worker | Server, *, patience: float = DEADLINE) -> None:
 
 
 def start_again(process: Any) -> None:
-    """Start what does not run, let go on what is frozen."""
+    """Start a part that has ended; let a frozen one go on."""
     if process.program.running:
         process.program.thaw()
     else:
@@ -58,7 +58,7 @@ def heal(stage: Stage, *others: Any) -> None:
 
 
 def shown_on(double: Double, token: str) -> dict[str, int]:
-    """Return for each conversation that a device shows how many pushes took that place.
+    """Return how many pushes a device got for each conversation that it shows.
 
     :raises AssertionError: it shows a conversation twice.
     """
@@ -69,14 +69,14 @@ def shown_on(double: Double, token: str) -> dict[str, int]:
 
 
 def each_once(talks: Collection[Any]) -> dict[str, int]:
-    """Return what `shown_on` says when each conversation was pushed once."""
+    """Return what `shown_on` returns if each conversation was pushed once."""
     return {talk["id"]: 1 for talk in talks}
 
 
 def no_task_failed(stage: Stage) -> Callable[[], None]:
-    """Return what says that since now no task of a worker ended with an error that it does not know.
+    """Return a check that no task of a worker has failed with an unexpected error since now.
 
-    :raises AssertionError: with the log in question, when that is called.
+    The check raises AssertionError with the log in question.
     """
     begun = {worker.name: len(worker.log()) for worker in stage.workers}
 

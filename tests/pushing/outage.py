@@ -1,4 +1,4 @@
-"""Apple is dead for minutes while people write: `python -m tests.pushing.outage --minutes 5`, or `make outage`.
+"""Apple is down for minutes while people write: `python -m tests.pushing.outage --minutes 5`, or `make outage`.
 
 Ana writes to groups of her, Ben with an iPhone and Cat with an Android phone. Before the outage and amid it are
 compared: what her requests take, and how soon the pushes are at Google. Half of the outage nobody listens at Apple's
@@ -56,7 +56,7 @@ class Writer:
 
 
 async def run(stage: Stage, seconds: float) -> None:
-    """Let Apple be dead for so long; print what others noticed of it.
+    """Take Apple down for so long; print how that affected others.
 
     :raises AssertionError: something was lost, doubled, or held up by the outage.
     """
@@ -78,11 +78,11 @@ async def run(stage: Stage, seconds: float) -> None:
         back_at = time.monotonic()
         apns.thaw()
         await becomes(
-            lambda: {"send", "later"}.isdisjoint(stage.outcomes(ben)), lambda: stage.told(ben), patience=PATIENCE
+            lambda: {"send", "later"}.isdisjoint(stage.outcomes(ben)), lambda: stage.description(ben), patience=PATIENCE
         )
         settled = time.monotonic() - back_at
-        assert stage.outcomes(cat) == ["sent"] * len(writer.written), stage.told(cat)
-        assert set(stage.outcomes(ben)) <= {"sent", "superseded"}, stage.told(ben)
+        assert stage.outcomes(cat) == ["sent"] * len(writer.written), stage.description(cat)
+        assert set(stage.outcomes(ben)) <= {"sent", "superseded"}, stage.description(ben)
         assert shown_on(apns, phone).keys() == each_once(writer.talks).keys(), "a conversation is not on the phone"
         last = {push.payload["conversation_id"]: push.payload["message_id"] for push in apns.delivered(phone)}
         assert last == writer.newest, "what the phone shows is not the newest"

@@ -1,4 +1,4 @@
-"""A site with workers, brokers and providers, and devices that register where they are pushed to."""
+"""A site with workers, a broker and providers, and devices that register their push tokens."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ class Providers:
             each.stop()
 
     def recover(self) -> None:
-        """End what a test did to them, and forget what they received."""
+        """End the faults that a test made, and forget what was received."""
         for each in self.all:
             if not each.program.running:
                 each.start()
@@ -59,7 +59,7 @@ class Providers:
         return self.apns, self.fcm, self.web_push, self.smtp
 
     def settings(self) -> dict[str, str]:
-        """Return what the product needs to reach them."""
+        """Return the settings with which the product reaches them."""
         apns, fcm, web_push, smtp = (each.settings() for each in self.all)
         return {
             "APNS_KEY": apns["key"],
@@ -79,7 +79,7 @@ class Providers:
 
 
 class Stage:
-    """One site of one profile with its workers; embedded the server is the worker."""
+    """One site with its workers. In the embedded profile the server is the worker."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Stage:
         return f"strftime('%Y-%m-%d %H:%M:%f', {column}, '-{seconds} seconds')"
 
     def outcomes(self, device: Device | None = None) -> list[str]:
-        """Return the outcomes of all deliveries of messages (to a person), those of the oldest message first."""
+        """Return the outcomes of the deliveries of messages (to a person), in the order of the messages."""
         query = "SELECT outcome FROM notifications_delivery WHERE kind = 'message'"
         if device is None:
             return [row[0] for row in self.site.rows(query + " ORDER BY message_id, id")]
@@ -152,16 +152,18 @@ class Stage:
 
     async def comes_to(self, device: Device, *outcomes: str, patience: float = DEADLINE) -> None:
         """Wait until the deliveries of messages to a person have these outcomes."""
-        await becomes(lambda: self.outcomes(device) == list(outcomes), lambda: self.told(device), patience=patience)
+        await becomes(
+            lambda: self.outcomes(device) == list(outcomes), lambda: self.description(device), patience=patience
+        )
 
-    def told(self, device: Device | None = None) -> str:
-        """Return what a failed wait should show."""
+    def description(self, device: Device | None = None) -> str:
+        """Return the outcomes and the logs, for the text of a failed wait."""
         logs = "\n".join(worker.log()[-3000:] for worker in self.workers)
         return f"outcomes {self.outcomes(device)}\n{logs}{self.site.servers[0].log()[-3000:]}"
 
 
 async def becomes(
-    condition: Callable[[], Any], told: Callable[[], str] = lambda: "", *, patience: float = DEADLINE
+    condition: Callable[[], Any], describe: Callable[[], str] = lambda: "", *, patience: float = DEADLINE
 ) -> None:
     """Wait until a condition holds.
 
@@ -170,7 +172,7 @@ async def becomes(
     until = time.monotonic() + patience
     while not condition():
         if time.monotonic() > until:
-            raise AssertionError(f"it did not come to that within {patience} s: {told()}")
+            raise AssertionError(f"it did not come to that within {patience} s: {describe()}")
         await asyncio.sleep(0.05)
 
 

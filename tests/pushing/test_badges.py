@@ -1,4 +1,4 @@
-"""The number on the icon equals the number of unread messages, whoever reads what on which device."""
+"""The badge equals the number of unread messages, on whichever device they are read."""
 
 import random
 from typing import Any
@@ -48,7 +48,7 @@ async def test_badges_follow_random_reading_on_several_devices(stage: Stage, peo
             else:
                 message = drawn.choice(written)
                 await drawn.choice([ben, tablet]).posts(f"/messages/{message['id']}/read")
-        # Everybody writes once more, so that what was read in between shows in a push; or all was read, and it goes.
+        # Either one more message is sent, and its push has the number; or everything is read, and the badge is cleared.
         if drawn.random() < 0.5:
             written.append(await writes(ana, talks[2], "the last one"))
         else:
@@ -58,16 +58,16 @@ async def test_badges_follow_random_reading_on_several_devices(stage: Stage, peo
                     await tablet.posts(f"/messages/{newest[-1]['id']}/read")
         unread = await unread_of(ben)
 
-        def told_last() -> list[int | None]:
+        def last_badges() -> list[int | None]:
             screens = visible(apns.received())
             badges = [screens[phone].badge if phone in screens else None for phone in phones]
             data = [push.payload["message"]["data"] for push in stage.providers.fcm.delivered(android)]
             return [*badges, int(data[-1]["badge"]) if data else None]
 
-        # Who was never told of anything unread shows no number.
+        # A device that never got a badge shows none.
         await becomes(
-            lambda: all(badge == unread or (badge is None and unread == 0) for badge in told_last()),
-            lambda: f"{unread} unread, but {told_last()}\n{stage.told(ben)}",
+            lambda: all(badge == unread or (badge is None and unread == 0) for badge in last_badges()),
+            lambda: f"{unread} unread, but {last_badges()}\n{stage.description(ben)}",
         )
         for push in apns.received():
             assert 0 <= push.payload["aps"].get("badge", 0) <= len(written)

@@ -1,4 +1,4 @@
-"""Apple is dead for a while: others do not wait, nothing is lost, and of each conversation only the newest is sent."""
+"""Apple is down for a while: others do not wait, nothing is lost, and each conversation gets its newest push."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.pushing.stage import Stage, becomes, has_android, has_iphone, writes
 
 
 def breaker(stage: Stage) -> tuple[int, bool]:
-    """Return how often Apple failed in a row, and whether it is left alone."""
+    """Return how often Apple has failed in a row, and whether its breaker is open."""
     rows = stage.site.rows("SELECT failures, open_until FROM notifications_breaker WHERE name = 'apns'")
     return (rows[0][0], rows[0][1] is not None) if rows else (0, False)
 
@@ -24,10 +24,10 @@ async def test_while_apple_is_dead_google_delivers_and_afterwards_all_come(stage
         talks = [await ana.gathers(ben, cat) for _ in range(8)]
         for talk in talks[:5]:
             await writes(ana, talk)
-        await becomes(lambda: breaker(stage)[1], lambda: stage.told(ben))
+        await becomes(lambda: breaker(stage)[1], lambda: stage.description(ben))
         assert breaker(stage)[0] >= 5
-        # From here on nobody asks Apple. In one conversation there are three messages, in another the newest of three
-        # is deleted, in the last all are read.
+        # From here on nothing is sent to Apple. One conversation gets three messages; in another the newest of three is
+        # deleted; in the last all are read.
         several, deleted, read = talks[5:]
         written: dict[str, list[str]] = {}
         for talk in (several, deleted, read):
@@ -36,7 +36,7 @@ async def test_while_apple_is_dead_google_delivers_and_afterwards_all_come(stage
         await asyncio.to_thread(fcm.waits_for, lambda _: shown_on(fcm, android).keys() == each_once(talks).keys())
         waiting = {"later", "superseded"}
         await becomes(
-            lambda: len(found := stage.outcomes(ben)) == 14 and set(found) <= waiting, lambda: stage.told(ben)
+            lambda: len(found := stage.outcomes(ben)) == 14 and set(found) <= waiting, lambda: stage.description(ben)
         )
         await ana.deletes(f"/messages/{written[deleted['id']][-1]}", **{"for": "everyone"})
         await ben.posts(f"/messages/{written[read['id']][-1]}/read")

@@ -12,15 +12,15 @@ from tests.pushing.fragile import dies, each_once, heal, no_task_failed, on, on_
 from tests.pushing.stage import Stage, has_android, has_iphone, writes
 from tests.waiting import DEADLINE
 
-# The first ones leave a lease behind, the next a task that was never made, the last nothing that waits: so what one
-# leaves does not come up again under the next.
+# Those that leave a lease come first, then those that leave a delivery queued at a dead worker, then those that leave
+# nothing waiting: so the work that one point leaves does not run under the next.
 POINTS = (
-    "after_record",  # the provider has it, the record says so; the broker was not told
+    "after_record",  # the provider has it and the record says so; the task is not acknowledged
     "after_push",  # the provider has it, the record says nothing
-    "before_push",  # nobody has it, but it is the dead one's for 25 s
+    "before_push",  # the provider has nothing; the dead worker holds the lease for 25 s
     "after_fan_out",  # decided and committed, no task made
     "in_fan_out",  # decided, not committed
-    "before_tasks",  # noted as enqueued, but no task was made
+    "before_tasks",  # recorded as queued, but no task was made
     "after_collect",
 )
 
@@ -29,7 +29,7 @@ POINTS = (
 async def test_a_worker_killed_at_any_point_loses_no_push(stage: Stage, people: People) -> None:
     apns, fcm = stage.providers.apns, stage.providers.fcm
     (worker,) = stage.workers
-    # One thing at a time: else another push may be under way when it dies, and be doubled as well.
+    # One task at a time: otherwise another push may be under way at its death, and be sent twice, too.
     worker.concurrency = 1
     try:
         async with people("ana", "ben", connected=False) as (ana, ben):
@@ -46,7 +46,7 @@ async def test_a_worker_killed_at_any_point_loses_no_push(stage: Stage, people: 
             await stage.comes_to(ben, *["sent"] * 2 * len(POINTS))
             pushes = [shown_on(apns, phone), shown_on(fcm, android)]
             assert [shown.keys() for shown in pushes] == [each_once(talks.values()).keys()] * 2
-            # The one that the provider had got, of this message or of the one before.
+            # Plus the push that the provider had taken without a record.
             assert sum(count for shown in pushes for count in shown.values()) == 2 * len(POINTS) + 1
     finally:
         worker.concurrency = 3
@@ -94,7 +94,7 @@ async def test_two_workers_push_nothing_twice(stage: Stage, people: People) -> N
             talks: list[Any] = []
             until = time.monotonic() + DEADLINE
             while not all(is_connected_to(apns.port, worker.program.pid) for worker in (first, second)):
-                assert time.monotonic() < until, f"not both push\n{stage.told(ben)}\n{second.log()}"
+                assert time.monotonic() < until, f"not both push\n{stage.description(ben)}\n{second.log()}"
                 talks.append(await ana.gathers(ben))
                 await writes(ana, talks[-1])
                 await asyncio.sleep(0.1)

@@ -14,7 +14,7 @@ from tests.pushing.stage import Stage, becomes, has_iphone, writes
 
 @pytest.fixture
 def broker(stage: Stage, request: pytest.FixtureRequest) -> Iterator[RabbitMQ | Redis]:
-    """What carries the hints of the stage; it runs again afterwards, and no task has failed meanwhile."""
+    """The broker of the stage. It runs again afterwards, and no task may have failed meanwhile."""
     is_rabbitmq = stage.site.environment["CELERY_BROKER_URL"].startswith("amqp")
     carrier = request.getfixturevalue("rabbitmq") if is_rabbitmq else stage.site.redis
     healthy = no_task_failed(stage)
@@ -33,8 +33,8 @@ async def test_a_broker_killed_during_pushes_loses_none(stage: Stage, people: Pe
         talk, late = await ana.talks_to(ben), await ana.talks_to(cat)
         apns.fails("slow", seconds=2)
         await writes(ana, talk)
-        # They are handed out together, and are more than the worker takes from the broker at a time. When each of its
-        # threads pushes, none hands out any more.
+        # They are queued together, and are more than the worker takes from the broker at a time. Once each of its
+        # threads pushes, all are queued.
         apns.waits_for(lambda found: len(found) >= stage.workers[0].concurrency)
         assert len(stage.outcomes(ben)) == len(phones)
         noted = len(stage.workers[0].log())
@@ -43,7 +43,7 @@ async def test_a_broker_killed_during_pushes_loses_none(stage: Stage, people: Pe
             assert stage.outcomes(ben).count("sent") <= 8, "it was not amid them"
         await writes(ana, late)
         apns.works()
-        await becomes(lambda: "onnection" in stage.workers[0].log()[noted:], lambda: stage.told(ben))
+        await becomes(lambda: "onnection" in stage.workers[0].log()[noted:], lambda: stage.description(ben))
         await asyncio.to_thread(broker.start)
         stage.time_passes(30)
         await stage.comes_to(ben, *["sent"] * len(phones))

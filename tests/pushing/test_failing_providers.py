@@ -1,4 +1,4 @@
-"""Providers that fail: what they do to one push, and what follows for its record and its token."""
+"""Providers that fail: what follows for the push, its record and its token."""
 
 import time
 from typing import Any
@@ -10,12 +10,12 @@ from tests.pushing.fragile import each_once, no_task_failed, on_one, shown_on
 from tests.pushing.stage import Stage, becomes, has_android, has_browser, has_iphone, writes
 from tests.waiting import DEADLINE
 
-# What the provider does to the first attempt, and how many pushes reach the device then.
+# The fault at the first attempt, and how many pushes reach the device.
 FAULTS: dict[int | Kind, int] = {"slow": 1, "silent": 1, "reset": 1, "goaway": 1, 500: 1, "cut": 2}
 
 
 async def has_three(ben: Device, stage: Stage) -> dict[str, str]:
-    """Give a person a device of each provider; return what it is pushed to, by the provider."""
+    """Register a device with each provider; return the tokens by provider."""
     providers = stage.providers
     return {
         "apns": await has_iphone(ben, providers.apns),
@@ -56,7 +56,7 @@ async def test_a_push_that_fails_once_comes_and_is_seen_once(stage: Stage, peopl
             for kind, phone in zip(FAULTS, phones, strict=True)
         }
         assert {kind: len(found) for kind, found in asked.items()} == dict.fromkeys(FAULTS, 2) | {"slow": 1}
-        # Both of what is pushed twice carry the same id: who knows ids shows it once even without the collapse id.
+        # A push that is sent twice has one id, so that an app can show it once even without the collapse id.
         assert len({record.id for record in asked["cut"]}) == 1
     healthy()
 
@@ -96,7 +96,7 @@ async def test_a_token_that_is_gone_is_removed(stage: Stage, people: People) -> 
         await writes(ana, talk)
         await stage.comes_to(ben, "token_dead", "token_dead", "token_dead")
         assert not tokens(stage) & set(devices.values())
-        # Nobody is left to be pushed to, and a new token works.
+        # No device is left; a new token works.
         phone = await has_iphone(ben, providers.apns)
         await writes(ana, talk)
         await stage.comes_to(ben, *["token_dead"] * 3, "sent")
@@ -150,7 +150,7 @@ async def test_an_older_message_does_not_take_the_place_of_a_newer_one(stage: St
         await writes(ana, talk, "older")
         await stage.comes_to(ben, "later")
         newer = await writes(ana, talk, "newer")
-        await becomes(lambda: stage.outcomes(ben)[1:] == ["sent"], lambda: stage.told(ben))
+        await becomes(lambda: stage.outcomes(ben)[1:] == ["sent"], lambda: stage.description(ben))
         stage.time_passes(600)
         await stage.comes_to(ben, "superseded", "sent")
         (push,) = apns.delivered(phone)

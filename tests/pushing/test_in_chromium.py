@@ -1,5 +1,5 @@
 # ruff: noqa: F811 - fixtures of another folder are imported by their names
-"""A message comes as a Web Push into Chromium: encrypted by the server, decrypted, shown, and leading back."""
+"""A message reaches Chromium as a Web Push: encrypted by the server, decrypted, shown."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every outcome of a push, brought about as people bring it about."""
+"""Every outcome of a push, caused by what people do."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -141,7 +141,7 @@ async def test_an_active_person_is_pushed_to_when_they_become_quiet(stage: Stage
                 await asyncio.sleep(0.1)
 
         typing = asyncio.create_task(types())
-        await asyncio.sleep(2.5)  # so long until every server has told the others
+        await asyncio.sleep(2.5)  # until the server has reported the activity
         await writes(ana, talk)
         await stage.comes_to(ben, "active")
         assert stage.providers.apns.delivered(phone) == []
@@ -160,7 +160,7 @@ async def test_a_removed_participant_gets_no_push(stage: Stage, people: People) 
         await stage.comes_to(ben, "later")
         await ana.deletes(f"/conversations/{team['id']}/participants/{ben.id}")
         await stage.comes_to(ben, "no_permission")
-        # The number that the device was told goes.
+        # Only the badge is cleared.
         assert {each.payload["kind"] for each in stage.providers.apns.delivered(phone)} <= {"badge"}
 
 
@@ -245,6 +245,6 @@ async def test_an_old_message_is_not_pushed(stage: Stage, people: People) -> Non
 
 def test_every_outcome_has_a_test_here() -> None:
     told = Path(__file__).read_text()
-    # A delivery is to be sent from its decision to its attempt: nobody can tell the two moments apart from outside.
+    # SEND is the state between decision and attempt; a test from outside cannot observe it.
     seen = [outcome for outcome in PushOutcome if outcome != "send"]
     assert not [outcome for outcome in seen if f'"{outcome}"' not in told and f"Outcome.{outcome.name}" not in told]

@@ -1,4 +1,4 @@
-"""The line to the broker goes silent, and nobody is told: neither who publishes nor who listens waits for ever."""
+"""Every connection to the broker goes silent without an end: neither publishers nor listeners wait for ever."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from tests.pushing.stage import Providers, Stage, has_iphone, writes
 
 @pytest.fixture
 def own_rabbitmq() -> Iterator[RabbitMQ]:
-    """A broker that no worker of another stage listens to."""
+    """A broker for this test alone."""
     broker = RabbitMQ()
     broker.start()
     yield broker

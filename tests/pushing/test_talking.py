@@ -1,4 +1,4 @@
-"""What people get who are away: on iPhones, on Android, in browsers, with and without text."""
+"""Pushes to absent people: on iPhones, on Android, in browsers, with and without text."""
 
 import os
 import sys

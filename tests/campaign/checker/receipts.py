@@ -1,4 +1,4 @@
-"""I11: receipt marks only rise, and only members have them."""
+"""I11: read and delivery positions only rise, and only participants have them."""
 
 from collections import defaultdict
 
@@ -26,7 +26,7 @@ def marks_only_rise(evidence: Evidence) -> Verdict:
         marks = {"delivered": place.delivered, "read": place.read}
         for kind, mark in marks.items():
             moved = last[conversation_id, user_id, kind]
-            # Whoever joins later begins with marks at their joining, which no move made.
+            # A later participant begins with positions at their joining, which no receipt made.
             verdict.look(
                 mark >= moved, f"the {kind} mark of {user_id} in {conversation_id} is {mark}, it was {moved} already"
             )

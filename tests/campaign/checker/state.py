@@ -69,7 +69,7 @@ def _look_at_syncs(history: History, verdict: Verdict) -> None:
 
 
 def replay_equals_rows(evidence: Evidence) -> Verdict:
-    """I10: members and receipt marks that a device made out of events are those in the database."""
+    """I10: participants and positions that a device derived from events are those in the database."""
     verdict = Verdict("I10")
     members: dict[str, set[str]] = {}
     for (conversation_id, user_id), place in evidence.contents.places.items():

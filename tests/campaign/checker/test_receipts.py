@@ -1,4 +1,4 @@
-"""I11: what is found of marks that go back, and of marks that nobody can have."""
+"""I11: positions that go back, and positions that nobody can have, are found."""
 
 from tests.campaign.checker.clean_run import GROUP
 from tests.campaign.checker.planting import PlantedFaults, heard_later, innocent, plants

@@ -152,7 +152,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
     async with stage.calm():
         stage.bring(process, len(stage.active()) // 2)
         await stage.all_caught_up(stage.active())
-        # A request may lie with the frozen process whoever made it: that would say nothing of the others.
+        # Anybody's request may be at the frozen process, which would say nothing of the other processes.
         stage.crowd.share_by_rest, share = 0.0, stage.crowd.share_by_rest
         await asyncio.sleep(1)  # until those under way are answered
         for _ in range(200):
@@ -174,7 +174,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
         stage.crowd.share_by_rest = share
         others = [device for device in stage.active() if device not in here]
         first = await stage.first_ack_after(ended)
-        await asyncio.sleep(2)  # whoever still waits is answered, or counts as waiting
+        await asyncio.sleep(2)  # a request still open is answered, or counts as waiting
         stage.measures.add(
             "SIGSTOP: others' wait for their acknowledgement", stage.waits(begun, ended, others), most=6.0
         )

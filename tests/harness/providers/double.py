@@ -18,7 +18,7 @@ _PROJECT = Path(__file__).resolve().parents[3]
 
 
 class Process(Generic[R]):
-    """The process of any double. It keeps its ports, its keys and what it was told when it is started again."""
+    """The process of any double. A restart keeps its ports, its keys and its facts."""
 
     name: str  # as `python -m tests.harness.providers` knows it
     listeners = 1
@@ -189,7 +189,7 @@ class Double(Process[Received]):
         return said["opened"], said["open"]
 
     def delivered(self, token: str | None = None) -> list[Received]:
-        """Return those of `received()` that reached a device (this device), whatever the sender was told."""
+        """Return those of `received()` that reached a device (this device), whatever the answer to the sender was."""
         return [record for record in self.received() if record.delivered and token in (None, record.token)]
 
     def arrives(self, count: int = 1, *, token: str | None = None, patience: float = DEADLINE) -> list[Received]:

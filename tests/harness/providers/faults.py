@@ -1,4 +1,4 @@
-"""What a double was told to do wrong, to whom and how often."""
+"""The faults of a double: of which kind, for which token, how often."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -66,7 +66,7 @@ class Smtp(Process[Mail]):
         self._tells(grey=seconds)
 
     def delivered(self, to: str | None = None) -> list[Mail]:
-        """Return the mails that were taken (for this address), whatever the sender was told."""
+        """Return the mails that were taken (for this address), whatever the answer to the sender was."""
         return [mail for mail in self.received() if mail.delivered and (to is None or to in mail.recipients)]
 
     def arrives(self, count: int = 1, *, to: str | None = None, patience: float = DEADLINE) -> list[Mail]:

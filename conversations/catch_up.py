@@ -103,7 +103,7 @@ def missed(
 
 
 def _seen_by(user_id: UUID, log: Mapping[UUID, selectors.VisibleLog], events: list[EventRow]) -> list[Frame]:
-    """Render events of any conversations for a user; what lies before their history start is hidden."""
+    """Render events of any conversations for a user; events about anything before their history start are hidden."""
     visible = [event for event in events if event.subject_sequence >= log[event.conversation_id].history_from]
     shown = dict(zip((event.id for event in visible), event_registry.rendered(visible, user_id), strict=True))
     return [

@@ -139,8 +139,8 @@ class Participant(models.Model):
 class Event(models.Model):
     """One durable change of a conversation. It refers to what changed and never holds text."""
 
-    # The unique constraint begins with it; an index of its own would only cost. What the database would check again
-    # holds by the row lock under which events are written (decision 0014).
+    # Needs no index of its own: the unique constraint begins with it. Needs no foreign-key constraint: events are
+    # written under the lock of the conversation's row, which therefore exists (decision 0014).
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
     )

@@ -1,7 +1,7 @@
-"""Where both transports end: what comes in is checked, counted and written the same way from either.
+"""Sends and receipts from both transports: checked, counted against the rate limit and written in the same way.
 
-REST waits for the write. The socket queues it: a lane writes all that queued up meanwhile in one transaction, and
-each is answered after the commit.
+REST waits for the write. The socket queues it: a lane writes everything that queued up in one transaction, and
+answers each after the commit.
 """
 
 from collections.abc import Callable

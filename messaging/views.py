@@ -93,7 +93,7 @@ class ReadView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Say that I have read everything up to this message."""
+        """Record that I have read everything up to this message."""
         return _write_receipt(request, message_id, ReceiptChange.Kind.READ)
 
 
@@ -102,7 +102,7 @@ class DeliveredView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["receipts"])
     def post(self, request: SignedInRequest, message_id: UUID) -> Response:
-        """Say that my device has got everything up to this message."""
+        """Record that my device has received everything up to this message."""
         return _write_receipt(request, message_id, ReceiptChange.Kind.DELIVERED)
 
 

@@ -45,7 +45,7 @@ def render_events(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, 
 
 @event_registry.renders_for_members(*_OF_CONVERSATIONS)
 def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, Frame]:
-    """Render a conversation event for those of the users who are in the conversation; three queries for all."""
+    """Render a conversation event for those of the users who are members; three queries for all of them."""
     participants = list(
         Participant.objects.select_related("conversation").filter(
             conversation_id=event.conversation_id, user_id__in=user_ids, left_at=None
@@ -60,7 +60,7 @@ def render_for_members(event: EventRow, user_ids: Collection[str]) -> dict[str, 
 
 @event_registry.renders(MY_PLACE_UPDATED)
 def render_own_settings(events: Sequence[EventRow], viewer: UUID | None) -> dict[int, Frame]:
-    """Render changes of somebody's own settings; only they see them."""
+    """Render changes of a person's own settings, which only they see."""
     mine = {event.conversation_id for event in events if event.user_id == viewer}
     rows = Participant.objects.filter(conversation_id__in=mine, user_id=viewer, left_at=None) if mine and viewer else []
     participants = {participant.conversation_id: participant for participant in rows}

@@ -117,7 +117,7 @@ def receipt_frame(change: ReceiptChange) -> frames.MessageDelivered | frames.Mes
 
 @event_registry.provides_receipts
 def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: datetime.datetime) -> list[Frame]:
-    """Return frames for the marks that members moved since then, the newest of each.
+    """Return the newest frame of each position that moved since then.
 
     Each frame names the newest message that it covers and the viewer may see: a position may lie before their history
     start. In conversations with more members than a body lists, only changes that cover a message of the viewer, and

@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from chatsite import asyncapi  # imports every module that declares commands and frames
 from realtime.registry import registry
+from realtime.wire.close_codes import CloseCode
 from tests.contracts.bad_input import NOWHERE, Somebody, tries
 from tests.harness.servers import Site
 from tests.waiting import DEADLINE
@@ -153,7 +154,7 @@ class Client:
             if closed.rcvd is None and len(data) > 65_536:
                 return [1009]  # the close frame may be lost when the server hangs up with unread bytes
             assert closed.rcvd is not None, f"the server hung up without a close frame after {data!r}"
-            assert closed.rcvd.code in asyncapi.CLOSE_CODES, closed
+            assert closed.rcvd.code in set(CloseCode), closed
             return [closed.rcvd.code]
 
     def hears_until(self, command: dict[str, Any]) -> list[Any]:

@@ -81,7 +81,7 @@ async def test_a_worker_that_dies_is_replaced_and_its_clients_go_on(site: Site) 
         await asyncio.to_thread(server.becomes_ready)
         await ben.connects()
         await ana.connects()
-        await ana.sends("after", to=conversation)
+        await ana.insists("after", to=conversation)
         await ben.receives("new_message", content="after")
 
 
@@ -97,7 +97,7 @@ async def test_workers_are_replaced_one_by_one(site: Site) -> None:
         await until(lambda: started(server) and not workers(server) & before)
         for device in (ana, ben):
             await device.connects()
-        await ana.sends("after", to=conversation)
+        await ana.insists("after", to=conversation)
         await ben.receives("new_message", content="after")
 
 
@@ -128,7 +128,7 @@ async def test_a_worker_that_dies_without_postgresql_leaves_the_others_running(
         for device in (ana, ben):
             if not device.is_connected:
                 await device.connects()
-        await ana.sends("after", to=conversation)
+        await ana.insists("after", to=conversation)
         await ben.receives("new_message", content="after")
 
 

@@ -1,5 +1,6 @@
 """One signed-in device of a person: a bearer token, REST, and at most one socket at a time."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,6 +140,17 @@ class Device(RestSide, SocketSide):
         )
         assert ack["type"] == "message_ack", ack
         return ack
+
+    async def insists(self, content: str, *, to: Any) -> Frame:
+        """Send a message, again whenever the answer is `try_again`, as the protocol asks of a client."""
+        mine = str(uuid4())
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                try:
+                    return await self.sends(content, to=to, client_message_id=mine)
+                except Refused as refusal:
+                    if refusal.code != "try_again":
+                        raise
 
     async def posts_message(self, content: str, *, to: Any, client_message_id: str | None = None, **fields: Any) -> Any:
         """Send a message over REST and return its body."""

@@ -111,6 +111,19 @@ def sync_of(delivery: Delivery, now: datetime.datetime) -> Delivery:
     )
 
 
+def badge_after(delivery: Delivery, now: datetime.datetime) -> Delivery:
+    """Return the badge push that follows a push whose message was read on its way."""
+    return Delivery(
+        kind=Delivery.Kind.BADGE,
+        user_id=delivery.user_id,
+        device_id=delivery.device_id,
+        provider=delivery.provider,
+        breaker=delivery.breaker,
+        decided_at=now,
+        next_at=now,
+    )
+
+
 def delivery_to(device: PushDevice, kind: str, now: datetime.datetime) -> Delivery:
     """Return a push to a device that is about no message. The device has its provider's row loaded."""
     return Delivery(

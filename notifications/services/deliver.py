@@ -10,15 +10,16 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from conversations.models import Participant
 from messaging.models import Message
 from notifications.decision import PushDecision, PushOutcome
 from notifications.models import Delivery, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push, Refused
 from notifications.selectors.facts import PushFacts, facts_from_rows
-from notifications.selectors.reading import DeliveryRow, delivery_statement
+from notifications.selectors.reading import DeliveryRow, delivery_statement, users_without_unread
 from notifications.senders import sender_of
 from notifications.services import breakers, devices
-from notifications.services.collect import sync_of
+from notifications.services.collect import badge_after, sync_of
 from notifications.services.queue import BackOff, Leases, Result
 from notifications.services.wording import push_for
 from realtime.database import clock
@@ -163,9 +164,10 @@ def _write(delivery: Delivery, result: Result) -> None:
             result = Result.again(PushOutcome.SEND, seconds=0)
         with pipelined():
             written = _leases.write(delivery, result)
-            deleted = _deleted_message(delivery)
+            changes = _changes_during_push(delivery)
         if result.is_final and written.rowcount:
-            _follow_up(delivery, is_deleted=deleted.fetchone() is not None)
+            is_deleted, is_read = changes.fetchone() or (False, False)
+            _follow_up(delivery, is_deleted=bool(is_deleted), is_read=bool(is_read))
 
 
 def _newer_remains(delivery: Delivery) -> bool:
@@ -175,19 +177,21 @@ def _newer_remains(delivery: Delivery) -> bool:
     return newer is not None and (newer.next_at is not None or newer.outcome == PushOutcome.SENT)
 
 
-def _deleted_message(delivery: Delivery) -> CursorWrapper:
-    """Read whether the message was deleted during the push: the sweep found no device then that showed it."""
+def _changes_during_push(delivery: Delivery) -> CursorWrapper:
+    """Read whether the message was deleted or read during the push: the sweep found no device then that showed it."""
     cursor = connection.cursor()
     message_id = one_id(delivery.message_id) if delivery.message_id is not None else None
     cursor.execute(
-        f"SELECT 1 FROM {Message._meta.db_table} WHERE id = %s AND deleted_at IS NOT NULL",  # noqa: S608 - a table's name
-        [message_id],
+        f"SELECT m.deleted_at IS NOT NULL, NOT EXISTS (SELECT 1 FROM {Participant._meta.db_table} AS p "  # noqa: S608
+        "WHERE p.conversation_id = m.conversation_id AND p.user_id = %s AND p.left_at IS NULL "
+        f"AND p.last_read_sequence < m.sequence) FROM {Message._meta.db_table} AS m WHERE m.id = %s",
+        [one_id(delivery.user_id), message_id],
     )
     return cursor
 
 
-def _follow_up(delivery: Delivery, *, is_deleted: bool) -> None:
-    """Do what follows from a final outcome: for older messages that waited for it, and for a deleted message."""
+def _follow_up(delivery: Delivery, *, is_deleted: bool, is_read: bool) -> None:
+    """Do what follows from a final outcome: for older messages that waited for it, a deleted and a read message."""
     now = clock.now()
     superseded = Delivery.objects.filter(superseded_by=delivery.pk)
     if delivery.outcome == PushOutcome.SUPERSEDED:
@@ -201,3 +205,10 @@ def _follow_up(delivery: Delivery, *, is_deleted: bool) -> None:
     )
     if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and is_deleted:
         Delivery.objects.bulk_create([sync_of(delivery, now)], ignore_conflicts=True)
+    # A push that was read on its way brought a number after the badge push of that reading, or there was none.
+    has_number = delivery.kind == Delivery.Kind.MESSAGE and delivery.provider != PushDevice.Provider.WEB_PUSH
+    if has_number and delivery.outcome == PushOutcome.SENT and is_read and users_without_unread({delivery.user_id}):
+        waiting = Delivery.objects.filter(device_id=delivery.device_id, kind=Delivery.Kind.BADGE, next_at__isnull=False)
+        # Also one that is under way: it may have been sent before.
+        waiting.update(next_at=now, queued_at=None, is_under_way=False)
+        Delivery.objects.bulk_create([badge_after(delivery, now)], ignore_conflicts=True)

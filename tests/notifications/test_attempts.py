@@ -11,7 +11,7 @@ from notifications.models import Breaker, Delivery, Preferences, PushDevice
 from notifications.providers.push import Accepted, Answer, Busy, Dead, Push
 from notifications.services import breakers, collect
 from realtime.database import clock
-from tests.making import direct, group, people, say
+from tests.making import direct, group, people, read, say
 from tests.notifications.instant_provider import Provider
 from tests.notifications.registering import browser, device_of, iphone, session_of
 from tests.notifications.worker_steps import decided, work_on
@@ -113,6 +113,43 @@ def test_a_message_deleted_during_its_push_is_withdrawn(provider: Provider, monk
     assert work_on(delivery).outcome == "sent"
     sync = Delivery.objects.get(kind="sync")
     assert (sync.message_id, sync.next_at is not None) == (sent.message_id, True)
+
+
+@pytest.mark.parametrize("badge", ["is found by no sweep", "is pushed before", "is on its way"])
+def test_the_number_of_a_message_read_during_its_push_is_cleared(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, badge: str
+) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    talk = direct(ana, ben)
+    say(talk, ana)
+    (delivery,) = decided()
+
+    def slowly(push: Push) -> Answer:
+        provider.pushes.append(push)
+        if push.kind == "message":
+            read(talk, ben)
+            if badge == "is found by no sweep":
+                return Accepted()
+            collect.collect_readers()
+            if badge == "is pushed before":
+                assert work_on(Delivery.objects.get(kind="badge")).outcome == "sent"
+        return Accepted()
+
+    monkeypatch.setattr(provider, "send", slowly)
+    assert work_on(delivery).outcome == "sent"
+    waiting = Delivery.objects.get(kind="badge", next_at__isnull=False)
+    assert work_on(waiting).outcome == "sent"
+    assert (provider.pushes[-1].kind, provider.pushes[-1].badge) == ("badge", 0)
+
+
+def test_a_message_that_stays_unread_brings_no_badge_push(provider: Provider) -> None:
+    ana, ben = people("ana", "ben")
+    device_of(ben)
+    say(direct(ana, ben), ana)
+    (delivery,) = decided()
+    assert work_on(delivery).outcome == "sent"
+    assert not Delivery.objects.filter(kind="badge").exists()
 
 
 def test_a_device_is_pushed_to_through_its_new_provider(provider: Provider) -> None:

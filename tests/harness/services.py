@@ -38,7 +38,11 @@ class Services:
         """Create a migrated, empty database and return its address; the first call migrates."""
         if not self._template_exists:
             address = self.postgresql.create_database(self.template)
-            migrate(production_environment(address, self.redis))
+            try:
+                migrate(production_environment(address, self.redis))
+            except BaseException:
+                self.postgresql.drop_database(self.template)  # or every later call would find half a template
+                raise
             self._template_exists = True
         self._databases += 1
         return self.postgresql.create_database(f"chatsite_{self._databases}", template=self.template)

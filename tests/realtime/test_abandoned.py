@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from realtime.database import abandoned
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +45,22 @@ def is_alive(one: psycopg.Connection[Any]) -> bool:
     return True
 
 
+def wait_until_active(one: psycopg.Connection[Any], waits_for: str) -> None:
+    """Wait until PostgreSQL has seen this connection active, and waiting for this kind of event, for 0.1 s."""
+    until = time.monotonic() + DEADLINE
+    query = """
+        SELECT state = 'active' AND wait_event_type = %s AND clock_timestamp() - state_change > interval '0.1 s'
+        FROM pg_stat_activity WHERE pid = %s
+    """
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(query, [waits_for, one.info.backend_pid])
+            if cursor.fetchone() == (True,):
+                return
+            assert time.monotonic() < until, f"the connection is not active and waiting for {waits_for}"
+            time.sleep(0.01)
+
+
 @pytest.fixture
 def stands_still(opens: Opens) -> Iterator[StandsStill]:
     """Begin a transaction on a connection, read the first result, and send nothing more."""
@@ -53,7 +70,7 @@ def stands_still(opens: Opens) -> Iterator[StandsStill]:
             pipelines.enter_context(suppress(psycopg.OperationalError))  # leaving an ended one raises
             pipelines.enter_context(one.pipeline())
             one.execute("SELECT 1").fetchall()
-            time.sleep(0.2)
+            wait_until_active(one, "Client")
 
         yield stand_still
 
@@ -75,7 +92,7 @@ def test_a_transaction_stopped_within_a_pipeline_is_ended(
 def test_a_transaction_whose_result_is_not_read_is_ended(opens: Opens) -> None:
     stopped = opens()
     stopped.pgconn.send_query(b"SELECT repeat('x', 20000000)")
-    time.sleep(0.5)
+    wait_until_active(stopped, "Client")
     abandoned.end_abandoned_transactions()
     result = stopped.pgconn.get_result()
     assert result is not None
@@ -96,10 +113,17 @@ def test_idle_working_and_foreign_transactions_are_kept(opens: Opens, stands_sti
     idle, idle_in_transaction, working, other = opens(), opens(), opens(), opens(application_name="psql")
     idle_in_transaction.execute("SELECT 1")
     stands_still(other)
-    work = threading.Thread(target=working.execute, args=["SELECT pg_sleep(0.5)"])
+
+    def sleep() -> None:
+        with suppress(psycopg.errors.QueryCanceled):
+            working.execute("SELECT pg_sleep(600)")
+        working.rollback()
+
+    work = threading.Thread(target=sleep)
     work.start()
-    time.sleep(0.2)
+    wait_until_active(working, "Timeout")
     abandoned.end_abandoned_transactions()
+    working.cancel()
     work.join()
     for each in (idle, idle_in_transaction, working, other):
         assert is_alive(each)

@@ -86,10 +86,10 @@ async def test_each_session_is_checked_once_per_round(log: FakeLog, revocations:
     assert not any(peer.socket.closing for peer in peers[1:])
 
 
-async def test_a_session_missing_while_a_dump_is_read_in_is_not_taken_for_revoked(
+async def test_a_session_missing_during_a_restore_does_not_count_as_revoked(
     log: FakeLog, revocations: Revocations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "recent_ephemeral_events", [])
+    monkeypatch.setattr(registry, "recent_readers", [])
     ana = Peer("ana")
     await hub.attach(ana.socket)
     log.epoch = "second"

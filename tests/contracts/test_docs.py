@@ -199,6 +199,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
             assert anchor in _anchors(there.read_text()), f"{path.name} links to {target}"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_every_named_file_of_the_code_exists(path: Path) -> None:
+    if BENCHMARKS in path.parents:
+        return  # history: it names the files of its time
+    named = set(re.findall(r"`((?:\w+/)+\w+\.(?:py|js|mjs|html))(?:::[^`]*)?`", path.read_text()))
+    roots = (PROJECT, PROJECT / "tests", PROJECT / "static" / "js", *(PROJECT / app for app in APPS))
+    assert not sorted(name for name in named if not any((root / name).exists() for root in roots))
+
+
 def _anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,6 +1,6 @@
-"""Where the apps register who renders their kinds of event, and the two ports that messaging fills.
+"""Where apps register the renderers of their kinds of event, and where messaging registers two functions.
 
-An event refers to what changed and holds no text: it is rendered whenever it is read, as things are then.
+An event refers to what changed and contains no text. It is rendered whenever it is read, in the present state.
 """
 
 import datetime

@@ -1,1 +1,1 @@
-"""Ground floor: frames, the socket, the hub of this process, the one door out. Knows no other app."""
+"""The socket: frames, connections, the hub of this process, the door. Imports no other app."""

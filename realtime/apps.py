@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class RealtimeConfig(AppConfig):
-    """The ground floor; it registers nothing, it is what others register with."""
+    """Registers nothing itself: the other apps register with `realtime.registry`."""
 
     name = "realtime"

@@ -49,9 +49,9 @@ Attachments = tuple[str, list[Attachment]]
 
 @dataclass(slots=True)
 class Recent:
-    """What happened lately: heads of conversations with new events, and who joined which with what history start.
+    """Recent events: the new heads by conversation, and the history starts of new members by conversation and user.
 
-    `epoch` was that of the log before all this was read.
+    `epoch` was read first.
     """
 
     epoch: str
@@ -69,23 +69,23 @@ class Log(Protocol):
         """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
 
     def recent(self) -> Recent:
-        """Return what was committed lately; an overlap between calls is wanted."""
+        """Return the recently committed events; calls overlap on purpose."""
 
     def current_epoch(self) -> str:
         """Return the epoch of the log."""
 
 
 class Authenticator(Protocol):
-    """Who is asking? All methods are synchronous database work."""
+    """Recognises credentials. All methods are synchronous database work."""
 
     def by_tokens(self, tokens: Sequence[str]) -> Sequence[Identity | None]:
-        """Return whose bearer tokens these are, in order."""
+        """Return the identity of each bearer token, in order; None for an invalid one."""
 
     def by_cookie(self, cookie: str) -> Identity | None:
-        """Return whose browser session the session cookie names, given its value."""
+        """Return the identity of a session cookie, given its value."""
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
-        """Return those of the sessions that are no longer valid."""
+        """Return the sessions that are no longer valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class CommandDeclaration:
 
 
 class NotRegistered(RuntimeError):
-    """A port was used that no app has registered: the app is not installed, or Django has not started yet."""
+    """No app has registered this port: the app is not installed, or Django has not started yet."""
 
 
 class Registry:
-    """What the apps have registered. There is one object of this class: `registry`."""
+    """Everything that the apps have registered. Its one instance is `registry`."""
 
     def __init__(self) -> None:
         self.commands: dict[str, CommandDeclaration] = {}
@@ -189,7 +189,7 @@ class Registry:
 
     @property
     def authenticator(self) -> Authenticator:
-        """Who recognises credentials.
+        """The authenticator, which recognises credentials.
 
         :raises NotRegistered: no app has registered one.
         """

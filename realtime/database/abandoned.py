@@ -1,4 +1,4 @@
-"""Transactions whose process stands still while PostgreSQL takes it for busy.
+"""Ends transactions of stopped processes that PostgreSQL considers active.
 
 `idle_in_transaction_session_timeout` counts from the end of a group of statements (the wire protocol's Sync). A
 process that stops between the statements of a pipeline, halfway through a large one, or before it took a large
@@ -15,7 +15,7 @@ from realtime.database.rows import on_postgresql
 
 log = logging.getLogger("chatsite.abandoned")
 
-# Together with the second between two looks, as long as PostgreSQL lets a transaction idle.
+# With the second between two looks, as long as `idle_in_transaction_session_timeout`.
 ABANDONED_AFTER_SECONDS = 4.0
 
 _END = """
@@ -28,7 +28,7 @@ _END = """
 
 
 def end_abandoned_transactions() -> None:
-    """End those that any server process left unfinished for `ABANDONED_AFTER_SECONDS`. SQLite has none."""
+    """End transactions that a server process left unfinished for `ABANDONED_AFTER_SECONDS`. SQLite has none."""
     if not on_postgresql():
         return
     servers = settings.DATABASES["default"]["OPTIONS"]["application_name"]

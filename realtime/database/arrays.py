@@ -1,7 +1,7 @@
-"""Arrays as PostgreSQL takes them in its binary format: it reads them in half the time of their text.
+"""Arrays in PostgreSQL's binary format, which it reads in half the time of their text.
 
-The formats are those of PostgreSQL's `*_recv` functions; they are part of its protocol, and psycopg's results come
-in them, too. A column of rows becomes one array, as `rows` sends them.
+The formats are those of PostgreSQL's `*_recv` functions. They are part of its protocol, and psycopg receives results in
+them, too. `rows` sends each column of many rows as one array.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from psycopg.adapt import Dumper
 
 from realtime.wire.bodies import encode
 
-# A value, never None, as an element: its length in bytes, then itself.
+# Encodes a value, never None, as an element: its length in bytes, then its content.
 Element = Callable[[Any], bytes]
 
 _NULL = b"\xff\xff\xff\xff"
@@ -31,7 +31,7 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 class BinaryArray(bytes):
-    """An array as a parameter of a statement that says its type (`%s::uuid[]`)."""
+    """An array as a parameter; the statement names its type (`%s::uuid[]`)."""
 
 
 class _AsItIs(Dumper):
@@ -69,7 +69,7 @@ def _moment(value: datetime.datetime) -> bytes:
     return _bigint(8, (value - _Y2K) // _MICROSECOND)
 
 
-# PostgreSQL's number for a type, and what makes an element of it, by its name in a column definition.
+# PostgreSQL's number of a type and the encoder of its elements, by the type's name in a column definition.
 _TYPES: dict[str, tuple[int, Element]] = {
     "uuid": (2950, _uuid),
     "bigint": (20, lambda value: _bigint(8, value)),
@@ -83,7 +83,7 @@ _TYPES: dict[str, tuple[int, Element]] = {
 
 
 def array_of(type: str) -> Callable[[Iterable[Any]], BinaryArray]:
-    """Return what makes an array of values, None among them allowed, given the type of a column (`varchar(16)`).
+    """Return the function that encodes values, None allowed, as an array for a column of a type (`varchar(16)`).
 
     :raises KeyError: no statement needed arrays of this type so far.
     """

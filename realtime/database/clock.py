@@ -10,7 +10,7 @@ import datetime
 from django.db import connection
 from django.utils import timezone
 
-# Clocks agree this closely, or what looks like a difference is the wait for the answer.
+# A smaller difference may be only the time that the answer took.
 AGREEING = datetime.timedelta(seconds=1)
 
 _difference = datetime.timedelta()
@@ -22,7 +22,7 @@ def now() -> datetime.datetime:
 
 
 def look_at_database() -> None:
-    """Compare this process's clock with the database's. SQLite has none of its own."""
+    """Compare this process's clock with the database's. SQLite has no clock of its own."""
     global _difference
     if connection.vendor != "postgresql":
         return

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-# "after_lock": the first time that place is passed; "after_lock@30": the thirtieth.
+# "after_lock": the first time that the process passes this point; "after_lock@30": the thirtieth.
 _POINT, _, _PASSES = settings.CRASH_POINT.partition("@")
 _left = itertools.count(int(_PASSES or 1), -1)
 
@@ -17,7 +17,7 @@ def crash_point(name: str, *, first: Callable[[], object] | None = None) -> None
 
     `first` sends what is only queued, where the place means that it was done.
     """
-    if name == _POINT and next(_left) <= 1:  # pragma: no cover - nothing outlives it that could say so
+    if name == _POINT and next(_left) <= 1:  # pragma: no cover - the process ends here
         if first is not None:
             first()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""Group commit: what queues up while one transaction commits is written together by the next.
+"""Group commit: items that queue up during one transaction are written together by the next.
 
 No timer and no fixed size: an idle lane writes a single item at once, a busy lane writes many
-in one transaction. Items with the same key share a lane, so their order is kept. Look-ups that a herd
-of clients asks for can be grouped in the same way.
+in one transaction. Items with the same key share a lane, which keeps their order. Look-ups of many
+reconnecting clients are grouped in the same way.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Done = Callable[[Result | DomainError], None]
 
 
 class Lanes(Generic[Item, Result]):
-    """A few lanes in front of one batch function. Used from the event loop only."""
+    """A few lanes in front of one batch function. Use it from the event loop only."""
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Lanes(Generic[Item, Result]):
         most: int = 128,
         submit: Callable[..., None] = threads.submit_write,
     ) -> None:
-        """Put lanes before `write`, which takes 1 to `most` items and answers each, in order.
+        """Make `count` lanes for `write`, which takes 1 to `most` items and returns a result for each, in order.
 
-        `submit` gives a batch to the threads that are to run it.
+        `submit` starts a batch in a pool of threads.
         """
         self._write = write
         self._lanes: list[_Lane[Item, Result]] = [_Lane(self._batch, most, submit) for _ in range(count)]
@@ -53,7 +53,7 @@ class Lanes(Generic[Item, Result]):
         try:
             return await future
         finally:
-            del future  # an error refers to this frame, which must not refer to the error
+            del future  # the error refers to this frame; a reference back would be a cycle
 
     @property
     def idle(self) -> bool:
@@ -110,11 +110,11 @@ class _Lane(Generic[Item, Result]):
         try:
             loop.call_soon_threadsafe(self._finish, taken, results)
         except RuntimeError:
-            pass  # the loop is closed: the process is ending, and nobody waits any more
+            pass  # the loop is closed: the process ends and nobody waits
 
     def _finish(self, taken: list[tuple[Item, Done[Result]]], results: Sequence[Result | DomainError]) -> None:
         self._writing = False
-        # The next batch starts before the answers go out: the database is never idle meanwhile.
+        # The next batch starts before the answers go out, so that the database is not idle meanwhile.
         if self._queued:
             self._start()
         for (_, done), result in zip(taken, results, strict=True):

@@ -1,26 +1,26 @@
-"""How far back a sweep looks, so that it overlooks nothing.
+"""Where a sweep begins to read, so that it misses no row.
 
-A row has its id before its transaction commits, so rows become visible out of order. Each look therefore begins at the
-newest id of a look that lies further back than any transaction may live.
+A row gets its id before its transaction commits, so rows become visible out of order. Each sweep therefore begins at
+the newest id that an earlier sweep saw, longer ago than any transaction can last.
 """
 
 import time
 from collections import deque
 
-# Longer than any transaction may live (statement and idle time-outs).
+# Longer than any transaction can last (statement and idle time-outs).
 OVERLAP_SECONDS = 8.0
 
 
 class LookBack:
-    """Where each look of one sweep begins. The first reaches `first` ids back, for what was committed before it."""
+    """Where each sweep begins. The first one begins `first` ids back, for rows committed before it."""
 
     def __init__(self, first: int) -> None:
         self._first = first
-        # (moment, newest id then), the oldest first.
+        # (monotonic time, newest id then), the oldest first.
         self._looks: deque[tuple[float, int]] = deque()
 
     def floor(self, newest: int) -> int:
-        """Return the id above which to look now; `newest` is the newest that is visible."""
+        """Return the id above which to read now; `newest` is the newest visible id."""
         now = time.monotonic()
         if not self._looks:
             self._looks.append((now, max(0, newest - self._first)))

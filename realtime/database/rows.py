@@ -1,7 +1,7 @@
 """Set-based statements for the hot paths: many rows as parameters of one statement.
 
 The text of a statement does not depend on the number of rows, so PostgreSQL plans it once. It takes each
-column as an array (`arrays`), SQLite the rows as JSON. For everything that is not hot, the ORM is right.
+column as an array (`arrays`), SQLite the rows as JSON. Use the ORM for everything that is not a hot path.
 """
 
 import datetime
@@ -18,7 +18,7 @@ from django.db import connection, models
 from realtime.database.arrays import BinaryArray, array_of
 from realtime.wire.bodies import encode
 
-# How a parameter for many values travels: for PostgreSQL as an array, for SQLite as JSON.
+# A parameter for many values: an array for PostgreSQL, JSON for SQLite.
 Parameter = BinaryArray | str
 
 Model = TypeVar("Model", bound=models.Model)
@@ -67,7 +67,7 @@ def execute(statements: Iterable[Statement]) -> None:
 
 
 class Columns(Generic[Model]):
-    """Some columns of a model, to insert, update or look up many rows of at once. Updates go by the first one.
+    """Columns of a model, to insert, update or look up many rows at once. Updates find rows by the first column.
 
     `numbered` rows have a further column n, which counts them from 1 on.
     """
@@ -86,7 +86,7 @@ class Columns(Generic[Model]):
         return cls(model, *(field.attname for field in model._meta.concrete_fields))
 
     def instance(self, values: Sequence[Any]) -> Model:
-        """Return the instance of the model that fetched values make, given all columns."""
+        """Return an instance of the model from fetched values of all columns."""
         return self._model.from_db(connection.alias, [field.attname for field in self._own_fields], values)
 
     def insert(self, rows: Iterable[Sequence[Any]]) -> Statement:
@@ -111,13 +111,13 @@ class Columns(Generic[Model]):
     def fetch_with(
         self, other: "Columns[Any]", text: str, parameters: Sequence[Any]
     ) -> Iterator[tuple[Sequence[Any], Sequence[Any]]]:
-        """Execute a SELECT of these columns and then those of another model; return each row in these two parts."""
+        """Execute a SELECT of these columns followed by another model's; return each row in two parts."""
         rows, width = _fetched(text, parameters), len(self._columns)
         theirs = other.converted([row[width:] for row in rows])
         return zip(self.converted([row[:width] for row in rows]), theirs, strict=True)
 
     def converted(self, rows: list[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Return rows of these columns, as the driver gave them, with values as the model would have them."""
+        """Return rows of these columns from the driver with values as in the model."""
         for position, convert in self._conversions:
             rows = [(*row[:position], convert(row[position]), *row[position + 1 :]) for row in rows]
         return rows
@@ -134,7 +134,7 @@ class Columns(Generic[Model]):
 
     @cached_property
     def _conversions(self) -> list[tuple[int, Callable[[Any], Any]]]:
-        """What Django does to the values of columns that the driver does not give as it wants them."""
+        """Django's converters of columns whose values it does not take from the driver as they are."""
         return [
             (position, partial(step, expression=column, connection=connection))
             for position, column in enumerate(field.get_col(self._table) for field in self._own_fields)
@@ -165,8 +165,8 @@ class Columns(Generic[Model]):
     def source(self) -> str:
         """The rows of the parameters as a table called r."""
         if on_postgresql():
-            # In the list of a SELECT: in FROM, PostgreSQL would put each array into a store of its own first. And
-            # each by a subquery: where PostgreSQL can count the elements it plans for their number, each time anew.
+            # unnest() in the SELECT list: in FROM, PostgreSQL would first copy each array to a store of its own. Each
+            # array in a subquery: if PostgreSQL can count the elements, it plans anew for each number of them.
             columns = [
                 f"unnest((SELECT %s::{type}[])) AS {column}"
                 for type, column in zip(self._types, self._columns, strict=True)
@@ -189,12 +189,12 @@ def _fetched(text: str, parameters: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 def matching(model: type[models.Model], alias: str, condition: str, *, many: bool = False) -> str:
-    """Return the join of rows r with the one row of a model's table, called `alias`, that fits each, or NULLs.
+    """Return the join of rows r with the one matching row of a model's table, called `alias`, or NULLs.
 
-    With `many` all rows that fit.
+    With `many`, with all matching rows.
 
-    PostgreSQL guesses the number of rows in an array, and might read a whole table rather than look up a few;
-    told to look up row by row it uses the index, whatever it guesses.
+    PostgreSQL guesses the number of rows in an array and might read a whole table instead of looking up a few rows. A
+    LATERAL join with LIMIT or OFFSET makes it use the index in any case.
     """
     table = model._meta.db_table
     if on_postgresql():
@@ -204,7 +204,7 @@ def matching(model: type[models.Model], alias: str, condition: str, *, many: boo
 
 
 def ids_in(column: str) -> str:
-    """Return a condition that a UUID column is one of those in a parameter (`ids`)."""
+    """Return the condition that a UUID column is among the ids of a parameter (`ids`)."""
     if on_postgresql():
         return f"{column} = ANY(%s::uuid[])"
     return f"{column} IN (SELECT replace(value, '-', '') FROM json_each(%s))"  # noqa: S608
@@ -228,7 +228,7 @@ def one_moment(value: datetime.datetime) -> Any:
 
 
 def as_uuid(value: Any) -> UUID:
-    """Return a fetched UUID as one; SQLite gives text."""
+    """Return a fetched UUID as a `UUID`; SQLite gives text."""
     return value if isinstance(value, UUID) else UUID(value)
 
 
@@ -238,12 +238,12 @@ def as_moment(value: datetime.datetime) -> datetime.datetime:
 
 
 def _stored(field: Any) -> Any:
-    """Return the field that says how a value is stored: for a foreign key the one that it refers to."""
+    """Return the field that decides how a value is stored: for a foreign key, the field that it refers to."""
     return field.target_field if isinstance(field, models.ForeignKey) else field
 
 
 def _in_sqlite(field: Any, column: str) -> str:
-    """Return how a value in JSON becomes what Django stores in SQLite."""
+    """Return the SQL that converts a value in JSON to what Django stores in SQLite."""
     value = f"json_extract(value, '$.{column}')"
     if isinstance(field, models.UUIDField):
         return f"replace({value}, '-', '')"

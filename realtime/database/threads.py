@@ -1,4 +1,4 @@
-"""Where synchronous database work of the event loop runs: one pool, one hop per command.
+"""The threads for synchronous database work of the event loop: one hop per command.
 
 Channels' own `database_sync_to_async` puts all of a process's work on a single thread; this pool
 has DATABASE_THREADS of them, each keeping its own connection for as long as that works.
@@ -18,12 +18,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
-# Writes have threads of their own: a herd of clients that sign in and catch up must not hold them up.
+# Writes have their own threads, so that many clients that sign in and catch up do not delay them.
 _write_pool = ThreadPoolExecutor(settings.WRITE_LANES + 1, thread_name_prefix="write")
 
 
 def with_connection_care(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in this thread; give up a connection that broke, so that the next call has a fresh one.
+    """Run `work` in this thread; close a broken connection, so that the next call gets a new one.
 
     :raises TryAgain: when the database is away, times out or cuts the connection.
     """
@@ -49,10 +49,10 @@ async def in_database_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kw
 
 
 def submit_read(work: Callable[..., Any], *args: Any) -> None:
-    """Start a look-up that reports by itself."""
+    """Start a look-up in a thread; it reports its result itself."""
     _pool.submit(work, *args)
 
 
 def submit_write(work: Callable[..., Any], *args: Any) -> None:
-    """Start a write whose result nobody awaits; the work reports by itself."""
+    """Start a write in a thread; it reports its result itself."""
     _write_pool.submit(work, *args)

@@ -1,4 +1,4 @@
-"""Bases of everything typed on the wire, and how JSON becomes them: one way for frames and for REST."""
+"""Base classes of all bodies and frames, and their decoding from JSON: the same for the socket and REST."""
 
 import datetime
 import re
@@ -19,20 +19,20 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An object that a client sends: an unknown field is an error that names it."""
 
 
-# A moment in UTC, and the id of a row: on the wire texts of a known form.
+# A time in UTC and the id of a row. On the wire both are strings of a fixed format.
 Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 Id = UUID
-# The same where it is text already: the ground floor only compares ids and passes them on.
+# An id that is a string already: `realtime` only compares and forwards ids.
 IdText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 
 R = TypeVar("R")
 
 # "Expected `str`, got `int` - at `$.content`", "Invalid UUID - at `key` in `$.cursors`"
 _PATH = re.compile(r"^(?P<why>.*?)(?: - at (?:`key` in )?`(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
-# A struct's own check says the field first: "message_id: give either ..."
+# The own check of a struct names the field first: "message_id: give either ..."
 _OWN_CHECK = re.compile(r"^(?P<path>[a-z_]+): (?P<why>.*)$", re.DOTALL)
 _NAMED = re.compile(r"field `(?P<name>[^`]*)`")
-# What was wrong may be quoted in the refusal, but not all of it.
+# Characters of the wrong value that an error may quote.
 MOST_QUOTED = 200
 encode = msgspec.json.Encoder().encode
 
@@ -42,7 +42,7 @@ _making = Lock()
 
 
 def decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
-    """Return the decoder of `kind`, by which msgspec also comes to know how to convert to it.
+    """Return the decoder of `kind`. Making it also prepares msgspec to convert to `kind`.
 
     Made in one thread at a time: msgspec 0.22 lets others use what it knows of a struct before it knows all its
     fields, and then reads a null pointer.
@@ -80,7 +80,7 @@ def convert(value: Any, kind: type[R]) -> R:
 
 
 def given(request: Request) -> dict[str, Any]:
-    """Return those fields of a request that are set, of a kind whose fields may be absent."""
+    """Return the fields that are set of a request whose fields may be absent."""
     return {name: value for name in request.__struct_fields__ if (value := getattr(request, name)) is not msgspec.UNSET}
 
 
@@ -119,5 +119,5 @@ def invalid(error: msgspec.ValidationError) -> DomainError:
 
 
 def brief(text: str) -> str:
-    """Return a text as it may stand in a refusal."""
+    """Return a text shortened for an error message."""
     return text if len(text) <= MOST_QUOTED else text[:MOST_QUOTED] + "…"

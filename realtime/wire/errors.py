@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import InterfaceError, InternalError, OperationalError
 
-# The database did not answer. PostgreSQL reports the end of a transaction in which this process stood still as an
-# InternalError.
+# The database did not answer. When PostgreSQL ends a transaction because this process was stopped for too long, psycopg
+# raises an InternalError.
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 STATUS_OF_CODE = {
@@ -32,7 +32,7 @@ STATUS_OF_CODE = {
 
 
 class DomainError(Exception):
-    """A refusal with a stable code, a sentence for people, and what the caller can do about it."""
+    """An error with a stable code, a sentence for people, and what the caller can do."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """A field holds what it must not hold; `fields` names each."""
+    """A field has an invalid value; `fields` names each."""
 
     def __init__(self, **fields: str) -> None:
         super().__init__("invalid", "; ".join(f"{name}: {why}" for name, why in fields.items()), fields=fields)

@@ -1,4 +1,4 @@
-"""Frames that belong to the socket itself. The frames of features stand in their own apps' `frames.py`.
+"""Frames of the socket itself. The frames of a feature are in the `frames.py` of its app.
 
 Every frame is a tagged struct: this one definition validates what comes in, encodes what goes out,
 makes `docs/asyncapi.json` and feeds the fuzz test.

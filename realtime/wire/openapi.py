@@ -1,4 +1,4 @@
-"""Typed structs in the OpenAPI file: what validates a body at run time also documents it."""
+"""Schemas of msgspec structs for the OpenAPI file: one definition validates and documents a body."""
 
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ class StructSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
 
 
 def complete_schema(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
-    """Fill in the schemas of structs, and that every operation may refuse; a hook of drf-spectacular."""
+    """Fill in the schemas of structs and the error answer of every operation; a hook of drf-spectacular."""
     kinds: list[type[msgspec.Struct]] = [ErrorBody, *sorted(StructSchema.named, key=lambda kind: kind.__name__)]
     named, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     for kind, schema in zip(kinds, named, strict=True):

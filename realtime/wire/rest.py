@@ -1,4 +1,4 @@
-"""The REST edge: bodies in and out as typed structs, errors as error bodies.
+"""What REST views share: typed bodies in and out, and errors as error bodies.
 
 Views of all apps use this; what they answer is decided by services and selectors.
 """
@@ -29,12 +29,12 @@ class BodyParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:  # type: ignore[override]
-        # Its size was limited when it was received, by chatsite.server.body_limit.
+        # `chatsite.server.body_limit` has limited its size already.
         return bytes(stream.read())
 
 
 class BodyRenderer(BaseRenderer):
-    """Encodes structs, and what is made of them, as JSON."""
+    """Encodes structs, and containers of structs, as JSON."""
 
     media_type = "application/json"
     format = "json"
@@ -45,7 +45,7 @@ class BodyRenderer(BaseRenderer):
 
 
 class ErrorBody(bodies.Body, omit_defaults=True):
-    """What every refusal says, in REST and on the socket."""
+    """The body of every error, in REST and on the socket."""
 
     code: str
     message: str
@@ -79,17 +79,17 @@ def query_of(request: Request, kind: type[B]) -> B:
 
 
 def answer(body: Any, status: int = 200) -> Response:
-    """Answer with a struct, or something made of structs."""
+    """Answer with a struct or a container of structs."""
     return Response(body, status=status, headers={"Cache-Control": "no-store"})
 
 
 def no_content() -> Response:
-    """Answer that it is done and there is nothing to say."""
+    """Answer 204: done, without a body."""
     return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 def exception_response(error: Exception, context: dict[str, Any]) -> Response:
-    """Turn any exception of a view into an error body; what nobody foresaw is logged."""
+    """Turn any exception of a view into an error body; an unexpected one is logged."""
     domain_error = _as_domain_error(error)
     headers = {"Cache-Control": "no-store"}
     if domain_error.retry_after is not None:
@@ -130,5 +130,5 @@ def _as_domain_error(error: Exception) -> DomainError:
 
 
 def plain_error(request: HttpRequest, error: DomainError) -> JsonResponse:
-    """Error body outside of REST framework's views: unknown addresses and the like."""
+    """Return an error body outside of REST framework's views, such as for an unknown address."""
     return JsonResponse(error.body(), status=error.status, headers={"Cache-Control": "no-store"})

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-# The server's way past ASGI's `send` for frames that are ready: an extension of the WebSocket scope. Its `write`
-# takes a frame to the transport, or returns False where `send` would have to wait or to complain.
+# An extension of the WebSocket scope, with which the server writes encoded frames without ASGI's `send`. Its `write`
+# gives a frame to the transport, or returns False where `send` would have to wait or fail.
 WRITE_EXTENSION = "chatsite.write_frame"
 WriteFrame = Callable[[bytes], bool]
 
@@ -12,7 +12,7 @@ _TEXT_AND_LAST = b"\x81"
 
 
 class WireFrame:
-    """One text message: its JSON in UTF-8, and around it the WebSocket frame of a server (unmasked)."""
+    """One text message: its JSON in UTF-8 within an unmasked WebSocket frame."""
 
     __slots__ = ("_data", "wire")
 
@@ -29,10 +29,10 @@ class WireFrame:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes in an outbox."""
+        """Bytes in an outbox."""
         return len(self.wire)
 
     @property
     def message(self) -> dict[str, Any]:
-        """The same for ASGI's `send`."""
+        """The message for ASGI's `send`."""
         return {"type": "websocket.send", "text": self._data.decode()}

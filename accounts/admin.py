@@ -40,7 +40,7 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = InfinitePaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    # Makes the search box appear; `get_search_results` does not look at it.
+    # Shows the search box; `get_search_results` ignores the value.
     search_fields = ("pk",)
     searched_ids: tuple[str, ...] = ()
     searched_users: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Whoever may change a superuser can become one.
+        # Staff who may change a superuser could become one.
         allowed = super().has_change_permission(request, obj)
         return bool(allowed and (obj is None or not obj.is_superuser or request.user.is_superuser))
 
@@ -117,7 +117,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return (*self.readonly_fields, "is_staff", "is_superuser", "groups", "user_permissions")
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
-        """Save; who is switched off or on here loses every session, as with the actions."""
+        """Save; activating or deactivating a person ends all their sessions, as the actions do."""
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if change and (not obj.is_active or "is_active" in form.changed_data):
@@ -160,7 +160,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 class LivingFilter(admin.SimpleListFilter):
-    """Whether a session can still be used, as far as the table tells: an old password ends one as well."""
+    """Whether a session can be used, as the table has it; a new password ends it, too."""
 
     title = "state"
     parameter_name = "state"
@@ -224,7 +224,7 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
 
 @admin.register(Block)
 class BlockAdmin(ReadOnlyAdmin):
-    """Who wants nothing of whom."""
+    """Who blocks whom."""
 
     list_display = ("blocker", "blocked", "created_at")
     list_select_related = ("blocker", "blocked")
@@ -235,11 +235,11 @@ class BlockAdmin(ReadOnlyAdmin):
 
 admin.site.unregister(Group)
 admin.site.login_form = LimitedAuthenticationForm
-# Django lets browsers keep these pages, which say who is signed in.
+# By default browsers may cache these pages, which show who is signed in.
 admin.site.password_change = never_cache(admin.site.password_change)  # type: ignore[method-assign]
 admin.site.password_change_done = never_cache(admin.site.password_change_done)  # type: ignore[method-assign]
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Groups of staff and their rights, in the look of the rest."""
+    """Groups of staff and their rights, in the look of the other pages."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Registers who recognises credentials on the socket."""
+    """Registers the authenticator of the socket."""
 
     name = "accounts"
 

@@ -1,4 +1,4 @@
-"""Who asks over REST: the bearer token of a device session, or the cookie of a browser's."""
+"""Authentication of REST requests: the bearer token of a device session or the cookie of a browser."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class _CsrfCheck(CsrfViewMiddleware):
-    """The check that REST framework takes off its views; the middleware has read the CSRF cookie already."""
+    """The CSRF check, from which REST framework exempts its views; the middleware has read the cookie already."""
 
     def _reject(self, request: Any, reason: str) -> str:
         return reason

@@ -1,4 +1,4 @@
-"""Where the sessions of browsers are kept: in the database, by the hash of what the cookie says.
+"""Browser sessions in the database, by the hash of the cookie's value.
 
 Like a bearer token, a cookie's value is stored nowhere: who reads the table, or a backup, can be nobody else.
 Only the synchronous methods, which are those that Django's middleware and this project use.
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 def stored_key(session_key: str) -> str:
-    """Return what the table holds instead of a key: 160 bits of its SHA-256, as long as the column is."""
+    """Return what the table stores instead of a key: 160 bits of its SHA-256, which fit the column."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:40]
 
 

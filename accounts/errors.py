@@ -4,7 +4,7 @@ from realtime.wire.errors import DomainError
 
 
 class WrongCredentials(DomainError):
-    """Unknown name, wrong password or deactivated: the answer does not say which."""
+    """Unknown name, wrong password or deactivated person; the answer does not say which."""
 
     def __init__(self) -> None:
         super().__init__("unauthenticated", "Username or password is wrong.")

@@ -13,7 +13,7 @@ from realtime.wire.errors import DomainError
 
 
 class LimitedAuthenticationForm(AuthenticationForm):  # type: ignore[misc]
-    """The admin's sign-in, counted against the same limits as every other."""
+    """The admin's sign-in, under the same limits as any other sign-in."""
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username")
@@ -32,7 +32,7 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
     avatar_url = forms.URLField(max_length=500, required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
 
     def clean_username(self) -> str:
-        """Refuse a name that somebody else has in any case."""
+        """Refuse a username that differs from another only in case."""
         username = str(self.cleaned_data["username"])
         holder = User.objects.named(username)
         if holder is not None and holder.pk != self.instance.pk:

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from accounts.models import USERNAME_PATTERN
 from realtime.wire.bodies import Body, Id, Request, Time
 
-# The characters that no text may hold: NUL cannot be stored in PostgreSQL.
+# No text may contain NUL: PostgreSQL cannot store it.
 NO_NUL = r"^[^\x00]*$"
 Username = Annotated[str, Meta(pattern=USERNAME_PATTERN)]
 Password = Annotated[str, Meta(min_length=1, max_length=256, pattern=NO_NUL)]
@@ -53,7 +53,7 @@ class Login(Request, kw_only=True):
 
 
 class SignedIn(Body, kw_only=True):
-    """A new session. `token` is shown this once; null for a cookie session."""
+    """A new session. `token` is shown only here; null for a cookie session."""
 
     token: str | None
     user: MeBody

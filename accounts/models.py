@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from uuid_utils.compat import uuid7
 
-# Without the look-ahead Python's `$` would let a line break at the end through.
+# Python's `$` also matches before a line break at the end; the look-ahead refuses it.
 USERNAME_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$(?!\n)"
 
 
@@ -21,15 +21,15 @@ def new_id() -> uuid.UUID:
 
 
 def token_hash(token: str) -> bytes:
-    """Return what is stored of a token. It has 256 random bits, so a plain hash cannot be guessed back."""
+    """Return the hash that is stored of a token. A token has 256 random bits, so a plain hash is safe."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class UserManager(BaseUserManager["User"]):
-    """Creates users; looks names up without regard to case."""
+    """Creates users; looks up usernames in any case."""
 
     def named(self, username: str) -> "User | None":
-        """Return who has this username in any case, by the index that keeps it unique.
+        """Return the user with this username in any case, by the unique index.
 
         `iexact` compares in upper case. No index does, and a dotless i becomes an I there: the same person
         under many names, each with sign-in attempts of its own.
@@ -43,7 +43,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a user; a password of None means that they cannot sign in with one."""
+        """Create a user; without a password (None) they cannot sign in with one."""
         user = self.model(username=username, email=self.normalize_email(fields.pop("email", "")), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -117,7 +117,7 @@ class DeviceSession(models.Model):
 
 
 class Block(models.Model):
-    """One person wants nothing of another: no direct messages, no presence and no typing pass between the two."""
+    """One person blocks another: no direct messages, presence or typing between the two."""
 
     blocker = models.ForeignKey(User, on_delete=models.CASCADE, related_name="blocks", db_index=False)
     blocked = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""What follows from a new password, by whatever way it was set."""
+"""Ends sessions after a new password, wherever it was set."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from accounts import services
 
 
 class EndsSessions:
-    """A "validator" that refuses nothing: Django tells validators, and nobody else, that a password was changed.
+    """A "validator" that accepts everything: only validators are notified by Django of a changed password.
 
     A session of an old password is dead already, since its fingerprint is another; this closes its sockets at once.
     """

@@ -1,4 +1,4 @@
-"""How often a person may change what is only theirs, through this process: settings that go to all devices, blocks."""
+"""The rate of a person's own changes through this process: settings that go to all their devices, and blocks."""
 
 from uuid import UUID
 

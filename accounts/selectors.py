@@ -1,4 +1,4 @@
-"""What is read of people and sessions, and who a credential belongs to."""
+"""Reads people and sessions, and finds the session of a credential."""
 
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,8 +19,8 @@ from realtime.wire.errors import NotFound
 # Where Django's browser session keeps the id of the device session.
 SESSION_KEY = "device_session_id"
 SEARCH_RESULTS = 20
-# Whether a session s of a person u lives, but for a change of password (`is_opened_with`), given `oldest_cookie`: what
-# a browser opened lives no longer than its cookie.
+# The condition that a session s of a person u is valid, except for a change of password (`is_opened_with`), given
+# `oldest_cookie`: a browser's session ends with its cookie.
 NOT_ENDED = "s.revoked_at IS NULL AND u.is_active AND (s.token_hash IS NOT NULL OR s.created_at > %s)"
 _SESSIONS, _USERS = Columns.of_all(DeviceSession), Columns.of_all(User)
 
@@ -64,13 +64,13 @@ def session_of_cookie(cookie: str) -> DeviceSession | None:
 
 
 def ended_sessions(session_ids: Collection[str]) -> set[str]:
-    """Return those of the ids whose session no longer lives. Asked of every socket every few seconds: reads little."""
+    """Return the ids whose session has ended. It is called for every socket every few seconds, so it reads little."""
     rows = _living_rows("s.id", ids_in("s.id"), [ids(map(UUID, session_ids))])
     return set(session_ids) - {str(as_uuid(session_id)) for (session_id,) in rows}
 
 
 def oldest_cookie() -> Any:
-    """Return when the oldest cookie was given that still counts, as a parameter of a statement (`NOT_ENDED`)."""
+    """Return the time before which all cookies have expired, as a parameter of a statement (`NOT_ENDED`)."""
     return one_moment(_cookies_of(timezone.now()))
 
 
@@ -97,7 +97,7 @@ def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
 
 
 def ran_out_by(moment: datetime.datetime) -> Q:
-    """Return the condition of sessions whose cookie had run out by a moment; a bearer token never does."""
+    """Return the condition of sessions whose cookie had expired at a time; a bearer token never expires."""
     return Q(token_hash=None, created_at__lte=_cookies_of(moment))
 
 
@@ -113,7 +113,7 @@ def user_by_id(user_id: UUID) -> User:
 
 
 def active_users(user_ids: Iterable[UUID]) -> list[User]:
-    """Return those of the ids who are active people."""
+    """Return the ids of active people among these."""
     return list(User.objects.filter(id__in=list(user_ids), is_active=True))
 
 
@@ -129,7 +129,7 @@ def found_users(q: str, *, viewer: User) -> list[UserBody]:
 
 
 def blocked_users(user_id: UUID) -> list[UserBody]:
-    """Return whom a person blocks, the newest first."""
+    """Return the people whom a person blocks, newest first."""
     blocks = Block.objects.filter(blocker_id=user_id).select_related("blocked").order_by("-created_at", "-id")
     return [user_body(block.blocked) for block in blocks]
 

@@ -1,4 +1,4 @@
-"""What changes people and their sessions: sign-up, sign-in, revocation, profile, blocks."""
+"""Changes people and their sessions: sign-up, sign-in, revocation, profile, blocks."""
 
 import datetime
 import secrets
@@ -67,7 +67,7 @@ def sign_in(*, username: str, password: str, address: str) -> User:
     count_sign_in(username=username, address=address)
     user = User.objects.named(username)
     if user is None:
-        make_password(password)  # as slow as the check, so that time does not tell who exists
+        make_password(password)  # as slow as the check, so that the time does not show whether the name exists
         raise WrongCredentials
     if not check_password(password, user.password) or not user.is_active:
         raise WrongCredentials
@@ -75,7 +75,7 @@ def sign_in(*, username: str, password: str, address: str) -> User:
 
 
 def count_sign_in(*, username: str, address: str) -> None:
-    """Count an attempt to sign in, wherever it is made.
+    """Count an attempt to sign in by any way.
 
     :raises TooManyAttempts: too many for this account or address.
     :raises TryAgain: the counters are away.
@@ -131,7 +131,7 @@ def _record_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
     """Record that these sessions are used, given when each was last recorded so."""
     now = timezone.now()
     due = [id for id, last_used_at in sessions if now - last_used_at > USE_RECORDED_EVERY]
-    if due:  # every request comes here, and mostly nothing is due: no statement then
+    if due:  # every request comes here; without a due session there is no statement
         DeviceSession.objects.filter(id__in=due).update(last_used_at=now)
 
 
@@ -156,20 +156,20 @@ def revoke_all_sessions(*, user_id: UUID) -> int:
         living = DeviceSession.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
         ids = list(living.values_list("id", flat=True))
         DeviceSession.objects.filter(id__in=ids).update(revoked_at=timezone.now())
-        # One by one: heard late, it must not end a session that was opened since.
+        # One announcement for each session: a late one must not end a session that was opened since.
         announce([CloseSockets(CloseCode.REVOKED, session_id=str(id), user_id=str(user_id)) for id in ids])
     return len(ids)
 
 
 def deactivate_user(*, user_id: UUID) -> None:
-    """Switch a person off: no sign-in, every session ends, their sockets close."""
+    """Deactivate a person: all sessions end, their sockets close, and they cannot sign in."""
     with transaction.atomic():
         User.objects.filter(id=user_id).update(is_active=False)
         revoke_all_sessions(user_id=user_id)
 
 
 def reactivate_user(*, user_id: UUID) -> None:
-    """Let a person sign in again; the sessions from before stay ended.
+    """Let a person sign in again; earlier sessions stay ended.
 
     All of them: also one of a sign-in that was under way while the person was deactivated.
     """
@@ -191,13 +191,13 @@ def update_profile(*, user: User, changes: dict[str, str]) -> User:
         changes = changes | {"email": _checked_email(changes["email"])}
     for name, value in changes.items():
         setattr(user, name, value.strip())
-    # Only these: the rest of `user` may be older than what somebody else has changed meanwhile.
+    # Only these: other fields of `user` may be older than the row.
     _save_with_unique_names(user, fields=list(changes))
     return user
 
 
 def block_user(*, user_id: UUID, other_id: UUID) -> bool:
-    """Block somebody; return whether they were not blocked before.
+    """Block a person; return False if they were blocked already.
 
     :raises Invalid: oneself.
     :raises NotFound: nobody.
@@ -219,7 +219,7 @@ def block_user(*, user_id: UUID, other_id: UUID) -> bool:
 
 
 def unblock_user(*, user_id: UUID, other_id: UUID) -> None:
-    """Take a block back; nothing happens where there is none."""
+    """Remove a block, if there is one."""
     with transaction.atomic():
         lock_people([user_id, other_id])
         count, _ = Block.objects.filter(blocker_id=user_id, blocked_id=other_id).delete()

@@ -1,6 +1,6 @@
-"""What this app tells those above it, inside the transaction of the change."""
+"""Signals to the apps above, sent inside the transaction of the change."""
 
 from django.dispatch import Signal
 
-# Somebody blocked or unblocked somebody: `blocker_id`, `blocked_id`. Both people's rows are locked.
+# A person blocked or unblocked another: `blocker_id`, `blocked_id`. The rows of both are locked.
 blocks_changed = Signal()

@@ -11,17 +11,17 @@ class DeviceSessions:
     """The registered authenticator."""
 
     def by_tokens(self, tokens: Sequence[str]) -> list[Identity | None]:
-        """Return whose bearer tokens these are, in order."""
+        """Return the identity of each bearer token, in order; None for an invalid one."""
         found = services.recognise_tokens(tokens)
         return [_identity(session.user_id, session.session_id) if session else None for session in found]
 
     def by_cookie(self, cookie: str) -> Identity | None:
-        """Return whose browser session the session cookie names, given its value."""
+        """Return the identity of a session cookie, given its value."""
         session = services.recognise_cookie(cookie)
         return _identity(session.user_id, session.id) if session else None
 
     def ended(self, session_ids: Collection[str]) -> Collection[str]:
-        """Return those of the sessions that no longer live."""
+        """Return the sessions that have ended."""
         return selectors.ended_sessions(session_ids)
 
 

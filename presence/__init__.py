@@ -1,1 +1,1 @@
-"""Who is there and who is typing: leases in a store, never in SQL, never replayed. And records of connections."""
+"""Presence and typing: leases in a store, never in SQL, never replayed. Also records of connections."""

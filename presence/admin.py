@@ -1,4 +1,4 @@
-"""Connections in the admin: when whose devices were connected, and how that ended."""
+"""Connections in the admin: whose devices were connected, when, and how each connection ended."""
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -10,7 +10,7 @@ from presence.models import Connection, ServerProcess
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
-    """Signed-in connections, those that were opened last first."""
+    """Signed-in connections, newest first."""
 
     ordering = ("-opened_at", "-id")
     list_display = ("opened_at", "user", "session_id", "closed_at", "close_code", "written_until", "server_seen_at")

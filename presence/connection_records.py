@@ -1,4 +1,4 @@
-"""Records of this process's connections: noted as sockets come and go, written in bulk once a second.
+"""Records of this process's connections: buffered as sockets open and close, written in bulk once a second.
 
 A message costs nothing here: that a socket was open, and up to when all that it was given was written, tells of each
 message whether it went out.
@@ -37,7 +37,7 @@ class ConnectionRecords:
             services.record_connections, most=most, seconds=WRITE_SECONDS
         )
         self._opened_at: dict[Socket, datetime] = {}
-        # Up to when everything was written, of those sockets of which that was noted.
+        # For sockets that lag: the time up to which everything was written.
         self._waiting: dict[Socket, float] = {}
         self._looked_at = 0.0
         self._begin()
@@ -49,25 +49,25 @@ class ConnectionRecords:
         self._renewed_at = -RENEW_SECONDS
 
     def opened(self, socket: Socket) -> None:
-        """Note that a socket has signed in."""
+        """Record that a socket has signed in."""
         self._opened_at[socket] = clock.now()
         self._note(socket)
 
     def closed(self, socket: Socket) -> None:
-        """Note that a socket has ended, if it ever signed in."""
+        """Record that a socket has closed, if it had signed in."""
         if socket in self._opened_at:
             self._note(socket, closed_at=clock.now())
             del self._opened_at[socket]
             self._waiting.pop(socket, None)
 
     async def tick(self) -> None:
-        """Write what was noted, and now and then that this process lives."""
+        """Write the buffered records and, from time to time, that this process is alive."""
         now = time.monotonic()
         if now - self._looked_at < WRITE_SECONDS:
             return
         self._looked_at = now
         self._note_waiting(now)
-        # What was noted is written first: the process vouches for connections of which nothing else is known.
+        # Records first: the row of the process speaks for connections without a record of their end.
         seen_at = _moment(hub.followed_at)
         try:
             await self._buffer.flush()
@@ -81,14 +81,14 @@ class ConnectionRecords:
             log.warning("%d records of connections wait for the database", len(self._buffer))
 
     async def flush(self) -> None:
-        """Write what was noted; a shutdown hook.
+        """Write the buffered records; a shutdown hook.
 
         :raises TryAgain: the database is away.
         """
         await self._buffer.flush()
 
     def _begin_anew(self) -> None:
-        """Go on as another process, since records were lost: nobody vouches any more for what the old one left open."""
+        """Go on under another process id, since records were lost: nothing speaks for the old open connections."""
         log.warning("%d records of connections were lost", self._buffer.lost)
         self._buffer.lost = 0
         self._begin()
@@ -96,7 +96,7 @@ class ConnectionRecords:
             self._note(socket)
 
     def _note_waiting(self, now: float) -> None:
-        """Note sockets whose frames wait for longer than this process's word allows for, and those that recovered."""
+        """Record sockets whose frames wait longer than the record of this process allows, and those that recovered."""
         for socket in self._opened_at:
             waits_since = socket.written_until
             if waits_since is not None and now - waits_since < AFTER_COMMIT.total_seconds():
@@ -118,7 +118,7 @@ class ConnectionRecords:
             opened_at=self._opened_at[socket],
             closed_at=closed_at,
             close_code=socket.close_code if closed_at else None,
-            # What the hub has not seen yet, it has handed to nobody.
+            # Events that the hub has not seen went to no socket.
             written_until=None if waits_since is None else _moment(min(waits_since, hub.followed_at)),
         )
         self._buffer.add(connection.id, connection)

@@ -1,4 +1,4 @@
-"""Records of connections, for whoever asks why something did not arrive. Who is there now stands in the store."""
+"""Records of connections, which show why something did not arrive. Present connections are in the store."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ from django.db import models
 
 from accounts.models import new_id
 
-# A message has its time from before its commit, and is handed to sockets after it: by so much at most, as a rule, and
-# of what is more recent nothing is claimed.
+# Seconds. A message has its time from before its commit and goes to sockets after it, usually within so long. Nothing
+# is claimed of later messages.
 AFTER_COMMIT = timedelta(seconds=1)
 
 
@@ -37,7 +37,7 @@ class Connection(models.Model):
     `written_until`: everything that was handed to it up to then went out to its transport; null: everything so far.
     """
 
-    # Records outlive what they are about, and are too many to be checked: no constraints refer to anything.
+    # No foreign-key constraints: records outlive the rows that they refer to, and are too many to be checked.
     id = models.UUIDField(primary_key=True, editable=False)
     process_id = models.UUIDField()
     user = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""What presence does when something happens between people."""
+"""Follows blocks."""
 
 from functools import partial
 from typing import Any
@@ -13,5 +13,5 @@ from presence import services
 
 @receiver(blocks_changed)
 def part_or_introduce(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
-    """Show the two to each other as offline, or as they are again, once it is committed."""
+    """After the commit, show the two people to each other as offline, or as they are."""
     transaction.on_commit(partial(services.follow_block, str(blocker_id), str(blocked_id)))

@@ -1,4 +1,4 @@
-"""What a viewer sees of a person's presence, and what the records of connections say of a moment."""
+"""The presence of a person for a viewer, and what the records of connections show of a moment."""
 
 import datetime
 from collections.abc import Collection
@@ -40,7 +40,7 @@ def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | No
 
 
 class Written(StrEnum):
-    """Whether something was written to a device's socket; all but the first leave open that it was."""
+    """Whether something was written to a device's socket; only the first says so for certain."""
 
     WRITTEN = "written"
     WAITED = "not known: frames waited for this device since"
@@ -49,7 +49,7 @@ class Written(StrEnum):
     NO_CONNECTION = "no connection on record"
 
 
-# The best word there is, where connections of a device overlap.
+# If connections of a device overlap, the first of these that one of them has.
 _BEST = list(Written)
 
 

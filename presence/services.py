@@ -1,4 +1,4 @@
-"""What changes presence, who is told, and the records of connections. Synchronous; called from a thread, in batches."""
+"""Changes presence, notifies peers, writes records of connections. Synchronous; called from a thread, in batches."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -22,7 +22,7 @@ PURGED_AT_ONCE = 5_000
 
 
 def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
-    """Remember how a person wants to be seen, and tell their peers.
+    """Store the status that a person chose, and notify their peers.
 
     :raises TryAgain: the store is away.
     """
@@ -34,7 +34,7 @@ def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
 
 
 def renew(leases: Iterable[Lease]) -> set[str]:
-    """Write leases and see which ran out; return who looks different now, to be introduced.
+    """Write leases and drop expired ones; return the people whose presence changed, to be introduced.
 
     :raises redis.RedisError: the store is away; the next call makes up for it.
     """
@@ -45,9 +45,9 @@ def renew(leases: Iterable[Lease]) -> set[str]:
 
 
 def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, list[str]]:
-    """Tell the peers of the introduced how those are; return how the peers of each of the greeted are, as frames.
+    """Send the presence of the introduced to their peers; return the presence of the peers of each greeted, as frames.
 
-    Of whom nothing is known, nothing is told.
+    Nothing is sent about people without known presence.
 
     :raises redis.RedisError: the store is away.
     """
@@ -65,9 +65,9 @@ def kept_from(user_id: str, conversation_id: str) -> list[str]:
 
 
 def follow_block(one: str, other: str) -> None:
-    """Tell two people who are peers but for this how the other is: offline while one of them blocks the other.
+    """Notify two peers of each other's presence: offline while one of them blocks the other.
 
-    When the store is away, this gets lost, or something older is told after it, they learn it when they connect again.
+    If the store is away, or this is lost or overtaken, they learn it when they connect again.
     """
     if not shares_conversation(UUID(one), UUID(other), most_participants=LISTED_PARTICIPANTS):
         return
@@ -90,7 +90,7 @@ def tell_peers(changed: dict[str, Shown]) -> None:
 
 
 def _peers(user_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return for each of these people those who learn how they are."""
+    """Return for each of these people the peers who see their presence."""
     found = peers_of([UUID(user_id) for user_id in user_ids], most_participants=LISTED_PARTICIPANTS)
     names = {peer: str(peer) for peer in set().union(*found.values())}
     return {user_id: [names[peer] for peer in found[UUID(user_id)]] for user_id in user_ids}
@@ -126,7 +126,7 @@ def record_connections(connections: list[Connection]) -> None:
 
 
 def renew_process(process: ServerProcess) -> None:
-    """Write that a process has seen everything up to its `seen_at`."""
+    """Record that a process has delivered everything up to its `seen_at`."""
     ServerProcess.objects.bulk_create([process], update_conflicts=True, unique_fields=["id"], update_fields=["seen_at"])
 
 
@@ -135,7 +135,7 @@ def purge_connections(*, before: datetime.datetime) -> None:
     living = ServerProcess.objects.filter(seen_at__gte=before).values("id")
     over = Q(closed_at__lt=before) | Q(closed_at=None) & ~Q(process_id__in=living)
     old = Connection.objects.filter(over, opened_at__lt=before).order_by("opened_at", "id")
-    # Some at a time: no statement is to take long.
+    # In portions, so that no statement takes long.
     while ids := list(old.values_list("id", flat=True)[:PURGED_AT_ONCE]):
         Connection.objects.filter(id__in=ids).delete()
     ServerProcess.objects.filter(seen_at__lt=before).delete()

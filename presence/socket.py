@@ -22,7 +22,7 @@ async def typing(socket: Socket, command: frames.TypingCommand) -> None:
 
 @registry.command(frames.PresenceUpdate)
 async def presence_update(socket: Socket, command: frames.PresenceUpdate) -> None:
-    """Remember how the person wants to be seen."""
+    """Store the status that the person chose."""
     socket.active_at = time.monotonic()
     await in_database_thread(
         services.choose_status, user_id=socket.user_id, status=command.status, activity=command.activity

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from realtime.database import clock
 
-# How long "last seen" and a chosen status are remembered of somebody who stays away.
+# How long "last seen" and a chosen status of an absent person are kept.
 REMEMBERED_SECONDS = 60 * 60 * 24 * 90
 Status = Literal["online", "idle", "away", "busy", "offline"]
 RANK: tuple[Status, ...] = ("online", "idle", "away")
@@ -25,7 +25,7 @@ RANK: tuple[Status, ...] = ("online", "idle", "away")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One connection: how active it is (online, idle, away), and until when that is believed (Unix time).
+    """One connection: how active it is (online, idle, away), and until when that is valid (Unix time).
 
     `active_at` is when its user last did something there.
     """
@@ -47,7 +47,7 @@ class Shown:
 
     @property
     def seen_at(self) -> datetime.datetime | None:
-        """`last_seen` as a moment."""
+        """`last_seen` as a time."""
         return datetime.datetime.fromtimestamp(self.last_seen, datetime.UTC) if self.last_seen else None
 
 
@@ -60,22 +60,22 @@ class Activity:
 
 
 class Store(Protocol):
-    """What presence asks of its store. Every method may be called from any thread."""
+    """The interface of the store. Every method may be called from any thread."""
 
     def keep(self, leases: Iterable[Lease]) -> None:
         """Write or renew leases."""
 
     def choose(self, user_id: str, status: str, activity: str | None) -> None:
-        """Remember how a person wants to be seen."""
+        """Store the status that a person chose."""
 
     def expired(self) -> set[str]:
-        """Drop the leases that ran out; return whose they were. Of several processes one gets each."""
+        """Drop expired leases; return the people of these. Each is returned to one process only."""
 
     def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
         """Work out what is shown of these people now; return those for whom it changed."""
 
     def shown(self, user_ids: Collection[str]) -> dict[str, Shown]:
-        """Return what is shown of these people, as far as anything is known."""
+        """Return what is shown of these people, without those of whom nothing is known."""
 
     def activity(self, user_ids: Collection[str]) -> dict[str, Activity]:
         """Return what these people do, shown or not."""
@@ -175,7 +175,7 @@ class RedisStore:
         self._redis.set(self._key("choice", user_id), choice, ex=REMEMBERED_SECONDS)
 
     def expired(self) -> set[str]:
-        # Text, since the client decodes; its types allow for everything that Redis can answer.
+        # The client decodes, so these are strings; its types also allow for all other answers of Redis.
         members = cast(
             list[str], self._redis.zrangebyscore(self.EXPIRIES, 0, clock.now().timestamp(), start=0, num=5000)
         )

@@ -17,10 +17,10 @@ from tests.campaign.stage import Book, Stage
 from tests.campaign.world import World
 from tests.harness.services import Services
 
-# An episode's way from its last act to its verdicts, the small disk, and the last questions.
+# Time for an episode from its last act to its verdicts, the small disk, and the last questions.
 THE_END_SECONDS = 150.0
 
-# Acts in which a process may end, or stand still, between a commit and its wake-up.
+# Acts in which a process may end or freeze between a commit and its wake-up.
 DISTURBING = frozenset({"kills", "restart", "freeze", "clocks", "disk full"})
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -38,7 +38,7 @@ KINDS = frozenset(
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is to happen."""
+    """How much the campaign should do."""
 
     seed: int
     messages: int = 1_000_000
@@ -54,12 +54,12 @@ class Plan:
     limits: dict[str, float] = field(default_factory=dict)
     kinds: frozenset[str] = KINDS
     patient: bool = True
-    is_quick: bool = False  # a process dies, PostgreSQL crashes, Redis dies, wake-ups get lost: each once, and no more
+    is_quick: bool = False  # a process dies, PostgreSQL crashes, Redis dies, wake-ups get lost: each once only
 
 
 @dataclass
 class Result:
-    """What a campaign came to."""
+    """The result of a campaign."""
 
     plan: Plan
     book: Book = field(default_factory=Book)
@@ -79,12 +79,12 @@ class Result:
 
     @property
     def is_enough(self) -> bool:
-        """Whether what was planned has happened, but for the disk, which comes last."""
+        """Whether everything planned has happened, except the full disk, which comes last."""
         missing = self.plan.kinds - {"disk full"} - self.book.strikes.keys()
         return self.acknowledged >= self.plan.messages and self.strikes >= self.plan.faults and not missing
 
     def invalid(self) -> list[str]:
-        """Return why this run shows nothing, if it does."""
+        """Return the reasons why this run is invalid."""
         found = [f"no {kind} struck" for kind in sorted(self.plan.kinds - self.book.strikes.keys())]
         if self.acknowledged < self.plan.messages:
             found.append(f"{self.acknowledged:,} messages were acknowledged, not {self.plan.messages:,}")
@@ -96,7 +96,7 @@ class Result:
         return found
 
     def violations(self) -> list[str]:
-        """Return everything that must not be."""
+        """Return all violations."""
         return [
             *(f"{verdict.invariant}: {text}" for verdict in self.verdicts.values() for text in verdict.shown),
             *self.book.wrong,
@@ -139,7 +139,7 @@ class Conductor:
         return self.result
 
     def acts(self, number: int) -> Iterator[tuple[str, Act]]:
-        """Return the acts of an episode, in order; in a patient plan without end, else each once."""
+        """Return the acts of an episode, in order; repeated without end in a patient plan, else each once."""
         dice = self._fresh_dice()
         points = sorted(point for point in kills.POINTS if f"kill -9 at {point}" in self.plan.kinds)
         dice.shuffle(points)
@@ -214,7 +214,7 @@ class Conductor:
                 self._say(f"           {verdict.invariant}: {text[:1000]}")
 
     async def _bury(self, world: World) -> None:
-        """Note which processes ended though nobody ended them, and start them again."""
+        """Record processes that ended by themselves, and start them again."""
         deaths = world.deaths()
         for death in deaths:
             self._say(death)
@@ -223,9 +223,9 @@ class Conductor:
             await world.is_ready()
 
     async def _ordinary_time(self, stage: Stage) -> None:
-        await asyncio.sleep(1)  # the load gets going; what is measured is not the first seconds of processes
+        await asyncio.sleep(1)  # let the load get going: the first seconds of processes are not measured
         begun = monotonic()
-        await asyncio.sleep(3)  # the span that is measured
+        await asyncio.sleep(3)  # the measured span
         ended = monotonic()
         await asyncio.sleep(0.5)  # what was sent at its end is answered; five times the limit on delivery
         stage.measures.add("ordinary times: acknowledged until delivered", stage.delays(begun, ended), p99=0.1)
@@ -274,7 +274,7 @@ class Conductor:
 
 
 def tracebacks_in(log: str) -> list[str]:
-    """Return the tracebacks of a log, each as the lines of ours that it went through and what it was."""
+    """Return the tracebacks of a log: of each, the lines in our own files and the exception."""
     found = []
     for part in log.split("Traceback (most recent call last)")[1:]:
         lines = part.splitlines()

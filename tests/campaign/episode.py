@@ -1,6 +1,6 @@
-"""One episode: new people come together, write while faults strike, settle, and what they wrote down is judged.
+"""One episode: new people sign up, write while faults strike, and settle; the checker judges what was recorded.
 
-Episodes keep the evidence small: the histories of one are judged before the next begins. The database, the
+Episodes keep the evidence small: one is judged before the next begins. The database, the
 processes and their caches live on.
 """
 
@@ -25,18 +25,18 @@ from tests.campaign.world import World
 
 @dataclass(frozen=True)
 class Size:
-    """How much goes on in an episode."""
+    """The size of an episode."""
 
     people: int = 48
     directs: int = 60
     groups: int = 24
     pause: float = 0.35  # seconds between an answer and the next message of a writer, on average
-    pace: float = 1.0  # of everything beside writing
+    pace: float = 1.0  # factor on everything besides writing
 
 
 @dataclass
 class Outcome:
-    """What an episode came to."""
+    """The result of an episode."""
 
     verdicts: list[Verdict]
     acknowledged: int
@@ -82,7 +82,7 @@ class Episode:
         await self.crowd.leave()
 
     async def judged(self) -> Outcome:
-        """Make everything well again, let everybody catch up, and check what was written down."""
+        """End all faults, let all devices catch up, and run the checker."""
         await self.world.is_ready()
         await self.doings.end()
         seconds = monotonic() - self._begun

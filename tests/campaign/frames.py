@@ -1,6 +1,6 @@
-"""Frames as far as the campaign looks at them, and the way from bytes and back.
+"""Frames as far as the campaign looks at them, and how they are decoded and encoded.
 
-At little cost: what many devices are sent is decoded once.
+Cheap: a frame that many devices receive is decoded once.
 """
 
 from typing import Any

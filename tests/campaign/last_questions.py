@@ -1,4 +1,4 @@
-"""What is asked when the load is over: old messages once more, deleted texts everywhere, cursors from the future."""
+"""Checks after the load: old messages are sent again, deleted texts are searched for, cursors lie beyond the head."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def ask_last_questions(world: World, outcomes: Iterable[Outcome]) -> list[
 
 
 async def _ask_from_the_future(rest: Rest, port: int, token: str, conversation_id: str, verdict: Verdict) -> None:
-    """Ask as after a restore of an old backup, with a cursor beyond the head or of another epoch: to be loaded anew."""
+    """Sync with a cursor beyond the head or of another epoch, as after a restored backup: the answer must be resync."""
     status, body = await rest(port, token, "GET", f"/conversations/{conversation_id}")
     if status != 200:
         return  # left meanwhile

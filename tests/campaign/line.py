@@ -1,4 +1,4 @@
-"""How a device stays connected: which process it tries, how long it waits with full jitter, and when it gives up."""
+"""How a device stays connected: which process it tries, how long it waits (full jitter), when it gives up."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Line:
 
     @property
     def is_open(self) -> bool:
-        """Whether something can be said."""
+        """Whether commands can be sent."""
         return self.wire is not None and self.wire.is_open
 
     @property
     def longest_wait(self) -> float:
-        """The most seconds that it may wait before the next attempt, as the protocol wants it."""
+        """The longest wait before the next attempt, in seconds (docs/protocol.md)."""
         return min(LONGEST_WAIT, FIRST_WAIT * 2.0**self.failures)
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class Line:
     async def _connect(self) -> None:
         """Try the processes one after the other, as a client tries the addresses of a name.
 
-        :raises OSError: none of them takes us.
+        :raises OSError: none accepts the connection.
         :raises TimeoutError: one of them does not answer.
         """
         servers = self._dice.sample(range(len(self.ways)), len(self.ways))
@@ -114,18 +114,18 @@ class Line:
             self._attempt = None
 
     def network_is_back(self) -> None:
-        """Try to connect at once instead of waiting on, as when the system says that the network is back."""
+        """Connect at once instead of waiting, as when the operating system reports that the network is back."""
         self._network_is_back.set()
         if self._attempt is not None:
-            self._attempt.reschedule(0.0)  # what it said was lost on the way
+            self._attempt.reschedule(0.0)  # its packets were lost
 
     def close(self) -> None:
-        """Cut the connection, if there is one, without a goodbye."""
+        """Cut the connection, if there is one, without a close frame."""
         if self.wire is not None:
             self.wire.close()
 
     def ended(self) -> None:
-        """Take note that the newest connection ended, and make another one."""
+        """Record that the newest connection ended, and make another one."""
         self._ended.set()
 
     def say(self, command: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ class Line:
             self.wire.send_text(encode(command))
 
     def is_silent(self, now: float) -> bool:
-        """Whether nothing was heard for so long that the connection is as good as dead."""
+        """Whether nothing was received for so long that the connection counts as dead."""
         return now - self.heard_at > 2 * self.heartbeat - 2 * LOOK
 
     def ping_when_due(self, now: float) -> None:

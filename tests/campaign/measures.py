@@ -1,4 +1,4 @@
-"""Times and sizes that the campaign measures, beside the limits that docs and table give them."""
+"""Times and sizes that the campaign measures, and their limits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Measure:
     values: list[float] = field(default_factory=list)
 
     def quantile(self, share: float) -> float:
-        """Return the value below which this share of the values lies."""
+        """Return the quantile of the values at this share (0.5: the median)."""
         ordered = sorted(self.values)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def violations(self) -> list[str]:
-        """Return which limits the values pass."""
+        """Return the limits that the values exceed."""
         if not self.values:
             return []
         judged = (("p95", self.p95, 0.95), ("p99", self.p99, 0.99), ("max", self.most, 1.0))
@@ -50,9 +50,9 @@ class Measures:
         p99: float | None = None,
         most: float | None = None,
     ) -> None:
-        """Note values of a measure; its limits are those of its first mention."""
+        """Add values to a measure; the limits of the first call hold."""
         self.all.setdefault(name, Measure(name, unit, p95, p99, most)).values.extend(values)
 
     def violations(self) -> list[str]:
-        """Return every limit that was passed."""
+        """Return every limit that was exceeded."""
         return [text for measure in self.all.values() for text in measure.violations()]

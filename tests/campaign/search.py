@@ -1,4 +1,4 @@
-"""Looks for deleted texts wherever the installation keeps anything (I12): every table, every key, every log.
+"""Searches all that the installation stores for deleted texts (I12): every table, every key, every log.
 
 Texts of the campaign begin with 13 characters of their own and a number (`crowd.compose`). So all that is kept
 is read once, whatever looks like such a text is picked out, and compared with those that were deleted.
@@ -25,7 +25,7 @@ TEXT = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4} [0-9]+ ")
 def find_deleted(
     deleted: Iterable[str], postgresql: PostgreSQL, database: str, redis: Redis, files: Iterable[Path]
 ) -> dict[str, str]:
-    """Return the deleted texts that are still somewhere, with the place."""
+    """Return the deleted texts that were found, and where."""
     wanted = {match.group(): text for text in deleted if (match := TEXT.match(text.encode()))}
     found: dict[str, str] = {}
     for place, content in (*_tables(postgresql, database), *_keys(redis), *_files(files)):

@@ -1,6 +1,6 @@
-"""Where faults strike: the world, the episode that goes on in it, and a book of what struck.
+"""What faults work on: the world, the running episode, and the record of what struck.
 
-A fault that cannot show that it struck returns no strike, and counts for nothing.
+A fault counts only if it can show that it struck.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
 from tests.waiting import DEADLINE
 
-# Whoever was removed from a group meanwhile is told so.
+# Refusals to a sender who was removed from the group meanwhile.
 EXPECTED = frozenset({"try_again", "rate_limited", "not_found"})
 GRACE = 3.0  # seconds after a fault until everything that it delayed has arrived
 
 
 @dataclass
 class Book:
-    """What struck, by kind; what did not strike although it was tried; what else was wrong; details in numbers."""
+    """What struck, by kind; attempts that did not strike; other violations; detailed counts."""
 
     strikes: Counter[str] = field(default_factory=Counter)
     misses: Counter[str] = field(default_factory=Counter)
@@ -46,24 +46,24 @@ class Book:
 
 
 class Stage:
-    """One episode from the faults' side."""
+    """One episode, as the faults use it."""
 
     def __init__(self, world: World, episode: Episode, dice: random.Random, book: Book, *, patient: bool) -> None:
         self.world, self.episode, self.crowd = world, episode, episode.crowd
         self.dice, self.book, self.measures = dice, book, book.measures
-        self.patient = patient  # time for what takes half a minute and more
+        self.patient = patient  # run acts that take half a minute or more
         self._calm = 0
 
     # --- The drizzle of small faults ----------------------------------------------------------
 
     @property
     def is_calm(self) -> bool:
-        """Whether small faults must wait, because something is measured that they would blur."""
+        """Whether small faults must wait, because they would distort a measurement."""
         return self._calm > 0
 
     @contextmanager
     def no_small_faults(self) -> Iterator[None]:
-        """Let no small fault strike meanwhile."""
+        """Let no small fault strike within the block."""
         self._calm += 1
         try:
             yield
@@ -72,14 +72,14 @@ class Stage:
 
     @asynccontextmanager
     async def calm(self) -> AsyncIterator[None]:
-        """Let no small fault strike meanwhile, and begin when everybody is connected."""
+        """Let no small fault strike within the block, which begins when all devices are connected."""
         with self.no_small_faults():
             await self.all_caught_up(self.active())
             yield
 
     @asynccontextmanager
     async def disturbed(self) -> AsyncIterator[None]:
-        """Say that wake-ups may be lost meanwhile: what they tell is found by the slower way."""
+        """Record that wake-ups may be lost within the block, so that events arrive by the slower look-back."""
         begun = monotonic()
         try:
             yield
@@ -99,7 +99,7 @@ class Stage:
         ]
 
     async def all_caught_up(self, devices: Iterable[Device], patience: float = DEADLINE) -> None:
-        """Wait until these devices are connected and caught up; those that are not in time are noted as wrong."""
+        """Wait until these devices are connected and caught up; those that are late are recorded as wrong."""
         until = monotonic() + patience
         waiting = list(devices)
         while waiting := [device for device in waiting if not device.signed_out and not device.caught_up.is_set()]:
@@ -111,7 +111,7 @@ class Stage:
             await asyncio.sleep(0.02)
 
     async def recoveries(self, devices: Iterable[Device], since: float, patience: float = DEADLINE) -> list[float]:
-        """Wait until each of these devices, cut off at `since`, is caught up again; return their seconds."""
+        """Wait until each of these devices, cut off at `since`, has caught up; return the seconds that each took."""
         waiting, times = set(devices), []
         until = monotonic() + patience
         while waiting:
@@ -127,9 +127,9 @@ class Stage:
         return times
 
     def bring(self, process: Process, number: int) -> None:
-        """Make some devices come to a process: their connections end, and they are sent there.
+        """Move some devices to a process: their connections end, and they reconnect there.
 
-        Only devices that have been connected for a while: one that is cut off again and again waits ever longer.
+        Only devices that have been connected for a while: after repeated cuts the wait of a device grows.
         """
         now = monotonic()
         elsewhere = [
@@ -182,7 +182,7 @@ class Stage:
         )
 
     def expect_no_failed_send(self, fault: str, begun: float, ended: float) -> None:
-        """Note with what sends were answered in a span, and as wrong whatever a client would not simply repeat."""
+        """Record the refusals of sends in a span; those that a client would not just repeat are violations."""
         for code, number in self.refusals(begun, ended).items():
             self.book.details[f"{fault}: sends answered with {code}"] += number
             if code not in EXPECTED:
@@ -220,7 +220,7 @@ class Stage:
 
 
 def _lately(device: Device, since: float) -> list[object]:
-    """Return the entries of a device from a moment on; histories are long, and looked at from the end."""
+    """Return the entries of a device since a moment. Reads from the end, because histories are long."""
     entries = device.history.entries
     position = len(entries)
     while position and getattr(entries[position - 1], "at", 0.0) >= since:

@@ -1,4 +1,4 @@
-"""A limit that was passed is said to be, and a run that shows nothing is invalid."""
+"""Exceeded limits are reported, and a run that shows too little is invalid."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Parts of the campaign under a small load: the fastest faults with every run of the tests, others before a release.
 
-`make campaign` has all of them. What takes longest is only there: clocks an hour apart, a full disk and PostgreSQL's
+`make campaign` has all of them. The slowest are only there: clocks an hour apart, a full disk and PostgreSQL's
 orderly restart.
 """
 

@@ -1,4 +1,4 @@
-"""The proxies of the campaign do only what they should: they mangle wake-ups, and cut before or after a COMMIT."""
+"""The campaign's proxies mangle wake-ups and cut before or after a COMMIT, and change nothing else."""
 
 import asyncio
 import random
@@ -50,7 +50,7 @@ async def saying(*chunks: bytes) -> AsyncIterator[int]:
 
 
 async def heard(port: int) -> bytes:
-    """Return everything that is said until the connection is closed."""
+    """Return everything that is received until the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     async with asyncio.timeout(DEADLINE):
         found = await reader.read()
@@ -113,8 +113,8 @@ async def test_a_commit_is_cut_off_before_or_after_it_arrived(seed: int, commit:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         async with Proxy(server.sockets[0].getsockname()[1], filters=scissors.filter) as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            for message in (TLS, STARTUP, PREPARED, commit, HARMLESS):  # closed scissors cut nothing
-                scissors.open = int(message is HARMLESS)  # nor do open ones what is no COMMIT
+            for message in (TLS, STARTUP, PREPARED, commit, HARMLESS):  # scissors that are not open cut nothing
+                scissors.open = int(message is HARMLESS)  # open ones cut only at a COMMIT
                 for piece in (message[:7], message[7:]):
                     writer.write(piece)
                     assert await asyncio.wait_for(reader.readexactly(4), DEADLINE) == b"done"

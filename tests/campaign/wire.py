@@ -1,4 +1,4 @@
-"""One connection of a device: a socket without weight that hands frames to its device."""
+"""One connection of a device: a light socket that hands frames to its device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Wire(WebSocket):
-    """A connection on its way to a device; the device numbers its connections from 1."""
+    """A connection of a device; the device numbers its connections from 1."""
 
     def __init__(self, device: Device, number: int, port: int) -> None:
         super().__init__(f"127.0.0.1:{port}", "/ws", {"Authorization": f"Bearer {device.token}"})
@@ -25,7 +25,7 @@ class Wire(WebSocket):
         self.device.hears(self, decode(payload))
 
     def on_close(self) -> None:
-        """Tell the device that this connection ended."""
+        """Notify the device that this connection ended."""
         self.is_open = False
         if self.opened.done() and not self.opened.cancelled():
             self.opened.exception()  # read it, in case the waiting coroutine has given up

@@ -1,4 +1,4 @@
-"""The installation under fire: server processes, PostgreSQL, Redis, and a faulty wire wherever two of them talk.
+"""The installation under fire: server processes, PostgreSQL, Redis, and a faulty proxy between any two of them.
 
     device ── way of its network ──> server process ── wire of its own ──> PostgreSQL, Redis
 
@@ -128,7 +128,7 @@ class World:
                 way.heal()
 
     async def is_ready(self) -> None:
-        """Heal all wires, thaw and start whatever does not run, and wait until all answer."""
+        """Heal all wires, thaw and start stopped programs, and wait until all answer."""
         self.heal()
         for process in self.processes:
             if process.server.running:
@@ -138,7 +138,7 @@ class World:
         await asyncio.gather(*(asyncio.to_thread(process.server.becomes_ready) for process in self.processes))
 
     def deaths(self) -> list[str]:
-        """Return which server processes do not run, how they ended, and what they said last."""
+        """Return which server processes do not run, how they ended, and the end of their output."""
         return [
             f"{process.server.name} ended by itself with {process.server.program.exit_code}: "
             + process.server.log()[-2000:]

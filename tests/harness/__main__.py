@@ -41,7 +41,7 @@ def _run(command: list[str]) -> int:
         with subprocess.Popen(command, env=bare_environment() | environment) as child:
 
             def forward(number: int, _frame: FrameType | None) -> None:
-                if number != signal.SIGINT:  # the terminal told the whole group already
+                if number != signal.SIGINT:  # the terminal signalled the whole group already
                     child.send_signal(number)
 
             signal.signal(signal.SIGINT, forward)

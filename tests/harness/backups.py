@@ -1,4 +1,4 @@
-"""Backups of a private PostgreSQL, and the ways in which one is put back."""
+"""Backups of a private PostgreSQL, and ways to restore one."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from tests.harness.postgresql import PostgreSQL
 
 
 def base_backup(postgresql: PostgreSQL) -> Path:
-    """Copy the data folder of a running server, with what it takes to use the copy."""
+    """Copy the data folder of a running server, with the write-ahead log that a restore needs."""
     copy = postgresql.folder / "base_backup"
     _run("pg_basebackup", "-d", postgresql.url("postgres"), "-D", copy, "-c", "fast", server=postgresql)
     return copy
@@ -26,7 +26,7 @@ def put_back(copy: Path, postgresql: PostgreSQL, *, as_recovery: bool) -> None:
     copy.rename(data)
     if as_recovery:
         with (data / "postgresql.conf").open("a") as settings:
-            settings.write("restore_command = 'false'\n")  # the copy has all that there is
+            settings.write("restore_command = 'false'\n")  # everything needed is in the copy
         (data / "recovery.signal").touch()
     postgresql.start()
     with postgresql.connect() as connection:

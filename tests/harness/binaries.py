@@ -1,4 +1,4 @@
-"""The programs of the system that the tests use, and how they get there."""
+"""System programs that the tests use, and their installation."""
 
 import os
 import shutil
@@ -127,7 +127,7 @@ def prepare(names: Iterable[str] = ()) -> None:
 def install(packages: list[str], wanted: str) -> None:
     """Install packages of Debian, without starting any service.
 
-    :param wanted: what they bring, for somebody who has to install them.
+    :param wanted: names of the programs, for the error message.
     :raises Missing: they cannot be installed from here.
     """
     if os.geteuid() != 0 or not shutil.which("apt-get"):

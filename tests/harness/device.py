@@ -74,7 +74,7 @@ class Device(RestSide, SocketSide):
         return twin
 
     async def leaves(self) -> None:
-        """Let go of sockets and REST connections of this device and of those made from it."""
+        """Close the sockets and REST connections of this device and of those made from it."""
         for other in self._others:
             await other.leaves()
         await self.disconnects()
@@ -178,7 +178,7 @@ class Device(RestSide, SocketSide):
         return conversation
 
     async def knows(self, conversation: Any) -> None:
-        """Wait until this socket has heard of a conversation that begins; takes no frame."""
+        """Wait until this socket has received the creation of a conversation; takes no frame."""
         await self.hears(
             lambda frame: matches(frame, "conversation_created", {"conversation": conversation}),
             f"that {id_of(conversation)} begins",
@@ -207,8 +207,8 @@ class Device(RestSide, SocketSide):
     async def hears_everything_from(self, other: "Device", *, in_: Any) -> None:
         """Wait until what `other` caused so far has arrived here, if it arrives at all.
 
-        A fence: `other` sends one more message in a conversation that both are in, and it travels
-        the way that everything before travelled.
+        A fence: `other` sends one more message in a common conversation. It takes
+        the same way as everything before.
         """
         fence = f"fence {token_hex(4)}"
         await other.sends(fence, to=in_)

@@ -9,7 +9,7 @@ from tests.harness.people import People
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.services import Services
 
-# Delays short enough to wait for, rates that no test meets by accident. Tests of the limits
+# Delays short enough to wait for, and rates that no test reaches by accident. Tests of the limits
 # themselves start sites of their own.
 LIMITS_OF_SHARED_SITES = {
     "offline_after_seconds": 1,

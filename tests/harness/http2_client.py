@@ -33,11 +33,11 @@ class Answer:
 
 
 class Ended(Exception):
-    """The server closed the connection in good order, without the answer."""
+    """The server closed the connection cleanly, without the answer."""
 
 
 class Http2Client:
-    """One connection to 127.0.0.1; what the server says is read while an answer is waited for."""
+    """One connection to 127.0.0.1; frames are read only while waiting for an answer."""
 
     def __init__(self, port: int, ca_file: Path, *, timeout: float = DEADLINE) -> None:
         context = ssl.create_default_context(cafile=str(ca_file))
@@ -57,7 +57,7 @@ class Http2Client:
 
     @property
     def allowed_streams(self) -> int:
-        """How many streams the server allows at once, as far as it was heard."""
+        """How many streams the server allows at once, by its newest settings."""
         return self._h2.remote_settings.max_concurrent_streams
 
     def send(self, path: str, headers: dict[str, str], body: bytes = b"", *, method: str = "POST") -> int:
@@ -132,5 +132,5 @@ class Http2Client:
 def _resets_by_name() -> Iterator[None]:
     try:
         yield
-    except ssl.SSLEOFError as error:  # OpenSSL's word for a connection that ended without good-bye
+    except ssl.SSLEOFError as error:  # raised by OpenSSL when a connection ends without close_notify
         raise ConnectionResetError from error

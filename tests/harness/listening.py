@@ -1,7 +1,7 @@
-"""The socket side of a device: what it says as it is, and what it hears.
+"""The socket side of a device: sending frames, and waiting for them.
 
-Nothing here waits for luck. `receives` waits for a frame; that something did *not* arrive is
-said by `has_not_heard` after a later frame on the same way has arrived.
+Nothing here waits for a fixed time. `receives` waits for a frame. `has_not_heard` asserts that something did *not*
+arrive; call it after a later frame on the same way has arrived.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class SocketSide:
         server: Server | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Open a socket and wait for nothing."""
+        """Open a socket without waiting for `connected`."""
         await self.disconnects()
         self.server = server or self.server
         port = via.port if via is not None else self.server.port
@@ -72,13 +72,13 @@ class SocketSide:
         self._reader = asyncio.create_task(self._reads(self._socket))
 
     async def disconnects(self) -> None:
-        """Close the socket with a goodbye; nothing happens when there is none."""
+        """Close the socket with a close frame; does nothing without a socket."""
         if self._socket is not None:
             await self._socket.close()
         await self._forgets_socket()
 
     async def vanishes(self) -> None:
-        """Drop the connection without a goodbye, as a phone in a tunnel does."""
+        """Drop the connection without a close frame, as a phone in a tunnel does."""
         if self._socket is not None:
             self._socket.transport.abort()
         await self._forgets_socket()
@@ -117,7 +117,7 @@ class SocketSide:
             await asyncio.wait([self._reader], timeout=DEADLINE)
         self._socket = self._reader = None
 
-    # --- Saying ----------------------------------------------------------------------------
+    # --- Sending ----------------------------------------------------------------------------
 
     async def says_raw(self, data: str | bytes) -> None:
         """Send a frame as it is: text for str, binary for bytes."""
@@ -133,11 +133,11 @@ class SocketSide:
         try:
             await self._socket.send(data, text=text)
         except ConnectionClosed:
-            # What came before the end is read first, and then `is_connected` says the same as this error.
+            # Read what came before the end, so that `is_connected` agrees with this error.
             await asyncio.wait([self._reader], timeout=DEADLINE)
             raise
 
-    # --- Hearing ---------------------------------------------------------------------------
+    # --- Receiving ---------------------------------------------------------------------------
 
     async def receives(self, type: str, *, within: float = DEADLINE, **fields: Any) -> Frame:
         """Wait for a frame of this type with these fields, in the frame or in the body it carries.
@@ -189,7 +189,7 @@ class SocketSide:
         return list(self._heard)
 
     def has_not_heard(self, type: str, **fields: Any) -> None:
-        """Say that no such frame came so far; call it after a frame that must have come later."""
+        """Assert that no such frame came so far; call it after a frame that must have come later."""
         found = self.heard(type, **fields)
         assert not found, f"{self} should not have heard {found}"
 

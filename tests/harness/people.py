@@ -8,8 +8,8 @@
 A `Device` is one signed-in device: a bearer token, REST, and at most one socket at a time. The
 device that `people` hands out is the person's first; `ana.another_device()` signs in one more.
 
-Nothing here waits for luck. `receives` waits for a frame; that something did *not* arrive is
-said by `has_not_heard` after a later frame on the same way has arrived (`hears_everything_from`).
+Nothing here waits for a fixed time. `receives` waits for a frame. `has_not_heard` asserts that something did *not*
+arrive; call it after a later frame on the same way has arrived (`hears_everything_from`).
 """
 
 import asyncio

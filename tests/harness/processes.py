@@ -1,8 +1,8 @@
-"""Programs that the tests start, and the certainty that they end.
+"""Programs that the tests start, and their certain end.
 
 Each runs in its own process group, so Ctrl-C at the terminal reaches the test run only. A
-reaper (a tiny process of its own) holds the other end of a pipe: when the test run is gone,
-for whatever reason, it ends what is left and removes the temporary folders.
+reaper (a small separate process) reads from a pipe: when the test run ends, in any way,
+it kills the remaining groups and removes the temporary folders.
 """
 
 import os
@@ -71,7 +71,7 @@ _reaper = _Reaper()
 
 
 def temporary_folder(name: str, *, within: str | None = None) -> Path:
-    """Make a folder that is gone when the test run is, however it ends."""
+    """Make a folder that is removed when the test run ends, in any way."""
     folder = Path(tempfile.mkdtemp(prefix=f"chatsite-{name}-", dir=within))
     _reaper.tell("folder", folder)
     return folder
@@ -172,7 +172,7 @@ class Program:
         self.stop(signal.SIGKILL)
 
     def stop(self, number: int = signal.SIGTERM, *, patience: float = DEADLINE) -> int:
-        """Signal the program, wait for its end, kill what is left of its group.
+        """Signal the program, wait for its end, kill the rest of its group.
 
         :raises TimeoutError: it had to be killed because it outlived `patience`.
         """
@@ -180,7 +180,7 @@ class Program:
         if self._process.returncode is None:
             self.send_signal(number)
             ended = self._ends_within(patience)
-            self._kill_group()  # before reaping: until then nobody else can carry this id
+            self._kill_group()  # before reaping: until then no other process can get this id
             self._process.wait()
             _reaper.tell("ended", self._process.pid)
             if not ended:
@@ -222,7 +222,7 @@ def answers(program: Program, asks: Callable[[], bool], *, patience: float) -> b
     until = time.monotonic() + patience
     while time.monotonic() < until and program.running:
         if asks():
-            # The port may be somebody else's, and our program about to say so.
+            # Another program may own the port, and ours may be about to report that.
             return program.running
         time.sleep(0.02)
     if program.running:

@@ -1,4 +1,4 @@
-"""The product as a folder of source: its settings, and its commands under exactly given settings."""
+"""The product: its settings, and its management commands under given settings."""
 
 import os
 import re
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def _settings_of_the_product() -> frozenset[str]:
-    """Return the variables that the product reads: where it works, and what it permits."""
+    """Return the names of the environment variables that the product reads."""
     source = "".join(file.read_text() for file in (PROJECT / "chatsite").rglob("*.py"))
     read = re.findall(r"env(?:iron)?(?:\.\w+\(|\[)\s*\"([A-Z_]+)\"", source)
     return frozenset(read) | {"DJANGO_SETTINGS_MODULE"}

@@ -1,4 +1,4 @@
-"""One end of a connection through the proxy: bytes that wait for latency, silence and the other end, and the reset."""
+"""One end of a connection through the proxy: bytes delayed by latency, silence or the other end, and the reset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class End(asyncio.Protocol):
-    """One end of a link. Reads towards `direction`, writes the other way, waits where it must."""
+    """One end of a link. Reads towards `direction`, writes the other way."""
 
     def __init__(self, link: Link, direction: Direction) -> None:
         self.link = link
@@ -64,7 +64,7 @@ class End(asyncio.Protocol):
         self._flush()
 
     def look_again(self) -> None:
-        """Read or stop reading, and write what waits, as silence and the other end allow."""
+        """Start or stop reading and write buffered bytes, as silence and the other end allow."""
         self._flush()
         if self._transport is None or self._transport.is_closing():
             return
@@ -82,7 +82,7 @@ class End(asyncio.Protocol):
             self._transport.abort()
 
     def close(self) -> None:
-        """End after what was written has gone out; what waits for latency is given up."""
+        """Close after written bytes have gone out; bytes that wait for latency are lost."""
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
@@ -105,7 +105,7 @@ class End(asyncio.Protocol):
 
     @property
     def _silenced(self) -> bool:
-        # What is written at the client's end flows down.
+        # Bytes written at the client's end go down.
         return ("down" if self.direction == "up" else "up") in self.link.proxy.silenced
 
     def _flush(self) -> None:

@@ -1,7 +1,7 @@
 """A RabbitMQ that belongs to one test run: a node on loopback and free ports, with its files in a temporary folder.
 
 Erlang's nodes find each other through a name server, epmd, whose usual port belongs to the machine. This node brings
-an epmd of its own, so that a RabbitMQ of the machine is neither seen nor touched, and none is left behind.
+its own epmd, so that a RabbitMQ of the machine is neither seen nor touched, and nothing is left running.
 """
 
 import os
@@ -134,7 +134,7 @@ class RabbitMQ:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
-                # Its greeting names the cluster, lest another RabbitMQ on that port is taken for ours.
+                # Its greeting names the cluster, so that another RabbitMQ on that port is not taken for ours.
                 return self.node.encode() in connection.recv(4096)
         except OSError:
             return False

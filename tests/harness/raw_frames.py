@@ -23,7 +23,7 @@ def frame(
 ) -> bytes:
     """Build a frame: `reserved` are the three reserved bits, `mask` None leaves the payload as it is.
 
-    `length_bytes` (0, 2 or 8) says in how many bytes the length stands, though fewer would do; `announced`
+    `length_bytes` (0, 2 or 8) is the size of the length field, also if fewer bytes would do; `announced`
     is another length than that of the payload.
     """
     size = len(payload) if announced is None else announced

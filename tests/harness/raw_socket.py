@@ -1,6 +1,6 @@
 """A WebSocket client that sends exactly the bytes that a test gives, and shows exactly the frames that it gets.
 
-For what no library would send: frames that break RFC 6455, bytes one by one, a line that is half closed.
+For input that no library sends: frames that break RFC 6455, single bytes, half-closed connections.
 """
 
 import json
@@ -51,7 +51,7 @@ class RawSocket:
     """One connection to a port of this machine."""
 
     def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
-        """Connect; a small `receive_buffer` (bytes) makes a client whose line fills soon."""
+        """Connect; a small `receive_buffer` (bytes) makes a client whose connection fills soon."""
         self._connection = socket.socket()
         if receive_buffer is not None:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -144,7 +144,7 @@ class RawSocket:
         self._connection.shutdown(socket.SHUT_WR)
 
     def hears(self) -> Frame:
-        """Return the next frame but for those of presence, which come by themselves.
+        """Return the next frame except presence, which comes unasked.
 
         :raises ConnectionError: the server hung up.
         """
@@ -159,7 +159,7 @@ class RawSocket:
         return found
 
     def answers(self, type: str = "ping", **fields: Any) -> Frame:
-        """Send a command, and return the answer to it; it says that the socket lives."""
+        """Send a command and return its answer, which shows that the socket works."""
         self.sends(frame(TEXT, command(type, id="alive", **fields)))
         while (heard := self.hears()).opcode != TEXT or heard.body.get("id") != "alive":
             pass
@@ -168,7 +168,7 @@ class RawSocket:
     def ending(self, *, within: float = DEADLINE, answers_close: bool = True) -> Ending:
         """Wait until the server has hung up; a close frame is answered first, as the standard asks, or not.
 
-        Of presence, which comes by itself, nothing is kept.
+        Presence frames, which come unasked, are dropped.
         """
         begun, end = time.monotonic(), Ending()
         try:
@@ -182,12 +182,12 @@ class RawSocket:
                 if answers_close:
                     self._connection.sendall(frame(CLOSE, heard.payload[:2]))
         except ConnectionError:
-            pass  # it hung up on what it had not read
+            pass  # it closed with unread bytes, which resets the connection
         end.seconds = time.monotonic() - begun
         return end
 
     def reads_to_the_end(self, *, within: float = DEADLINE) -> None:
-        """Wait until the server has hung up, whatever it still says."""
+        """Read and drop everything until the server has hung up."""
         until = time.monotonic() + within
         try:
             while self._receives():
@@ -217,7 +217,7 @@ class RawSocket:
         return bool(data)
 
     def _take(self) -> Frame | None:
-        """Take one whole frame off what was received; the server's are never masked, fragmented or reserved."""
+        """Parse one frame from the buffer; the server's frames are never masked, fragmented or with reserved bits."""
         if len(self._buffer) < 2:
             return None
         first, size, start = self._buffer[0], self._buffer[1], 2

@@ -58,7 +58,7 @@ class Redis:
 
     def _is_there(self) -> bool:
         try:
-            # By its process id, lest another Redis on that port is taken for ours.
+            # By its process id, so that another Redis on that port is not taken for ours.
             return f"process_id:{self.program.pid}\r".encode() in self._says(b"INFO server\r\n")
         except OSError:
             return False

@@ -1,8 +1,8 @@
-"""A reference client: keeps state from a first snapshot and frames alone, by the client's rule.
+"""A reference client: it keeps its state by a first snapshot and frames alone, by the rules of the protocol.
 
 `Replica` loads everything once, then applies what its socket brings: rule 3 of the protocol, `sync`
-after a reconnect, the tail-loss check in `ping`/`pong`. `fresh_snapshot` asks REST for everything
-anew (`snapshots`). When the product is right, the two are equal: replay equals fetch, and any loss heals.
+after a reconnect, the tail-loss check in `ping`/`pong`. `fresh_snapshot` (`snapshots`) fetches
+everything over REST. If the product is right, both are equal: replay equals fetch, and any loss heals.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Replica:
         return self.conversations, self._since, self._epoch
 
     def restores(self, kept: Any) -> None:
-        """Know what was once `kept`, and nothing that came later."""
+        """Replace the state by what `kept` returned."""
         self.conversations, self._since, self._epoch = deepcopy(kept)
 
     async def reconnects(self, *, via: Proxy | None = None, server: Any = None) -> None:
@@ -85,7 +85,7 @@ class Replica:
         return await self._asks("sync", **self.cursors())
 
     async def checks_tail(self) -> bool:
-        """Send `ping`, compare the heads in `pong` with one's own, catch up if they differ.
+        """Send `ping`, compare the heads in `pong` with the own ones, catch up if they differ.
 
         Return whether they differed.
         """
@@ -125,7 +125,7 @@ class Replica:
                 raise AssertionError(f"{self.device}: replica != fetch\n" + "\n".join(wrong[:40])) from None
 
     async def reads(self, conversation_id: str, sequence: int) -> None:
-        """Tell the server that everything up to this was read, and know it oneself at once."""
+        """Send a read receipt up to this sequence, and apply it here at once."""
         await self.device.says("read_receipt", conversation_id=conversation_id, sequence=sequence)
         self.notes_own_read(conversation_id, sequence)
 
@@ -180,7 +180,7 @@ class Replica:
                 waiting.set_result(frame)
 
     async def applies(self, frame: Frame) -> None:
-        """Apply one frame, fetching what it shows to be missing."""
+        """Apply one frame; fetch what is missing before it."""
         if "sequence" in frame and frame["type"] != "message_ack":
             await self._apply_event(frame)
         elif frame["type"] in ("message_delivered", "message_read", "conversation_read"):
@@ -258,7 +258,7 @@ class Replica:
             if refusal.code != "not_found":
                 raise
             return
-        # The body was read first: what the history holds beyond it comes once more, as an event.
+        # The body was read first: newer messages of the history come again as events.
         self.conversations[id] = Conversation(self.device.id, body, messages)
 
 

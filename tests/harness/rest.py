@@ -1,4 +1,4 @@
-"""The REST side of a device, as a dialogue reads it."""
+"""The REST side of a device."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.waiting import DEADLINE
 
 
 class Refused(Exception):
-    """The server said no: an `error` frame, or a REST answer that is not 2xx."""
+    """The server refused: an `error` frame, or a REST answer that is not 2xx."""
 
     def __init__(self, body: Mapping[str, Any], *, status: int | None = None) -> None:
         super().__init__(f"{status or 'error'}: {dict(body)}")

@@ -25,7 +25,7 @@ from tests.waiting import DEADLINE
 Profile = Literal["embedded", "production"]
 PROFILES: tuple[Profile, ...] = ("embedded", "production")
 
-# Tests sign many people up from one address, who come and go faster than people do; everything else stays at the
+# Many people of the tests sign up from one address, and connect more often than real ones. All else has the
 # product's defaults.
 ROOM_FOR_TESTS = {
     "registrations_per_address_per_hour": 1_000_000,
@@ -34,7 +34,7 @@ ROOM_FOR_TESTS = {
     "unsigned_sockets_per_address": 1_000,
     "connects_burst": 1_000_000,
 }
-# Under `make coverage` a server is given the time to write down which lines it ran.
+# Under `make coverage` a server needs time to write its coverage data.
 MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
 _UNWANTED = re.compile(r"Traceback \(most recent call last\)|never awaited|was never retrieved")
 
@@ -171,7 +171,7 @@ class Site:
             self.database_url = services.fresh_database()
             environment = production_environment(self.database_url, self.redis)
         else:
-            # The stores are the profile's defaults, but said: a developer's `.env` may name others.
+            # The profile's default stores, but explicit: a developer's `.env` may name others.
             environment = {
                 "CELERY_BROKER_URL": "memory://localhost/",
                 "CHATSITE_CRASH_POINT": "",
@@ -212,7 +212,7 @@ class Site:
             server.becomes_ready()
 
     def stop(self) -> None:
-        """End everything and forget the database. SIGKILL must be as safe as any other end."""
+        """Kill the servers and drop the database. SIGKILL must be as safe as any other end."""
         for server in self.servers:
             if server.running:
                 server.program.thaw()
@@ -250,7 +250,7 @@ class Site:
         self.is_free_of_tracebacks(begun)
 
     def is_free_of_tracebacks(self, since: Mapping[str, int] | None = None) -> None:
-        """Say that no server logged a traceback, after these positions of the logs if given.
+        """Assert that no server logged a traceback (after these positions of the logs, if given).
 
         :raises AssertionError: with the log in question.
         """

@@ -1,6 +1,6 @@
-"""The PostgreSQL and the Redis of one test run, which belong to it and to nobody else.
+"""The PostgreSQL and the Redis of one test run, private to it.
 
-Whatever runs on the machine already is neither used nor touched.
+Services that run on the machine already are neither used nor touched.
 """
 
 from tests.harness.postgresql import PostgreSQL

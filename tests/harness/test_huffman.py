@@ -1,4 +1,4 @@
-"""The faster decoder of header texts says what hpack's says."""
+"""The faster decoder of header texts gives the same results as hpack's."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The model of screens: what takes another's place, what is not shown."""
+"""The model of screens: which push replaces another, and which is not shown."""
 
 from typing import Any
 

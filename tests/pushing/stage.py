@@ -26,7 +26,7 @@ TIMINGS = {
     "PUSH_ACTIVE_PATIENCE_SECONDS": "600",
     "DIGEST_AFTER_MINUTES": "0.02",
     "PROVIDERS_TIMEOUT_SECONDS": "6",
-    # Beside tests that keep every processor busy, a worker that lets others go first would not run for minutes.
+    # With tests on every processor, a worker of low priority would not run for minutes.
     "WORKER_NICENESS": "0",
 }
 

@@ -65,7 +65,7 @@ async def test_a_preview_shows_sender_and_text_and_is_replaced_by_the_newest(sta
 @on_one
 async def test_a_worker_lets_the_server_have_the_processors_first(stage: Stage, people: People) -> None:
     (worker,) = stage.workers
-    usual = worker.environment.pop("WORKER_NICENESS")  # tests do without; the default is 10
+    usual = worker.environment.pop("WORKER_NICENESS")  # the tests switch it off; the default is 10
     worker.kill()
     try:
         worker.start()

@@ -8,7 +8,7 @@ from tests.campaign.history import Acked, Connected, Heard, History, Sent, SyncA
 
 
 def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
-    """I4: each log is 1..last, each snapshot a prefix that holds whatever was acknowledged before it began."""
+    """I4: each log is 1..last; each snapshot is a prefix and has everything acknowledged before it began."""
     verdict = Verdict("I4")
     contents = evidence.contents
     for conversation_id, head in contents.heads.items():
@@ -43,7 +43,7 @@ def sequences_have_no_gaps(evidence: Evidence) -> Verdict:
 
 
 def everybody_sees_one_order(evidence: Evidence) -> Verdict:
-    """I5: a number means the same to all; a socket gets them in order; a sender's messages keep theirs."""
+    """I5: a sequence is the same event on every device; sockets get events, and a sender's messages, in order."""
     verdict = Verdict("I5")
     logged = {
         (conversation_id, event.sequence): event
@@ -57,10 +57,10 @@ def everybody_sees_one_order(evidence: Evidence) -> Verdict:
 
 
 def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], verdict: Verdict) -> None:
-    """What comes for the first time on a socket comes in order; repetitions are allowed, and ignored by devices.
+    """Check that events that are new on a socket come in order. Repetitions are allowed: devices ignore them.
 
-    A repetition is also what the device had when it asked on this socket what it had missed: its cursor.
-    While a sync is under way what it brings may be lower than what came live before: it follows the cursor.
+    Events up to the cursor of a socket's first sync count as repetitions, too.
+    During a sync, its events may be lower than live events that came before: they follow the cursor.
     """
     came: dict[tuple[int, str], set[int]] = defaultdict(set)  # (socket, conversation) -> numbers
     highest: dict[tuple[int, str], int] = defaultdict(int)
@@ -98,7 +98,7 @@ def _look_at_frames(history: History, logged: dict[tuple[str, int], EventRow], v
 
 
 def _out_of_order(history: History, position: int, highest: int) -> str:
-    """Say what came too late, and what the device heard and asked about that conversation just before."""
+    """Describe the late event, and what the device received and asked about the conversation just before."""
     entry = history.entries[position]
     assert isinstance(entry, Heard)
     conversation_id, before = entry.frame.conversation_id, []
@@ -118,7 +118,7 @@ def _out_of_order(history: History, position: int, highest: int) -> str:
 
 
 def _look_at_sends(history: History, verdict: Verdict) -> None:
-    """Compare with what had been acknowledged to this device when it first sent the next message."""
+    """Check that each message of a device has a higher sequence than all acknowledged before it was first sent."""
     acknowledged: dict[str, int] = {}
     sent_after: dict[str, int] = {}
     for entry in history.entries:

@@ -1,4 +1,4 @@
-"""I1 to I3: what is found of messages that are lost, were never sent, or are there twice."""
+"""I1 to I3: messages that are lost, were never sent or are stored twice are found."""
 
 from dataclasses import replace
 
@@ -127,7 +127,7 @@ def edits_that_were_written_down_out_of_order(evidence: Evidence) -> None:
 
 
 class TestPlanted(PlantedFaults):
-    """Those of this file."""
+    """The faults planted in this file."""
 
 
 def test_every_case_is_named() -> None:

@@ -1,4 +1,4 @@
-"""I4 and I5: what is found of gaps, of numbers taken twice and of another order, and what it says of them."""
+"""I4 and I5: gaps, duplicate sequences and a wrong order are found, and reported."""
 
 from dataclasses import replace
 
@@ -205,7 +205,7 @@ def a_second_device_that_repeats_the_sends_of_the_first_newest_first(evidence: E
 
 
 def test_faults_that_a_network_may_cause_are_no_violation() -> None:
-    """A send repeated on a new socket, a lost ack, events that come again after a sync, an outcome nobody knows."""
+    """A send repeated on a new socket, a lost ack, events that come again after a sync, an unknown outcome."""
     evidence = clean_run()
     ben = of(evidence, "ben's laptop")
     ben.entries += [
@@ -224,7 +224,7 @@ def test_faults_that_a_network_may_cause_are_no_violation() -> None:
         *(heard(sequence, at=13.65, socket=2) for sequence in (11, 12)),
         Synced(13.66, 2, {GROUP: 12}, [], {GROUP: 12}),
         heard(11, at=13.67, socket=2),  # late, once more
-        heard(7, at=13.68, socket=2),  # a process that lags behind tells what this device had when it came
+        heard(7, at=13.68, socket=2),  # a process that lags behind sends what the device had before it connected
         Sent(13.7, 2, GROUP, client_id(12), SENT[12][1]),
         Acked(13.8, client_id(12), GROUP, message_id(12), 12, True),
         Sent(13.9, 2, GROUP, client_id(99), "never answered"),
@@ -234,7 +234,7 @@ def test_faults_that_a_network_may_cause_are_no_violation() -> None:
 
 
 class TestPlanted(PlantedFaults):
-    """Those of this file."""
+    """The faults planted in this file."""
 
 
 def test_a_gap_is_named() -> None:

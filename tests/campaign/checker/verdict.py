@@ -1,14 +1,14 @@
-"""What a check says."""
+"""The result of a check."""
 
 from dataclasses import dataclass, field
 
-# More of the same say nothing new, and a campaign that goes wrong goes wrong a thousand times.
+# More violations of one invariant add nothing, and a broken campaign has thousands.
 SHOWN = 20
 
 
 @dataclass
 class Verdict:
-    """One invariant: how many cases were looked at, how many were wrong, and the first of those in words."""
+    """One invariant: how many cases were looked at, how many were wrong, and descriptions of the first of those."""
 
     invariant: str
     checked: int = 0
@@ -16,19 +16,19 @@ class Verdict:
     shown: list[str] = field(default_factory=list)
 
     def look(self, right: bool, what: str) -> None:
-        """Count one case; `what` says how it is wrong when it is."""
+        """Count one case; if it is not `right`, record `what` as a violation."""
         self.checked += 1
         if not right:
             self.blame(what)
 
     def blame(self, what: str) -> None:
-        """Note a violation."""
+        """Record a violation."""
         self.wrong += 1
         if len(self.shown) < SHOWN:
             self.shown.append(what)
 
     def add(self, other: "Verdict") -> None:
-        """Count another verdict about the same invariant, too."""
+        """Add another verdict about the same invariant."""
         assert other.invariant == self.invariant
         self.checked += other.checked
         self.wrong += other.wrong

@@ -1,4 +1,4 @@
-"""Who was in which conversation from which event to which: read from the log itself and the founders."""
+"""Memberships: who was in which conversation, from which event to which. Read from the log and the founders."""
 
 from collections import defaultdict
 from dataclasses import dataclass

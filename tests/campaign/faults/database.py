@@ -40,7 +40,7 @@ class Scissors:
 
 
 class _Commits(Filter):
-    """Follows what a client says to PostgreSQL as far as it takes to know a COMMIT, be it prepared or not."""
+    """Reads what a client sends to PostgreSQL far enough to recognise a COMMIT, prepared or not."""
 
     def __init__(self, link: Link, scissors: Scissors) -> None:
         super().__init__(link)
@@ -52,20 +52,20 @@ class _Commits(Filter):
 
     def passes(self, data: bytes, direction: Direction) -> bytes:
         if self._deaf:
-            return b""  # the answer to the COMMIT, which nobody will hear
+            return b""  # swallow the answer to the COMMIT
         if direction == "up" and self._commits(data):
             how = self._scissors.cuts()
             if how == "before":
                 self.link.cut()
                 return b""
             if how == "after":
-                # The COMMIT gets there, its answer does not get back.
+                # The COMMIT arrives; its answer does not.
                 self._deaf = True
                 asyncio.get_running_loop().call_later(0.05, self.link.cut)
         return data
 
     def _commits(self, data: bytes) -> bool:
-        """Take in what was said; return whether a COMMIT was among it."""
+        """Parse bytes from the client; return whether they contain a COMMIT."""
         data, found, at = self._rest + data, False, 0
         while True:
             head = 1 if self._started else 0
@@ -128,11 +128,11 @@ def _terminate_one(stage: Stage) -> bool:
                 return False
             return connection.execute("SELECT pg_terminate_backend(%s)", stage.dice.choice(ids)).fetchone() == (True,)
     except psycopg.OperationalError:
-        return False  # the database is away just now
+        return False  # the database is down now
 
 
 async def cut_at_commit(stage: Stage, scissors: Scissors) -> None:
-    """Cut the connection on which the next COMMIT travels, before or after it got there."""
+    """Cut the connection on which the next COMMIT travels, before or after it arrived."""
     before = Counter(scissors.counts)
     scissors.open = 1
     until = monotonic() + 3
@@ -152,7 +152,7 @@ async def freeze_in_transaction(stage: Stage) -> None:
     async with stage.calm():
         stage.bring(process, len(stage.active()) // 2)
         await stage.all_caught_up(stage.active())
-        # Anybody's request may be at the frozen process, which would say nothing of the other processes.
+        # A request over REST may be at the frozen process, and would not measure the others.
         stage.crowd.share_by_rest, share = 0.0, stage.crowd.share_by_rest
         await asyncio.sleep(1)  # until those under way are answered
         for _ in range(200):

@@ -26,7 +26,7 @@ class Doorbell:
         return _WakeUps(link, self)
 
     def fate(self) -> str:
-        """Return what becomes of a wake-up."""
+        """Return what to do with a wake-up."""
         fate = self._dice.choice(("dropped", "doubled", "reordered")) if self._dice.random() < self.rate else "passed"
         self.counts[fate] += 1
         return fate
@@ -64,7 +64,7 @@ class _WakeUps(Filter):
         if fate == "doubled":
             return value + value
         if fate == "reordered":
-            # It comes after the next one, or after a while when there is none.
+            # It is sent after the next one, or after a while if there is none.
             self._held.append(value)
             asyncio.get_running_loop().call_later(0.2, self._let_go)
             return b""
@@ -72,7 +72,7 @@ class _WakeUps(Filter):
         return value + held
 
     def _let_go(self) -> None:
-        # Only between values: in the middle of one it would tear that apart; the next value takes it along.
+        # Only between values, so that none is split; otherwise it is sent with the next value.
         if self._held and not self._rest:
             held, self._held = b"".join(self._held), []
             self.link.write(held, "down")

@@ -13,7 +13,7 @@ from tests.campaign.world import Process
 from tests.harness.processes import DidNotStart
 from tests.waiting import DEADLINE
 
-# Where a process may die, and within how many passes it does: some are passed per frame or delivery.
+# Crash points, and within how many passes the process dies: some are passed for each frame or delivery.
 POINTS = {
     "parsed": 60,
     "after_lock": 30,
@@ -24,7 +24,7 @@ POINTS = {
     "before_publish": 30,
     "mid_fanout": 200,
 }
-STEADY_WAIT = 8.0  # who may wait longer was cut off five times, each time within ten seconds
+STEADY_WAIT = 8.0  # seconds; longer waits mean five cuts, each within ten seconds
 COME = 8  # devices that come to the process which is about to die
 
 
@@ -34,7 +34,7 @@ async def kill_at(stage: Stage, points: list[str]) -> None:
     await kill_at_random(stage, process, restart=False)
     for point in points:
         passes = stage.dice.randint(1, POINTS[point])
-        # It may be found, and die, before we see it ready: then there is only its end to look at.
+        # It may get load and die before we see it ready: then only its exit is checked.
         with suppress(DidNotStart):
             await process.starts(CHATSITE_CRASH_POINT=f"{point}@{passes}")
         stage.bring(process, COME)
@@ -56,7 +56,7 @@ async def kill_at(stage: Stage, points: list[str]) -> None:
 
 
 async def kill_at_random(stage: Stage, process: Process | None = None, *, restart: bool = True) -> None:
-    """Kill a process at whatever it does."""
+    """Kill a process at a random moment."""
     process = process or stage.dice.choice(stage.world.processes)
     here = stage.devices_at(process)
     await process.is_killed()
@@ -68,7 +68,7 @@ async def kill_at_random(stage: Stage, process: Process | None = None, *, restar
 
 
 async def _measure_recovery(stage: Stage, devices: list[Device], since: float) -> None:
-    # Who is cut off again and again waits ever longer, as it should; that is not what is measured.
+    # After repeated cuts a client waits longer, as it should; such clients are not measured.
     with stage.no_small_faults():
         steady = [device for device in devices if device.line.longest_wait <= STEADY_WAIT]
         stage.book.details["kill -9: clients cut off again and again, not measured"] += len(devices) - len(steady)

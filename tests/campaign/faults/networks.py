@@ -1,4 +1,4 @@
-"""The network between clients and servers: connections cut one by one, and a part of the world gone silent."""
+"""The network between clients and servers: connections cut one by one, and a silent network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def silent_partition(stage: Stage) -> None:
     """Let one network fall silent, longer than clients and servers take to notice; then heal it."""
     doings = stage.episode.doings
     doings.may_revoke = False
-    await asyncio.sleep(1.5)  # until the last revocation is through
+    await asyncio.sleep(1.5)  # until the last revocation has taken effect
     number = stage.dice.randrange(len(stage.world.networks))
     ways = stage.world.networks[number]
     here = [device for device in stage.active() if device.line.ways is ways]
@@ -55,7 +55,7 @@ async def silent_partition(stage: Stage) -> None:
     for device in connected:
         closes = [entry.at for entry in device.history.entries[-200:] if isinstance(entry, Closed) and entry.at > begun]
         noticed.append((closes[0] if closes else healed) - begun)
-    # Who is cut off again before it was back waits ever longer, as it should; that is not what is measured.
+    # A client cut again before it was back waits longer, as it should; such clients are not measured.
     with stage.no_small_faults():
         for device in here:
             device.line.network_is_back()

@@ -14,9 +14,9 @@ from benchmarks.usage import memory_kib
 from tests.campaign.crowd import Crowd
 from tests.campaign.stage import Stage
 
-SESSIONS = 20  # of a person: as many sockets as one may have
+SESSIONS = 20  # per person, the limit of sockets
 STUCK = 10.0  # after which the server closes a socket that does not read, unless its limits say otherwise
-# Until the answers to all of them are made, until the server looks, and until it gives up saying goodbye.
+# Time to make all answers, until the server checks, and until it gives up the close handshake.
 SLACK = 5.0
 MIB = 1024
 
@@ -142,7 +142,7 @@ async def herd(stage: Stage, clients: int) -> None:
 async def _compare(
     stage: Stage, name: str, strike: Callable[[], Awaitable[None]], measure: Callable[[], float]
 ) -> float:
-    """Strike, and compare the others' 99th percentile with that of as long a time before and after."""
+    """Strike, and compare the others' 99th percentile with that of equal spans before and after."""
     async with stage.calm():
         calm_for = 6.0 if stage.patient else 2.0
         first = monotonic()
@@ -161,7 +161,7 @@ async def _compare(
 
 
 async def _outsiders(stage: Stage, number: int) -> list[tuple[str, str]]:
-    """Return tokens of people who are not of the crowd, each with a conversation that holds long messages."""
+    """Return tokens of people outside the crowd, each with a conversation of long messages."""
     crowd = Crowd(stage.world, stage.dice, f"strangers-{stage.dice.getrandbits(20):x}", pause=1e9)
     try:
         people = -(-number // SESSIONS)
@@ -188,7 +188,7 @@ def _memory(stage: Stage) -> float:
 
 
 def _deaf_socket(port: int, token: str) -> socket.socket:
-    """Open a socket with as small a window as there is, and read nothing but the answer to the upgrade."""
+    """Open a socket with the smallest window, and read only the answer to the upgrade."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(10)

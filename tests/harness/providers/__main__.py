@@ -10,7 +10,7 @@ from tests.harness.providers.server import serve
 
 
 def main() -> None:
-    """Be the double that the arguments name."""
+    """Run the double named by the arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.harness.providers")
     parser.add_argument("name", choices=["apns", "fcm", "web_push", "smtp"])
     parser.add_argument("--folder", type=Path, required=True)

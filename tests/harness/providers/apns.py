@@ -23,7 +23,7 @@ class ApnsSettings(TypedDict):
 
 
 class Apns(Double):
-    """Apple's push service. Any well-formed device token is good in both environments, until something else is said."""
+    """Apple's push service. Any well-formed device token is good in both environments, unless a test changes that."""
 
     name = "apns"
     listeners = 2

@@ -26,7 +26,7 @@ _STATUS = {
 
 
 class Refused(Exception):
-    """The request breaks a rule; the text is Apple's word for it."""
+    """The request breaks a rule; the text is Apple's reason."""
 
 
 class ApnsService(Service):

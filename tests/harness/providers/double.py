@@ -1,4 +1,4 @@
-"""A double as the test holds it: its process, its faults, what it received."""
+"""A double in the process of the test: its process, its faults, what it received."""
 
 import json
 import socket
@@ -82,7 +82,7 @@ class Process(Generic[R]):
         self.program.kill()
 
     def freeze(self) -> None:
-        """Let it hang: its port takes connections, nobody says a word on them."""
+        """Let it hang: its port accepts connections but never answers."""
         self.program.freeze()
 
     def thaw(self) -> None:
@@ -90,7 +90,7 @@ class Process(Generic[R]):
         self.program.thaw()
 
     def works(self) -> None:
-        """Forget all faults. What was said about tokens stays."""
+        """End all faults. Facts about tokens stay."""
         self._asks(do="works")
 
     def received(self) -> list[R]:
@@ -119,7 +119,7 @@ class Process(Generic[R]):
         return found
 
     def _tells(self, **facts: Any) -> None:
-        """Let the process know facts, now and at each start; those in dicts are added to what it knew."""
+        """Send facts to the process, now and at each start; dicts are merged into those it has."""
         for name, value in facts.items():
             if isinstance(value, dict):
                 self._told.setdefault(name, {}).update(value)

@@ -1,4 +1,4 @@
-"""One request to a double and what becomes of it: judged by the provider's rules, failed on demand, recorded."""
+"""One request to a double: judged by the provider's rules, failed on demand, recorded."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ class Response:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the provider would say to a request, and what is worth remembering of it.
+    """The answer of the provider to a request, and what to record of it.
 
     `token` is "" when the request is for nobody, and meets no fault. `is_no_push`: it meets only the faults of its own
     token. `mistakes` are those that a provider lets pass or notices too late to answer.
@@ -62,10 +62,10 @@ class Connection(Protocol):
 
 
 class Service(ABC):
-    """A provider's rules. `told` holds what the test said about tokens and the like."""
+    """A provider's rules. `told` has the facts that the test sent, about tokens and the like."""
 
     protocols: list[str]
-    largest_body: int  # what is longer is judged without waiting for the rest
+    largest_body: int  # bytes; a longer body is judged without waiting for the rest
 
     def __init__(self, settings: dict[str, Any], told: dict[str, Any]) -> None:
         self.settings = settings
@@ -137,7 +137,7 @@ class Exchange:
 
         def answer() -> None:
             if connection.closed:
-                self.journal.amend(number, how="gone")  # nobody waits for the answer any more
+                self.journal.amend(number, how="gone")  # the client has left
                 self.journal.flush()
                 return
             self.journal.amend(number, status=entry["status"])

@@ -22,17 +22,17 @@ class Fault:
 
 
 class Faults:
-    """The orders that hold. One for a token goes before those for all, the newer before the older."""
+    """The current orders. One for a token goes before those for all, the newer before the older."""
 
     def __init__(self) -> None:
         self._orders: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Obey this order from the next request on."""
+        """Apply this order from the next request on."""
         self._orders.insert(0, fault)
 
     def clear(self) -> None:
-        """Obey no order any more."""
+        """Remove all orders."""
         self._orders.clear()
 
     def meets(self, token: str, *, alone: bool = False) -> Fault | None:

@@ -22,7 +22,7 @@ class FcmSettings(TypedDict):
 
 
 class Fcm(Double):
-    """Google's service. Any token is good until something else is said.
+    """Google's service. Any token is good unless a test changes that.
 
     Faults without a token are those of sending; `fails(..., token=OAUTH)` those of the token endpoint. A connection
     that is to be reset after its handshake is reset for both.

@@ -31,7 +31,7 @@ _FIELDS: dict[str, set[str]] = {
 
 
 class Invalid(Exception):
-    """The message is none; the text is like Google's."""
+    """The message is invalid; the text is like Google's."""
 
 
 def check_message(payload: Any, size: int) -> None:

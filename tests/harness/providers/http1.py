@@ -39,11 +39,11 @@ class Http1(asyncio.Protocol):
         """Close as well."""
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Remember that nobody is there any more."""
+        """Remember that the client has left."""
         self.closed = True
 
     def answer(self, stream: int, response: Response) -> None:
-        """Put an answer down to be sent, and take the next request."""
+        """Queue an answer, and take the next request."""
         if self._h11.our_state is not h11.SEND_RESPONSE and self._h11.our_state is not h11.IDLE:
             return
         headers = [*response.headers.items(), ("content-length", str(len(response.body)))]
@@ -59,18 +59,18 @@ class Http1(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._goes_on)  # what was sent before the answer
 
     def cut(self) -> None:
-        """Send what was put down and reset the connection."""
+        """Send what is queued and reset the connection."""
         self.flush()
         if not self.closed:
             self.closed = True
             reset(self._transport)
 
     def go_away(self, unprocessed: int | None = None) -> None:
-        """End the connection without an answer: HTTP/1.1 has no words for it."""
+        """End the connection without an answer: HTTP/1.1 has no GOAWAY."""
         self._ends = True
 
     def flush(self) -> None:
-        """Record what was taken, then send what was put down."""
+        """Record what was taken, then send what is queued."""
         self._exchange.journal.flush()
         if self.closed:
             return

@@ -1,7 +1,7 @@
 """The HTTP/2 side of a double's connection.
 
-All that arrived at once is taken, recorded with one write and answered with another: that is what lets a double in
-Python take thousands of requests a second.
+Requests that arrive together are recorded with one write and answered with another, so that a double in Python
+takes thousands of requests a second.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Http2(asyncio.Protocol):
         self._unanswered: set[int] = set()
         self._refused_from: int | None = None
         self._short: list[bytes] = []  # answers that h2 need not know of
-        self._after = b""  # to be sent behind them
+        self._after = b""  # to be sent after them
         self._ends = False
         self.session: dict[str, Any] = {}
         self.closed = False
@@ -78,11 +78,11 @@ class Http2(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Remember that nobody is there any more."""
+        """Remember that the client has left."""
         self.closed = True
 
     def answer(self, stream: int, response: Response) -> None:
-        """Put an answer down to be sent."""
+        """Queue an answer."""
         self._unanswered.discard(stream)
         state = self._h2.streams.get(stream)
         if state is None or state.closed:
@@ -100,7 +100,7 @@ class Http2(asyncio.Protocol):
             self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: streams})
 
     def cut(self) -> None:
-        """Send what was put down and reset the connection."""
+        """Send what is queued and reset the connection."""
         self.flush()
         if not self.closed:
             self.closed = True
@@ -120,7 +120,7 @@ class Http2(asyncio.Protocol):
             self._unanswered.discard(unprocessed)
 
     def flush(self) -> None:
-        """Record what was taken, then send what was put down."""
+        """Record what was taken, then send what is queued."""
         self._exchange.journal.flush()
         if self.closed:
             return

@@ -1,4 +1,4 @@
-"""Header compression's text code, decoded a byte at a time instead of half a byte.
+"""Huffman decoding of header texts (HPACK), a byte at a time instead of half a byte.
 
 Every push has a path of its own with 64 digits of a device token, so that hpack's decoder takes a third of the time
 of a request. This one combines two steps of hpack's table into one, when they are first met.
@@ -14,7 +14,7 @@ _STEPS: dict[int, tuple[int, int, bytes]] = {}  # (state << 8 | byte) to the nex
 def decode(text: bytes | bytearray | memoryview | None) -> bytes:
     """Return the decoded text.
 
-    :raises HPACKDecodingError: it is none.
+    :raises HPACKDecodingError: the text is not valid.
     """
     state, complete = 0, HUFFMAN_COMPLETE
     decoded = []
@@ -31,7 +31,7 @@ def decode(text: bytes | bytearray | memoryview | None) -> bytes:
 
 
 def install() -> None:
-    """Let hpack use it, in this process."""
+    """Make hpack use it in this process."""
     vars(hpack.hpack)["decode_huffman"] = decode
 
 

@@ -19,7 +19,7 @@ class Journal:
         reader.read()
         self._number = len(reader.entries)
         self._file = path.open("ab", buffering=0)
-        self._lines: list[str] = ["\n"] if self._number else []  # the last line of a killed process may be a half
+        self._lines: list[str] = ["\n"] if self._number else []  # the last line of a killed process may be incomplete
 
     def add(self, entry: Entry) -> int:
         """Note a new entry and return its number, counted from one."""

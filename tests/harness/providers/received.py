@@ -16,8 +16,8 @@ How = Literal["answered", "slow", "gone", "cut", "silent", "reset", "goaway"]
 class Received:
     """One request. `token` is what a push is addressed to, for Web Push the endpoint; "" when it was no push.
 
-    `delivered`: the provider has taken it to the device, whatever the client was told. `mistakes` are ours that the
-    provider lets pass or notices too late to answer: a correct sender makes none.
+    `delivered`: the provider has taken it to the device, whatever the answer to the client. `mistakes` are ours that
+    the provider lets pass or notices too late to answer: a correct sender makes none.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Received:
     payload: Any  # parsed JSON; Web Push: of the plain text
     id: str  # apns-id, the message's name, the address of the message
     status: int | None  # None: not answered (yet)
-    reason: str  # the provider's word for it: "Unregistered"; "" for success
+    reason: str  # the provider's reason: "Unregistered"; "" for success
     how: How
     delivered: bool
     mistakes: tuple[str, ...]

@@ -1,6 +1,6 @@
 """What the screens of devices show after the pushes that reached them: a model of phones and browsers.
 
-It knows what decides how often somebody sees a message: which push takes another's place, and what is shown at all.
+It decides how often a person sees a message: which push replaces another, and which is shown at all.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from tests.harness.providers.received import Received
 class Shown:
     """One notification on a screen."""
 
-    key: str  # a later push with this key takes its place; unique for a push without one
+    key: str  # a later push with this key replaces it; unique for a push without one
     title: str | None  # text, or the name of the app's text (APNs loc-key, FCM title_loc_key)
     body: str | None
     thread: str | None  # APNs thread-id; elsewhere conversation_id of the data

@@ -1,6 +1,6 @@
 """The process of a double: its TLS listeners, and a control channel on a loopback port of its own choice.
 
-Control speaks lines of JSON, one question and one answer per connection. Where it listens stands in the file
+Control speaks lines of JSON, one question and one answer per connection. Its port is in the file
 `control` of the folder, which appears when the double is ready.
 """
 
@@ -33,7 +33,7 @@ class Greeter(asyncio.Protocol):
         self._listener = listener
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hand the connection over to what speaks the agreed protocol, or reset it when told so."""
+        """Hand the connection to the agreed protocol, or reset it if a fault orders so."""
         transport = cast(asyncio.Transport, transport)
         exchange = self._listeners.exchange
         self._listeners.opened += 1
@@ -79,7 +79,7 @@ class Listeners:
             )
 
     def command(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Obey the test; return what it wanted to know."""
+        """Execute a command of the test; return the answer."""
         self.connections = {connection for connection in self.connections if not connection.closed}
         match asked.pop("do"):
             case "fails":
@@ -101,7 +101,7 @@ class Listeners:
 
 
 async def control(folder: Path, command: Command) -> None:
-    """Listen to the test, and say in the folder where."""
+    """Serve the control channel, and write its port into the folder."""
 
     async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
@@ -117,7 +117,7 @@ async def control(folder: Path, command: Command) -> None:
 
 
 def run(starts: Callable[[], Awaitable[None]]) -> None:
-    """Run until the test says stop (SIGTERM)."""
+    """Run until the test stops it (SIGTERM)."""
 
     async def main() -> None:
         ended = asyncio.Event()
@@ -132,7 +132,7 @@ def run(starts: Callable[[], Awaitable[None]]) -> None:
 
 
 def serve(service: type[Service], folder: Path, ports: list[int]) -> None:
-    """Be the double of a provider that speaks HTTP, until stopped."""
+    """Run the double of an HTTP provider until stopped."""
 
     huffman.install()
 

@@ -1,4 +1,4 @@
-"""The process of the mail server: aiosmtpd, with what it shall do wrong in front of each answer."""
+"""The process of the mail server: aiosmtpd, with the ordered faults before each answer."""
 
 import asyncio
 import json
@@ -91,7 +91,7 @@ class Mailbox:
         }
 
     def command(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Obey the test."""
+        """Execute a command of the test."""
         match asked.pop("do"):
             case "fails":
                 self.faults.add(Fault(**asked))
@@ -104,7 +104,7 @@ class Mailbox:
 
 
 def serve_mail(folder: Path, port: int) -> None:
-    """Be a mail server, until stopped."""
+    """Run a mail server until stopped."""
 
     async def starts() -> None:
         stored = json.loads((folder / "settings.json").read_text())

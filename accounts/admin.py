@@ -1,7 +1,7 @@
 """People and their device sessions in the admin, and the read-only base of the apps above.
 
-What is done to people here is done by services: whoever is deactivated or gets another password is out
-everywhere at once. Token hashes are never loaded.
+Services make the changes: a person who is deactivated or gets another password loses every session at once. Token
+hashes are never loaded.
 """
 
 from collections.abc import Iterable

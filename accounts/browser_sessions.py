@@ -1,7 +1,7 @@
 """Browser sessions in the database, by the hash of the cookie's value.
 
-Like a bearer token, a cookie's value is stored nowhere: who reads the table, or a backup, can be nobody else.
-Only the synchronous methods, which are those that Django's middleware and this project use.
+Like a bearer token, the value itself is stored nowhere, so that nobody can sign in with what a table or a backup shows.
+Only the synchronous methods are here: Django's middleware and this project use no others.
 """
 
 import hashlib

@@ -32,7 +32,7 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
     avatar_url = forms.URLField(max_length=500, required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
 
     def clean_username(self) -> str:
-        """Refuse a username that differs from another only in case."""
+        """Refuse a username that another person has, in any case."""
         username = str(self.cleaned_data["username"])
         holder = User.objects.named(username)
         if holder is not None and holder.pk != self.instance.pk:

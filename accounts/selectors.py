@@ -113,7 +113,7 @@ def user_by_id(user_id: UUID) -> User:
 
 
 def active_users(user_ids: Iterable[UUID]) -> list[User]:
-    """Return the ids of active people among these."""
+    """Return the active people among these ids."""
     return list(User.objects.filter(id__in=list(user_ids), is_active=True))
 
 

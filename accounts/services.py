@@ -183,7 +183,7 @@ def update_profile(*, user: User, changes: dict[str, str]) -> User:
 
     :raises Invalid: the e-mail address is none.
     :raises DomainError: conflict when it is taken.
-    :raises TooManyAttempts: it was to be changed too often; a refusal tells who is here.
+    :raises TooManyAttempts: too many changes; limited, because a conflict shows that the address has an account.
     """
     if "email" in changes:
         most = settings.LIMITS.email_changes_per_account_per_hour
@@ -228,9 +228,10 @@ def unblock_user(*, user_id: UUID, other_id: UUID) -> None:
 
 
 def lock_people(user_ids: Collection[UUID]) -> set[UUID]:
-    """Lock people's rows, in the order of their ids, until the transaction ends; return whose there are.
+    """Lock people's rows, in the order of their ids, until the transaction ends; return the ids that exist.
 
-    What begins between two people and what ends it wait for each other. Locked before any conversation.
+    So a new direct conversation and a block between two people wait for each other. Take this lock before that of a
+    conversation.
     """
     rows = User.objects.select_for_update(no_key=True).filter(id__in=user_ids).order_by("id")
     return set(rows.values_list("id", flat=True))

@@ -1,7 +1,7 @@
 """Records of this process's connections: buffered as sockets open and close, written in bulk once a second.
 
-A message costs nothing here: that a socket was open, and up to when all that it was given was written, tells of each
-message whether it went out.
+A message costs nothing here. Whether it went out follows from the times at which a socket was open, and up to which all
+its frames were written.
 """
 
 import logging

@@ -7,8 +7,8 @@ from django.db import models
 
 from accounts.models import new_id
 
-# Seconds. A message has its time from before its commit and goes to sockets after it, usually within so long. Nothing
-# is claimed of later messages.
+# A message has its time from before its commit and goes to sockets after it, usually within so long. Nothing is
+# claimed of more recent messages.
 AFTER_COMMIT = timedelta(seconds=1)
 
 

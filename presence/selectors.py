@@ -57,8 +57,8 @@ _BEST = list(Written)
 class SocketReach:
     """What is known of one device and one moment.
 
-    `at` is when it was written (about), or the time that the word needs. `connected_later_at`: the device's next
-    connection began then, so it could catch up.
+    `at` is about when it was written, or else the time that belongs to `written`. `connected_later_at`: the next
+    connection of the device began then, so it could catch up.
     """
 
     written: Written

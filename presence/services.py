@@ -59,15 +59,15 @@ def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, lis
 
 
 def kept_from(user_id: str, conversation_id: str) -> list[str]:
-    """Return those in a conversation who block a person or are blocked by them: they learn nothing of each other."""
-    (apart,) = blocked_pairs([UUID(user_id)]).values()
-    return [str(other_id) for other_id in members_among(UUID(conversation_id), apart)]
+    """Return the members of a conversation who form a blocked pair with a person; they get nothing of each other."""
+    (blocked,) = blocked_pairs([UUID(user_id)]).values()
+    return [str(other_id) for other_id in members_among(UUID(conversation_id), blocked)]
 
 
 def follow_block(one: str, other: str) -> None:
-    """Notify two peers of each other's presence: offline while one of them blocks the other.
+    """Notify two people, who are peers unless one blocks the other, of each other's presence: offline while blocked.
 
-    If the store is away, or this is lost or overtaken, they learn it when they connect again.
+    If the store is away, or this is lost or followed by something older, they learn it when they connect again.
     """
     if not shares_conversation(UUID(one), UUID(other), most_participants=LISTED_PARTICIPANTS):
         return
@@ -126,7 +126,7 @@ def record_connections(connections: list[Connection]) -> None:
 
 
 def renew_process(process: ServerProcess) -> None:
-    """Record that a process has delivered everything up to its `seen_at`."""
+    """Record that a process has seen everything committed up to its `seen_at`."""
     ServerProcess.objects.bulk_create([process], update_conflicts=True, unique_fields=["id"], update_fields=["seen_at"])
 
 

@@ -69,7 +69,7 @@ class Store(Protocol):
         """Store the status that a person chose."""
 
     def expired(self) -> set[str]:
-        """Drop expired leases; return the people of these. Each is returned to one process only."""
+        """Drop expired leases; return the people of these. Each expired lease goes to one process only."""
 
     def settle(self, user_ids: Collection[str]) -> dict[str, Shown]:
         """Work out what is shown of these people now; return those for whom it changed."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Entry to every command: `manage.py help` lists them."""
+"""The entry point of all commands; `manage.py help` lists them."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
     role = ROLE_OF_COMMAND.get(" ".join(sys.argv[1:2]))
     if role is not None:
-        # Before the settings are read: they are others for what runs on and on than for a command.
+        # Must be set before the settings are read: they differ between long-running processes and commands.
         os.environ["CHATSITE_ROLE"] = role
     from django.core.management import execute_from_command_line
 

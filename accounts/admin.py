@@ -30,8 +30,8 @@ from accounts.selectors import ran_out_by
 class ReadOnlyAdmin(ModelAdmin):
     """Shows rows that only services write.
 
-    Lists may be huge: they come newest first by primary key, are never counted, and search looks ids up
-    by equality (`searched_ids`) and people by their exact username (`searched_users`), which have indexes.
+    Lists may be huge, so they are ordered by primary key, newest first, and never counted. Search uses only columns
+    with an index: it compares ids (`searched_ids`), or the person with exactly that username (`searched_users`).
     """
 
     list_per_page = 50
@@ -77,7 +77,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """People. Nobody is deleted here: what they wrote belongs to their conversations; deactivate them instead."""
+    """People. They cannot be deleted, since their messages belong to their conversations; deactivate them instead."""
 
     form = PersonForm
     add_form = NewPersonForm
@@ -90,7 +90,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     date_hierarchy = "created_at"
     search_fields = ("username", "display_name", "email", "=id")
     readonly_fields = ("id", "created_at", "last_login")
-    # Two boxes side by side are wider than the page.
+    # Django's selector with two boxes side by side would be wider than the page.
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("id", "username", "password")}),
@@ -188,7 +188,7 @@ class LivingFilter(admin.SimpleListFilter):
 
 @admin.register(DeviceSession)
 class DeviceSessionAdmin(ReadOnlyAdmin):
-    """Where people are signed in. Tokens cannot be shown: only their hashes exist, and those stay in the database."""
+    """Where people are signed in. Tokens cannot be shown: only their hashes are stored, and these are not loaded."""
 
     list_display = ("user", "device_name", "device_id", "by_token", "created_at", "last_used_at", "revoked_at")
     list_filter = (LivingFilter,)

@@ -9,4 +9,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import socket  # noqa: F401 - it registers by import
+        from accounts import socket  # noqa: F401 - importing it registers the authenticator

@@ -36,7 +36,7 @@ class _CsrfCheck(CsrfViewMiddleware):
 
 
 class CookieAuthentication(BaseAuthentication):
-    """The browser's session cookie; a request that changes something must carry the CSRF token."""
+    """The session cookie of a browser. A request that changes something must have the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[User, DeviceSession] | None:
         session = services.recognise_session(request._request.session.get(selectors.SESSION_KEY))

@@ -18,7 +18,7 @@ def stored_key(session_key: str) -> str:
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions, looked up by a hash."""
+    """Django's session store, with hashed keys."""
 
     def _get_session_from_db(self) -> AbstractBaseSession | None:
         now, key = timezone.now(), stored_key(self.session_key or "")

@@ -1,4 +1,4 @@
-"""Forms of the admin around people: sign-in, sign-up by staff, changes, passwords."""
+"""Forms of the admin: sign-in, and creating people, changing them and setting their passwords."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
 
 
 class NewPersonForm(UserCreationForm):  # type: ignore[misc]
-    """A new person; `UserCreationForm` refuses a name that differs only in case."""
+    """A new person. `UserCreationForm` refuses a username that differs from another only in case."""
 
     class Meta:
         model = User
@@ -49,7 +49,7 @@ class NewPersonForm(UserCreationForm):  # type: ignore[misc]
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """Somebody's new password, which ends all their sessions."""
+    """A new password for a person; saving it ends all their sessions."""
 
     def save(self, commit: bool = True) -> User:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Bodies of people and sessions, in and out."""
+"""Bodies of requests and answers about people and sessions."""
 
 from typing import Annotated
 from uuid import UUID
@@ -33,7 +33,7 @@ class MeBody(UserBody, kw_only=True):
 
 
 class Register(Request, kw_only=True):
-    """Sign-up. With `cookie` the session lives in a cookie of this browser and no token is given out."""
+    """Sign-up. With `cookie`, the browser gets a session cookie instead of a token."""
 
     username: Username
     password: Password
@@ -60,7 +60,7 @@ class SignedIn(Body, kw_only=True):
 
 
 class UpdateMe(Request, kw_only=True):
-    """Changes of one's own profile; what is absent stays."""
+    """Changes of my profile; absent fields stay as they are."""
 
     display_name: DisplayName | UnsetType = UNSET
     about: Annotated[str, Meta(max_length=500, pattern=NO_NUL)] | UnsetType = UNSET
@@ -87,7 +87,7 @@ class SessionPage(Body, kw_only=True):
 
 
 class BlockUser(Request, kw_only=True):
-    """Whom to block."""
+    """The person to block."""
 
     user_id: UUID
 

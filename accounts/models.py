@@ -1,4 +1,4 @@
-"""People, their device sessions, and whom they block. Not here: contacts."""
+"""People, their device sessions and their blocks. Not here: contacts."""
 
 import hashlib
 import uuid
@@ -50,7 +50,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a user who may do everything in the admin."""
+        """Create a user with all rights in the admin."""
         return self.create_user(username, password, is_staff=True, is_superuser=True, **fields)
 
 
@@ -87,15 +87,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def shown_name(self) -> str:
-        """Display name, else username."""
+        """The display name, or the username if there is none."""
         return self.display_name or self.username
 
 
 class DeviceSession(models.Model):
-    """One signed-in device of a user, by bearer token or by browser cookie.
+    """One signed-in device of a user, with a bearer token or a browser cookie.
 
-    The token itself is stored nowhere, only its SHA-256. A session counts while it is not revoked, its
-    user is active and the user's password is the one it was opened with; without a token, while its cookie lasts.
+    Only the SHA-256 of the token is stored. A session is valid while it is not revoked, its user is active and the
+    user's password has not changed since it was opened. A session without a token also ends with its cookie.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -15,7 +15,7 @@ class EndsSessions:
         """Accept every password."""
 
     def get_help_text(self) -> str:
-        """Return what a form says beside the field."""
+        """Return the help text that forms show beside the field."""
         return "A new password ends all sessions."
 
     def password_changed(self, password: str, user: Any = None) -> None:

@@ -13,7 +13,7 @@ _allowances = Buckets()
 def take_own_change(user_id: UUID) -> None:
     """Take one change from a person's allowance.
 
-    :raises DomainError: `rate_limited`, with the seconds until there is one again.
+    :raises DomainError: `rate_limited`, with the seconds until the next change is allowed.
     """
     limits = settings.LIMITS
     per_second, burst = limits.own_changes_per_minute / 60, limits.own_changes_burst

@@ -1,4 +1,4 @@
-"""The request that a view gets after authentication, as a type."""
+"""The type of an authenticated request, for the signatures of views."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,10 @@ from accounts.models import DeviceSession, User
 
 
 class SignedInRequest(Request):
-    """A request whose credential was accepted: `user` is there, and `auth` is the device session.
+    """A request whose credential was accepted: it has a `user`, and `auth` is the device session.
 
-    Views name it in their signatures. What they get is REST framework's own `Request`: permissions have
-    refused everybody else by then.
+    Only for type checkers: at run time views get REST framework's own `Request`. Permissions have refused requests
+    without a credential before a view runs.
     """
 
     if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from accounts.models import Block, DeviceSession, User, token_hash
 from realtime.database.rows import Columns, as_moment, as_uuid, ids, ids_in, one_id, one_moment
 from realtime.wire.errors import NotFound
 
-# Where Django's browser session keeps the id of the device session.
+# The key under which Django's browser session has the id of the device session.
 SESSION_KEY = "device_session_id"
 SEARCH_RESULTS = 20
 # The condition that a session s of a person u is valid, except for a change of password (`is_opened_with`), given
@@ -26,12 +26,12 @@ _SESSIONS, _USERS = Columns.of_all(DeviceSession), Columns.of_all(User)
 
 
 def session_of_token(token: str) -> DeviceSession | None:
-    """Return the living session of a bearer token, with its user."""
+    """Return the valid session of a bearer token, with its user."""
     return _living("s.token_hash = %s", token_hash(token))
 
 
 class LivingSession(NamedTuple):
-    """What a socket needs of a living session."""
+    """The columns of a valid session that a socket needs."""
 
     user_id: UUID
     session_id: UUID
@@ -39,9 +39,9 @@ class LivingSession(NamedTuple):
 
 
 def living_by_tokens(tokens: Sequence[str]) -> list[LivingSession | None]:
-    """Return the living session of each bearer token, in order; None where there is none.
+    """Return the valid session of each bearer token, in order; None where there is none.
 
-    For sockets, of which thousands come at once.
+    For sockets, thousands of which may connect at once.
     """
     hashes = [token_hash(token) for token in tokens]
     living: dict[bytes, LivingSession] = {}
@@ -52,14 +52,14 @@ def living_by_tokens(tokens: Sequence[str]) -> list[LivingSession | None]:
 
 
 def session_of_id(session_id: str | None) -> DeviceSession | None:
-    """Return the living session with this id, with its user; there is none whose id is None."""
+    """Return the valid session with this id, with its user; None for an id of None."""
     if session_id is None:
         return None
     return _living("s.id = %s", one_id(UUID(session_id)))
 
 
 def session_of_cookie(cookie: str) -> DeviceSession | None:
-    """Return the living session that the value of a session cookie names."""
+    """Return the valid session for the value of a session cookie."""
     return session_of_id(import_module(settings.SESSION_ENGINE).SessionStore(cookie).get(SESSION_KEY))
 
 
@@ -75,12 +75,12 @@ def oldest_cookie() -> Any:
 
 
 def is_opened_with(password: str, fingerprint: str) -> bool:
-    """Return whether a session of this fingerprint was opened with the password, as stored, that its user has now."""
+    """Return whether a session with this fingerprint was opened with its user's current password hash."""
     return bool(fingerprint == User(password=password).get_session_auth_hash())
 
 
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:
-    """Return the living sessions of a user, newest first."""
+    """Return the valid sessions of a user, newest first; `current` is the session that asks."""
     living = user.device_sessions.filter(revoked_at=None, password_fingerprint=user.get_session_auth_hash())
     sessions = living.exclude(ran_out_by(timezone.now())).order_by("-created_at", "-id")
     return [
@@ -104,7 +104,7 @@ def ran_out_by(moment: datetime.datetime) -> Q:
 def user_by_id(user_id: UUID) -> User:
     """Return an active person.
 
-    :raises NotFound: nobody, or nobody active.
+    :raises NotFound: there is no active person with this id.
     """
     user = User.objects.filter(id=user_id, is_active=True).first()
     if user is None:
@@ -141,7 +141,7 @@ def is_blocked_pair(user_id: UUID, other_id: UUID) -> bool:
 
 
 def is_blocked_pair_in(one: str, other: str) -> str:
-    """Return the condition, for statements of other apps, that one of two people, given as SQL, blocks the other."""
+    """Return SQL for statements of other apps: whether one of two people blocks the other, given their ids as SQL."""
     table = Block._meta.db_table
     return (
         f"(EXISTS (SELECT 1 FROM {table} WHERE blocker_id = {one} AND blocked_id = {other})"  # noqa: S608 - names only
@@ -150,7 +150,7 @@ def is_blocked_pair_in(one: str, other: str) -> str:
 
 
 def blocked_pairs(user_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
-    """Return for each of these people those whom they block or who block them."""
+    """Return for each person the people whom they block or who block them."""
     pairs: dict[UUID, set[UUID]] = {user_id: set() for user_id in user_ids}
     blocks = Block.objects.filter(Q(blocker_id__in=pairs) | Q(blocked_id__in=pairs)).order_by()
     for one, other in blocks.values_list("blocker_id", "blocked_id"):
@@ -184,9 +184,9 @@ def me_body(user: User) -> MeBody:
 
 
 def _living(condition: str, parameter: Any) -> DeviceSession | None:
-    """Return the session s that lives and fits, with its user.
+    """Return the valid session s that meets the condition, with its user.
 
-    Every request asks this: to have the ORM write the statement would take longer than all the rest of it.
+    Every request calls this. The ORM would take longer to build the statement than everything else here takes.
     """
     text = f"SELECT {_SESSIONS.of('s')}, {_USERS.of('u')} {_not_ended(condition)}"
     for session_values, user_values in _SESSIONS.fetch_with(_USERS, text, [parameter, oldest_cookie()]):
@@ -198,7 +198,7 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
 
 
 def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield columns of the sessions s that live and fit; instances of the models would take several times as long."""
+    """Yield columns of the valid sessions s that meet the condition; model instances take several times as long."""
     user, text = User(), f"SELECT u.password, s.password_fingerprint, {columns} {_not_ended(condition)}"
     with connection.cursor() as cursor:
         cursor.execute(text, [*parameters, oldest_cookie()])
@@ -208,7 +208,7 @@ def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Ite
 
 
 def _not_ended(condition: str) -> str:
-    """Return from where sessions s that fit are read, with their people u, given what fits and `oldest_cookie`."""
+    """Return FROM and WHERE for valid sessions s and people u; parameters: the condition's, then `oldest_cookie`."""
     return (
         f"FROM {DeviceSession._meta.db_table} AS s JOIN {User._meta.db_table} AS u ON u.id = s.user_id "
         f"WHERE {condition} AND {NOT_ENDED}"
@@ -216,5 +216,5 @@ def _not_ended(condition: str) -> str:
 
 
 def _cookies_of(moment: datetime.datetime) -> datetime.datetime:
-    """Return when the cookies were given that run out at a moment: nothing makes them last longer."""
+    """Return when cookies that expire at a moment were issued. Their lifetime is fixed; use does not extend it."""
     return moment - datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)

@@ -41,9 +41,9 @@ def register_user(*, username: str, password: str, address: str, email: str = ""
     """Create a person.
 
     :raises Forbidden: sign-up is closed.
-    :raises Invalid: the password is weak or the e-mail address is none.
-    :raises DomainError: conflict when the name or the e-mail address is taken.
-    :raises TooManyAttempts: the address has signed up too often.
+    :raises Invalid: the password is weak or the e-mail address is not valid.
+    :raises DomainError: `conflict` when the username or the e-mail address is taken.
+    :raises TooManyAttempts: too many sign-ups from the network address.
     """
     if not settings.SIGN_UP_ENABLED:
         raise Forbidden("Sign-up is closed on this server.")
@@ -59,10 +59,11 @@ def register_user(*, username: str, password: str, address: str, email: str = ""
 
 
 def sign_in(*, username: str, password: str, address: str) -> User:
-    """Check a name and a password; attempts are counted per account and per address.
+    """Check a username and a password; attempts are counted per account and per network address.
 
-    :raises WrongCredentials: without saying what was wrong, and after the same work.
-    :raises TooManyAttempts: too many for this account or address.
+    :raises WrongCredentials: username or password is wrong, or the person is deactivated. The error does not say
+        which, and takes the same time.
+    :raises TooManyAttempts: too many attempts for this account or address.
     """
     count_sign_in(username=username, address=address)
     user = User.objects.named(username)
@@ -87,7 +88,7 @@ def count_sign_in(*, username: str, address: str) -> None:
 
 
 def open_session(*, user: User, device_id: str = "", device_name: str = "", with_token: bool = True) -> OpenedSession:
-    """Open a device session; the returned token is stored only as a hash."""
+    """Open a device session. Only a hash of the returned token is stored."""
     token = secrets.token_urlsafe(32) if with_token else None
     session = DeviceSession.objects.create(
         user=user,
@@ -100,24 +101,24 @@ def open_session(*, user: User, device_id: str = "", device_name: str = "", with
 
 
 def recognise_token(token: str) -> DeviceSession | None:
-    """Return the living session of a bearer token, with its user, and record its use."""
+    """Return the valid session of a bearer token, with its user, and record its use."""
     return _in_use(selectors.session_of_token(token))
 
 
 def recognise_tokens(tokens: Sequence[str]) -> list[selectors.LivingSession | None]:
-    """Return the living session of each bearer token, in order, and record their use."""
+    """Return the valid session of each bearer token, in order, and record their use."""
     found = selectors.living_by_tokens(tokens)
     _record_use((each.session_id, each.last_used_at) for each in found if each is not None)
     return found
 
 
 def recognise_session(session_id: str | None) -> DeviceSession | None:
-    """Return the living session with this id, with its user, and record its use; there is none whose id is None."""
+    """Return the valid session with this id, with its user, and record its use; None for an id of None."""
     return _in_use(selectors.session_of_id(session_id))
 
 
 def recognise_cookie(cookie: str) -> DeviceSession | None:
-    """Return the living session that the value of a session cookie names, and record its use."""
+    """Return the valid session for the value of a session cookie, and record its use."""
     return _in_use(selectors.session_of_cookie(cookie))
 
 
@@ -128,7 +129,7 @@ def _in_use(session: DeviceSession | None) -> DeviceSession | None:
 
 
 def _record_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
-    """Record that these sessions are used, given when each was last recorded so."""
+    """Record that these sessions are used, given their ids and when each use was last recorded."""
     now = timezone.now()
     due = [id for id, last_used_at in sessions if now - last_used_at > USE_RECORDED_EVERY]
     if due:  # every request comes here; without a due session there is no statement
@@ -136,9 +137,9 @@ def _record_use(sessions: Iterable[tuple[UUID, datetime.datetime]]) -> None:
 
 
 def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
-    """End one session of a user; its sockets close. Does nothing more when it has ended already.
+    """End one session of a user and close its sockets. The sockets are closed even if it has ended already.
 
-    :raises NotFound: no such session of this user.
+    :raises NotFound: the user has no such session.
     """
     with transaction.atomic():
         session = DeviceSession.objects.select_for_update().filter(id=session_id, user_id=user_id).first()
@@ -151,7 +152,7 @@ def revoke_session(*, user_id: UUID, session_id: UUID) -> None:
 
 
 def revoke_all_sessions(*, user_id: UUID) -> int:
-    """End every session of a user; return how many."""
+    """End every session of a user and close its sockets; return how many sessions."""
     with transaction.atomic():
         living = DeviceSession.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
         ids = list(living.values_list("id", flat=True))
@@ -238,7 +239,7 @@ def lock_people(user_ids: Collection[UUID]) -> set[UUID]:
 
 
 def purge_ended_sessions(*, older_than: datetime.timedelta) -> int:
-    """Delete sessions that were revoked, or whose cookie ran out, longer ago than that; return how many."""
+    """Delete sessions that were revoked, or whose cookie expired, longer ago than `older_than`; return how many."""
     before = timezone.now() - older_than
     count, _ = DeviceSession.objects.filter(Q(revoked_at__lt=before) | selectors.ran_out_by(before)).delete()
     return count

@@ -1,4 +1,4 @@
-"""Lets the socket recognise bearer tokens and browser cookies."""
+"""Authenticates sockets by bearer token or session cookie."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID

@@ -10,10 +10,10 @@ from realtime.wire.errors import TryAgain
 
 
 def count_attempt(purpose: str, subject: str, *, most: int, window_seconds: int) -> None:
-    """Count one attempt of `subject` in the running window, atomically over all processes.
+    """Count one attempt of `subject` in the current window of time, atomically over all processes.
 
-    :raises TooManyAttempts: when the window holds `most` already.
-    :raises TryAgain: when the counters are away: an attempt that cannot be counted is refused.
+    :raises TooManyAttempts: there were `most` attempts in the window already.
+    :raises TryAgain: the cache is unavailable. An attempt that cannot be counted is refused.
     """
     now = clock.now().timestamp()
     window = int(now // window_seconds)

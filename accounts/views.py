@@ -1,4 +1,4 @@
-"""REST of people and sessions: translate, one service or selector call, translate back."""
+"""REST of people and sessions: each view translates a request, calls one service or selector, translates back."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from accounts.requests import SignedInRequest
 from realtime.wire.errors import Invalid
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
-DEVICE_ID = OpenApiParameter("X-Device-ID", str, OpenApiParameter.HEADER, description="Names the device, at sign-in.")
+DEVICE_ID = OpenApiParameter("X-Device-ID", str, OpenApiParameter.HEADER, description="Id of the device, at sign-in.")
 
 
 class RegisterView(APIView):
@@ -63,7 +63,7 @@ class LogoutView(APIView):
 
     @extend_schema(request=None, responses={204: None}, tags=["auth"])
     def post(self, request: SignedInRequest) -> Response:
-        """End the session that asks."""
+        """End the session of this request."""
         services.revoke_session(user_id=request.user.id, session_id=request.auth.id)
         request._request.session.flush()
         return no_content()
@@ -120,16 +120,16 @@ class UserSearchView(APIView):
 
 
 class BlocksView(APIView):
-    """Whom I block."""
+    """The people whom I block."""
 
     @extend_schema(responses={200: frames.UserPage}, tags=["users"])
     def get(self, request: SignedInRequest) -> Response:
-        """List whom I block, the newest first."""
+        """List the people whom I block, the newest block first."""
         return answer(frames.UserPage(results=selectors.blocked_users(request.user.id), next=None))
 
     @extend_schema(request=frames.BlockUser, responses={201: frames.UserBody, 200: frames.UserBody}, tags=["users"])
     def post(self, request: SignedInRequest) -> Response:
-        """Block somebody (200 when they were blocked already); the answer is who."""
+        """Block a person; the answer is that person (200 if they were blocked already)."""
         body = body_of(request, frames.BlockUser)
         take_own_change(request.user.id)
         other = selectors.user_by_id(body.user_id)
@@ -138,18 +138,18 @@ class BlocksView(APIView):
 
 
 class BlockView(APIView):
-    """Somebody whom I block."""
+    """A person whom I block."""
 
     @extend_schema(responses={204: None}, tags=["users"])
     def delete(self, request: SignedInRequest, user_id: UUID) -> Response:
-        """Unblock somebody; also right when they are not blocked."""
+        """Unblock a person; succeeds even if they are not blocked."""
         take_own_change(request.user.id)
         services.unblock_user(user_id=request.user.id, other_id=user_id)
         return no_content()
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address, as the server behind trusted proxies sees it."""
+    """Return the client's network address; the server has taken trusted proxies into account."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 

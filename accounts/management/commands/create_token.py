@@ -1,4 +1,4 @@
-"""`manage.py create_token USERNAME`: a bearer token for a person, for scripts and support."""
+"""`manage.py create_token USERNAME`: print a new bearer token of a person, for scripts and support."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from accounts.services import open_session
 
 
 class Command(BaseCommand):
-    """Opens a device session and prints its token, the only time that it can be read."""
+    """Opens a device session and prints its token, which cannot be read again."""
 
     help = "Print a new bearer token of a user."
 

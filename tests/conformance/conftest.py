@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 
 from tests.harness.device import PASSWORD
+from tests.harness.http import blocking_http_client
 from tests.harness.raw_socket import RawSocket, connections_at
 from tests.harness.servers import Server, Site
 from tests.harness.services import Services
@@ -44,11 +44,10 @@ def server(own_site: Site) -> Iterator[Server]:
 @pytest.fixture(scope="package")
 def token(own_site: Site) -> str:
     """A bearer token of a registered person."""
-    answer = httpx.post(
-        f"{own_site.servers[0].http}/api/v1/auth/register",
-        json={"username": "somebody", "password": PASSWORD},
-        trust_env=False,
-    )
+    with blocking_http_client() as client:
+        answer = client.post(
+            f"{own_site.servers[0].http}/api/v1/auth/register", json={"username": "somebody", "password": PASSWORD}
+        )
     return str(answer.json()["token"])
 
 
@@ -56,7 +55,8 @@ def token(own_site: Site) -> str:
 def devices(server: Server, token: str) -> list[str]:
     """Tokens of five more devices of the same person."""
     login = {"username": "somebody", "password": PASSWORD}
-    answers = [httpx.post(f"{server.http}/api/v1/auth/login", json=login, trust_env=False) for _ in range(5)]
+    with blocking_http_client() as client:
+        answers = [client.post(f"{server.http}/api/v1/auth/login", json=login) for _ in range(5)]
     return [answer.json()["token"] for answer in answers]
 
 

@@ -2,10 +2,10 @@
 
 import time
 
-import httpx
 import pytest
 
 from tests.conformance.conftest import Opens
+from tests.harness.http import blocking_http_client
 from tests.harness.raw_frames import BINARY, CONTINUATION, PING, PONG, TEXT, closing, command, frame
 from tests.harness.raw_socket import RawSocket, connections_at
 from tests.harness.servers import Server
@@ -60,9 +60,8 @@ def test_pongs_to_a_client_that_never_reads_take_little_memory(opens: Opens, ser
 @pytest.fixture
 def heavy_history(server: Server, token: str) -> str:
     """A conversation whose catch-up is about 100 KiB."""
-    with httpx.Client(
-        base_url=f"{server.http}/api/v1", headers={"Authorization": f"Bearer {token}"}, trust_env=False
-    ) as rest:
+    headers = {"Authorization": f"Bearer {token}"}
+    with blocking_http_client(base_url=f"{server.http}/api/v1", headers=headers) as rest:
         group = rest.post("/conversations", json={"type": "group", "participant_ids": []}).json()["id"]
         for _ in range(3):
             sent = rest.post("/messages", json={"conversation_id": group, "content": "\U0001f600" * 9_000})

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import httpx
 from hypothesis import HealthCheck, settings
 
 from tests.harness.device import PASSWORD
+from tests.harness.http import blocking_http_client
 from tests.waiting import DEADLINE
 
 # No rate limits: these tests are about other refusals, which rate limits would hide.
@@ -58,7 +58,8 @@ class Somebody:
 
     def asks(self, method: str, path: str, body: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx.request(method, f"{self.server}/api/v1{path}", json=body, headers=headers, trust_env=False)
+        with blocking_http_client() as client:
+            answer = client.request(method, f"{self.server}/api/v1{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
+from tests.harness.http import http_client
 from tests.harness.people import People
 
 TOO_MUCH = 256 * 1024 + 1
@@ -14,7 +14,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def test_a_body_with_too_large_a_content_length_is_refused(people: People) -> None:
-    async with people("ana") as (ana,), httpx.AsyncClient(base_url=ana.server.http, trust_env=False) as client:
+    async with people("ana") as (ana,), http_client(base_url=ana.server.http) as client:
         answer = await client.post("/api/v1/auth/login", content=b" " * TOO_MUCH, headers=JSON)
         assert answer.status_code == 413
         assert answer.json()["code"] == "too_large"
@@ -25,7 +25,7 @@ async def test_a_chunked_body_that_grows_too_large_is_refused(people: People) ->
         for _ in range(10):
             yield b" " * (TOO_MUCH // 8)
 
-    async with people("ana") as (ana,), httpx.AsyncClient(base_url=ana.server.http, trust_env=False) as client:
+    async with people("ana") as (ana,), http_client(base_url=ana.server.http) as client:
         answer = await client.post("/api/v1/auth/login", content=pieces(), headers=JSON)
         assert answer.status_code == 413
         assert (await client.get("/health")).status_code == 200

@@ -2,11 +2,11 @@
 
 import time
 
-import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.harness.device import PASSWORD
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.rest import refused
 
@@ -60,7 +60,7 @@ async def test_a_wrong_token_in_the_header_closes_the_socket(people: People) -> 
 
 async def test_a_token_in_the_url_does_not_sign_in(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             for name in ("token", "access_token", "auth"):
                 answer = await client.get(f"{ana.server.http}/api/v1/users/me", params={name: ana.token})
                 assert answer.status_code == 401
@@ -69,7 +69,7 @@ async def test_a_token_in_the_url_does_not_sign_in(people: People) -> None:
 async def test_a_browsers_cookie_signs_in_where_the_origin_is_allowed(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         address = ana.server.http
-        async with httpx.AsyncClient(trust_env=False) as browser:
+        async with http_client() as browser:
             answer = await browser.post(
                 f"{address}/api/v1/auth/login",
                 json={"username": ana.username, "password": PASSWORD, "cookie": True},
@@ -89,7 +89,7 @@ async def test_a_browsers_cookie_signs_in_where_the_origin_is_allowed(people: Pe
 async def test_a_cookie_request_that_changes_something_needs_the_csrf_token(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         api = f"{ana.server.http}/api/v1"
-        async with httpx.AsyncClient(trust_env=False) as browser:
+        async with http_client() as browser:
             await browser.post(
                 f"{api}/auth/login", json={"username": ana.username, "password": PASSWORD, "cookie": True}
             )
@@ -109,7 +109,7 @@ async def test_a_cookie_request_that_changes_something_needs_the_csrf_token(peop
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
         answers = []
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             for username in (ana.username, "nobody-at-all"):
                 answer = await client.post(
                     f"{ana.server.http}/api/v1/auth/login", json={"username": username, "password": "wrong horse"}
@@ -121,7 +121,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(people: 
 
 @pytest.mark.parametrize("password", ["short", "12345678901", "password"])
 async def test_a_weak_password_is_refused(people: People, password: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         answer = await client.post(
             f"{people.site.servers[0].http}/api/v1/auth/register",
             json={"username": f"weak{len(password)}", "password": password},
@@ -132,7 +132,7 @@ async def test_a_weak_password_is_refused(people: People, password: str) -> None
 
 async def test_a_username_that_differs_only_in_case_is_taken(people: People) -> None:
     async with people("ana", connected=False) as (ana,):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.post(
                 f"{ana.server.http}/api/v1/auth/register",
                 json={"username": ana.username.upper(), "password": PASSWORD},

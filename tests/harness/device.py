@@ -9,8 +9,7 @@ from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
-import httpx
-
+from tests.harness.http import http_client
 from tests.harness.listening import Frame, SocketSide, id_of, matches
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused, RestSide
@@ -217,7 +216,7 @@ class Device(RestSide, SocketSide):
 
 
 async def _sign_in(server: Server, username: str, device: str) -> str:
-    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+    async with http_client() as client:
         answer = await client.post(
             f"{server.http}/api/v1/auth/login",
             json={"username": username, "password": PASSWORD},

@@ -17,11 +17,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_hex
 
-import httpx
-
 from tests.harness.device import PASSWORD, Device, Person
+from tests.harness.http import http_client
 from tests.harness.servers import Server, Site
-from tests.waiting import DEADLINE
 
 
 class People:
@@ -34,7 +32,7 @@ class People:
         """Create an account under a name of its own and return its first device, unconnected."""
         at = server or self.site.servers[0]
         username = f"{name}-{token_hex(4)}"
-        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+        async with http_client() as client:
             answer = await client.post(
                 f"{at.http}/api/v1/auth/register",
                 json={"username": username, "password": PASSWORD, "display_name": name.title()},

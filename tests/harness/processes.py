@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tests.waiting import DEADLINE
 
@@ -100,6 +101,16 @@ class DidNotStart(Exception):
     """A service ended or stayed silent instead of answering; the text is its log."""
 
 
+class Child(Protocol):
+    """A child process, or one that behaves like it."""
+
+    pid: int
+    returncode: int | None
+
+    def wait(self) -> int:
+        """Wait for its end, free its process id, and return the exit code."""
+
+
 class Program:
     """One program in a process group of its own, its output in a file."""
 
@@ -117,13 +128,17 @@ class Program:
         self.environment = dict(environment) if environment is not None else None
         self.folder = folder
         self.user = user
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     def start(self) -> None:
         """Start the program; its output is appended to the log."""
         assert not self.running, f"{self.arguments[0]} runs already"
+        self._process = self._launch()
+        _reaper.tell("group", self._process.pid)
+
+    def _launch(self) -> Child:
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -135,7 +150,6 @@ class Program:
                 group=_group_of(self.user) if self.user else None,
                 extra_groups=[] if self.user else None,
             )
-        _reaper.tell("group", self._process.pid)
 
     @property
     def pid(self) -> int:
@@ -185,7 +199,7 @@ class Program:
             _reaper.tell("ended", self._process.pid)
             if not ended:
                 raise TimeoutError(f"{self.arguments} outlived signal {number} by {patience} s")
-        return self._process.returncode
+        return self._process.wait()
 
     def wait(self, patience: float) -> int:
         """Wait for the program to end by itself.
@@ -198,8 +212,9 @@ class Program:
 
     def _has_ended(self) -> bool:
         assert self._process is not None
-        if self._process.returncode is not None:
-            return True
+        return self._process.returncode is not None or self._awaits_reaping()
+
+    def _awaits_reaping(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _ends_within(self, patience: float) -> bool:

@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
+from tests.harness.http import http_client
 from tests.harness.servers import Server
-from tests.waiting import DEADLINE
 
 
 class Refused(Exception):
@@ -44,7 +42,7 @@ class RestSide:
     def __init__(self, token: str, server: Server) -> None:
         self.token = token
         self.server = server
-        self._rest = httpx.AsyncClient(trust_env=False, verify=False, timeout=DEADLINE)  # noqa: S501 - plain http
+        self._rest = http_client()
 
     async def gets(self, path: str, **query: Any) -> Any:
         """GET a path under /api/v1."""

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,8 +15,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
 
+from tests.harness.preloaded import Management
 from tests.harness.processes import DidNotStart, Program, free_port, temporary_folder
-from tests.harness.product import PROJECT, bare_environment, migrate, production_environment
+from tests.harness.product import bare_environment, migrate, production_environment
 from tests.harness.redis import Redis
 from tests.harness.services import Services
 from tests.waiting import DEADLINE
@@ -61,14 +61,10 @@ class Server:
 
     def launch(self, **settings: str) -> None:
         """Start it and return at once."""
-        # Without a cache of compiled code every start would compile the whole project.
-        environment = bare_environment() | self.environment | settings
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._program = Program(
-            [sys.executable, "manage.py", "serve", "--port", str(self.port), "--processes", str(self.workers)],
+        self._program = Management(
+            ["serve", "--port", str(self.port), "--processes", str(self.workers)],
             log=self.log_file,
-            environment=environment,
-            folder=PROJECT,
+            environment=bare_environment() | self.environment | settings,
         )
         self._program.start()
 

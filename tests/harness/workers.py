@@ -1,12 +1,12 @@
 """Real worker processes: `manage.py work`, started, watched, killed."""
 
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.harness.preloaded import Management
 from tests.harness.processes import DidNotStart, Program
-from tests.harness.product import PROJECT, bare_environment
+from tests.harness.product import bare_environment
 from tests.waiting import DEADLINE
 
 
@@ -23,14 +23,8 @@ class Worker:
 
     def start(self, **settings: str) -> None:
         """Start it; `settings` hold for this start only. It works as soon as it has found its broker."""
-        environment = bare_environment() | self.environment | {"WORKER_CONCURRENCY": str(self.concurrency)} | settings
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._program = Program(
-            [sys.executable, "manage.py", "work"],
-            log=self.log_file,
-            environment=environment,
-            folder=PROJECT,
-        )
+        own = self.environment | {"WORKER_CONCURRENCY": str(self.concurrency)}
+        self._program = Management(["work"], log=self.log_file, environment=bare_environment() | own | settings)
         self._program.start()
 
     @property

@@ -1,8 +1,8 @@
 """Mail about unread messages and test pushes, end to end."""
 
-import httpx
 import pytest
 
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.product import manage
 from tests.harness.providers.smtp import parsed
@@ -24,7 +24,7 @@ async def test_unread_messages_bring_one_mail_that_can_be_unsubscribed(stage: St
         assert "first" not in mail.content
         link = told["List-Unsubscribe"].strip().strip("<>")
         token = link.rsplit("/", 1)[1]
-        async with httpx.AsyncClient(base_url=stage.site.servers[0].http, trust_env=False) as browser:
+        async with http_client(base_url=stage.site.servers[0].http) as browser:
             answer = await browser.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
         assert (await ben.gets("/notifications/preferences"))["email"] is False

@@ -2,10 +2,8 @@
 
 from typing import Any, Self
 
-import httpx
-
 from tests.harness.device import PASSWORD, Device
-from tests.waiting import DEADLINE
+from tests.harness.http import http_client
 
 USERS = "/admin/accounts/user/"
 SESSIONS = "/admin/accounts/devicesession/"
@@ -16,7 +14,7 @@ class Staff:
 
     def __init__(self, person: Device) -> None:
         self.person = person
-        self._browser = httpx.AsyncClient(base_url=person.server.http, trust_env=False, timeout=DEADLINE)
+        self._browser = http_client(base_url=person.server.http)
 
     async def __aenter__(self) -> Self:
         rights = "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE id = %s RETURNING 1"

@@ -4,11 +4,11 @@ import base64
 import os
 from typing import Any
 
-import httpx
 import pytest
 
 from realtime.socket.origin import origin_is_allowed
 from tests.harness.device import PASSWORD
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.raw_frames import TEXT, command, frame, upgrade
 from tests.harness.raw_socket import RawSocket
@@ -44,7 +44,7 @@ async def visitor(production: Site) -> Any:
     """The cookie and the token of a person, and the port of their server."""
     ana = await People(production).signs_up("ana")
     body = {"username": ana.username, "password": PASSWORD, "cookie": True}
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with http_client() as browser:
         answer = await browser.post(f"{ana.server.http}/api/v1/auth/login", json=body)
         cookie = answer.cookies["sessionid"]
     yield {"cookie": f"sessionid={cookie}", "token": ana.token, "port": ana.server.port}

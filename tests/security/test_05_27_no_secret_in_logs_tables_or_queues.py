@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import Callable
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.harness.device import PASSWORD, Device
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.servers import Profile, Site
 from tests.security.stores import everything_in
@@ -25,7 +25,7 @@ async def use_everything(site: Site, people: People) -> dict[str, str]:
     secrets = {"password": PASSWORD, "mistyped password": GUESS, "text": TEXT}
     secrets |= {"ana's token": ana.token, "ben's token": ben.token, "secret key": site.environment["SECRET_KEY"]}
     api = f"{ana.server.http}/api/v1"
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with http_client() as browser:
         login = {"username": ana.username, "password": PASSWORD}
         await browser.post(f"{api}/auth/login", json=login | {"cookie": True})
         await browser.get(f"{ana.server.http}/")
@@ -96,7 +96,7 @@ async def redis_goes_away(site: Site) -> None:
     ana = await People(site).signs_up("late")
     assert site.redis is not None
     site.redis.stop()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         body = {"username": ana.username, "password": PASSWORD}
         answer = await client.post(f"{ana.server.http}/api/v1/auth/login", json=body)
         assert answer.status_code == 503
@@ -109,6 +109,6 @@ async def test_a_credential_in_a_url_does_not_sign_in(people: People, name: str)
     """URLs end up in the logs of proxies and in browser histories."""
     async with people("ana", connected=False) as (ana,):
         for path in ("/users/me", "/conversations"):
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with http_client() as client:
                 answer = await client.get(f"{ana.server.http}/api/v1{path}", params={name: ana.token})
             assert answer.status_code in (400, 401)

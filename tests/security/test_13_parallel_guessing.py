@@ -4,12 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-import httpx
-
 from tests.harness.device import PASSWORD
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.servers import Site
-from tests.waiting import DEADLINE
 
 MOST = 6
 
@@ -18,7 +16,7 @@ async def test_parallel_guesses_are_all_counted(starts_site: Callable[..., Site]
     # One window for the whole test: the next one begins in 2033.
     site = starts_site("production", limits={"logins_per_account": MOST, "login_window_seconds": 10**9})
     ana = await People(site).signs_up("ana")
-    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+    async with http_client() as client:
         pages = [await client.get(f"{server.http}/admin/login/") for server in site.servers]
         crumbs = [page.cookies["csrftoken"] for page in pages]
 

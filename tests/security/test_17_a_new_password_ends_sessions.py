@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
@@ -12,6 +11,7 @@ from django.test import Client
 from accounts import selectors, services
 from accounts.models import User
 from tests.harness.device import PASSWORD, Device
+from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.rest import refused
 from tests.harness.servers import Site
@@ -23,7 +23,7 @@ NEW = "another horse, another staple"
 
 async def cookie_of(device: Device) -> dict[str, str]:
     """Sign the person in once more, by cookie; return the cookies."""
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with http_client() as browser:
         body = {"username": device.username, "password": PASSWORD, "cookie": True}
         await browser.post(f"{device.server.http}/api/v1/auth/login", json=body)
         return dict(browser.cookies)
@@ -34,13 +34,13 @@ async def assert_all_are_signed_out(*devices: Device, cookies: dict[str, str]) -
         await device.is_closed(4403)
         with refused("unauthenticated", status=401):
             await device.gets("/users/me")
-    async with httpx.AsyncClient(trust_env=False, cookies=cookies) as browser:
+    async with http_client(cookies=cookies) as browser:
         answer = await browser.get(f"{devices[0].server.http}/api/v1/users/me")
         assert answer.status_code == 401
 
 
 async def signs_in_with(password: str, device: Device) -> int:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         body = {"username": device.username, "password": password}
         return (await client.post(f"{device.server.http}/api/v1/auth/login", json=body)).status_code
 

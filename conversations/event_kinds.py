@@ -9,10 +9,10 @@ NAME_LENGTH = 32
 class EventKind:
     """A kind of event in the log of a conversation.
 
-    `name` is in the log and, on the wire, the `type` of its frame.
-    `is_message`: a new message, by which the conversation counts and sorts.
-    `per_viewer`: each member gets a frame of their own; the kind has a second renderer, for many members at once.
-    `private`: only the person whom the event is about gets its frame, the others `event_hidden`.
+    `name`: its name in the log, and the `type` of its frame.
+    `is_message`: the event adds a message; unread counts and the order of conversations depend on it.
+    `per_viewer`: each member gets a different frame; a second renderer makes those of many members at once.
+    `private`: only the person whom the event concerns gets its frame; the others get `event_hidden`.
     """
 
     name: str
@@ -22,7 +22,7 @@ class EventKind:
 
     def __post_init__(self) -> None:
         if len(self.name) > NAME_LENGTH:
-            raise ValueError(f"{self.name}: the log takes names of at most {NAME_LENGTH} characters")
+            raise ValueError(f"{self.name}: the name of an event kind has at most {NAME_LENGTH} characters")
 
 
 CONVERSATION_CREATED = EventKind("conversation_created", per_viewer=True)

@@ -1,4 +1,4 @@
-"""Reads the event log for the hub of this process: what a socket is attached to, what was missed, what is new."""
+"""Reads the event log for the hub: the conversations of a user, the events after a sequence, and recent heads."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -17,15 +17,15 @@ from realtime.wire.bodies import encode
 from realtime.wire.frames import EventHidden
 
 PAGE = 200
-# Kinds with which people become members.
+# Kinds by which people become members.
 _JOINS = (CONVERSATION_CREATED.name, PARTICIPANT_ADDED.name)
 
 
 class ConversationLog:
-    """The registered event log."""
+    """The event log as the hub reads it; one instance is registered."""
 
     def __init__(self) -> None:
-        # The first look reaches back a little, for what was committed while the process started.
+        # The first look goes back a page, because events may be committed while the process starts.
         self._look_back = LookBack(first=PAGE)
 
     def attachments(self, user_ids: Sequence[str]) -> list[Attachments]:
@@ -37,7 +37,7 @@ class ConversationLog:
         ]
 
     def read(self, conversation_id: str, *, after: int, viewers: Collection[str]) -> list[EventAnnouncement]:
-        """Return the events above `after`, in order, at most a page, rendered for `viewers`."""
+        """Return the events after the sequence `after`, in order, at most `PAGE`, rendered for `viewers`."""
         events = selectors.events_between({UUID(conversation_id): (after, after + PAGE)})
         shared = [event for event in events if not _differs(event)]
         texts = {
@@ -47,7 +47,7 @@ class ConversationLog:
         return [self._log_event(event, texts.get(event.id), viewers) for event in events]
 
     def recent(self) -> Recent:
-        """Return what was committed lately."""
+        """Return the heads and joins of recently committed events."""
         in_epoch = epoch.current()
         floor = self._look_back.floor(Event.objects.aggregate(newest=Max("id"))["newest"] or 0)
         lately = Event.objects.filter(id__gt=floor)
@@ -71,11 +71,11 @@ class ConversationLog:
         return joins
 
     def _log_event(self, event: EventRow, text: str | None, viewers: Collection[str]) -> EventAnnouncement:
-        """Render one event; people who joined by it and have left since do not count."""
+        """Render one event. `joins` leaves out people who have left since."""
         rendered = EventAnnouncement(str(event.conversation_id), event.sequence, text, event.subject_sequence)
         kind = event_registry.kinds.get(event.kind)
         if kind is not None and kind.private:
-            # The person may be connecting just now: their frame is rendered even if they are not among the viewers.
+            # Render the person's own frame even if they are not among the viewers: they may be connecting.
             hidden = EventHidden(conversation_id=rendered.conversation_id, sequence=event.sequence)
             rendered.text = encode(hidden).decode()
             (own,) = event_registry.rendered([event], event.user_id)

@@ -14,19 +14,19 @@ from realtime.registry import registry
 from realtime.wire.bodies import encode
 from realtime.wire.wire_frame import WireFrame
 
-# What was read for a client is kept until it has taken it: little, since perhaps it reads nothing. So a page has as
-# many events as fill so many bytes, going by the page before.
+# A page stays in memory until the client has taken it, and a client may read nothing. So the number of events in a
+# page is chosen by the size of the page before.
 FIRST_PAGE, LARGEST_PAGE, PAGE_BYTES = 50, 500, 128 * 1024
-# Of a herd that comes back at once, so many read at a time: the interpreter is also needed by those who chat.
+# When many clients come back at once, only so many catch-ups read at a time, so that others can chat meanwhile.
 CATCH_UPS_AT_ONCE = 2
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 @registry.command(frames.Sync, answers=[frames.SyncComplete])
 async def sync(socket: Socket, command: frames.Sync) -> None:
-    """Send what the client missed, in order, then say that it is complete. Live events wait meanwhile."""
+    """Send what the client missed, in order, then `sync_complete`. Live events are buffered meanwhile."""
     socket.start_buffering()
-    # How far each conversation was dealt with here; a live event beyond that is still news to the client.
+    # Conversation -> sequence up to which this sync covered it. Buffered events beyond it are sent afterwards.
     covered: dict[str, int] = {}
     page = FIRST_PAGE
     try:
@@ -44,7 +44,7 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
             found = await _missed(socket, cursors, None, UUID(first.epoch), page)
             resync += found.resync
         await socket.outbox.room()
-        # As far as this sync went: what was written between its parts comes after it.
+        # The sequences that this sync covered: events written between its pages are sent after it.
         heads = {id: covered.get(id, head) for id, head in found.heads.items()}
         socket.send(
             frames.SyncComplete(
@@ -58,7 +58,7 @@ async def sync(socket: Socket, command: frames.Sync) -> None:
 async def _missed(
     socket: Socket, cursors: Mapping[UUID, int], since: datetime.datetime | None, in_epoch: UUID | None, most: int
 ) -> catch_up.Missed:
-    """Read a page for a client that has taken what it was sent before."""
+    """Read a page, after the client has taken what was sent before."""
     await socket.outbox.room(for_more=True)
     turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CATCH_UPS_AT_ONCE))
     async with turns:
@@ -66,7 +66,7 @@ async def _missed(
 
 
 async def _send(socket: Socket, found: catch_up.Missed) -> int:
-    """Send a page and let go of it; return its bytes."""
+    """Send a page, emptying it to free its memory; return the bytes sent."""
     missed = [*chain(*found.events.values()), *found.receipts]
     found.events.clear()
     found.receipts.clear()

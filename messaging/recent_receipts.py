@@ -1,4 +1,4 @@
-"""Finds receipts whose announcement this process may have missed, for the sweep."""
+"""Finds receipt changes for the sweep whose announcement this process may have missed."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from realtime.wire.announcements import EphemeralEvent, RowKey
 
 
 class RecentReceipts:
-    """Finds receipts whose announcement this process may have missed."""
+    """Reads receipt changes above a floor, which follows the newest one with a delay (`LookBack`)."""
 
     def __init__(self) -> None:
         self._look_back = LookBack(first=0)

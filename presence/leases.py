@@ -23,7 +23,7 @@ log = logging.getLogger("chatsite.presence")
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 20.0
 LOOK_SECONDS = 2.0
-# Somebody who becomes active is written so at the next look; somebody who stays active, after this time.
+# Becoming active is written at the next look; staying active is written again after this time.
 ACTIVE_SECONDS = 10.0
 PEOPLE_PER_BATCH = 50
 
@@ -33,10 +33,10 @@ class ConnectionLeases:
 
     def __init__(self) -> None:
         self._sockets: dict[str, Socket] = {}
-        # What the store has of each: its status, when its user last did something, and when it is due again.
+        # What the store has of each connection: status, time of the user's last activity, time of the next renewal.
         self._written: dict[str, tuple[Status, float, float]] = {}
         self._ended: dict[str, Lease] = {}
-        # Sockets that are still to be sent the presence of their peers.
+        # Sockets that have yet to be sent the presence of their peers.
         self._greeted: list[Socket] = []
         # People whose presence is still to be sent to their peers.
         self._introduced: set[str] = set()

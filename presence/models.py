@@ -1,4 +1,4 @@
-"""Records of connections, which show why something did not arrive. Present connections are in the store."""
+"""History of connections, to explain why a message did not arrive. Open connections are in the store."""
 
 from datetime import timedelta
 
@@ -7,15 +7,16 @@ from django.db import models
 
 from accounts.models import new_id
 
-# A message has its time from before its commit and goes to sockets after it, usually within so long. Nothing is
-# claimed of more recent messages.
+# A message gets its time before its commit and is sent to sockets after it, usually within this time. About newer
+# messages a trace says nothing.
 AFTER_COMMIT = timedelta(seconds=1)
 
 
 class ServerProcess(models.Model):
-    """A server process that keeps records of its connections, renewed every ten seconds.
+    """A server process that records its connections.
 
-    Up to `seen_at` it had looked at all that was committed, and its connections without an end were open.
+    It renews `seen_at` every ten seconds. At that time it had read all committed events, and its connections without
+    `closed_at` were open.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -32,12 +33,12 @@ class ServerProcess(models.Model):
 
 
 class Connection(models.Model):
-    """One signed-in connection of a device, from beginning to end.
+    """One authenticated connection of a device.
 
-    `written_until`: everything that was handed to it up to then went out to its transport; null: everything so far.
+    `written_until`: frames queued up to this time were written to the network; null: all frames were.
     """
 
-    # No foreign-key constraints: records outlive the rows that they refer to, and are too many to be checked.
+    # No foreign-key constraints: records outlive the rows that they refer to, and checking so many would be slow.
     id = models.UUIDField(primary_key=True, editable=False)
     process_id = models.UUIDField()
     user = models.ForeignKey(
@@ -47,7 +48,7 @@ class Connection(models.Model):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     close_code = models.IntegerField(
-        null=True, help_text="The server's own, else the client's; 1006: it ended without a word."
+        null=True, help_text="Sent by the server, else by the client; 1006: the connection broke without one."
     )
     written_until = models.DateTimeField(null=True)
 

@@ -9,8 +9,9 @@
 - **Early upgrades.** An upgrade before earlier requests were answered would give one connection two protocols: 400.
 - **Frequent connects.** A device that connects too often, by the credential in its head, is refused with 429 before a
   WebSocket is made for it.
-- **Herds.** When thousands of clients reconnect, one turn of the event loop would accept them all while everybody else
-  waits. So upgrades are accepted one by one with a pause between; of more than `HERD`, a few in each turn.
+- **Mass reconnects.** When thousands of clients reconnect, one turn of the event loop would accept them all while
+  everybody else waits. So upgrades are accepted one by one with a pause between, or a few in each turn while more than
+  `MANY` wait.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ from realtime.socket.connection import CLOSE_SECONDS
 from realtime.socket.handshake import seconds_until_allowed
 
 REST_SECONDS = 0.005
-# The last of so many waits for a quarter of a second. More are a herd.
-HERD = 50
+# The last of this many waits a quarter of a second. If more wait, several are called in each turn.
+MANY = 50
 UPGRADES_IN_A_TURN = 4
 # Bytes that the kernel keeps for a client that does not read. By default it is megabytes, and the outbox never fills.
 UNSENT_BYTES = 128 * 1024
@@ -39,7 +40,7 @@ TOO_OFTEN = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: %d\r\ncontent-lengt
 
 
 class Turnstile:
-    """Calls functions in order: one, then a pause; of a herd, a few in each turn of the event loop."""
+    """Calls functions in order, one and then a pause; when many wait, a few in each turn of the event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
@@ -52,13 +53,13 @@ class Turnstile:
             self._go_on(asyncio.get_running_loop())
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        if len(self._waiting) > HERD or self._rested_at <= loop.time():
+        if len(self._waiting) > MANY or self._rested_at <= loop.time():
             loop.call_soon(self._turn, loop)
         else:
             loop.call_at(self._rested_at, self._turn, loop)
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        few = UPGRADES_IN_A_TURN if len(self._waiting) > HERD else 1
+        few = UPGRADES_IN_A_TURN if len(self._waiting) > MANY else 1
         let_in = [self._waiting.popleft() for _ in range(few)]
         self._rested_at = loop.time() + REST_SECONDS
         if self._waiting:

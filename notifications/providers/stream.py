@@ -32,9 +32,9 @@ class GoAwayFilter:
     """
 
     def __init__(self) -> None:
-        self.last_stream: int | None = None  # the last one that the peer may process; None: there was no GOAWAY
+        self.last_stream: int | None = None  # the last stream that the peer processes; None: no GOAWAY came
         self._head = b""  # the beginning of a frame: of one whose header is incomplete, or of a GOAWAY
-        self._passing = 0  # how many bytes are still to come of a frame that is passed on
+        self._passing = 0  # bytes still to come of a frame that is forwarded
 
     def without_goaway(self, data: bytes) -> bytes:
         """Return the bytes for h2. They may begin and end anywhere in a frame.

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('session_id', models.UUIDField()),
                 ('opened_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(null=True)),
-                ('close_code', models.IntegerField(help_text="The server's own, else the client's; 1006: it ended without a word.", null=True)),
+                ('close_code', models.IntegerField(help_text="Sent by the server, else by the client; 1006: the connection broke without one.", null=True)),
                 ('written_until', models.DateTimeField(null=True)),
                 ('user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

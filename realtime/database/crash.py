@@ -1,4 +1,4 @@
-"""Points at which a test may kill the process; production refuses the setting outside a test."""
+"""Points at which a test can kill the process. Outside tests, production refuses the setting."""
 
 import itertools
 import os
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-# "after_lock": the first time that the process passes this point; "after_lock@30": the thirtieth.
+# "after_lock": the first time the process reaches this point; "after_lock@30": the thirtieth time.
 _POINT, _, _PASSES = settings.CRASH_POINT.partition("@")
 _left = itertools.count(int(_PASSES or 1), -1)
 
 
 def crash_point(name: str, *, first: Callable[[], object] | None = None) -> None:
-    """Kill this process at once, as a power cut would, when CHATSITE_CRASH_POINT names this place and pass.
+    """Kill this process with SIGKILL if CHATSITE_CRASH_POINT names this point and the process reaches it often enough.
 
-    `first` sends what is only queued, where the place means that it was done.
+    `first` is called before: it sends queued statements where the point stands for "they were executed".
     """
     if name == _POINT and next(_left) <= 1:  # pragma: no cover - the process ends here
         if first is not None:

@@ -37,9 +37,9 @@ class Statement:
 
 @cache
 def on_postgresql() -> bool:
-    """Whether the database is PostgreSQL.
+    """Return whether the database is PostgreSQL.
 
-    The settings say so. To ask Django's connection would make one for each task of the event loop.
+    Read from the settings: asking Django's connection would create a connection for each task of the event loop.
     """
     return "postgresql" in settings.DATABASES["default"]["ENGINE"]
 
@@ -102,9 +102,9 @@ class Columns(Generic[Model]):
         return ", ".join(f"{alias}.{column}" for column in self._columns)
 
     def fetch(self, text: str, parameters: Sequence[Any]) -> list[Sequence[Any]]:
-        """Execute a SELECT of these columns (`of`); return its rows with values as the model would have them.
+        """Execute a SELECT of these columns (`of`); return its rows, with the values that the model would have.
 
-        For what is read by thousands: to make instances of a model takes several times as long.
+        For reads of thousands of rows: making model instances takes several times as long.
         """
         return self.converted(_fetched(text, parameters))
 

@@ -85,9 +85,9 @@ def given(request: Request) -> dict[str, Any]:
 
 
 def in_utc(name: str, moment: Any) -> Any:
-    """Return a moment that a request gives in UTC, as databases keep it; what is none is given back.
+    """Return a time of a request in UTC, as databases store it; return any other value unchanged.
 
-    :raises ValueError: in UTC it lies beyond the calendar.
+    :raises ValueError: in UTC it is outside the calendar.
     """
     if not isinstance(moment, datetime.datetime):
         return moment

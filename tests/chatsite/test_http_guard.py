@@ -10,14 +10,14 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from chatsite.server import http_guard
-from chatsite.server.http_guard import HERD, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
+from chatsite.server.http_guard import MANY, REST_SECONDS, UPGRADES_IN_A_TURN, GuardedHttpProtocol, Turnstile
 from tests.waiting import DEADLINE, until
 
 
-async def test_a_herd_passes_in_order_a_few_each_turn() -> None:
+async def test_many_upgrades_pass_in_order_a_few_each_turn() -> None:
     turnstile = Turnstile()
     through: list[int] = []
-    for number in range(HERD + 3 * UPGRADES_IN_A_TURN):
+    for number in range(MANY + 3 * UPGRADES_IN_A_TURN):
         turnstile.enter(lambda number=number: through.append(number))
     seen = []
     while not seen or seen[-1] < 3 * UPGRADES_IN_A_TURN:
@@ -47,9 +47,9 @@ async def test_a_failing_upgrade_stops_no_other() -> None:
     failures: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
     through: list[int] = []
-    for number in range(HERD + 2 * UPGRADES_IN_A_TURN):
+    for number in range(MANY + 2 * UPGRADES_IN_A_TURN):
         turnstile.enter(lambda number=number: through.append(1 // (number % 3)))
-    await until(lambda: len(through) + len(failures) == HERD + 2 * UPGRADES_IN_A_TURN)
+    await until(lambda: len(through) + len(failures) == MANY + 2 * UPGRADES_IN_A_TURN)
     assert {type(failure["exception"]) for failure in failures} == {ZeroDivisionError}
 
 

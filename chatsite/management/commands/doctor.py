@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
 def _profile() -> Iterator[str]:
     if settings.DEBUG:
-        yield "DEBUG is on: errors show source code and settings to whoever asks"
+        yield "DEBUG is on: errors show source code and settings to everybody"
     if settings.EMBEDDED and settings.REDIS_URL:
         yield "REDIS_URL is set, but the profile is embedded: set CHATSITE_PROFILE=production to use several processes"
     if settings.CRASH_POINT:

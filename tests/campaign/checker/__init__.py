@@ -1,7 +1,7 @@
-"""The invariants of the campaign, as pure functions over what was written down.
+"""The invariants of the campaign, as pure functions over the recorded history.
 
-Each check takes the evidence and returns a verdict. They are tested with planted faults (`planting`),
-each module by the test file of its name: whoever adds a check plants the faults that it is there to find.
+Each check takes the evidence and returns a verdict. Each module has a test file that plants (`planting`) the faults
+which its checks must find.
 """
 
 from collections.abc import Callable

@@ -37,7 +37,7 @@ class Apns(Double):
             "team_id": token_hex(5).upper(),
             "topic": topic,
         }
-        self._told = {"devices": {}, "gone": {}, "token_lives": 3600.0, "token_rests": 1200.0}
+        self._facts = {"devices": {}, "gone": {}, "token_lives": 3600.0, "token_rests": 1200.0}
 
     def settings(self) -> ApnsSettings:
         """Return what a sender needs to reach it."""
@@ -54,16 +54,16 @@ class Apns(Double):
     def device(self, *, sandbox: bool = False) -> str:
         """Return the token of a new device, which is good in its environment only (elsewhere: BadDeviceToken)."""
         token = token_hex(32)
-        self._tells(devices={token: int(sandbox)})
+        self._set_facts(devices={token: int(sandbox)})
         return token
 
     def gone(self, token: str, *, since: float | None = None) -> None:
         """Let the app be gone from a device (410 Unregistered), since a time in seconds since 1970, by default now."""
-        self._tells(gone={token: time.time() if since is None else since})
+        self._set_facts(gone={token: time.time() if since is None else since})
 
     def back(self, token: str) -> None:
         """Let the app be on the device again, with the token it had."""
-        self._tells(gone={token: None})
+        self._set_facts(gone={token: None})
 
     def provider_tokens(self, *, live: float = 3600.0, rest: float = 1200.0) -> None:
         """Change how old a sender's token may be, and how soon after another one a connection may show a new one.
@@ -71,4 +71,4 @@ class Apns(Double):
         :param live: seconds; an older one is answered with ExpiredProviderToken.
         :param rest: seconds; a sooner one is answered with TooManyProviderTokenUpdates. 0 switches that off.
         """
-        self._tells(token_lives=live, token_rests=rest)
+        self._set_facts(token_lives=live, token_rests=rest)

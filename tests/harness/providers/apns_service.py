@@ -35,8 +35,8 @@ class ApnsService(Service):
     protocols = ["h2"]
     largest_body = _LARGEST
 
-    def __init__(self, settings: dict[str, Any], told: dict[str, Any]) -> None:
-        super().__init__(settings, told)
+    def __init__(self, settings: dict[str, Any], facts: dict[str, Any]) -> None:
+        super().__init__(settings, facts)
         self._signed: dict[str, float] = {}  # provider tokens with a good signature, and when they were issued
 
     def judge(self, request: Request, session: dict[str, Any]) -> Verdict:
@@ -78,13 +78,13 @@ class ApnsService(Service):
         now = time.time()
         if issued > now + 60:
             raise Refused("InvalidProviderToken")
-        if now - issued > self.told["token_lives"]:
+        if now - issued > self.facts["token_lives"]:
             session.pop("provider_token", None)  # so that a new one is no update too many
             raise Refused("ExpiredProviderToken")
         known = session.get("provider_token")
         if known is None or known[0] == token:
             session["provider_token"] = known or (token, now)
-        elif now - known[1] < self.told["token_rests"]:
+        elif now - known[1] < self.facts["token_rests"]:
             raise Refused("TooManyProviderTokenUpdates")
         else:
             session["provider_token"] = (token, now)
@@ -111,13 +111,13 @@ class ApnsService(Service):
             raise Refused("MissingDeviceToken")
         if not _DEVICE_TOKEN.match(token):
             raise Refused("BadDeviceToken")
-        if self.told["devices"].get(token, request.listener) != request.listener:
+        if self.facts["devices"].get(token, request.listener) != request.listener:
             raise Refused("BadDeviceToken")  # it belongs to the other environment
         if self._gone_since(token) is not None:
             raise Refused("Unregistered")
 
     def _gone_since(self, token: str) -> float | None:
-        since: float | None = self.told["gone"].get(token)
+        since: float | None = self.facts["gone"].get(token)
         return since
 
 

@@ -28,7 +28,7 @@ class Process(Generic[R]):
         self.ports: list[int] = []
         self._log = Log(self.folder / "received.jsonl", kind)
         self._settings: dict[str, Any] = {}
-        self._told: dict[str, Any] = {}
+        self._facts: dict[str, Any] = {}
         self._program: Program | None = None
 
     def __enter__(self) -> Self:
@@ -118,15 +118,15 @@ class Process(Generic[R]):
             time.sleep(0.01)
         return found
 
-    def _tells(self, **facts: Any) -> None:
+    def _set_facts(self, **facts: Any) -> None:
         """Send facts to the process, now and at each start; dicts are merged into those it has."""
         for name, value in facts.items():
             if isinstance(value, dict):
-                self._told.setdefault(name, {}).update(value)
+                self._facts.setdefault(name, {}).update(value)
             else:
-                self._told[name] = value
+                self._facts[name] = value
         if self._program is not None and self._program.running:
-            self._asks(do="told", **facts)
+            self._asks(do="facts", **facts)
 
     def _asks(self, **command: Any) -> dict[str, Any]:
         where = json.loads((self.folder / "control").read_text())
@@ -139,7 +139,7 @@ class Process(Generic[R]):
     def _write_settings(self) -> None:
         made = certificates()
         settings = self._settings | {"certificate": str(made.certificate), "certificate_key": str(made.key)}
-        text = json.dumps({"settings": settings, "told": self._told})
+        text = json.dumps({"settings": settings, "facts": self._facts})
         (self.folder / "settings.json").write_text(text)
 
     def _is_there(self) -> bool:

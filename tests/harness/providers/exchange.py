@@ -62,14 +62,14 @@ class Connection(Protocol):
 
 
 class Service(ABC):
-    """A provider's rules. `told` has the facts that the test sent, about tokens and the like."""
+    """A provider's rules. `facts` has the facts that the test sent, about tokens and the like."""
 
     protocols: list[str]
     largest_body: int  # bytes; a longer body is judged without waiting for the rest
 
-    def __init__(self, settings: dict[str, Any], told: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], facts: dict[str, Any]) -> None:
         self.settings = settings
-        self.told = told
+        self.facts = facts
 
     @abstractmethod
     def judge(self, request: Request, session: dict[str, Any]) -> Verdict:

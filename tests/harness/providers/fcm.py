@@ -40,7 +40,7 @@ class Fcm(Double):
             "key_id": token_hex(20),
             "secret": token_hex(16),
         }
-        self._told = {"gone": {}, "mismatched": {}, "access_lives": 3599.0, "access_issue": 0}
+        self._facts = {"gone": {}, "mismatched": {}, "access_lives": 3599.0, "access_issue": 0}
 
     def settings(self) -> FcmSettings:
         """Return what a sender needs to reach it."""
@@ -68,23 +68,23 @@ class Fcm(Double):
 
     def gone(self, token: str) -> None:
         """Let the app be gone from a device (404 UNREGISTERED)."""
-        self._tells(gone={token: True})
+        self._set_facts(gone={token: True})
 
     def back(self, token: str) -> None:
         """Let the token be good again."""
-        self._tells(gone={token: False})
+        self._set_facts(gone={token: False})
 
     def of_another_sender(self, token: str) -> None:
         """Let a token belong to another project (403 SENDER_ID_MISMATCH)."""
-        self._tells(mismatched={token: True})
+        self._set_facts(mismatched={token: True})
 
     def access_tokens(self, *, live: float = 3599.0) -> None:
         """Change how many seconds the access tokens live that are given from now on."""
-        self._tells(access_lives=live)
+        self._set_facts(access_lives=live)
 
     def revoke_access_tokens(self) -> None:
         """Let no access token given so far be good any more (401 UNAUTHENTICATED)."""
-        self._tells(access_issue=self._told["access_issue"] + 1)
+        self._set_facts(access_issue=self._facts["access_issue"] + 1)
 
     def pushes(self) -> list[Received]:
         """Return those of `received()` that were sent to messages:send."""

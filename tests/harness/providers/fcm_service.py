@@ -62,9 +62,9 @@ class FcmService(Service):
                 raise Invalid("The registration token is not a valid FCM registration token")
         except Invalid as invalid:
             return Verdict(_error(400, str(invalid)), token, payload, reason="INVALID_ARGUMENT")
-        if token in self.told["mismatched"]:
+        if token in self.facts["mismatched"]:
             return Verdict(_error(403, "SenderId mismatch"), token, payload, reason="SENDER_ID_MISMATCH")
-        if self.told["gone"].get(token):
+        if self.facts["gone"].get(token):
             return Verdict(_error(404, "Requested entity was not found."), token, payload, reason="UNREGISTERED")
         name = f"projects/{self.settings['project']}/messages/0:{time.time_ns() // 1000}%{uuid4().hex[:16]}"
         dry = payload.get("validate_only") is True or payload.get("validateOnly") is True
@@ -86,7 +86,7 @@ class FcmService(Service):
             said = {"error": error, "error_description": description}
             asked = {"grant_type": form.get("grant_type")}
             return Verdict(_json(400, said), OAUTH, asked, reason=error, is_no_push=True)
-        lifetime = self.told["access_lives"]
+        lifetime = self.facts["access_lives"]
         access = self._access_token(int((time.time() + lifetime) * 1000))
         given = {"access_token": access, "expires_in": max(int(lifetime), 1), "token_type": "Bearer"}
         return Verdict(_json(200, given), OAUTH, {"grant_type": form["grant_type"]}, is_no_push=True)
@@ -118,7 +118,7 @@ class FcmService(Service):
 
     def _access_token(self, until: int) -> str:
         """Return a token that says itself how long it is good, so that it outlives this process."""
-        text = f"{until}.{self.told['access_issue']}"
+        text = f"{until}.{self.facts['access_issue']}"
         sum = hmac.digest(self.settings["secret"].encode(), text.encode(), hashlib.sha256)
         return f"ya29.{text}.{base64.urlsafe_b64encode(sum).decode().rstrip('=')}"
 

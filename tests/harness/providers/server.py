@@ -86,13 +86,13 @@ class Listeners:
                 self.exchange.faults.add(Fault(**asked))
             case "works":
                 self.exchange.faults.clear()
-            case "told":
+            case "facts":
                 for name, value in asked.items():
-                    known = self.exchange.service.told.get(name)
+                    known = self.exchange.service.facts.get(name)
                     if isinstance(known, dict):
                         known.update(value)
                     else:
-                        self.exchange.service.told[name] = value
+                        self.exchange.service.facts[name] = value
             case "goaway":
                 for connection in self.connections:
                     connection.go_away()
@@ -138,7 +138,7 @@ def serve(service: type[Service], folder: Path, ports: list[int]) -> None:
 
     async def starts() -> None:
         stored = json.loads((folder / "settings.json").read_text())
-        exchange = Exchange(service(stored["settings"], stored["told"]), Faults(), Journal(folder / "received.jsonl"))
+        exchange = Exchange(service(stored["settings"], stored["facts"]), Faults(), Journal(folder / "received.jsonl"))
         listeners = Listeners(exchange)
         await listeners.open(ports)
         await control(folder, listeners.command)

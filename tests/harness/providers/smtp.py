@@ -28,7 +28,7 @@ class Smtp(Process[Mail]):
     def __init__(self) -> None:
         super().__init__(Mail)
         self._settings = {"user": "chatsite", "password": token_hex(16)}
-        self._told = {"grey": None}
+        self._facts = {"grey": None}
 
     def settings(self) -> SmtpSettings:
         """Return what a sender needs to reach it."""
@@ -63,7 +63,7 @@ class Smtp(Process[Mail]):
 
     def greylists(self, seconds: float | None) -> None:
         """Put off each new pair of sender and recipient (451) for so many seconds; None ends that."""
-        self._tells(grey=seconds)
+        self._set_facts(grey=seconds)
 
     def delivered(self, to: str | None = None) -> list[Mail]:
         """Return the mails that were taken (for this address), whatever the answer to the sender was."""

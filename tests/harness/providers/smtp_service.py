@@ -18,8 +18,8 @@ from tests.harness.providers.server import control, run
 class Mailbox:
     """Takes mails as aiosmtpd's handler; the names of the methods are aiosmtpd's."""
 
-    def __init__(self, told: dict[str, Any], journal: Journal) -> None:
-        self.told = told
+    def __init__(self, facts: dict[str, Any], journal: Journal) -> None:
+        self.facts = facts
         self.faults = Faults()
         self.opened = 0
         self._journal = journal
@@ -30,7 +30,7 @@ class Mailbox:
     ) -> str:
         """Accept a recipient, or refuse it for good or for now."""
         fault = self.faults.meets(address.lower())
-        if fault is None and (wait := self.told["grey"]) is not None:
+        if fault is None and (wait := self.facts["grey"]) is not None:
             pair = (envelope.mail_from or "", address)
             if time.time() - self._seen.setdefault(pair, time.time()) < wait:
                 fault = Fault(451, reason="4.7.1 Greylisted, please try again later")
@@ -97,8 +97,8 @@ class Mailbox:
                 self.faults.add(Fault(**asked))
             case "works":
                 self.faults.clear()
-            case "told":
-                self.told.update(asked)
+            case "facts":
+                self.facts.update(asked)
                 self._seen.clear()
         return {"opened": self.opened}
 
@@ -109,7 +109,7 @@ def serve_mail(folder: Path, port: int) -> None:
     async def starts() -> None:
         stored = json.loads((folder / "settings.json").read_text())
         settings = stored["settings"]
-        mailbox = Mailbox(stored["told"], Journal(folder / "received.jsonl"))
+        mailbox = Mailbox(stored["facts"], Journal(folder / "received.jsonl"))
         tls = server_context(settings["certificate"], settings["certificate_key"], [])
 
         def knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:

@@ -34,7 +34,7 @@ class WebPush(Double):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told = {"subscriptions": {}, "gone": {}}
+        self._facts = {"subscriptions": {}, "gone": {}}
 
     def settings(self) -> WebPushSettings:
         """Return what a sender needs to reach it."""
@@ -51,17 +51,17 @@ class WebPush(Double):
         """
         key, auth = ec.generate_private_key(ec.SECP256R1()), _text(token_bytes(16))
         endpoint = f"https://127.0.0.1:{self.port}/push/{token_urlsafe(24)}"
-        self._tells(subscriptions={endpoint: {"key": private_pem(key), "auth": auth, "sender": sender.rstrip("=")}})
+        self._set_facts(subscriptions={endpoint: {"key": private_pem(key), "auth": auth, "sender": sender.rstrip("=")}})
         point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
         return Subscription(endpoint, _text(point), auth)
 
     def gone(self, endpoint: str, *, status: int = 410) -> None:
         """Let a subscription have ended (410 Gone, or 404)."""
-        self._tells(gone={endpoint: status})
+        self._set_facts(gone={endpoint: status})
 
     def back(self, endpoint: str) -> None:
         """Let the subscription be good again."""
-        self._tells(gone={endpoint: 0})
+        self._set_facts(gone={endpoint: 0})
 
     def _write_settings(self) -> None:
         self._settings["origin"] = f"https://127.0.0.1:{self.port}"

@@ -35,8 +35,8 @@ class WebPushService(Service):
     protocols = ["h2", "http/1.1"]
     largest_body = _LARGEST
 
-    def __init__(self, settings: dict[str, Any], told: dict[str, Any]) -> None:
-        super().__init__(settings, told)
+    def __init__(self, settings: dict[str, Any], facts: dict[str, Any]) -> None:
+        super().__init__(settings, facts)
         self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
 
     def judge(self, request: Request, session: dict[str, Any]) -> Verdict:
@@ -61,10 +61,10 @@ class WebPushService(Service):
         return _refusal(fault.kind, reason), reason
 
     def _subscription(self, request: Request, endpoint: str) -> dict[str, str]:
-        found: dict[str, str] | None = self.told["subscriptions"].get(endpoint)
+        found: dict[str, str] | None = self.facts["subscriptions"].get(endpoint)
         if found is None or not request.path.startswith("/push/"):
             raise Refused(404, "no such subscription")
-        if status := self.told["gone"].get(endpoint):
+        if status := self.facts["gone"].get(endpoint):
             raise Refused(status, "the subscription has expired")
         if request.method != "POST":
             raise Refused(405, "not a POST")

@@ -51,7 +51,7 @@ class Http2Client:
         self._answers: dict[int, Answer] = {}
         self.goaway: tuple[int | None, bytes | None] | None = None  # the last stream that was processed, and why
 
-    def waits(self, seconds: float) -> None:
+    def set_timeout(self, seconds: float) -> None:
         """Change how long an answer is waited for."""
         self._socket.settimeout(seconds)
 
@@ -72,7 +72,7 @@ class Http2Client:
                 self._h2.send_data(stream, part, end_stream=not body)
                 self._flush()
             else:
-                self.hear()
+                self.receive()
         self._flush()
         return stream
 
@@ -82,28 +82,28 @@ class Http2Client:
         :raises Ended: the connection was closed instead. `ConnectionResetError`: it was reset.
         """
         while not (answer := self._answers[stream]).ended:
-            self.hear()
+            self.receive()
         return answer
 
     def ask(self, path: str, headers: dict[str, str], body: bytes = b"", *, method: str = "POST") -> Answer:
         """Send a request and wait for its answer."""
         return self.answer(self.send(path, headers, body, method=method))
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Read once."""
         with _resets_by_name():
             data = self._socket.recv(65_536)
         if not data:
             raise Ended
         for event in self._h2.receive_data(data):
-            self._sees(event)
+            self._handle_event(event)
         self._flush()
 
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
 
-    def _sees(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         if isinstance(event, ResponseReceived):
             headers = {str(name): str(value) for name, value in event.headers}
             self._answers[event.stream_id].status = int(headers.pop(":status"))

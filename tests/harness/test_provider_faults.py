@@ -150,7 +150,7 @@ def test_reset_of_new_connections_right_after_the_handshake(apns: Apns) -> None:
 def test_silent(apns: Apns) -> None:
     apns.fails("silent")
     connection = Http2Client(apns.port, apns.ca_file)
-    connection.waits(0.3)
+    connection.set_timeout(0.3)
     with pytest.raises(TimeoutError):
         push(apns, connection, apns.device())
     assert outcome(apns) == (None, "silent", False)
@@ -175,8 +175,8 @@ def test_goaway_at_once(apns: Apns, connection: Http2Client) -> None:
     assert push(apns, connection, apns.device()).status == 200
     apns.goes_away()
     with pytest.raises(Ended):
-        connection.hear()
-        connection.hear()
+        connection.receive()
+        connection.receive()
     assert connection.goaway == (1, b'{"reason":"Shutdown"}')
 
 

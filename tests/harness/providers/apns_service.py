@@ -45,10 +45,10 @@ class ApnsService(Service):
         id = request.headers.get("apns-id") or str(uuid4()).upper()
         payload = _parsed(request.body)
         try:
-            self._checks_provider_token(request.headers.get("authorization", ""), session)
-            _checks_headers(request, id)
-            self._checks_topic(request.headers.get("apns-topic"))
-            self._checks_device(request, token)
+            self._check_provider_token(request.headers.get("authorization", ""), session)
+            _check_headers(request, id)
+            self._check_topic(request.headers.get("apns-topic"))
+            self._check_device(request, token)
         except Refused as refused:
             reason = str(refused)
             response = _answer(_STATUS.get(reason, 400), id, reason, self._gone_since(token))
@@ -68,7 +68,7 @@ class ApnsService(Service):
         """Return one stream until the connection has shown a provider token, many afterwards, as Apple does."""
         return 1000 if "provider_token" in session else 1
 
-    def _checks_provider_token(self, authorization: str, session: dict[str, Any]) -> None:
+    def _check_provider_token(self, authorization: str, session: dict[str, Any]) -> None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refused("MissingProviderToken")
@@ -100,13 +100,13 @@ class ApnsService(Service):
             raise Refused("InvalidProviderToken")
         return float(claims["iat"])
 
-    def _checks_topic(self, topic: str | None) -> None:
+    def _check_topic(self, topic: str | None) -> None:
         if not topic:
             raise Refused("MissingTopic")
         if topic != self.settings["topic"]:
             raise Refused("TopicDisallowed")
 
-    def _checks_device(self, request: Request, token: str) -> None:
+    def _check_device(self, request: Request, token: str) -> None:
         if not token:
             raise Refused("MissingDeviceToken")
         if not _DEVICE_TOKEN.match(token):
@@ -121,7 +121,7 @@ class ApnsService(Service):
         return since
 
 
-def _checks_headers(request: Request, id: str) -> None:
+def _check_headers(request: Request, id: str) -> None:
     headers = request.headers
     if not request.path.startswith("/3/device/"):
         raise Refused("BadPath")

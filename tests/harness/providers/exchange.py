@@ -34,7 +34,7 @@ class Response:
 class Verdict:
     """The answer of the provider to a request, and what to record of it.
 
-    `token` is "" when the request is for nobody, and meets no fault. `is_no_push`: it meets only the faults of its own
+    `token` is "" when the request is for nobody, and meets no fault. `not_a_push`: it meets only the faults of its own
     token. `mistakes` are those that a provider lets pass or notices too late to answer.
     """
 
@@ -45,7 +45,7 @@ class Verdict:
     reason: str = ""
     delivered: bool = False
     mistakes: list[str] = field(default_factory=list)
-    is_no_push: bool = False
+    not_a_push: bool = False
 
 
 class Connection(Protocol):
@@ -95,7 +95,7 @@ class Exchange:
     def take(self, request: Request, connection: Connection, stream: int) -> None:
         """Judge and record a request, and answer it or fail as ordered."""
         verdict = self.service.judge(request, connection.session)
-        fault = self.faults.meets(verdict.token, alone=verdict.is_no_push) if verdict.token else None
+        fault = self.faults.take(verdict.token, own_only=verdict.not_a_push) if verdict.token else None
         entry: Entry = {
             "at": time.time(),
             "listener": request.listener,

@@ -35,15 +35,15 @@ class Faults:
         """Remove all orders."""
         self._orders.clear()
 
-    def meets(self, token: str, *, alone: bool = False) -> Fault | None:
-        """Return the order that a request for this token meets, which uses it up once; alone: only one for it."""
+    def take(self, token: str, *, own_only: bool = False) -> Fault | None:
+        """Return the order that a request for this token meets, which uses it up once; own_only: only one for it."""
         if not self._orders:
             return None
         for order in self._orders:
             if order.token == token:
                 return self._used(order)
         for order in self._orders:
-            if order.token is None and not alone:
+            if order.token is None and not own_only:
                 return self._used(order)
         return None
 

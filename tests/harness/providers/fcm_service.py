@@ -41,7 +41,7 @@ class FcmService(Service):
     def judge(self, request: Request, session: dict[str, Any]) -> Verdict:
         """Say what Google would answer."""
         if request.path == "/token":
-            return self._gives_access(request)
+            return self._answer_token_request(request)
         sends = re.fullmatch(r"/v1/projects/([^/]+)/messages:send", request.path)
         if sends is None or request.method != "POST":
             return Verdict(_error(404, "Not found.", code=""), reason="NOT_FOUND")
@@ -50,8 +50,8 @@ class FcmService(Service):
         except ValueError:
             payload = None
         token = _token_of(payload)
-        if missing := self._has_no_access(request.headers.get("authorization", "")):
-            response = _error(401, "Request had invalid authentication credentials.", code="", cause=missing)
+        if denied := self._access_error(request.headers.get("authorization", "")):
+            response = _error(401, "Request had invalid authentication credentials.", code="", cause=denied)
             response.headers["www-authenticate"] = 'Bearer realm="https://accounts.google.com/"'
             return Verdict(response, token, payload, reason="UNAUTHENTICATED")
         if sends[1] != self.settings["project"]:
@@ -79,17 +79,17 @@ class FcmService(Service):
         reason = fault.reason or _FORMS.get(fault.kind, ("", "INTERNAL"))[1]
         return _error(fault.kind, "ordered", code=reason), reason or "UNAUTHENTICATED"
 
-    def _gives_access(self, request: Request) -> Verdict:
+    def _answer_token_request(self, request: Request) -> Verdict:
         form = {name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()}
         error, description = self._grant(form) if request.method == "POST" else ("invalid_request", "Not a POST")
         if error:
             said = {"error": error, "error_description": description}
             asked = {"grant_type": form.get("grant_type")}
-            return Verdict(_json(400, said), OAUTH, asked, reason=error, is_no_push=True)
+            return Verdict(_json(400, said), OAUTH, asked, reason=error, not_a_push=True)
         lifetime = self.facts["access_lives"]
         access = self._access_token(int((time.time() + lifetime) * 1000))
         given = {"access_token": access, "expires_in": max(int(lifetime), 1), "token_type": "Bearer"}
-        return Verdict(_json(200, given), OAUTH, {"grant_type": form["grant_type"]}, is_no_push=True)
+        return Verdict(_json(200, given), OAUTH, {"grant_type": form["grant_type"]}, not_a_push=True)
 
     def _grant(self, form: dict[str, str]) -> tuple[str, str]:
         if form.get("grant_type") != _GRANT:
@@ -122,7 +122,7 @@ class FcmService(Service):
         sum = hmac.digest(self.settings["secret"].encode(), text.encode(), hashlib.sha256)
         return f"ya29.{text}.{base64.urlsafe_b64encode(sum).decode().rstrip('=')}"
 
-    def _has_no_access(self, authorization: str) -> str:
+    def _access_error(self, authorization: str) -> str:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             return "CREDENTIALS_MISSING"

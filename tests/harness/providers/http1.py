@@ -32,7 +32,7 @@ class Http1(asyncio.Protocol):
         if self.closed:
             return
         self._h11.receive_data(data)
-        self._proceeds()
+        self._handle_events()
         self.flush()
 
     def eof_received(self) -> None:
@@ -56,7 +56,7 @@ class Http1(asyncio.Protocol):
             self._ends = True
         else:
             self._h11.start_next_cycle()
-            asyncio.get_running_loop().call_soon(self._goes_on)  # what was sent before the answer
+            asyncio.get_running_loop().call_soon(self._handle_queued)  # what was sent before the answer
 
     def cut(self) -> None:
         """Send what is queued and reset the connection."""
@@ -80,36 +80,36 @@ class Http1(asyncio.Protocol):
         if self._ends:
             self._transport.close()
 
-    def _goes_on(self) -> None:
+    def _handle_queued(self) -> None:
         if not self.closed and not self._ends:
-            self._proceeds()
+            self._handle_events()
             self.flush()
 
-    def _proceeds(self) -> None:
+    def _handle_events(self) -> None:
         try:
             while not self.closed and not self._ends:
                 event = self._h11.next_event()
                 if event is h11.NEED_DATA or event is h11.PAUSED:
                     return
-                self._sees(event)
+                self._handle_event(event)
         except h11.RemoteProtocolError as error:
             self._exchange.journal.complain(f"{type(error).__name__}: {error}")
             self._ends = True
 
-    def _sees(self, event: object) -> None:
+    def _handle_event(self, event: object) -> None:
         if isinstance(event, h11.Request):
             headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
             self._request = Request(event.method.decode(), event.target.decode(), headers, b"", self._listener)
         elif isinstance(event, h11.Data) and self._request is not None:
             self._request.body += bytes(event.data)
             if len(self._request.body) > self._exchange.service.largest_body:
-                self._takes()
+                self._finish_request()
         elif isinstance(event, h11.EndOfMessage):
-            self._takes()
+            self._finish_request()
         elif isinstance(event, h11.ConnectionClosed):
             self._ends = True
 
-    def _takes(self) -> None:
+    def _finish_request(self) -> None:
         if (request := self._request) is not None:
             self._request = None
             self._exchange.take(request, self, 0)

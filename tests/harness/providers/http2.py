@@ -68,7 +68,7 @@ class Http2(asyncio.Protocol):
             for event in self._h2.receive_data(data):
                 if self.closed or self._ends:
                     break
-                self._sees(event)
+                self._handle_event(event)
         except ProtocolError as error:
             self._exchange.journal.complain(f"{type(error).__name__}: {error}")
             self._ends = True
@@ -131,7 +131,7 @@ class Http2(asyncio.Protocol):
         if self._ends or (self._refused_from is not None and not self._unanswered):
             self._transport.close()
 
-    def _sees(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         if isinstance(event, RequestReceived):
             stream = event.stream_id
             if self._refused_from is not None and stream >= self._refused_from:
@@ -151,11 +151,11 @@ class Http2(asyncio.Protocol):
             if (request := self._requests.get(event.stream_id)) is not None:
                 request.body += event.data
                 if len(request.body) > self._exchange.service.largest_body:
-                    self._takes(event.stream_id)
+                    self._finish_request(event.stream_id)
                     if event.stream_id not in self._unanswered and not self.closed:
                         self._h2.reset_stream(event.stream_id, ErrorCodes.NO_ERROR)  # spare us the rest
         elif isinstance(event, StreamEnded):
-            self._takes(event.stream_id)
+            self._finish_request(event.stream_id)
         elif isinstance(event, StreamReset):
             self._requests.pop(event.stream_id, None)
             self._unanswered.discard(event.stream_id)
@@ -164,7 +164,7 @@ class Http2(asyncio.Protocol):
                 self._exchange.journal.complain(f"GOAWAY {event.error_code} {event.additional_data!r}")
             self._ends = True
 
-    def _takes(self, stream: int) -> None:
+    def _finish_request(self, stream: int) -> None:
         if (request := self._requests.pop(stream, None)) is not None:
             self._unanswered.add(stream)
             self._exchange.take(request, self, stream)

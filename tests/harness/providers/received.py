@@ -66,20 +66,20 @@ class Log(Generic[R]):
 
     def read(self) -> list[R]:
         """Return what was received since `forget()`, in order."""
-        self._catches_up()
+        self._catch_up()
         return self._records[self._forgotten :]
 
     def complaints(self) -> list[str]:
         """Return what the double complained about: clients that break the protocol."""
-        self._catches_up()
+        self._catch_up()
         return list(self._reader.complaints)
 
     def forget(self) -> None:
         """Let later reads begin here."""
-        self._catches_up()
+        self._catch_up()
         self._forgotten = len(self._records)
 
-    def _catches_up(self) -> None:
+    def _catch_up(self) -> None:
         for index in self._reader.read():
             record = self._kind(**_fields(self._reader.entries[index]))
             if index < len(self._records):

@@ -25,7 +25,7 @@ from tests.harness.providers.journal import Journal
 Command = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Greeter(asyncio.Protocol):
+class Negotiation(asyncio.Protocol):
     """A connection whose protocol is chosen once TLS has agreed on it."""
 
     def __init__(self, listeners: "Listeners", listener: int) -> None:
@@ -46,14 +46,14 @@ class Greeter(asyncio.Protocol):
             exchange.journal.flush()
             transport.abort()
             return
-        speaks: Http1 | Http2
+        protocol: Http1 | Http2
         if chosen == "h2":
-            speaks = Http2(exchange, self._listener, streams=exchange.service.accepted({}))
+            protocol = Http2(exchange, self._listener, streams=exchange.service.accepted({}))
         else:
-            speaks = Http1(exchange, self._listener)
-        transport.set_protocol(speaks)
-        self._listeners.connections.add(speaks)
-        speaks.connection_made(transport)
+            protocol = Http1(exchange, self._listener)
+        transport.set_protocol(protocol)
+        self._listeners.connections.add(protocol)
+        protocol.connection_made(transport)
 
 
 class Listeners:
@@ -71,7 +71,7 @@ class Listeners:
         loop = asyncio.get_running_loop()
         for listener, port in enumerate(ports):
             await loop.create_server(
-                lambda listener=listener: Greeter(self, listener),  # type: ignore[misc]
+                lambda listener=listener: Negotiation(self, listener),  # type: ignore[misc]
                 "127.0.0.1",
                 port,
                 ssl=context,
@@ -103,20 +103,20 @@ class Listeners:
 async def control(folder: Path, command: Command) -> None:
     """Serve the control channel, and write its port into the folder."""
 
-    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
         if line:
             writer.write(json.dumps(command(json.loads(line))).encode() + b"\n")
         writer.close()
 
-    listening = await asyncio.start_server(hears, "127.0.0.1", 0, limit=2**26)
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0, limit=2**26)
     where = {"pid": os.getpid(), "port": listening.sockets[0].getsockname()[1]}
     begun = folder / "control.begun"
     begun.write_text(json.dumps(where))
     begun.rename(folder / "control")
 
 
-def run(starts: Callable[[], Awaitable[None]]) -> None:
+def run(start: Callable[[], Awaitable[None]]) -> None:
     """Run until the test stops it (SIGTERM)."""
 
     async def main() -> None:
@@ -124,7 +124,7 @@ def run(starts: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        await starts()
+        await start()
         await ended.wait()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -136,11 +136,11 @@ def serve(service: type[Service], folder: Path, ports: list[int]) -> None:
 
     huffman.install()
 
-    async def starts() -> None:
+    async def start() -> None:
         stored = json.loads((folder / "settings.json").read_text())
         exchange = Exchange(service(stored["settings"], stored["facts"]), Faults(), Journal(folder / "received.jsonl"))
         listeners = Listeners(exchange)
         await listeners.open(ports)
         await control(folder, listeners.command)
 
-    run(starts)
+    run(start)

@@ -29,12 +29,12 @@ class Mailbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Accept a recipient, or refuse it for good or for now."""
-        fault = self.faults.meets(address.lower())
+        fault = self.faults.take(address.lower())
         if fault is None and (wait := self.facts["grey"]) is not None:
             pair = (envelope.mail_from or "", address)
             if time.time() - self._seen.setdefault(pair, time.time()) < wait:
                 fault = Fault(451, reason="4.7.1 Greylisted, please try again later")
-        status = await self._fails(server, session, envelope, [*envelope.rcpt_tos, address], fault)
+        status = await self._apply_fault(server, session, envelope, [*envelope.rcpt_tos, address], fault)
         if status:
             return status
         envelope.rcpt_tos.append(address)
@@ -60,7 +60,7 @@ class Mailbox:
             await asyncio.Event().wait()  # until aiosmtpd ends this connection's task
         return f"250 2.0.0 OK: queued as {number}"
 
-    async def _fails(
+    async def _apply_fault(
         self, server: SMTP, session: Session, envelope: Envelope, recipients: list[str], fault: Fault | None
     ) -> str:
         if fault is None or fault.kind == "cut":
@@ -106,27 +106,27 @@ class Mailbox:
 def serve_mail(folder: Path, port: int) -> None:
     """Run a mail server until stopped."""
 
-    async def starts() -> None:
+    async def start() -> None:
         stored = json.loads((folder / "settings.json").read_text())
         settings = stored["settings"]
         mailbox = Mailbox(stored["facts"], Journal(folder / "received.jsonl"))
         tls = server_context(settings["certificate"], settings["certificate_key"], [])
 
-        def knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
+        def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
             good = isinstance(login, LoginPassword) and login.password.decode() == settings["password"]
             return AuthResult(success=good and login.login.decode() == settings["user"], handled=good, auth_data=login)
 
-        def greets() -> SMTP:
+        def make_protocol() -> SMTP:
             mailbox.opened += 1
             return SMTP(
-                mailbox, hostname="mail.example.org", tls_context=tls, authenticator=knows, auth_require_tls=True,
-                enable_SMTPUTF8=True, timeout=60,
+                mailbox, hostname="mail.example.org", tls_context=tls, authenticator=authenticate,
+                auth_require_tls=True, enable_SMTPUTF8=True, timeout=60,
             )  # fmt: skip
 
-        await asyncio.get_running_loop().create_server(greets, "127.0.0.1", port)
+        await asyncio.get_running_loop().create_server(make_protocol, "127.0.0.1", port)
         await control(folder, mailbox.command)
 
-    run(starts)
+    run(start)
 
 
 def _reason(status: int) -> str:

@@ -44,8 +44,8 @@ class WebPushService(Service):
         endpoint = f"{self.settings['origin']}{request.path}"
         try:
             subscription = self._subscription(request, endpoint)
-            _checks_headers(request)
-            self._checks_sender(request.headers.get("authorization", ""), subscription)
+            _check_headers(request)
+            self._check_sender(request.headers.get("authorization", ""), subscription)
         except Refused as refused:
             response = _refusal(refused.status, str(refused))
             return Verdict(response, endpoint, reason=str(refused))
@@ -70,7 +70,7 @@ class WebPushService(Service):
             raise Refused(405, "not a POST")
         return found
 
-    def _checks_sender(self, authorization: str, subscription: dict[str, str]) -> None:
+    def _check_sender(self, authorization: str, subscription: dict[str, str]) -> None:
         scheme, _, rest = authorization.partition(" ")
         given = dict(re.findall(r"\s*([tk])=\"?([A-Za-z0-9_.\-]+)\"?\s*(?:,|\Z)", rest))
         if scheme.lower() != "vapid" or given.keys() != {"t", "k"}:
@@ -113,7 +113,7 @@ class WebPushService(Service):
             return plain.decode("utf-8", "replace"), []
 
 
-def _checks_headers(request: Request) -> None:
+def _check_headers(request: Request) -> None:
     headers = request.headers
     if len(request.body) > _LARGEST:
         raise Refused(413, "the message is too large")

@@ -1,7 +1,7 @@
 """Processes of the product, forked from one that has imported their libraries.
 
 A server spends most of the time of its start on importing libraries, and the suite starts some hundreds of servers and
-workers. The forked process runs `manage.py` with its own environment, folder, log and process group, as a new
+workers. The forked process runs `manage.py` with its own environment, log and session, as a new
 interpreter would. Before the fork nothing of the product and none of its settings is loaded.
 
     python -m tests.harness.preloaded FD     the process that forks; FD is its end of a pipe
@@ -152,11 +152,17 @@ def _take_orders(connection: Connection) -> list[str] | None:
         match verb:
             case "fork":
                 arguments, environment, log = parameters
+                closed_by_child, held_by_child = os.pipe()
                 if (pid := os.fork()) == 0:
                     connection.close()
+                    os.setsid()
+                    os.close(held_by_child)
+                    os.close(closed_by_child)
                     _become(environment, log)
                     return list(arguments)
-                _lead_a_group(pid)
+                os.close(held_by_child)
+                os.read(closed_by_child, 1)  # until the child leads a process group, which signals are sent to
+                os.close(closed_by_child)
                 connection.send(pid)
             case "has_ended":
                 flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -165,16 +171,7 @@ def _take_orders(connection: Connection) -> list[str] | None:
                 connection.send(os.waitstatus_to_exitcode(os.waitpid(parameters[0], 0)[1]))
 
 
-def _lead_a_group(pid: int) -> None:
-    """Give a process a group of its own. Both processes do: either may be the first to need it."""
-    try:
-        os.setpgid(pid, pid)
-    except (PermissionError, ProcessLookupError):
-        pass
-
-
 def _become(environment: Mapping[str, str], log: str) -> None:
-    _lead_a_group(os.getpid())
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -2,12 +2,15 @@
 
 import os
 import sys
+from typing import Any
 
 import django
 import pytest
 from _pytest.junitxml import xml_key
+from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from xdist.scheduler import LoadFileScheduling
 
 from tests.harness.binaries import Missing
 from tests.harness.fixtures import *  # noqa: F403 - fixtures are found by name
@@ -16,6 +19,7 @@ from tests.harness.services import Services
 
 # Written by migrations, and by no test.
 UNCHANGING = {"django_content_type", "auth_permission"}
+PUSHING = "tests/pushing/"
 _SERVICES = pytest.StashKey[Services]()
 
 
@@ -41,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(services.environment(), DJANGO_SETTINGS_MODULE="chatsite.settings")
     # Not earlier: the settings need the services. Not later: test modules import the product during collection.
     django.setup()
+    settings.WHITENOISE_AUTOREFRESH = True  # otherwise each test client would list all static files
     TransactionTestCase._fixture_teardown = _empty_tables
 
 
@@ -49,6 +54,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     services = config.stash.get(_SERVICES, None)
     if services is not None and services is not _given(config):
         services.stop()
+
+
+class _ByFile(LoadFileScheduling):
+    """Gives each file to one process, and all files of `pushing` to one: they share a RabbitMQ, servers and workers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return PUSHING if nodeid.startswith(PUSHING) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Return how processes share the tests (`-n 4`)."""
+    return _ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes one process longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PUSHING))
 
 
 def _empty_tables(_: TransactionTestCase) -> None:

@@ -77,7 +77,7 @@ async def test_injected_scripts_do_not_run_in_the_web_client(production: Site, a
 async def test_injected_scripts_do_not_run_in_the_admin(production: Site, staff: Staff, arrives: Arrives) -> None:
     async with People(production)("eve", "ana", connected=False) as (eve, ana):
         group = await attack_everywhere(eve, ana)
-        messages = (await ana.history(group))[-len(ATTACKS) :]
+        message = await eve.posts("/messages", {"conversation_id": group["id"], "content": "".join(ATTACKS)})
         visitor = await arrives(staff.person.server.port)
         page = visitor.page
         await page.goto("/admin/")
@@ -94,7 +94,7 @@ async def test_injected_scripts_do_not_run_in_the_admin(production: Site, staff:
             f"/admin/conversations/conversation/{group['id']}/change/",
             "/admin/conversations/participant/",
             "/admin/messaging/message/",
-            *(f"/admin/messaging/message/{message['id']}/change/" for message in messages),
+            f"/admin/messaging/message/{message['id']}/change/",
             "/admin/",
         ):
             answer = await page.goto(address)

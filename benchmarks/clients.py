@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.subject import Subject
 
 TEXT = "Hello, this is a message of an ordinary length: see you at eight?"
-PATIENCE = 30.0  # seconds of waiting after which the run is invalid
+TIMEOUT = 30.0  # seconds of waiting after which the run is invalid
 CONNECTING_AT_ONCE = 50
 clock = time.perf_counter
 
@@ -86,9 +86,9 @@ class Crowd:
         async def one(place: Any) -> Client:
             async with turns:
                 try:
-                    return await asyncio.wait_for(self._subject.connect(place, self.faults), PATIENCE)
+                    return await asyncio.wait_for(self._subject.connect(place, self.faults), TIMEOUT)
                 except TimeoutError as error:
-                    raise Invalid(f"a connection was not signed in after {PATIENCE:.0f} s") from error
+                    raise Invalid(f"a connection was not signed in after {TIMEOUT:.0f} s") from error
 
         arrived = await asyncio.gather(*map(one, places))
         self.clients += arrived
@@ -105,7 +105,7 @@ class Crowd:
 
         :raises Invalid: it did not come true in time, or a fault was found.
         """
-        end = clock() + PATIENCE
+        end = clock() + TIMEOUT
         while not condition():
             if self.faults or clock() > end:
                 raise Invalid("; ".join(self.faults[:3]) or f"waited in vain for {what}")
@@ -144,7 +144,7 @@ async def within_patience(waited_for: Awaitable[None], crowd: Crowd) -> None:
     :raises Invalid: it was not done in time.
     """
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await waited_for
     except TimeoutError as error:
         crowd.assert_faultless()

@@ -106,7 +106,7 @@ class Installation:
     def generate_load_data(self, *options: str) -> None:
         """Fill the empty database with `manage.py generate_load_data` and these options."""
         begun = time.monotonic()
-        manage(["generate_load_data", "--no-input", *options], self.environment, patience=3600)
+        manage(["generate_load_data", "--no-input", *options], self.environment, timeout=3600)
         print(f"generate_load_data {' '.join(options)}: {time.monotonic() - begun:.0f} s", flush=True)
 
     # --- The server -----------------------------------------------------------------------
@@ -123,7 +123,7 @@ class Installation:
         """End the server process, if it was started here."""
         if self._server is not None and self._server.running:
             try:
-                self._server.terminate(patience=5)
+                self._server.terminate(timeout=5)
             except TimeoutError:
                 pass
         self._server = None

@@ -98,7 +98,7 @@ class PeerServer:
         """End the server process."""
         if self._program is not None and self._program.running:
             try:
-                self._program.stop(patience=5)
+                self._program.stop(timeout=5)
             except TimeoutError:
                 pass  # it was killed: its data is not used again
 

@@ -35,7 +35,7 @@ MEMBERS, WORKERS = 10_000, (1, 2)
 PER_SECOND = 50
 ROUNDS, ALONE_SECONDS = 3, 10.0
 POSTS, POSTS_WARM_UP = 200, 30
-PATIENCE = 300.0
+TIMEOUT = 300.0
 BAR = Bar(first=100, target=300, at_least=True)
 OTHERS_BAR = Bar(first=500.0, target=500.0, at_least=False)
 POST_BAR = Bar(first=1.2, target=1.1, at_least=False)
@@ -124,7 +124,7 @@ class Away:
         sent_at = time.time()
         self.connect_anew()
         await asyncio.to_thread(self.post, self.group_id)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while len(self._journal.entries) < before + self._devices or self.asks(_WAITING):
                 await asyncio.sleep(0.2)
                 self._journal.read()

@@ -23,7 +23,7 @@ from benchmarks.usage import Stopwatch
 CLIENTS, PAIRS, PER_SECOND = 2_000, 20, 100
 LOAD_DATA = ("--messages", "100000", "--users", str(CLIENTS), "--conversations", "10000")
 BEFORE_SECONDS = 5.0
-PATIENCE = 120.0
+TIMEOUT = 120.0
 BAR = Bar(first=10.0, target=10.0, at_least=False)
 OTHERS_BAR = Bar(first=500.0, target=500.0, at_least=False)
 
@@ -58,14 +58,14 @@ async def _measured(installation: Installation, known: Mapping[str, Any]) -> lis
     begun = time.perf_counter()
     herd = [_Returning(installation.url, client) for client in known["clients"]]
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await asyncio.gather(*(client.come_back(begun) for client in herd))
         watch.stop()
         seconds = time.perf_counter() - begun
         figures |= chat.figures("meanwhile")
         await chat.end()
     except TimeoutError as error:
-        raise Invalid(f"the herd was not back within {PATIENCE:.0f} s") from error
+        raise Invalid(f"the herd was not back within {TIMEOUT:.0f} s") from error
     finally:
         for client in herd:
             client.leave()

@@ -5,7 +5,7 @@ from typing import Any
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
-from tests.browser.pretended_notifications import PretendedNotifications
+from tests.browser.fake_notifications import FakeNotifications
 from tests.browser.push_service import PushService
 from tests.harness.people import People
 from tests.waiting import until
@@ -33,8 +33,8 @@ async def test_an_entry_opens_its_conversation_at_the_message(people: People, ar
         for number in range(120):
             await ana.posts_message(f"line {number}", to=group)
         visitor = await arrives()
-        pretended = await PretendedNotifications.at(visitor)
-        pretended.page = {"results": [entry(1, long_ago)], "next": None, "unread_count": 1}
+        fake = await FakeNotifications.at(visitor)
+        fake.page = {"results": [entry(1, long_ago)], "next": None, "unread_count": 1}
         await visitor.signs_in(ben)
         page = visitor.page
         await page.get_by_role("button", name="Notifications, 1 unread").press("Enter")
@@ -57,13 +57,13 @@ async def test_names_are_shown_as_text_and_unknown_actors_as_somebody(people: Pe
         group = await ana.gathers(ben, name="<b>Team</b>")
         message = await ana.posts_message("hello", to=group)
         visitor = await arrives()
-        pretended = await PretendedNotifications.at(visitor)
+        fake = await FakeNotifications.at(visitor)
         shown = [
             entry(3, message),
             entry(2, message, "reply", actor_user_id=NOBODY),
             entry(1, message, "added", message_id=None, sequence=1),
         ]
-        pretended.page = {"results": shown, "next": None, "unread_count": 3}
+        fake.page = {"results": shown, "next": None, "unread_count": 3}
         await visitor.signs_in(ben)
         await visitor.page.get_by_role("button", name="Notifications, 3 unread").click()
         await expect(visitor.page.locator(".notification-line")).to_have_text(
@@ -80,13 +80,13 @@ async def test_the_list_is_paged_and_marked_read(people: People, arrives: Arrive
     async with people("ana", "ben", connected=False) as (ana, ben):
         message = await ana.posts_message("hello", to=await ana.talks_to(ben))
         visitor = await arrives()
-        pretended = await PretendedNotifications.at(visitor)
+        fake = await FakeNotifications.at(visitor)
         newest, older = entry(9, message), entry(8, message, "reply")
-        pretended.page = {"results": [newest], "next": newest["id"], "unread_count": 2}
+        fake.page = {"results": [newest], "next": newest["id"], "unread_count": 2}
         await visitor.signs_in(ben)
         page = visitor.page
         await page.get_by_role("button", name="Notifications, 2 unread").click()
-        pretended.page = {"results": [older], "next": None, "unread_count": 2}
+        fake.page = {"results": [older], "next": None, "unread_count": 2}
         await page.get_by_role("button", name="Show older").click()
         await expect(page.locator(".notification-line")).to_have_text(
             ["Unread: Ana mentioned you", "Unread: Ana replied to you"]
@@ -95,7 +95,7 @@ async def test_the_list_is_paged_and_marked_read(people: People, arrives: Arrive
         await expect(page.get_by_role("button", name="Show older")).to_be_hidden()
         await page.get_by_role("button", name="Mark all read").click()
         await expect(page.locator(".notification.unread")).to_have_count(0)
-        await until(lambda: ("POST", "notifications/read", {"up_to": newest["id"]}) in pretended.asked)
+        await until(lambda: ("POST", "notifications/read", {"up_to": newest["id"]}) in fake.asked)
         await expect(page.get_by_role("button", name="Mark all read")).to_be_disabled()
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_focused()
@@ -105,8 +105,8 @@ async def test_reading_the_conversation_reads_the_entry(people: People, arrives:
     async with people("ana", "ben", connected=False) as (ana, ben):
         message = await ana.posts_message("hello", to=await ana.talks_to(ben))
         visitor = await arrives()
-        pretended = await PretendedNotifications.at(visitor)
-        pretended.page = {"results": [entry(1, message)], "next": None, "unread_count": 1}
+        fake = await FakeNotifications.at(visitor)
+        fake.page = {"results": [entry(1, message)], "next": None, "unread_count": 1}
         await visitor.signs_in(ben)
         await expect(visitor.page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
         await visitor.opens("Ana")
@@ -118,7 +118,7 @@ async def test_a_push_about_the_conversation_in_sight_is_not_shown(people: Peopl
         in_sight = await ana.posts_message("seen", to=await ana.talks_to(ben))
         other = await cleo.posts_message("not seen", to=await cleo.talks_to(ben))
         visitor = await arrives()
-        await PretendedNotifications.at(visitor)
+        await FakeNotifications.at(visitor)
         await visitor.signs_in(ben)
         service = await PushService.of(visitor.page)
         push = {"kind": "message", "badge": "1"}

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 # A request that has no answer by then is given up; the server bounds its own statements to 2 s.
-PATIENCE = 8.0
+TIMEOUT = 8.0
 NO_ANSWER = 0
 
 
@@ -16,7 +16,7 @@ class Rest:
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-        self._client = httpx.AsyncClient(trust_env=False, timeout=PATIENCE, limits=limits)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=limits)
 
     async def __call__(self, port: int, token: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and decoded body of a request under /api/v1; status 0 when no answer came."""

@@ -98,22 +98,20 @@ class Stage:
             device for device in self.active() if device.line.server == process.number and device.caught_up.is_set()
         ]
 
-    async def all_caught_up(self, devices: Iterable[Device], patience: float = DEADLINE) -> None:
+    async def all_caught_up(self, devices: Iterable[Device], timeout: float = DEADLINE) -> None:
         """Wait until these devices are connected and caught up; those that are late are recorded as wrong."""
-        until = monotonic() + patience
+        until = monotonic() + timeout
         waiting = list(devices)
         while waiting := [device for device in waiting if not device.signed_out and not device.caught_up.is_set()]:
             if monotonic() > until:
-                self.book.wrong.append(
-                    f"{len(waiting)} devices were not caught up within {patience:g} s: {waiting[:5]}"
-                )
+                self.book.wrong.append(f"{len(waiting)} devices were not caught up within {timeout:g} s: {waiting[:5]}")
                 return
             await asyncio.sleep(0.02)
 
-    async def recoveries(self, devices: Iterable[Device], since: float, patience: float = DEADLINE) -> list[float]:
+    async def recoveries(self, devices: Iterable[Device], since: float, timeout: float = DEADLINE) -> list[float]:
         """Wait until each of these devices, cut off at `since`, has caught up; return the seconds that each took."""
         waiting, times = set(devices), []
-        until = monotonic() + patience
+        until = monotonic() + timeout
         while waiting:
             now = monotonic()
             for device in [each for each in waiting if each.signed_out or each.caught_up_at > since]:
@@ -208,15 +206,15 @@ class Stage:
                         found.append(max(0.0, entry.at - at))
         return found
 
-    async def first_ack_after(self, moment: float, patience: float = DEADLINE) -> float:
+    async def first_ack_after(self, moment: float, timeout: float = DEADLINE) -> float:
         """Wait for the first acknowledgement after a moment; return how long it took."""
-        until = monotonic() + patience
+        until = monotonic() + timeout
         while monotonic() < until:
             times = [answered for _, _, answered, _ in self.crowd.answers[-50:] if answered > moment]
             if times:
                 return min(times) - moment
             await asyncio.sleep(0.01)
-        return patience
+        return timeout
 
 
 def _lately(device: Device, since: float) -> list[object]:

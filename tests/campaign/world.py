@@ -149,7 +149,7 @@ class World:
     async def integrity_faults(self) -> list[str]:
         """Return what the product's own check of its rows finds wrong."""
         try:
-            await asyncio.to_thread(manage, ["check_integrity"], self.environment, patience=600)
+            await asyncio.to_thread(manage, ["check_integrity"], self.environment, timeout=600)
         except RuntimeError as found:
             return str(found).splitlines()
         return []

@@ -39,10 +39,10 @@ async def trace_of(staff: Staff, ack: Any, session: str) -> tuple[str, str]:
 
 
 async def trace_becomes(
-    staff: Staff, ack: Any, session: str, socket: str, acknowledged: str | None = None, *, patience: float = DEADLINE
+    staff: Staff, ack: Any, session: str, socket: str, acknowledged: str | None = None, *, timeout: float = DEADLINE
 ) -> str:
     """Wait until both columns of a device match these patterns; return the column of its socket."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while True:
         said = await trace_of(staff, ack, session)
         if re.search(socket, said[0]) and (acknowledged is None or re.search(acknowledged, said[1])):

@@ -2,8 +2,8 @@
 
 from copy import deepcopy
 
-from tests.harness.listening import Frame
 from tests.harness.snapshots import Body, comparable
+from tests.harness.socket_side import Frame
 
 
 class Conversation:

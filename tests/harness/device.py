@@ -10,10 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.http import http_client
-from tests.harness.listening import Frame, SocketSide, id_of, matches
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused, RestSide
 from tests.harness.servers import Server, Site
+from tests.harness.socket_side import Frame, SocketSide, id_of, matches
 from tests.waiting import DEADLINE
 
 PASSWORD = "correct horse battery staple"

@@ -41,7 +41,7 @@ class PostgreSQL:
                 user=self._account,
             )
             self._program.start()
-            if answers(self._program, self._accepts, patience=DEADLINE):
+            if answers(self._program, self._accepts, timeout=DEADLINE):
                 return
             self.port = 0
         raise DidNotStart((self.folder / "log").read_text())
@@ -49,7 +49,7 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop without waiting for clients (a fast shutdown)."""
         if self._program is not None and self._program.running:
-            self._program.stop(signal.SIGINT, patience=DEADLINE)
+            self._program.stop(signal.SIGINT, timeout=DEADLINE)
 
     @property
     def program(self) -> Program:
@@ -111,9 +111,9 @@ class PostgreSQL:
                 "log_min_messages = warning\n" + self._settings
             )
 
-    def accepts_within(self, patience: float) -> bool:
+    def accepts_within(self, timeout: float) -> bool:
         """Wait until it answers again by itself, as after a crash of one of its processes; return whether it does."""
-        return answers(self.program, self._accepts, patience=patience)
+        return answers(self.program, self._accepts, timeout=timeout)
 
     def _accepts(self) -> bool:
         try:

@@ -185,29 +185,29 @@ class Program:
         """End the program and its group at once (SIGKILL)."""
         self.stop(signal.SIGKILL)
 
-    def stop(self, number: int = signal.SIGTERM, *, patience: float = DEADLINE) -> int:
+    def stop(self, number: int = signal.SIGTERM, *, timeout: float = DEADLINE) -> int:
         """Signal the program, wait for its end, kill the rest of its group.
 
-        :raises TimeoutError: it had to be killed because it outlived `patience`.
+        :raises TimeoutError: it had to be killed because it outlived `timeout`.
         """
         assert self._process is not None, "not started"
         if self._process.returncode is None:
             self.send_signal(number)
-            ended = self._ends_within(patience)
+            ended = self._ends_within(timeout)
             self._kill_group()  # before reaping: until then no other process can get this id
             self._process.wait()
             _reaper.tell("ended", self._process.pid)
             if not ended:
-                raise TimeoutError(f"{self.arguments} outlived signal {number} by {patience} s")
+                raise TimeoutError(f"{self.arguments} outlived signal {number} by {timeout} s")
         return self._process.wait()
 
-    def wait(self, patience: float) -> int:
+    def wait(self, timeout: float) -> int:
         """Wait for the program to end by itself.
 
         :raises TimeoutError: it still runs.
         """
-        if not self._ends_within(patience):
-            raise TimeoutError(f"{self.arguments} still runs after {patience} s")
+        if not self._ends_within(timeout):
+            raise TimeoutError(f"{self.arguments} still runs after {timeout} s")
         return self.stop()
 
     def _has_ended(self) -> bool:
@@ -217,8 +217,8 @@ class Program:
     def _awaits_reaping(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
-    def _ends_within(self, patience: float) -> bool:
-        until = time.monotonic() + patience
+    def _ends_within(self, timeout: float) -> bool:
+        until = time.monotonic() + timeout
         while time.monotonic() < until:
             if self._has_ended():
                 return True
@@ -232,9 +232,9 @@ class Program:
             pass
 
 
-def answers(program: Program, asks: Callable[[], bool], *, patience: float) -> bool:
+def answers(program: Program, asks: Callable[[], bool], *, timeout: float) -> bool:
     """Wait until a program answers, and end it if it does not in time; return whether it does."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while time.monotonic() < until and program.running:
         if asks():
             # Another program may own the port, and ours may be about to report that.

@@ -50,7 +50,7 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
     }
 
 
-def manage(arguments: list[str], environment: dict[str, str], *, patience: float = 5 * DEADLINE) -> str:
+def manage(arguments: list[str], environment: dict[str, str], *, timeout: float = 5 * DEADLINE) -> str:
     """Run a management command under exactly these settings and return what it printed.
 
     :raises RuntimeError: it failed; the text is its output.
@@ -61,7 +61,7 @@ def manage(arguments: list[str], environment: dict[str, str], *, patience: float
         env=bare_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=timeout,
         check=False,
     )
     if done.returncode:

@@ -50,7 +50,7 @@ class RabbitMQ:
                 folder=self.folder,
             )
             self._program.start()
-            if answers(self._program, self._is_there, patience=DEADLINE):
+            if answers(self._program, self._is_there, timeout=DEADLINE):
                 return
             self._stop_epmd()
         raise DidNotStart((self.folder / "log").read_text(errors="replace"))
@@ -70,7 +70,7 @@ class RabbitMQ:
         """Stop it in good order: what is durable is on disk afterwards."""
         if self._program is not None and self._program.running:
             self._program.thaw()
-            self._program.stop(patience=DEADLINE)
+            self._program.stop(timeout=DEADLINE)
         self._stop_epmd()
 
     def kill(self) -> None:
@@ -122,7 +122,7 @@ class RabbitMQ:
                 environment={"PATH": os.defpath, "HOME": str(self.folder)},
             )
             self._epmd.start()
-            if answers(self._epmd, lambda port=port: _accepts(port), patience=DEADLINE):  # type: ignore[misc]
+            if answers(self._epmd, lambda port=port: _accepts(port), timeout=DEADLINE):  # type: ignore[misc]
                 return port
         raise DidNotStart((self.folder / "epmd.log").read_text())
 

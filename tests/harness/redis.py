@@ -28,7 +28,7 @@ class Redis:
                 log=self.folder / "log",
             )  # fmt: skip
             self._program.start()
-            if answers(self._program, self._is_there, patience=DEADLINE):
+            if answers(self._program, self._is_there, timeout=DEADLINE):
                 return
         raise DidNotStart((self.folder / "log").read_text())
 

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 from tests.harness.conversation import Conversation
 from tests.harness.device import Device
-from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
 from tests.harness.rest import Refused
 from tests.harness.snapshots import Body, differences, fresh_snapshot
+from tests.harness.socket_side import Frame
 from tests.waiting import DEADLINE
 
 _ANSWERS = ("connected", "sync_complete", "pong", "error", "message_ack", "reconnect")

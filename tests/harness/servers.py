@@ -68,12 +68,12 @@ class Server:
         )
         self._program.start()
 
-    def becomes_ready(self, *, patience: float = DEADLINE) -> None:
+    def becomes_ready(self, *, timeout: float = DEADLINE) -> None:
         """Wait until `/health/ready` answers 200.
 
         :raises DidNotStart: it ended, or was not ready in time.
         """
-        until, said = time.monotonic() + patience, ""
+        until, said = time.monotonic() + timeout, ""
         while time.monotonic() < until and self.program.running:
             status, said = self.health("/health/ready")
             if status == 200 and self.program.running:
@@ -107,9 +107,9 @@ class Server:
         """Whether the process is there."""
         return self._program is not None and self._program.running
 
-    def terminate(self, *, patience: float = DEADLINE) -> int:
+    def terminate(self, *, timeout: float = DEADLINE) -> int:
         """Send SIGTERM, wait for the drain to end, return the exit code."""
-        return self.program.stop(signal.SIGTERM, patience=patience)
+        return self.program.stop(signal.SIGTERM, timeout=timeout)
 
     def kill(self) -> None:
         """End it with SIGKILL."""

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.harness.device import Device, Person
-from tests.harness.listening import matches
 from tests.harness.rest import Refused, refused
+from tests.harness.socket_side import matches
 from tests.waiting import DEADLINE
 
 

@@ -241,7 +241,7 @@ def test_a_missing_push_is_reported(apns: Apns, connection: Http2Client) -> None
     push(apns, connection, apns.device())
     assert len(apns.arrives(1)) == 1
     with pytest.raises(AssertionError, match=r"apns did not receive it within 0\.1 s"):
-        apns.arrives(2, patience=0.1)
+        apns.arrives(2, timeout=0.1)
 
 
 def test_over_http_1() -> None:

@@ -130,7 +130,7 @@ def test_a_program_that_ignores_sigterm_is_killed_and_told_on(tmp_path: Path) ->
     program.start()
     wait_for(lambda: "up" in (tmp_path / "log").read_text())
     with pytest.raises(TimeoutError):
-        program.stop(patience=0.2)
+        program.stop(timeout=0.2)
     assert program.exit_code == -signal.SIGKILL
 
 
@@ -184,8 +184,8 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_for(condition, *, patience: float = DEADLINE) -> None:
-    until = time.monotonic() + patience
+def wait_for(condition, *, timeout: float = DEADLINE) -> None:
+    until = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.02)

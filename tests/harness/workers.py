@@ -42,22 +42,22 @@ class Worker:
         """End it with SIGKILL."""
         self.program.kill()
 
-    def dies(self, *, patience: float = DEADLINE) -> None:
+    def dies(self, *, timeout: float = DEADLINE) -> None:
         """Wait until it has killed itself, at a crash point.
 
         :raises DidNotStart: it still runs.
         """
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while self.running:
             if time.monotonic() > until:
-                raise DidNotStart(f"{self.name} did not come to its crash point within {patience} s\n{self.log()}")
+                raise DidNotStart(f"{self.name} did not come to its crash point within {timeout} s\n{self.log()}")
             time.sleep(0.02)
 
     def stop(self) -> None:
         """End it in good order: what it has begun, it ends."""
         if self.running:
             self.program.thaw()
-            self.program.stop(patience=DEADLINE)
+            self.program.stop(timeout=DEADLINE)
 
     def log(self) -> str:
         """Return what it wrote."""

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter, deque
 from typing import Any
 
-from tests.harness.listening import Frame
 from tests.harness.replica import Replica
+from tests.harness.socket_side import Frame
 from tests.machine.local import LocalDevice
 from tests.waiting import DEADLINE
 

@@ -55,6 +55,6 @@ async def checks_tail(world: World, device: MachineDevice) -> None:
     assert device.web_synced == behind, f"{device.key}: only one of the clients noticed missing events"
     device.intact |= behind
     wanted = views.heads(world.model, device.person)
-    assert world.words.heads(device.replica.cursors()["cursors"]) == wanted
+    assert world.translator.heads(device.replica.cursors()["cursors"]) == wanted
     shown = world.web.turn([world.job(device, "show")])["replies"][device.key]["conversations"]
-    assert world.words.heads({each["id"]: each["last_sequence"] for each in shown}) == wanted
+    assert world.translator.heads({each["id"]: each["last_sequence"] for each in shown}) == wanted

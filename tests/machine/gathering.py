@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tests.machine import doing
+from tests.machine import actions
 from tests.machine.facts import Shown
 from tests.machine.stage import BY, WHERE, WHO, Stage, step
 from tests.machine.world import PEOPLE
@@ -38,16 +38,16 @@ class Gathering(Stage):
         label = self._label(where)
         device = self._acting(who, label, by)
         verb = lambda: self.world.model.update(device.person, label, {field: text})  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "PATCH", self._conversation_path(label), {field: text}))
+        self._steps(actions.asks(self.world, device, verb, "PATCH", self._conversation_path(label), {field: text}))
 
     @step(3, who=WHO, by=BY, where=WHERE, people=st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3))
     def adds(self, who: int, by: str, where: int, people: list[str]) -> None:
         label = self._label(where)
         device = self._acting(who, label, by)
-        body = {"user_ids": [self.world.words.id_of_person(name) for name in people]}
+        body = {"user_ids": [self.world.translator.id_of_person(name) for name in people]}
         verb = lambda: self.world.model.add(device.person, label, people)  # noqa: E731
         self._steps(
-            doing.asks(self.world, device, verb, "POST", f"{self._conversation_path(label)}/participants", body)
+            actions.asks(self.world, device, verb, "POST", f"{self._conversation_path(label)}/participants", body)
         )
 
     @step(2, who=WHO, by=BY, where=WHERE, other=st.sampled_from(PEOPLE))
@@ -55,20 +55,20 @@ class Gathering(Stage):
         label = self._label(where)
         device = self._acting(who, label, by)
         verb = lambda: self.world.model.remove(device.person, label, other)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "DELETE", self._participant_path(label, other)))
+        self._steps(actions.asks(self.world, device, verb, "DELETE", self._participant_path(label, other)))
 
     @step(2, who=WHO, where=WHERE)
     def leaves(self, who: int, where: int) -> None:
         device, label = self._device(who), self._label(where)
         verb = lambda: self.world.model.leave(device.person, label)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "DELETE", self._conversation_path(label)))
+        self._steps(actions.asks(self.world, device, verb, "DELETE", self._conversation_path(label)))
 
     @step(3, who=WHO, by=BY, where=WHERE, changes=st.sampled_from(OWN_CHANGES))
     def sets_for_oneself(self, who: int, by: str, where: int, changes: Shown) -> None:
         label = self._label(where)
         device = self._acting(who, label, by)
         verb = lambda: self.world.model.set_own(device.person, label, changes)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "PATCH", f"{self._conversation_path(label)}/me", changes))
+        self._steps(actions.asks(self.world, device, verb, "PATCH", f"{self._conversation_path(label)}/me", changes))
 
     @step(
         3,

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 from hypothesis import strategies as st
 
-from tests.machine import connecting, doing, looks
+from tests.machine import actions, connecting, reads
 from tests.machine.gathering import Gathering
 from tests.machine.stage import RIGHTLY, WHERE, WHICH, WHO, step
 from tests.machine.talking import Talking
@@ -36,7 +36,7 @@ class Machine(Talking, Gathering):
         if len(self._living) > 4:
             ended = self._device(which)
             actor = (self._device_of(ended.person) if rightly else None) or self._device(who)
-            self._steps(doing.revokes(self.world, actor, ended))
+            self._steps(actions.revokes(self.world, actor, ended))
 
     @step(6, who=WHO, fates=FATES)
     def network_turns_bad(self, who: int, fates: list[str]) -> None:
@@ -76,30 +76,30 @@ class Machine(Talking, Gathering):
     def looks_at_the_list(self, who: int, unread: bool, limit: int) -> None:
         device = self._device(who)
         if device in self._living:
-            self._steps(looks.at_the_list(self.world, device, unread=unread, limit=limit))
+            self._steps(reads.at_the_list(self.world, device, unread=unread, limit=limit))
 
     @step(
         who=WHO, where=WHERE, way=st.sampled_from(("before", "after")), at=st.integers(0, 20), limit=st.integers(1, 6)
     )
     def pages_history(self, who: int, where: int, way: str, at: int, limit: int) -> None:
         query = {way: at, "limit": limit}
-        self._steps(looks.at_history(self.world, self._device(who), self._label(where), **query))
+        self._steps(reads.at_history(self.world, self._device(who), self._label(where), **query))
 
     @step(who=WHO, where=WHERE, after=st.integers(0, 20), limit=st.integers(1, 6))
     def reads_the_log(self, who: int, where: int, after: int, limit: int) -> None:
-        self._steps(looks.at_events(self.world, self._device(who), self._label(where), after=after, limit=limit))
+        self._steps(reads.at_events(self.world, self._device(who), self._label(where), after=after, limit=limit))
 
     @step(who=WHO, cursors=st.lists(st.integers(0, 20), max_size=4))
     def resumes_from_any_cursor(self, who: int, cursors: list[int]) -> None:
         labels = list(self.world.model.conversations)
         chosen = dict(zip(labels, cursors, strict=False))
         since = "2020-01-01T00:00:00Z"
-        self._steps(looks.at_a_catch_up(self.world, self._device(who), chosen, since))
+        self._steps(reads.at_a_catch_up(self.world, self._device(who), chosen, since))
 
     @step(who=WHO, where=WHERE, which=WHICH)
     def looks_at_a_message(self, who: int, where: int, which: int) -> None:
         label, sequence, id = self._message(where, which)
-        self._steps(looks.at_a_message(self.world, self._device(who), label, sequence, id))
+        self._steps(reads.at_a_message(self.world, self._device(who), label, sequence, id))
 
     @step(who=WHO)
     def looks_at_the_screen(self, who: int) -> None:

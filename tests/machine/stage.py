@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.machine import connecting, doing, looks, views
+from tests.machine import actions, connecting, reads, views
 from tests.machine.client import MachineDevice
 from tests.machine.facts import Shown
 from tests.machine.web import WebClients
@@ -82,7 +82,7 @@ class Stage(RuleBasedStateMachine):
     async def _looks_at_everything(self) -> None:
         for name in PEOPLE:
             if (device := self._device_of(name)) is not None:
-                await looks.at_everything(self.world, device)
+                await reads.at_everything(self.world, device)
         for device in self.world.devices:
             if device.is_connected:
                 await self.world.web_agrees(device)
@@ -138,7 +138,7 @@ class Stage(RuleBasedStateMachine):
         """Return conversation, sequence and id of a message that some device has received; the actor may not see it."""
         label = self._label(where)
         numbered = (
-            (each, self.world.words.id_of_message(label, each))
+            (each, self.world.translator.id_of_message(label, each))
             for each in sorted(self.world.model.conversations[label].messages)
         )
         seen = [(sequence, id) for sequence, id in numbered if id is not None]
@@ -148,12 +148,12 @@ class Stage(RuleBasedStateMachine):
         return label, sequence, id
 
     def _send(self, device: MachineDevice, label: str, client_id: str, said: Shown, *, socket: bool) -> None:
-        body = {"conversation_id": self.world.words.id_of_conversation(label), "client_message_id": client_id}
+        body = {"conversation_id": self.world.translator.id_of_conversation(label), "client_message_id": client_id}
         body |= {name: said[name] for name in ("content", "message_type", "metadata")}
         if said["reply_to"] is not None:
-            body["reply_to_id"] = self.world.words.id_of_message(*said["reply_to"])
+            body["reply_to_id"] = self.world.translator.id_of_message(*said["reply_to"])
         self._steps(
-            doing.sends(self.world, device, label, client_id, said, body, socket=socket and device.is_connected)
+            actions.sends(self.world, device, label, client_id, said, body, socket=socket and device.is_connected)
         )
 
     def _fresh_id(self) -> str:
@@ -161,15 +161,21 @@ class Stage(RuleBasedStateMachine):
         return str(UUID(int=self._sends))
 
     def _conversation_path(self, label: str) -> str:
-        return f"/conversations/{self.world.words.id_of_conversation(label)}"
+        return f"/conversations/{self.world.translator.id_of_conversation(label)}"
 
     def _participant_path(self, label: str, name: str) -> str:
-        return f"{self._conversation_path(label)}/participants/{self.world.words.id_of_person(name)}"
+        return f"{self._conversation_path(label)}/participants/{self.world.translator.id_of_person(name)}"
 
     def _begin_group(self, device: MachineDevice, others: list[str], name: str) -> None:
-        body = {"type": "group", "name": name, "participant_ids": [self.world.words.id_of_person(o) for o in others]}
+        body = {
+            "type": "group",
+            "name": name,
+            "participant_ids": [self.world.translator.id_of_person(o) for o in others],
+        }
         self._steps(
-            doing.begins_one(self.world, device, lambda: self.world.model.open_group(device.person, others, name), body)
+            actions.begins_one(
+                self.world, device, lambda: self.world.model.open_group(device.person, others, name), body
+            )
         )
 
     def _change_participant(
@@ -178,12 +184,12 @@ class Stage(RuleBasedStateMachine):
         changes = {"role": role, "can_send_messages": may_write}
         body = {name: value for name, value in changes.items() if value is not None}
         verb = lambda: self.world.model.update_participant(device.person, label, other, role, may_write)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "PATCH", self._participant_path(label, other), body))
+        self._steps(actions.asks(self.world, device, verb, "PATCH", self._participant_path(label, other), body))
 
     def _begin_direct(self, device: MachineDevice, other: str) -> None:
-        body = {"type": "direct", "participant_ids": [self.world.words.id_of_person(other)]}
+        body = {"type": "direct", "participant_ids": [self.world.translator.id_of_person(other)]}
         self._steps(
-            doing.begins_one(self.world, device, lambda: self.world.model.open_direct(device.person, other)[0], body)
+            actions.begins_one(self.world, device, lambda: self.world.model.open_direct(device.person, other)[0], body)
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.machine import doing
+from tests.machine import actions
 from tests.machine.client import MachineDevice
 from tests.machine.stage import RIGHTLY, WHERE, WHICH, WHO, Stage, step
 
@@ -26,7 +26,7 @@ class Talking(Stage):
     @step(2, who=WHO, where=WHERE, quoted_in=WHERE, which=WHICH, socket=st.booleans())
     def replies(self, who: int, where: int, quoted_in: int, which: int, socket: bool) -> None:
         label, sequence, _ = self._message(quoted_in, which)
-        if self.world.words.id_of_message(label, sequence):
+        if self.world.translator.id_of_message(label, sequence):
             said = {"content": "re", "message_type": "text", "metadata": {}, "reply_to": (label, sequence)}
             self._send(self._device(who), self._label(where), self._fresh_id(), said, socket=socket)
 
@@ -62,7 +62,7 @@ class Talking(Stage):
             *(
                 each.device.asks(
                     "send_message",
-                    conversation_id=self.world.words.id_of_conversation(label),
+                    conversation_id=self.world.translator.id_of_conversation(label),
                     content="at once",
                     client_message_id=client_id,
                 )
@@ -73,26 +73,26 @@ class Talking(Stage):
         said = {"content": "at once", "message_type": "text", "metadata": {}, "reply_to": None}
         order = sorted(zip(plans, answers, strict=True), key=lambda each: _log_order(each[1]))
         for (device, client_id), answer in order:
-            doing.agrees_on_ack(self.world, device, answer, label, client_id, said)
+            actions.agrees_on_ack(self.world, device, answer, label, client_id, said)
 
     @step(3, who=WHO, where=WHERE, which=WHICH, rightly=RIGHTLY, text=TEXT)
     def edits(self, who: int, where: int, which: int, rightly: bool, text: str) -> None:
         label, sequence, id = self._message(where, which)
         device = self._sender_or_any(who, label, sequence, rightly)
         verb = lambda: self.world.model.edit(device.person, label, sequence, text)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "PATCH", f"/messages/{id}", {"content": text}))
+        self._steps(actions.asks(self.world, device, verb, "PATCH", f"/messages/{id}", {"content": text}))
 
     @step(2, who=WHO, where=WHERE, which=WHICH, rightly=RIGHTLY)
     def deletes(self, who: int, where: int, which: int, rightly: bool) -> None:
         label, sequence, id = self._message(where, which)
         device = self._sender_or_any(who, label, sequence, rightly)
         verb = lambda: self.world.model.delete(device.person, label, sequence)  # noqa: E731
-        self._steps(doing.asks(self.world, device, verb, "DELETE", f"/messages/{id}", **{"for": "everyone"}))
+        self._steps(actions.asks(self.world, device, verb, "DELETE", f"/messages/{id}", **{"for": "everyone"}))
 
     @step(3, who=WHO, where=WHERE, which=WHICH, kind=st.sampled_from(("read", "read", "delivered")))
     def acknowledges_a_message(self, who: int, where: int, which: int, kind: str) -> None:
         device, (label, sequence, id) = self._device(who), self._message(where, which)
-        self._steps(doing.acknowledges_message(self.world, device, kind, label, sequence, id))
+        self._steps(actions.acknowledges_message(self.world, device, kind, label, sequence, id))
 
     @step(3, who=WHO, where=WHERE, back=st.integers(-1, 9), kind=st.sampled_from(("read", "read", "delivered")))
     def acknowledges_over_the_socket(self, who: int, where: int, back: int, kind: str) -> None:
@@ -100,7 +100,7 @@ class Talking(Stage):
         device, label = self._device(who), self._label(where)
         sequence = max(0, self.world.model.conversations[label].head - back)
         if device.is_connected:
-            self._steps(doing.acknowledges(self.world, device, kind, label, sequence))
+            self._steps(actions.acknowledges(self.world, device, kind, label, sequence))
 
 
 def _log_order(answer: Any) -> tuple[int, bool]:

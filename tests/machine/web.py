@@ -9,7 +9,7 @@ from tests.harness import binaries
 from tests.machine import views
 from tests.machine.facts import Shown
 from tests.machine.model import Model
-from tests.machine.words import Words
+from tests.machine.translator import Translator
 from tests.waiting import DEADLINE
 
 Job = dict[str, Any]
@@ -47,7 +47,7 @@ class WebClients:
         self._process.wait(DEADLINE)
 
 
-def shows(words: Words, model: Model, shown: dict[str, Any], viewer: str) -> tuple[list[Shown], list[Shown]]:
+def shows(translator: Translator, model: Model, shown: dict[str, Any], viewer: str) -> tuple[list[Shown], list[Shown]]:
     """Return what a web client shows and what it must show, as far back as it has loaded each conversation.
 
     It computes the status of own messages only, and does not use the status of the last message.
@@ -56,10 +56,12 @@ def shows(words: Words, model: Model, shown: dict[str, Any], viewer: str) -> tup
     assert shown["repairs"] == {}, shown["repairs"]
     mine, theirs, from_ = [], [], {}
     for conversation in shown["conversations"]:
-        body = words.conversation(conversation)
+        body = translator.conversation(conversation)
         from_[body["label"]] = conversation["covers_from"]
         talk = model.conversations[body["label"]]
-        bubbles = [words.message(each["message"]) | {"status": each["delivery"]} for each in conversation["bubbles"]]
+        bubbles = [
+            translator.message(each["message"]) | {"status": each["delivery"]} for each in conversation["bubbles"]
+        ]
         mine.append(_with_bubbles(views.as_clients_know(body, talk, viewer), bubbles))
     for label in views.listed(model, viewer):
         talk = model.conversations[label]

@@ -4,17 +4,17 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from tests.harness.listening import Frame
 from tests.harness.replica import checksum
 from tests.harness.snapshots import differences
+from tests.harness.socket_side import Frame
 from tests.machine import views
 from tests.machine.client import MachineDevice, is_kept
 from tests.machine.facts import EventNews, Shown
 from tests.machine.local import sign_in, sign_up
 from tests.machine.model import Model
 from tests.machine.rights import Refusal
+from tests.machine.translator import Translator
 from tests.machine.web import Job, WebClients, shows
-from tests.machine.words import Words
 
 PEOPLE = ["ana", "ben", "cleo", "dan"]
 MOST_TURNS = 60
@@ -26,7 +26,7 @@ class World:
     def __init__(self, web: WebClients, tally: Counter[str]) -> None:
         self.tally = tally
         self.model = Model(PEOPLE)
-        self.words = Words()
+        self.translator = Translator()
         self.devices: list[MachineDevice] = []
         self.persons: dict[str, Any] = {}
         self.web = web
@@ -35,7 +35,7 @@ class World:
         """Sign everybody up."""
         for name in PEOPLE:
             person = self.persons[name] = await sign_up(name)
-            self.words.people[person.id] = name
+            self.translator.people[person.id] = name
             await self.signs_in(name)
 
     async def ends(self) -> None:
@@ -64,7 +64,7 @@ class World:
             if each.is_connected:
                 wanted = self._frames_for(each, news)
                 frames, pong = await each.hears(len(wanted))
-                heard = [self.words.frame(frame) for frame in frames if is_kept(frame)]
+                heard = [self.translator.frame(frame) for frame in frames if is_kept(frame)]
                 assert_same(in_order(heard), in_order(wanted), f"{each.key} heard")
                 self._agrees_on_heads(each, pong)
                 arrived = await self._applies(each, each.through_network(frames))
@@ -93,7 +93,8 @@ class World:
 
     def _agrees_on_heads(self, device: MachineDevice, pong: Frame) -> None:
         heads = {
-            self.words.id_of_conversation(label): head for label, head in views.heads(self.model, device.person).items()
+            self.translator.id_of_conversation(label): head
+            for label, head in views.heads(self.model, device.person).items()
         }
         assert pong["heads"] == {"count": len(heads), "checksum": checksum(heads)}, f"heads of {device.key}: {heads}"
 
@@ -146,8 +147,8 @@ class World:
     async def syncs(self, device: MachineDevice, fields: dict[str, Any]) -> list[Frame]:
         """Send `sync`, check the answer against the model, and return all its frames."""
         frames = await device.asks("sync", fields)
-        cursors = {self.words.conversations[id]: cursor for id, cursor in fields["cursors"].items()}
-        received = [self.words.frame(frame) for frame in frames if is_kept(frame)]
+        cursors = {self.translator.conversations[id]: cursor for id, cursor in fields["cursors"].items()}
+        received = [self.translator.frame(frame) for frame in frames if is_kept(frame)]
         self.agrees_on_catch_up(device.person, cursors, received, frames[-1])
         return frames
 
@@ -162,8 +163,8 @@ class World:
                     resync.add(label)
         events = [frame for frame in received if "sequence" in frame]
         assert_same(in_order(events), in_order(wanted), f"{viewer} caught up")
-        assert self.words.heads(end["heads"]) == views.heads(self.model, viewer)
-        assert {self.words.conversations[id] for id in end["resync"]} == resync
+        assert self.translator.heads(end["heads"]) == views.heads(self.model, viewer)
+        assert {self.translator.conversations[id] for id in end["resync"]} == resync
         for frame in received:
             if "sequence" not in frame:
                 self._is_true(viewer, frame)
@@ -188,9 +189,9 @@ class World:
         viewer, found = device.person, {}
         for body in device.replica.state().values():
             participants = list(body["participants"].values())
-            shown = self.words.conversation({"display_name": None, **body, "participants": participants})
+            shown = self.translator.conversation({"display_name": None, **body, "participants": participants})
             talk = self.model.conversations[shown["label"]]
-            messages = [self.words.message(message) for message in body["messages"]]
+            messages = [self.translator.message(message) for message in body["messages"]]
             found[talk.label] = views.as_clients_know(shown, talk, viewer) | {"messages": messages}
         wanted = {}
         for label in views.listed(self.model, viewer):
@@ -202,7 +203,7 @@ class World:
 
     async def web_agrees(self, device: MachineDevice) -> None:
         """Check what the web client shows, also after it has loaded everything."""
-        ids = [self.words.id_of_conversation(label) for label in views.listed(self.model, device.person)]
+        ids = [self.translator.id_of_conversation(label) for label in views.listed(self.model, device.person)]
         if ids and device.intact and not device.waits:
             await self.comes_to_rest(device)
             self._web_shows(device)
@@ -211,7 +212,7 @@ class World:
 
     def _web_shows(self, device: MachineDevice) -> None:
         shown = self.web.turn([self.job(device, "show")])["replies"][device.key]
-        assert_same(*shows(self.words, self.model, shown, device.person), f"the web client {device.key}")
+        assert_same(*shows(self.translator, self.model, shown, device.person), f"the web client {device.key}")
 
     def device(self, key: str) -> MachineDevice:
         """Return a device by its key."""

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import WebSocketException
 
-from tests.harness.listening import Frame
 from tests.harness.proxy import Proxy
 from tests.harness.replica import Replica
 from tests.harness.servers import PROFILES, Profile, Site
 from tests.harness.snapshots import fresh_snapshot
+from tests.harness.socket_side import Frame
 from tests.properties.commands import Command, Stage, drawn, staged
 from tests.properties.playing import DRAWN, plays_once
 

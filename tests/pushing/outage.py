@@ -22,14 +22,14 @@ from tests.harness.people import People
 from tests.harness.product import SETTINGS
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.services import Services
-from tests.pushing.fragile import each_once, no_task_failed, shown_on
+from tests.pushing.failures import each_once, no_task_failed, shown_on
 from tests.pushing.stage import TIMINGS, Providers, Stage, becomes, has_android, has_iphone, writes
 
 TALKS = 40
 PAUSE_SECONDS = 0.25
 BEFORE_SECONDS = 60.0
 # A breaker lets a push through every 30 s to see whether the provider is back.
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 class Writer:
@@ -78,7 +78,7 @@ async def run(stage: Stage, seconds: float) -> None:
         back_at = time.monotonic()
         apns.thaw()
         await becomes(
-            lambda: {"send", "later"}.isdisjoint(stage.outcomes(ben)), lambda: stage.description(ben), patience=PATIENCE
+            lambda: {"send", "later"}.isdisjoint(stage.outcomes(ben)), lambda: stage.description(ben), timeout=TIMEOUT
         )
         settled = time.monotonic() - back_at
         assert stage.outcomes(cat) == ["sent"] * len(writer.written), stage.description(cat)

@@ -150,10 +150,10 @@ class Stage:
         query += " AND user_id = %s ORDER BY message_id, id"
         return [row[0] for row in self.site.rows(query, self.site.stored_id(device.person.id))]
 
-    async def comes_to(self, device: Device, *outcomes: str, patience: float = DEADLINE) -> None:
+    async def comes_to(self, device: Device, *outcomes: str, timeout: float = DEADLINE) -> None:
         """Wait until the deliveries of messages to a person have these outcomes."""
         await becomes(
-            lambda: self.outcomes(device) == list(outcomes), lambda: self.description(device), patience=patience
+            lambda: self.outcomes(device) == list(outcomes), lambda: self.description(device), timeout=timeout
         )
 
     def description(self, device: Device | None = None) -> str:
@@ -163,16 +163,16 @@ class Stage:
 
 
 async def becomes(
-    condition: Callable[[], Any], describe: Callable[[], str] = lambda: "", *, patience: float = DEADLINE
+    condition: Callable[[], Any], describe: Callable[[], str] = lambda: "", *, timeout: float = DEADLINE
 ) -> None:
     """Wait until a condition holds.
 
     :raises AssertionError: it does not in time.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > until:
-            raise AssertionError(f"it did not come to that within {patience} s: {describe()}")
+            raise AssertionError(f"it did not come to that within {timeout} s: {describe()}")
         await asyncio.sleep(0.05)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.harness.people import People
-from tests.pushing.fragile import each_once, no_task_failed, on_one, shown_on
+from tests.pushing.failures import each_once, no_task_failed, on_one, shown_on
 from tests.pushing.stage import Stage, becomes, has_android, has_iphone, writes
 
 

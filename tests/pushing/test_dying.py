@@ -8,7 +8,7 @@ from tests.harness.people import People
 from tests.harness.product import PROJECT
 from tests.harness.raw_socket import is_connected_to
 from tests.harness.workers import Worker
-from tests.pushing.fragile import dies, each_once, heal, no_task_failed, on, on_each_broker, pusher, shown_on
+from tests.pushing.failures import dies, each_once, heal, no_task_failed, on, on_each_broker, pusher, shown_on
 from tests.pushing.stage import Stage, has_android, has_iphone, writes
 from tests.waiting import DEADLINE
 

@@ -8,7 +8,7 @@ import pytest
 from tests.harness.people import People
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.redis import Redis
-from tests.pushing.fragile import each_once, heal, no_task_failed, on, on_each_broker, shown_on
+from tests.pushing.failures import each_once, heal, no_task_failed, on, on_each_broker, shown_on
 from tests.pushing.stage import Stage, becomes, has_iphone, writes
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from tests.harness.device import Device
 from tests.harness.people import People
 from tests.harness.providers.faults import Kind
-from tests.pushing.fragile import each_once, no_task_failed, on_one, shown_on
+from tests.pushing.failures import each_once, no_task_failed, on_one, shown_on
 from tests.pushing.stage import Stage, becomes, has_android, has_browser, has_iphone, writes
 from tests.waiting import DEADLINE
 

@@ -6,7 +6,7 @@ from tests.harness.http import http_client
 from tests.harness.people import People
 from tests.harness.product import manage
 from tests.harness.providers.smtp import parsed
-from tests.pushing.fragile import on_one
+from tests.pushing.failures import on_one
 from tests.pushing.stage import Stage, has_iphone, writes
 
 

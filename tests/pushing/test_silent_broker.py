@@ -10,7 +10,7 @@ from tests.harness.people import People
 from tests.harness.proxy import proxied
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.services import Services
-from tests.pushing.fragile import each_once, shown_on
+from tests.pushing.failures import each_once, shown_on
 from tests.pushing.stage import Providers, Stage, has_iphone, writes
 
 # A listener gives a connection up after two and a half heartbeats of ten seconds, a publisher after five seconds.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.people import People
 from tests.harness.providers.screen import visible
-from tests.pushing.fragile import heal, on_one
+from tests.pushing.failures import heal, on_one
 from tests.pushing.stage import Stage, has_android, has_browser, has_iphone, writes
 
 

@@ -26,7 +26,7 @@ async def never_read(stage: Stage, sockets: int) -> None:
     outsiders = await _outsiders(stage, sockets)
     ports = [process.server.port for process in stage.world.processes]
     opened: list[socket.socket] = []
-    patience = stage.world.limits.get("outbox_stuck_seconds", STUCK) + SLACK
+    timeout = stage.world.limits.get("outbox_stuck_seconds", STUCK) + SLACK
 
     async def strike() -> None:
         for number, (token, _) in enumerate(outsiders):
@@ -35,7 +35,7 @@ async def never_read(stage: Stage, sockets: int) -> None:
             command = json.dumps({"type": "sync", "cursors": {conversation_id: 2}})
             for _ in range(4):
                 connection.sendall(_frame(0x1, command.encode()))
-        await asyncio.sleep(patience)
+        await asyncio.sleep(timeout)
 
     before = _memory(stage)
     grown = await _compare(stage, "sockets that never read", strike, lambda: _memory(stage) - before)
@@ -49,7 +49,7 @@ async def never_read(stage: Stage, sockets: int) -> None:
         "sockets that never read: server memory for each", [grown / len(opened) / MIB], unit="MiB", most=1.0
     )
     stage.measures.add(
-        f"sockets that never read: not closed after {patience:g} s", [len(opened) - closed], unit="sockets", most=0
+        f"sockets that never read: not closed after {timeout:g} s", [len(opened) - closed], unit="sockets", most=0
     )
 
 

@@ -51,7 +51,7 @@ class Process(Generic[R]):
                 folder=_PROJECT,
             )
             self._program.start()
-            if answers(self._program, self._is_there, patience=DEADLINE):
+            if answers(self._program, self._is_there, timeout=DEADLINE):
                 return
         raise DidNotStart((self.folder / "log").read_text())
 
@@ -105,16 +105,16 @@ class Process(Generic[R]):
         """Return what clients did against the protocol itself (HTTP/2, HTTP/1.1, ALPN)."""
         return self._log.complaints()
 
-    def waits_for(self, condition: Callable[[list[R]], bool], *, patience: float = DEADLINE) -> list[R]:
+    def waits_for(self, condition: Callable[[list[R]], bool], *, timeout: float = DEADLINE) -> list[R]:
         """Wait until what was received meets a condition, and return it.
 
-        :raises AssertionError: it does not within `patience` seconds; the text shows what was received.
+        :raises AssertionError: it does not within `timeout` seconds; the text shows what was received.
         """
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while not condition(found := self.received()):
             if time.monotonic() > until:
                 shown = "\n".join(str(record) for record in found[-20:])
-                raise AssertionError(f"{self.name} did not receive it within {patience} s:\n{shown}")
+                raise AssertionError(f"{self.name} did not receive it within {timeout} s:\n{shown}")
             time.sleep(0.01)
         return found
 
@@ -192,14 +192,14 @@ class Double(Process[Received]):
         """Return those of `received()` that reached a device (this device), whatever the answer to the sender was."""
         return [record for record in self.received() if record.delivered and token in (None, record.token)]
 
-    def arrives(self, count: int = 1, *, token: str | None = None, patience: float = DEADLINE) -> list[Received]:
+    def arrives(self, count: int = 1, *, token: str | None = None, timeout: float = DEADLINE) -> list[Received]:
         """Wait until at least so many pushes reached devices (this device), and return them.
 
-        :raises AssertionError: they do not within `patience` seconds.
+        :raises AssertionError: they do not within `timeout` seconds.
         """
 
         def enough(_: list[Received]) -> bool:
             return len(self.delivered(token)) >= count
 
-        self.waits_for(enough, patience=patience)
+        self.waits_for(enough, timeout=timeout)
         return self.delivered(token)

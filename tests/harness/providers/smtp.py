@@ -69,12 +69,12 @@ class Smtp(Process[Mail]):
         """Return the mails that were taken (for this address), whatever the answer to the sender was."""
         return [mail for mail in self.received() if mail.delivered and (to is None or to in mail.recipients)]
 
-    def arrives(self, count: int = 1, *, to: str | None = None, patience: float = DEADLINE) -> list[Mail]:
+    def arrives(self, count: int = 1, *, to: str | None = None, timeout: float = DEADLINE) -> list[Mail]:
         """Wait until at least so many mails were taken (for this address), and return them.
 
-        :raises AssertionError: they were not within `patience` seconds.
+        :raises AssertionError: they were not within `timeout` seconds.
         """
-        self.waits_for(lambda _: len(self.delivered(to)) >= count, patience=patience)
+        self.waits_for(lambda _: len(self.delivered(to)) >= count, timeout=timeout)
         return self.delivered(to)
 
 

@@ -30,12 +30,12 @@ def pusher(stage: Stage) -> Worker | Server:
     return stage.workers[0] if stage.workers else stage.site.servers[0]
 
 
-async def dies(process: Worker | Server, *, patience: float = DEADLINE) -> None:
+async def dies(process: Worker | Server, *, timeout: float = DEADLINE) -> None:
     """Wait until a process has killed itself at its crash point.
 
     :raises AssertionError: it still runs, or ended otherwise.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while process.running:
         assert time.monotonic() < until, f"{process.name} did not come to its crash point\n{process.log()[-3000:]}"
         await asyncio.sleep(0.02)

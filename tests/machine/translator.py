@@ -11,7 +11,7 @@ from tests.machine.facts import OWN_SETTINGS, Shown
 Body = dict[str, Any]
 
 
-class Words:
+class Translator:
     """The ids of people, conversations and messages on the server."""
 
     def __init__(self) -> None:

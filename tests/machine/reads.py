@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.harness.listening import Frame
-from tests.machine import doing, views
+from tests.harness.socket_side import Frame
+from tests.machine import actions, views
 from tests.machine.client import MachineDevice
 from tests.machine.rights import Refusal
 from tests.machine.world import World, assert_same
@@ -28,7 +28,7 @@ async def at_the_list(world: World, device: MachineDevice, *, unread: bool = Fal
         times = [each["joined_at"] for each in body["participants"]]
         assert times == sorted(times), body
     assert_same(
-        [world.words.conversation(body) for body in found],
+        [world.translator.conversation(body) for body in found],
         [views.body(talk, device.person) for talk in wanted],
         f"{device.person}'s list",
     )
@@ -36,23 +36,25 @@ async def at_the_list(world: World, device: MachineDevice, *, unread: bool = Fal
 
 async def at_history(world: World, device: MachineDevice, label: str, **query: Any) -> None:
     """Look at a page of a history."""
-    path = f"/conversations/{world.words.id_of_conversation(label)}/messages"
-    looked = await doing.asks(
+    path = f"/conversations/{world.translator.id_of_conversation(label)}/messages"
+    looked = await actions.asks(
         world, device, lambda: views.page(world.model, device.person, label, **query), "GET", path, **query
     )
     if looked:
         (messages, more), answer, _ = looked
-        assert_same([world.words.message(each) for each in answer["results"]], messages, f"history of {label} {query}")
+        assert_same(
+            [world.translator.message(each) for each in answer["results"]], messages, f"history of {label} {query}"
+        )
         assert answer["has_more"] == more, query
 
 
 async def at_events(world: World, device: MachineDevice, label: str, *, after: int, limit: int) -> None:
     """Look at the log above a cursor, page by page: it must be the log with the rights of the viewer, without gaps."""
-    path = f"/conversations/{world.words.id_of_conversation(label)}/events"
+    path = f"/conversations/{world.translator.id_of_conversation(label)}/events"
     received: list[Frame] = []
     while True:
         cursor = after + len(received)
-        looked = await doing.asks(
+        looked = await actions.asks(
             world,
             device,
             lambda at=cursor: views.events(world.model, device.person, label, at),
@@ -64,7 +66,7 @@ async def at_events(world: World, device: MachineDevice, label: str, *, after: i
         if looked is None:
             return
         wanted, answer, _ = looked
-        assert_same([world.words.frame(each) for each in answer["events"]], wanted[:limit], f"events of {label}")
+        assert_same([world.translator.frame(each) for each in answer["events"]], wanted[:limit], f"events of {label}")
         assert answer["last_sequence"] == world.model.conversations[label].head
         assert answer["has_more"] == (len(wanted) > limit)
         received += answer["events"]
@@ -82,10 +84,10 @@ async def at_a_message(world: World, device: MachineDevice, label: str, sequence
             raise Refusal("not_found")
         return found[0]
 
-    looked = await doing.asks(world, device, seen, "GET", f"/messages/{id}")
+    looked = await actions.asks(world, device, seen, "GET", f"/messages/{id}")
     if looked:
-        assert_same(world.words.message(looked[1]), looked[0], "a message")
-    looked = await doing.asks(
+        assert_same(world.translator.message(looked[1]), looked[0], "a message")
+    looked = await actions.asks(
         world,
         device,
         lambda: views.receipts(world.model, device.person, label, sequence),
@@ -93,17 +95,19 @@ async def at_a_message(world: World, device: MachineDevice, label: str, sequence
         f"/messages/{id}/receipts",
     )
     if looked:
-        assert_same(world.words.receipts(looked[1]), looked[0], "receipts")
+        assert_same(world.translator.receipts(looked[1]), looked[0], "receipts")
 
 
 async def at_a_catch_up(world: World, device: MachineDevice, cursors: dict[str, int], since: str | None) -> None:
     """Look at the events missed since these cursors, over REST."""
     body: dict[str, Any] = {
-        "cursors": {world.words.id_of_conversation(label): cursor for label, cursor in cursors.items()}
+        "cursors": {world.translator.id_of_conversation(label): cursor for label, cursor in cursors.items()}
     }
-    looked = await doing.asks(world, device, lambda: None, "POST", "/sync", body | ({"since": since} if since else {}))
+    looked = await actions.asks(
+        world, device, lambda: None, "POST", "/sync", body | ({"since": since} if since else {})
+    )
     if looked:
         answer = looked[1]
         assert answer["complete"] is True
         received = [frame for events in answer["events"].values() for frame in events] + answer["receipts"]
-        world.agrees_on_catch_up(device.person, cursors, [world.words.frame(frame) for frame in received], answer)
+        world.agrees_on_catch_up(device.person, cursors, [world.translator.frame(frame) for frame in received], answer)

@@ -25,7 +25,7 @@ SUBSCRIBES = """(() => {
 })()"""
 
 
-class PretendedNotifications:
+class FakeNotifications:
     """Answers in place of the server, and records the requests."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class PretendedNotifications:
         }
 
     @classmethod
-    async def at(cls, visitor: Visitor) -> "PretendedNotifications":
+    async def at(cls, visitor: Visitor) -> "FakeNotifications":
         """Answer the requests of a browser. Call this before its person signs in."""
-        pretended = cls()
+        fake = cls()
         for addresses in ("**/api/v1/notifications**", "**/api/v1/notifications/**", "**/api/v1/device-tokens**"):
-            await visitor.context.route(addresses, pretended._answer)
-        await visitor.context.route("**/api/v1/device-tokens/**", pretended._answer)
-        return pretended
+            await visitor.context.route(addresses, fake._answer)
+        await visitor.context.route("**/api/v1/device-tokens/**", fake._answer)
+        return fake
 
     def changes(self) -> list[Any]:
         """Return the requested changes of preferences, and clear the record."""

@@ -56,7 +56,7 @@ async def sends(
         assert status == (200 if again else 201)
         talk = world.model.conversations[label]
         wanted = views.message(talk, talk.messages[sequence], actor.person)
-        assert_same(world.words.message(answer), wanted, "the message sent")
+        assert_same(world.translator.message(answer), wanted, "the message sent")
 
 
 def agrees_on_ack(world: World, actor: MachineDevice, answer: Any, label: str, client_id: str, said: Shown) -> None:
@@ -70,8 +70,8 @@ def agrees_on_ack(world: World, actor: MachineDevice, answer: Any, label: str, c
     assert wanted is None, f"{answer}, where the model says {wanted}"
     assert answer["type"] == "message_ack", answer
     got = (answer["client_message_id"], answer["conversation_id"], answer["sequence"], "duplicate" in answer)
-    assert got == (client_id, world.words.id_of_conversation(label), *result), f"{answer}, model: {result}"
-    known = world.words.messages.setdefault(answer["message_id"], (label, result[0]))
+    assert got == (client_id, world.translator.id_of_conversation(label), *result), f"{answer}, model: {result}"
+    known = world.translator.messages.setdefault(answer["message_id"], (label, result[0]))
     assert known == (label, result[0]), f"{answer} is the id of {known}"
 
 
@@ -91,7 +91,9 @@ async def acknowledges(world: World, actor: MachineDevice, kind: str, label: str
     """Acknowledge a sequence over the socket; only a refusal is answered."""
     wanted, _ = result_of(world, actor, lambda: world.model.acknowledge(actor.person, kind, label, sequence, actor.key))
     type = "read_receipt" if kind == "read" else "delivery_receipt"
-    number = await actor.device.says(type, conversation_id=world.words.id_of_conversation(label), sequence=sequence)
+    number = await actor.device.says(
+        type, conversation_id=world.translator.id_of_conversation(label), sequence=sequence
+    )
     if wanted is not None:
         answer = await actor.device.hears(lambda frame: frame.get("id") == number, f"the refusal of {type}")
         assert answer.get("code") == wanted, answer
@@ -103,7 +105,7 @@ async def _shows_as_read(world: World, actor: MachineDevice, kind: str, label: s
     """Tell the web client what was read on its screen: the server sends `conversation_read` to other devices only."""
     participant = world.model.conversations[label].participants.get(actor.person)
     if actor.is_connected and kind == "read" and participant is not None and participant.read == sequence:
-        id = world.words.id_of_conversation(label)
+        id = world.translator.id_of_conversation(label)
         await world.comes_to_rest(actor)
         await world.turns([world.job(actor, "read", id=id, sequence=sequence)])
         await world.turns([world.job(actor, "confirm", id=id, sequence=sequence)])
@@ -116,9 +118,9 @@ async def begins_one(world: World, actor: MachineDevice, verb: Callable[[], str]
     if begun:
         label, answer, status = begun
         assert status == (200 if label in before else 201)
-        assert world.words.conversations.setdefault(answer["id"], label) == label
+        assert world.translator.conversations.setdefault(answer["id"], label) == label
         talk = world.model.conversations[label]
-        assert_same(world.words.conversation(answer), views.body(talk, actor.person), "the conversation begun")
+        assert_same(world.translator.conversation(answer), views.body(talk, actor.person), "the conversation begun")
 
 
 async def revokes(world: World, actor: MachineDevice, ended: MachineDevice) -> None:

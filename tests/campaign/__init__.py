@@ -5,7 +5,7 @@
     conductor   the plan: which faults when      world      server processes, stores, faulty wires between them
     stage       an episode, for the faults        episode    people sign up, write, settle; the checker judges
     faults/     one file per family              crowd      people and conversations, who writes when
-    measures    times beside their limits        doings     receipts, edits, deletions, coming and going
+    measures    times beside their limits        actions     receipts, edits, deletions, coming and going
     report      docs/campaign.md                 device     a client by the protocol that records everything
     contents    the database, past the servers   search     deleted texts, in tables, keys and logs
 

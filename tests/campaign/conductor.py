@@ -11,8 +11,8 @@ from time import monotonic
 
 from tests.campaign.checker import Verdict
 from tests.campaign.episode import Episode, Outcome, Size
-from tests.campaign.faults import clocks, database, disk, doorbell, kills, networks, strangers
-from tests.campaign.last_questions import ask_last_questions
+from tests.campaign.faults import clocks, database, disk, doorbell, hostile_clients, kills, networks
+from tests.campaign.final_checks import final_checks
 from tests.campaign.stage import Book, Stage
 from tests.campaign.world import World
 from tests.harness.services import Services
@@ -125,7 +125,7 @@ class Conductor:
             while not self.result.is_enough and monotonic() < last_begin:
                 await self._episode(world, number, plan.episode_seconds, self.acts(number))
                 number += 1
-            for verdict in await ask_last_questions(world, self.result.outcomes):
+            for verdict in await final_checks(world, self.result.outcomes):
                 self._judge(verdict)
             book.wrong += [f"the product's own check: {fault}" for fault in await world.integrity_faults()]
             book.wrong += [
@@ -152,11 +152,11 @@ class Conductor:
         rolling, freeze = ("rolling", kills.rolling), ("freeze", database.freeze_in_transaction)
         partition, apart = ("partition", networks.silent_partition), ("clocks", clocks.clocks_apart)
         strange: list[tuple[str, Act]] = [
-            ("never read", lambda stage: strangers.never_read(stage, self.plan.deaf)),
-            ("slowloris", lambda stage: strangers.slowloris(stage, self.plan.deaf)),
-            ("fragments", lambda stage: strangers.fragment_flood(stage, 20)),
+            ("never read", lambda stage: hostile_clients.never_read(stage, self.plan.deaf)),
+            ("slowloris", lambda stage: hostile_clients.slowloris(stage, self.plan.deaf)),
+            ("fragments", lambda stage: hostile_clients.fragment_flood(stage, 20)),
         ]
-        herd = ("herd", lambda stage: strangers.herd(stage, self.plan.herd))
+        herd = ("herd", lambda stage: hostile_clients.herd(stage, self.plan.herd))
         deck: list[tuple[str, Act]] = [first, second, wake_ups, restart]
         if self.plan.is_quick:
             deck = [first, wake_ups, restart, bells[0]]
@@ -195,8 +195,8 @@ class Conductor:
                 with suppress(asyncio.CancelledError):
                     await drizzling
             outcome = await episode.judged()
-            last_words = episode.doings.last_words(episode.disturbed)
-            stage.measures.add("session revoked: last frame", last_words, p95=1.0)
+            last_frames = episode.actions.last_frames(episode.disturbed)
+            stage.measures.add("session revoked: last frame", last_frames, p95=1.0)
         self.result.outcomes.append(outcome)
         for verdict in outcome.verdicts:
             self._judge(verdict)

@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from tests.campaign.evidence import Contents, EventRow, MessageRow, MoveRow, ParticipantRow, Snapshot
+from tests.campaign.evidence import Contents, EventRow, MessageRow, ParticipantRow, ReceiptChangeRow, Snapshot
 from tests.harness.postgresql import PostgreSQL
 
 SNAPSHOT: LiteralString = """
@@ -49,15 +49,15 @@ def read_contents(postgresql: PostgreSQL, database: str, conversation_ids: Seque
             "FROM conversations_event WHERE conversation_id = ANY(%s::uuid[]) ORDER BY conversation_id, sequence"
         ):
             contents.events[conversation_id].append(EventRow(*row))
-        contents.places = {
+        contents.participants = {
             (conversation_id, user_id): ParticipantRow(*row)
             for conversation_id, user_id, *row in rows(
                 "SELECT conversation_id::text, user_id::text, left_at IS NULL, history_from, last_delivered_sequence, "
                 "last_read_sequence FROM conversations_participant WHERE conversation_id = ANY(%s::uuid[])"
             )
         }
-        contents.moves = [
-            MoveRow(*row)
+        contents.receipt_changes = [
+            ReceiptChangeRow(*row)
             for row in rows(
                 "SELECT conversation_id::text, user_id::text, kind, from_sequence, up_to_sequence "
                 "FROM messaging_receiptmove WHERE conversation_id = ANY(%s::uuid[]) ORDER BY id"
@@ -91,8 +91,8 @@ class Observer:
         began = monotonic()
         row = await (await connection.execute(SNAPSHOT, [conversation_id])).fetchone()
         assert row is not None
-        head, events, highest, marks = row
-        parsed = (mark.strip("()").split(",") for mark in marks)
+        head, events, highest, positions = row
+        parsed = (position.strip("()").split(",") for position in positions)
         self.snapshots.append(
             Snapshot(
                 began, conversation_id, head, events, highest,

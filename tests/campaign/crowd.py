@@ -121,7 +121,7 @@ class Crowd:
                     cursor=conversation["last_sequence"],
                     floor=conversation["last_sequence"] + 1,
                     members={each.id for each in members},
-                    marks={each.id: (0, 0) for each in members},
+                    positions={each.id: (0, 0) for each in members},
                 )
 
     async def insist(

@@ -1,7 +1,7 @@
 """A client as docs/protocol.md wants it, which writes down all that it says and hears.
 
 It takes what comes over its `line`, gives events to its `store` and answers to its `outbox`, compares heads in `pong`,
-and catches up with `sync`. Not here: when and what it writes (`crowd`, `doings`).
+and catches up with `sync`. Not here: when and what it writes (`crowd`, `actions`).
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Device:
                 break
         return status, answer
 
-    def mark(self, conversation_id: str, kind: str) -> None:
+    def sends_receipt(self, conversation_id: str, kind: str) -> None:
         """Send a receipt ("delivery_receipt" or "read_receipt") for everything that is held."""
         held = self.holds.get(conversation_id)
         if held is not None and self.caught_up.is_set():

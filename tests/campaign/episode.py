@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from tests.campaign.actions import Actions
 from tests.campaign.checker import Verdict, check
 from tests.campaign.contents import Observer, read_contents
 from tests.campaign.crowd import Crowd
-from tests.campaign.doings import Doings
 from tests.campaign.evidence import Evidence
 from tests.campaign.history import Acked, Heard, Sent
 from tests.campaign.world import World
@@ -66,11 +66,11 @@ class Episode:
     async def __aenter__(self) -> Episode:
         size = self.size
         await self.crowd.gather(size.people, size.directs, size.groups)
-        self.doings = Doings(self.crowd, random.Random(self._dice.getrandbits(64)), pace=size.pace)
+        self.actions = Actions(self.crowd, random.Random(self._dice.getrandbits(64)), pace=size.pace)
         self._observing = asyncio.create_task(self.observer.observe([group.id for group in self.crowd.groups]))
         self._begun = monotonic()
         await self.crowd.begin()
-        self.doings.begin()
+        self.actions.begin()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -78,13 +78,13 @@ class Episode:
             self._observing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._observing
-            await self.doings.break_off()
+            await self.actions.break_off()
         await self.crowd.leave()
 
     async def judged(self) -> Outcome:
         """End all faults, let all devices catch up, and run the checker."""
         await self.world.is_ready()
-        await self.doings.end()
+        await self.actions.end()
         seconds = monotonic() - self._begun
         unsettled = await self.crowd.settle()
         evidence = await asyncio.to_thread(self._evidence)
@@ -98,7 +98,7 @@ class Episode:
             ),
             heard=len(entries_of(self.crowd, Heard)),
             seconds=seconds,
-            deleted_texts=self.doings.deleted_texts,
+            deleted_texts=self.actions.deleted_texts,
             sample=self._sample(20),
             unsettled=unsettled,
             replaced=sum(device.replaced for device in self.crowd.devices),
@@ -127,10 +127,10 @@ class Episode:
             founders={group.id: {person.id for person in group.founders} for group in groups},
             histories=[device.history for device in self.crowd.devices],
             contents=read_contents(self.world.services.postgresql, self.world.database, [group.id for group in groups]),
-            changes=self.doings.changes,
-            memberships=self.doings.memberships,
-            peeks=self.doings.peeks,
-            revocations=self.doings.revocations(),
+            changes=self.actions.changes,
+            memberships=self.actions.memberships,
+            peeks=self.actions.peeks,
+            revocations=self.actions.revocations(),
             snapshots=self.observer.snapshots,
         )
 

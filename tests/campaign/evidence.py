@@ -68,7 +68,7 @@ class Snapshot:
     head: int
     events: int
     highest: int
-    marks: tuple[tuple[str, int, int], ...] = ()  # (user, delivered, read)
+    positions: tuple[tuple[str, int, int], ...] = ()  # (user, delivered, read)
 
 
 # --- The database at the end ---------------------------------------------------------------------
@@ -109,8 +109,8 @@ class ParticipantRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveRow:
-    """A receipt's row; `after` is the mark that it moved from."""
+class ReceiptChangeRow:
+    """A receipt's row; `after` is the position that it moved from."""
 
     conversation_id: str
     user_id: str
@@ -121,13 +121,13 @@ class MoveRow:
 
 @dataclass
 class Contents:
-    """The rows of the run's conversations. Events are in the order of their numbers, moves in that of their ids."""
+    """The rows of the run's conversations. Events are ordered by sequence, receipt changes by id."""
 
     heads: dict[str, int] = field(default_factory=dict)
     messages: list[MessageRow] = field(default_factory=list)
     events: dict[str, list[EventRow]] = field(default_factory=dict)
-    places: dict[tuple[str, str], ParticipantRow] = field(default_factory=dict)
-    moves: list[MoveRow] = field(default_factory=list)
+    participants: dict[tuple[str, str], ParticipantRow] = field(default_factory=dict)
+    receipt_changes: list[ReceiptChangeRow] = field(default_factory=list)
 
 
 @dataclass

@@ -111,11 +111,11 @@ class Held:
     floor: int = 1  # everything from here on is held
     messages: dict[int, tuple[str, str]] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
-    marks: dict[str, tuple[int, int]] = field(default_factory=dict)  # user -> (delivered, read)
+    positions: dict[str, tuple[int, int]] = field(default_factory=dict)  # user -> (delivered, read)
 
     def copy(self) -> Held:
         """Return the same for another device."""
-        return Held(self.cursor, self.floor, dict(self.messages), set(self.members), dict(self.marks))
+        return Held(self.cursor, self.floor, dict(self.messages), set(self.members), dict(self.positions))
 
 
 @dataclass

@@ -66,20 +66,20 @@ class Store:
             held.messages[message.sequence] = (message.id, message.content)
         elif participant is not None and frame.type == "participant_added":
             held.members.add(participant.user_id)
-            held.marks[participant.user_id] = (participant.last_delivered_sequence, participant.last_read_sequence)
+            held.positions[participant.user_id] = (participant.last_delivered_sequence, participant.last_read_sequence)
         elif frame.type == "participant_removed":
             held.members.discard(frame.user_id)
             if frame.user_id == self.history.user_id:
                 del self.holds[frame.conversation_id]
 
     def take_receipt(self, frame: Frame) -> None:
-        """Raise somebody's marks."""
+        """Raise a participant's read and delivery positions."""
         held = self.holds.get(frame.conversation_id)
         if held is not None:
             who = frame.reader_id or frame.user_id
-            delivered, read = held.marks.get(who, (0, 0))
+            delivered, read = held.positions.get(who, (0, 0))
             up_to = frame.up_to_sequence
-            held.marks[who] = (max(delivered, up_to), max(read, up_to) if frame.type == "message_read" else read)
+            held.positions[who] = (max(delivered, up_to), max(read, up_to) if frame.type == "message_read" else read)
 
     def take_heads(self, heads: Iterable[str], resync: Iterable[str]) -> None:
         """Drop what one is not in any more, load what one does not hold or must load anew."""
@@ -120,7 +120,7 @@ class Store:
             floor=0 if len(messages) < PAGE * MOST_PAGES else messages[-1]["sequence"],
             messages={each["sequence"]: (each["id"], each["content"]) for each in messages},
             members={each["user_id"] for each in body["participants"]},
-            marks={
+            positions={
                 each["user_id"]: (each["last_delivered_sequence"], each["last_read_sequence"])
                 for each in body["participants"]
             },

@@ -12,7 +12,7 @@ from tests.campaign.checker.messages import (
     only_what_was_sent_is_stored,
 )
 from tests.campaign.checker.order import everybody_sees_one_order, sequences_have_no_gaps
-from tests.campaign.checker.receipts import marks_only_rise
+from tests.campaign.checker.receipts import positions_only_rise
 from tests.campaign.checker.state import replay_equals_rows, synced_is_complete
 from tests.campaign.checker.verdict import Verdict
 from tests.campaign.checker.visibility import deleted_texts_are_gone, nobody_sees_too_much, revoked_are_silent
@@ -28,12 +28,12 @@ CHECKS: tuple[Callable[[Evidence], Verdict], ...] = (
     nobody_sees_too_much,
     revoked_are_silent,
     replay_equals_rows,
-    marks_only_rise,
+    positions_only_rise,
 )
 
 __all__ = ["CHECKS", "Verdict", "check", "deleted_texts_are_gone"]
 
-# `deleted_texts_are_gone` (I12) is asked once, at the end of a run: `last_questions`.
+# `deleted_texts_are_gone` (I12) is asked once, at the end of a run: `final_checks`.
 
 
 def check(evidence: Evidence) -> list[Verdict]:

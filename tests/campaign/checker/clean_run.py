@@ -14,9 +14,9 @@ from tests.campaign.evidence import (
     Evidence,
     Membership,
     MessageRow,
-    MoveRow,
     ParticipantRow,
     Peek,
+    ReceiptChangeRow,
     Revocation,
     Snapshot,
 )
@@ -115,16 +115,16 @@ def clean_run() -> Evidence:
             heads={GROUP: 12},
             messages=[row(sequence) for sequence in (2, 3, 4, 6, 7, 11, 12)],
             events={GROUP: events},
-            places={
+            participants={
                 (GROUP, "ana"): ParticipantRow(True, 1, 4, 4),
                 (GROUP, "ben"): ParticipantRow(True, 1, 12, 0),
                 (GROUP, "cleo"): ParticipantRow(False, 5, 4, 4),
             },
-            moves=[
-                MoveRow(GROUP, "ana", "delivered", 0, 4),
-                MoveRow(GROUP, "ana", "read", 0, 4),
-                MoveRow(GROUP, "ben", "delivered", 0, 7),
-                MoveRow(GROUP, "ben", "delivered", 7, 12),
+            receipt_changes=[
+                ReceiptChangeRow(GROUP, "ana", "delivered", 0, 4),
+                ReceiptChangeRow(GROUP, "ana", "read", 0, 4),
+                ReceiptChangeRow(GROUP, "ben", "delivered", 0, 7),
+                ReceiptChangeRow(GROUP, "ben", "delivered", 7, 12),
             ],
         ),
         changes=[

@@ -105,7 +105,7 @@ def cleo_comes_again(evidence: Evidence) -> None:
     ]
     contents.heads[GROUP] = 14
     contents.messages.append(MessageRow(message_id(14), GROUP, 14, None, None, ""))
-    contents.places[GROUP, "cleo"] = ParticipantRow(True, 13, 12, 12)
+    contents.participants[GROUP, "cleo"] = ParticipantRow(True, 13, 12, 12)
     evidence.memberships.append(Membership(13.0, 13.2, GROUP, "cleo", True, "done"))
     of(evidence, "cleo's laptop").holds[GROUP] = Held(14, 1, {}, {"ana", "ben"})
     for name in ("ana's laptop", "ana's phone", "ben's laptop", "cleo's laptop"):
@@ -114,5 +114,5 @@ def cleo_comes_again(evidence: Evidence) -> None:
         held = history.holds[GROUP]
         held.cursor = 14
         held.members.add("cleo")
-        held.marks["cleo"] = (12, 12)
+        held.positions["cleo"] = (12, 12)
         held.messages[14] = (message_id(14), "")

@@ -8,27 +8,28 @@ from tests.campaign.evidence import Evidence
 from tests.campaign.history import Heard
 
 
-def marks_only_rise(evidence: Evidence) -> Verdict:
-    """I11: each move begins where the one before ended or above, none passes the head, members alone make them."""
+def positions_only_rise(evidence: Evidence) -> Verdict:
+    """I11: each change begins at or above the end of the last, none is beyond the head, and only members make them."""
     verdict = Verdict("I11")
     contents = evidence.contents
     windows = windows_of(evidence)
     last: dict[tuple[str, str, str], int] = defaultdict(int)
-    for move in contents.moves:
-        key = (move.conversation_id, move.user_id, move.kind)
+    for change in contents.receipt_changes:
+        key = (change.conversation_id, change.user_id, change.kind)
         verdict.look(
-            last[key] <= move.after < move.up_to <= contents.heads.get(move.conversation_id, 0),
-            f"a mark went from {last[key]} as {move}",
+            last[key] <= change.after < change.up_to <= contents.heads.get(change.conversation_id, 0),
+            f"a position went from {last[key]} to {change}",
         )
-        verdict.look(bool(windows.get(key[:2])), f"{move.user_id} was never in {move.conversation_id}: {move}")
-        last[key] = max(last[key], move.up_to)
-    for (conversation_id, user_id), place in contents.places.items():
-        marks = {"delivered": place.delivered, "read": place.read}
-        for kind, mark in marks.items():
+        verdict.look(bool(windows.get(key[:2])), f"{change.user_id} was never in {change.conversation_id}: {change}")
+        last[key] = max(last[key], change.up_to)
+    for (conversation_id, user_id), participant in contents.participants.items():
+        positions = {"delivered": participant.delivered, "read": participant.read}
+        for kind, position in positions.items():
             moved = last[conversation_id, user_id, kind]
             # A later participant begins with positions at their joining, which no receipt made.
             verdict.look(
-                mark >= moved, f"the {kind} mark of {user_id} in {conversation_id} is {mark}, it was {moved} already"
+                position >= moved,
+                f"the {kind} position of {user_id} in {conversation_id} is {position}, it was {moved} already",
             )
     _look_at_snapshots(evidence, verdict)
     for history in evidence.histories:
@@ -36,13 +37,13 @@ def marks_only_rise(evidence: Evidence) -> Verdict:
             if isinstance(entry, Heard) and entry.frame.type in ("message_delivered", "message_read"):
                 frame = entry.frame
                 who = frame.reader_id or frame.user_id
-                place_or_none = contents.places.get((frame.conversation_id, who))
-                mark = -1
-                if place_or_none is not None:
-                    mark = place_or_none.read if frame.type == "message_read" else place_or_none.delivered
+                row = contents.participants.get((frame.conversation_id, who))
+                position = -1
+                if row is not None:
+                    position = row.read if frame.type == "message_read" else row.delivered
                 verdict.look(
-                    frame.up_to_sequence <= mark,
-                    f"{history.device} heard {frame}, but that mark of {who} is at {mark}",
+                    frame.up_to_sequence <= position,
+                    f"{history.device} heard {frame}, but that position of {who} is at {position}",
                 )
     return verdict
 
@@ -50,11 +51,11 @@ def marks_only_rise(evidence: Evidence) -> Verdict:
 def _look_at_snapshots(evidence: Evidence, verdict: Verdict) -> None:
     seen: dict[tuple[str, str], tuple[int, int]] = {}
     for snapshot in sorted(evidence.snapshots, key=lambda snapshot: snapshot.began):
-        for user_id, delivered, read in snapshot.marks:
+        for user_id, delivered, read in snapshot.positions:
             key = (snapshot.conversation_id, user_id)
             before = seen.get(key, (0, 0))
             verdict.look(
                 before[0] <= delivered and before[1] <= read,
-                f"marks of {user_id} in {snapshot.conversation_id} went from {before} to {(delivered, read)}",
+                f"positions of {user_id} in {snapshot.conversation_id} went from {before} to {(delivered, read)}",
             )
             seen[key] = (delivered, read)

@@ -72,8 +72,8 @@ def replay_equals_rows(evidence: Evidence) -> Verdict:
     """I10: participants and positions that a device derived from events are those in the database."""
     verdict = Verdict("I10")
     members: dict[str, set[str]] = {}
-    for (conversation_id, user_id), place in evidence.contents.places.items():
-        if place.member:
+    for (conversation_id, user_id), participant in evidence.contents.participants.items():
+        if participant.member:
             members.setdefault(conversation_id, set()).add(user_id)
     newest: dict[str, list[int]] = {}
     for row in evidence.contents.messages:
@@ -89,27 +89,27 @@ def replay_equals_rows(evidence: Evidence) -> Verdict:
                 f"{history.device} takes {held.members} for the members of {conversation_id}, "
                 f"they are {members.get(conversation_id)}",
             )
-            own = evidence.contents.places.get((conversation_id, history.user_id))
+            own = evidence.contents.participants.get((conversation_id, history.user_id))
             first = own.history_from if own is not None else 1
             shown = [number for number in newest.get(conversation_id, []) if number >= first]
             for user_id in held.members & members.get(conversation_id, set()):
-                theirs = evidence.contents.places[conversation_id, user_id]
+                theirs = evidence.contents.participants[conversation_id, user_id]
                 if user_id == history.user_id:
                     continue  # one's own device moved it, and knows
-                mine = held.marks.get(user_id, (0, 0))
+                mine = held.positions.get(user_id, (0, 0))
                 wanted = (_covered(shown, theirs.delivered), _covered(shown, theirs.read))
                 have = (_covered(shown, mine[0]), _covered(shown, mine[1]))
                 verdict.look(
                     have == wanted,
-                    f"{history.device} takes {user_id}'s marks in {conversation_id} for {have}, they are {wanted}",
+                    f"{history.device} takes {user_id}'s positions in {conversation_id} for {have}, they are {wanted}",
                 )
     return verdict
 
 
-def _covered(numbers: list[int], mark: int) -> int:
-    """Return the newest message that a mark covers: who joined later is not told of moves before."""
-    position = bisect_right(numbers, mark)
-    return numbers[position - 1] if position else 0
+def _covered(numbers: list[int], position: int) -> int:
+    """Return the newest message that a position covers: a later member is not sent the changes before they joined."""
+    count = bisect_right(numbers, position)
+    return numbers[count - 1] if count else 0
 
 
 def _difference(one: object, other: object) -> list[str]:

@@ -2,24 +2,24 @@
 
 from tests.campaign.checker.clean_run import GROUP
 from tests.campaign.checker.planting import PlantedFaults, heard_later, innocent, plants
-from tests.campaign.evidence import Evidence, MoveRow, ParticipantRow, Snapshot
+from tests.campaign.evidence import Evidence, ParticipantRow, ReceiptChangeRow, Snapshot
 from tests.campaign.frames import Frame
 from tests.campaign.history import Heard
 
 
 @plants("I11")
 def a_mark_goes_back(evidence: Evidence) -> None:
-    evidence.contents.moves.append(MoveRow(GROUP, "ben", "delivered", 4, 7))
+    evidence.contents.receipt_changes.append(ReceiptChangeRow(GROUP, "ben", "delivered", 4, 7))
 
 
 @plants("I11")
 def a_mark_passes_the_head(evidence: Evidence) -> None:
-    evidence.contents.moves.append(MoveRow(GROUP, "ben", "delivered", 12, 13))
+    evidence.contents.receipt_changes.append(ReceiptChangeRow(GROUP, "ben", "delivered", 12, 13))
 
 
 @plants("I11")
 def a_mark_is_written_that_moves_nothing(evidence: Evidence) -> None:
-    evidence.contents.moves.append(MoveRow(GROUP, "ben", "delivered", 12, 12))
+    evidence.contents.receipt_changes.append(ReceiptChangeRow(GROUP, "ben", "delivered", 12, 12))
 
 
 @plants("I11")
@@ -41,7 +41,7 @@ def a_receipt_of_a_stranger_is_told(evidence: Evidence) -> None:
 
 @plants("I11")
 def a_place_forgets_a_mark(evidence: Evidence) -> None:
-    evidence.contents.places[GROUP, "ben"] = ParticipantRow(True, 1, 7, 0)
+    evidence.contents.participants[GROUP, "ben"] = ParticipantRow(True, 1, 7, 0)
 
 
 @plants("I11")
@@ -50,12 +50,12 @@ def a_place_forgets_what_was_read(evidence: Evidence) -> None:
         history.entries = [
             entry for entry in history.entries if not isinstance(entry, Heard) or entry.frame.type != "message_read"
         ]
-    evidence.contents.places[GROUP, "ana"] = ParticipantRow(True, 1, 4, 2)
+    evidence.contents.participants[GROUP, "ana"] = ParticipantRow(True, 1, 4, 2)
 
 
 @plants("I11")
 def a_stranger_has_a_mark(evidence: Evidence) -> None:
-    evidence.contents.moves.append(MoveRow(GROUP, "dan", "read", 0, 4))
+    evidence.contents.receipt_changes.append(ReceiptChangeRow(GROUP, "dan", "read", 0, 4))
 
 
 @plants("I11")

@@ -78,14 +78,14 @@ def a_device_takes_somebody_for_a_member_who_never_was(evidence: Evidence) -> No
 @plants("I10")
 def a_newcomer_does_not_know_how_far_others_are(evidence: Evidence) -> None:
     cleo_comes_again(evidence)
-    evidence.contents.places[GROUP, "ben"] = ParticipantRow(True, 1, 14, 14)
+    evidence.contents.participants[GROUP, "ben"] = ParticipantRow(True, 1, 14, 14)
     for name in ("ana's laptop", "ana's phone"):
-        of(evidence, name).holds[GROUP].marks["ben"] = (14, 14)
+        of(evidence, name).holds[GROUP].positions["ben"] = (14, 14)
 
 
 @plants("I10")
 def a_device_did_not_hear_that_somebody_read(evidence: Evidence) -> None:
-    of(evidence, "ben's laptop").holds[GROUP].marks["ana"] = (4, 2)
+    of(evidence, "ben's laptop").holds[GROUP].positions["ana"] = (4, 2)
 
 
 @plants("I10")
@@ -95,7 +95,7 @@ def a_device_did_not_hear_that_somebody_left(evidence: Evidence) -> None:
 
 @plants("I10")
 def a_device_did_not_hear_of_a_receipt(evidence: Evidence) -> None:
-    of(evidence, "ana's phone").holds[GROUP].marks["ben"] = (7, 0)
+    of(evidence, "ana's phone").holds[GROUP].positions["ben"] = (7, 0)
 
 
 @innocent
@@ -142,7 +142,7 @@ def rows_that_the_database_gives_in_another_order(evidence: Evidence) -> None:
 
 @innocent
 def a_device_that_has_not_heard_of_its_own_marks(evidence: Evidence) -> None:
-    del of(evidence, "ana's phone").holds[GROUP].marks["ana"]
+    del of(evidence, "ana's phone").holds[GROUP].positions["ana"]
 
 
 class TestPlanted(PlantedFaults):

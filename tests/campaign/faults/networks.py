@@ -33,8 +33,8 @@ def cut_connection(stage: Stage) -> Device | None:
 
 async def silent_partition(stage: Stage) -> None:
     """Let one network fall silent, longer than clients and servers take to notice; then heal it."""
-    doings = stage.episode.doings
-    doings.may_revoke = False
+    actions = stage.episode.actions
+    actions.may_revoke = False
     await asyncio.sleep(1.5)  # until the last revocation has taken effect
     number = stage.dice.randrange(len(stage.world.networks))
     ways = stage.world.networks[number]
@@ -67,4 +67,4 @@ async def silent_partition(stage: Stage) -> None:
         stage.book.missed("silent partition")
     stage.measures.add("silent partition: noticed", noticed, most=2 * heartbeat)
     stage.measures.add("silent partition: caught up after it healed", recoveries, most=5.0)
-    doings.may_revoke = True
+    actions.may_revoke = True

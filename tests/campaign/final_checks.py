@@ -16,7 +16,7 @@ from tests.campaign.world import World
 ASKED = 60  # messages, and cursors
 
 
-async def ask_last_questions(world: World, outcomes: Iterable[Outcome]) -> list[Verdict]:
+async def final_checks(world: World, outcomes: Iterable[Outcome]) -> list[Verdict]:
     """Return verdicts on I3 (for ever), I12 and I17."""
     outcomes = list(outcomes)
     again, future = Verdict("I3"), Verdict("I17")

@@ -24,7 +24,7 @@ LOOK_BACK = 400  # entries of a history, in which something to edit or delete is
 RECEIPT, CHANGE, MEMBERSHIP, PEEK, REVOCATION = 0.06, 0.6, 2.0, 1.0, 8.0
 
 
-class Doings:
+class Actions:
     """What is done, and what was done."""
 
     def __init__(self, crowd: Crowd, dice: random.Random, *, pace: float = 1.0) -> None:
@@ -78,7 +78,7 @@ class Doings:
     async def _receipt(self, dice: random.Random) -> None:
         device = dice.choice(self.crowd.devices)
         if device.holds:
-            device.mark(dice.choice(sorted(device.holds)), dice.choice(("delivery_receipt", "read_receipt")))
+            device.sends_receipt(dice.choice(sorted(device.holds)), dice.choice(("delivery_receipt", "read_receipt")))
 
     async def _change(self, dice: random.Random) -> None:
         device = dice.choice(self.crowd.devices)
@@ -181,7 +181,7 @@ class Doings:
         """Return the revocations, with the time that each has at most, whatever fails meanwhile."""
         return [Revocation(at, device.name, SILENT_WITHIN) for at, device in self.revoked]
 
-    def last_words(self, disturbed: list[tuple[float, float]]) -> list[float]:
+    def last_frames(self, disturbed: list[tuple[float, float]]) -> list[float]:
         """Return how long each revoked device went on hearing, of those whose wake-up nothing hindered."""
         return [
             max([0.0, *(entry.at - at for entry in device.history.entries[-LOOK_BACK:] if isinstance(entry, Heard))])

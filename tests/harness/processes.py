@@ -27,7 +27,7 @@ for line in sys.stdin:
     if verb == "group": groups.add(int(what))
     elif verb == "ended": groups.discard(int(what))
     elif verb == "folder": folders.add(what)
-def tell(number):
+def signal_all(number):
     for group in groups:
         try: os.killpg(group, number)
         except OSError: pass
@@ -37,11 +37,11 @@ def left():
         try: os.killpg(group, 0); found.append(group)
         except OSError: pass
     return found
-tell(signal.SIGCONT)
-tell(signal.SIGINT)
+signal_all(signal.SIGCONT)
+signal_all(signal.SIGINT)
 until = time.monotonic() + 5
 while left() and time.monotonic() < until: time.sleep(0.05)
-tell(signal.SIGKILL)
+signal_all(signal.SIGKILL)
 for folder in folders: shutil.rmtree(folder, ignore_errors=True)
 """
 
@@ -51,7 +51,7 @@ class _Reaper:
         self._process: subprocess.Popen[str] | None = None
         self._owner = 0
 
-    def tell(self, verb: str, what: object) -> None:
+    def order(self, verb: str, what: object) -> None:
         if self._process is None or self._owner != os.getpid():
             self._owner = os.getpid()
             self._process = subprocess.Popen(
@@ -74,7 +74,7 @@ _reaper = _Reaper()
 def temporary_folder(name: str, *, within: str | None = None) -> Path:
     """Make a folder that is removed when the test run ends, in any way."""
     folder = Path(tempfile.mkdtemp(prefix=f"chatsite-{name}-", dir=within))
-    _reaper.tell("folder", folder)
+    _reaper.order("folder", folder)
     return folder
 
 
@@ -134,7 +134,7 @@ class Program:
         """Start the program; its output is appended to the log."""
         assert not self.running, f"{self.arguments[0]} runs already"
         self._process = self._launch()
-        _reaper.tell("group", self._process.pid)
+        _reaper.order("group", self._process.pid)
 
     def _launch(self) -> Child:
         with self.log.open("ab") as output:
@@ -196,7 +196,7 @@ class Program:
             ended = self._ends_within(timeout)
             self._kill_group()  # before reaping: until then no other process can get this id
             self._process.wait()
-            _reaper.tell("ended", self._process.pid)
+            _reaper.order("ended", self._process.pid)
             if not ended:
                 raise TimeoutError(f"{self.arguments} outlived signal {number} by {timeout} s")
         return self._process.wait()

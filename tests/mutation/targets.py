@@ -62,7 +62,7 @@ THEMES: dict[str, dict[str, tuple[str, ...]]] = {
         "realtime.fanout.topic": (
             "tests/realtime/test_hub.py",
             "tests/realtime/test_hub_members.py",
-            "tests/realtime/test_newcomers.py",
+            "tests/realtime/test_revoked_while_signing_in.py",
         ),
     },
     "notifications": {

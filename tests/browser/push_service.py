@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
 
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 # `ready` resolves while the worker is still activating; the debugging protocol cannot deliver to it then.
 REGISTER = """async () => {
@@ -68,10 +69,11 @@ class PushService:
     async def shows(self, count: int, **fields: str) -> list[dict[str, Any]]:
         """Wait for this number of notifications, one of them with these fields; return them.
 
-        :raises AssertionError: after five seconds, with the shown notifications.
+        :raises AssertionError: after `DEADLINE`, with the shown notifications.
         """
         shown: list[dict[str, Any]] = []
-        for _ in range(100):
+        last = time.monotonic() + DEADLINE
+        while time.monotonic() < last:
             shown = await self.page.evaluate(SHOWN)
             fits = not fields or any(fields.items() <= one.items() for one in shown)
             if len(shown) == count and fits:

@@ -1,11 +1,13 @@
 """Two browsers: messages, typing, ticks, unread counts, edits."""
 
 import re
+import time
 
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrives
 from tests.harness.people import People
+from tests.waiting import DEADLINE
 
 
 async def test_two_people_talk_in_two_browsers(people: People, arrives: Arrives):
@@ -128,10 +130,9 @@ async def test_a_long_history_loads_while_scrolling_and_keeps_the_position(peopl
         await at_ben.sees("number 130")
         scroller = at_ben.page.locator(".scroller")
         await scroller.hover()
-        for _ in range(60):
+        until = time.monotonic() + DEADLINE
+        while not await at_ben.bubble("number 1").count() and time.monotonic() < until:
             await at_ben.page.mouse.wheel(0, -700)
-            if await at_ben.bubble("number 1").count():
-                break
             await at_ben.page.wait_for_timeout(50)
         await at_ben.sees("number 1")
         texts = await at_ben.texts()

@@ -25,7 +25,7 @@ def own_site(services: Services) -> Iterator[Site]:
     try:
         yield site
         server = site.servers[0]
-        assert server.health("/health/ready")[0] == 200
+        server.becomes_ready()
         until = time.monotonic() + DEADLINE
         while (open_connections := connections_at(server.port)) and time.monotonic() < until:
             time.sleep(0.1)

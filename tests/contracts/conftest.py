@@ -42,8 +42,7 @@ def fuzzed_sites(services: Services) -> Iterator[Callable[[Profile], Site]]:
     try:
         yield start
         for site in started.values():
-            assert site.servers[0].running
-            assert site.servers[0].health("/health/ready")[0] == 200
+            site.servers[0].becomes_ready()
     finally:
         for site in started.values():
             site.stop()

@@ -64,6 +64,6 @@ class Redis:
             return False
 
     def _says(self, command: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
             connection.sendall(command)
             return connection.recv(4096)

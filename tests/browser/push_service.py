@@ -31,13 +31,20 @@ CLICK = """async () => {
 
 
 class PushService:
-    """Delivers pushes to the service worker of a page and reads the shown notifications."""
+    """Delivers pushes to the service worker of a page and reads the shown notifications.
+
+    It reads them only when no push is being handled: a notification that Chromium is about to show is not yet among
+    the displayed ones, and `getNotifications` removes it for good as one that was closed.
+    """
 
     def __init__(self, page: Page, session: CDPSession) -> None:
         self.page = page
         self.scope = ""
         self._session = session
         self._registrations: dict[str, str] = {}
+        self._delivered = 0
+        self._handled = 0
+        session.on("BackgroundService.backgroundServiceEventReceived", self._count)
         session.on("ServiceWorker.workerRegistrationUpdated", self._note)
 
     @classmethod
@@ -46,6 +53,10 @@ class PushService:
         await page.context.grant_permissions(["notifications"])
         service = cls(page, await page.context.new_cdp_session(page))
         await service._session.send("ServiceWorker.enable")
+        await service._session.send("BackgroundService.startObserving", {"service": "pushMessaging"})
+        await service._session.send(
+            "BackgroundService.setRecording", {"service": "pushMessaging", "shouldRecord": True}
+        )
         service.scope = await page.evaluate(REGISTER)
         await until(lambda: service.scope in service._registrations)
         return service
@@ -55,8 +66,12 @@ class PushService:
             if not one["isDeleted"]:
                 self._registrations[one["scopeURL"]] = one["registrationId"]
 
+    def _count(self, event: dict[str, Any]) -> None:
+        self._handled += event["backgroundServiceEvent"]["eventName"] == "Push event completed"
+
     async def delivers(self, payload: dict[str, Any] | str) -> None:
         """Push a payload; the worker handles it later."""
+        self._delivered += 1
         await self._session.send(
             "ServiceWorker.deliverPushMessage",
             {
@@ -67,10 +82,13 @@ class PushService:
         )
 
     async def shows(self, count: int, **fields: str) -> list[dict[str, Any]]:
-        """Wait for this number of notifications, one of them with these fields; return them.
+        """Wait until each push is handled and this number of notifications is shown; return them.
+
+        :param fields: of one of them
 
         :raises AssertionError: after `DEADLINE`, with the shown notifications.
         """
+        await until(lambda: self._handled == self._delivered)
         shown: list[dict[str, Any]] = []
         last = time.monotonic() + DEADLINE
         while time.monotonic() < last:

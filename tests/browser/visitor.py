@@ -28,8 +28,9 @@ class Visitor:
         self.address = address
         self.complaints: list[str] = []
         self.network_is_cut = False
+        self.is_attacked = False
         page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: self.is_attacked or self.complaints.append(f"uncaught: {error}"))
 
     @classmethod
     async def arrives(cls, browser: Browser, address: str, **options: Any) -> "Visitor":
@@ -44,7 +45,8 @@ class Visitor:
         return visitor
 
     def _hear(self, message: Any) -> None:
-        if message.type != "error" or (self.network_is_cut and OF_A_CUT.search(message.text)):
+        expected = self.is_attacked or (self.network_is_cut and OF_A_CUT.search(message.text))
+        if message.type != "error" or expected:
             return
         self.complaints.append(message.text)
 

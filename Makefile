@@ -45,7 +45,7 @@ run: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare
-	@$(PYTEST) -n $(or $(PROCESSES),4) --no-loadscope-reorder -m "not long" $(ARGS)
+	@$(PYTEST) -n $(or $(PROCESSES),3) --no-loadscope-reorder -m "not long" $(ARGS)
 
 test-long: $(DEV_STAMP)
 	@$(PY) -m tests.harness prepare

@@ -44,6 +44,7 @@ def production_environment(database_url: str, redis: Redis) -> dict[str, str]:
         "CHATSITE_LIMITS": "{}",
         "CHATSITE_CRASH_POINT": "",
         "DEBUG": "false",
+        "PUSH_SWEEP_SECONDS": "10",  # an idle worker costs little; only pushes need quick sweeps, which set their own
         "PROCESS_ANSWER_SECONDS": "30",  # below `DEADLINE`: so long may pass until a dead process is replaced
         "DATA_DIR": str(redis.folder),
         "VAPID_PRIVATE_KEY": urlsafe_b64encode(os.urandom(32)).decode().rstrip("="),

@@ -1,4 +1,7 @@
-"""Fixtures: the providers, and one running stage of each kind for all tests. A test leaves them as it found them."""
+"""Fixtures: the providers, and one running stage of each kind for all tests. A test leaves them as it found them.
+
+They end with this folder: servers and workers that look for due pushes five times a second would slow all later tests.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +16,7 @@ from tests.pushing.stage import Providers, Stage
 KINDS: tuple[tuple[Any, ...], ...] = (("embedded", "memory"), ("production", "redis"), ("production", "rabbitmq"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_providers() -> Iterator[Providers]:
     providers = Providers()
     providers.start()
@@ -28,7 +31,7 @@ def providers(running_providers: Providers) -> Providers:
     return running_providers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A private RabbitMQ."""
     broker = RabbitMQ()
@@ -37,7 +40,7 @@ def rabbitmq() -> Iterator[RabbitMQ]:
     broker.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stages(
     services: Services, running_providers: Providers, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[Any, Any], Stage]]:

@@ -83,7 +83,7 @@ class Participant(models.Model):
     """A person's membership in a conversation. The row stays when they leave (`left_at`) and is used again later.
 
     `selectors.unread` has the formulas of unread messages and mentions. `read_` counters are copies of the counters as
-    they were at the read position.
+    they were at the read position; `read_message_count` also counts the others' deleted messages after it.
     """
 
     class Role(models.TextChoices):

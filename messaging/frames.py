@@ -228,9 +228,10 @@ class MessageRead(Frame, tag="message_read", kw_only=True):
 
 
 class ConversationRead(Frame, tag="conversation_read", kw_only=True):
-    """The viewer read up to here on another of their devices."""
+    """The viewer read up to here on another of their devices. The counts are those after the event `last_sequence`."""
 
     conversation_id: Id
     up_to_sequence: int
     unread_count: int
     mention_count: int
+    last_sequence: int

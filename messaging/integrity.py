@@ -107,7 +107,9 @@ def _sent_counts() -> Iterator[str]:
 
 def _read_counts() -> Iterator[str]:
     unread = _counted(
-        Message.objects.filter(conversation=OuterRef("conversation_id"), sequence__gt=OuterRef("last_read_sequence"))
+        Message.objects.filter(
+            conversation=OuterRef("conversation_id"), sequence__gt=OuterRef("last_read_sequence"), deleted_at=None
+        )
         .exclude(message_type=SYSTEM)
         .exclude(sender=OuterRef("user_id"))
     )
@@ -115,7 +117,7 @@ def _read_counts() -> Iterator[str]:
     for participant in participants.exclude(unread=F("counted")):
         yield (
             f"participant {participant}: unread {participant.counted}, "
-            f"but {participant.unread} messages lie after the read position"
+            f"but {participant.unread} messages lie after the read position that are not deleted"
         )
 
 

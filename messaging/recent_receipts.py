@@ -28,8 +28,10 @@ class RecentReceipts:
         conversations = Conversation.objects.in_bulk({change.conversation_id for change in changes})
         announcements = []
         for change in changes:
-            unread = unread_counts(change.user_id, [change.conversation_id]).get(change.conversation_id, Unread(0, 0))
-            announcements += ephemeral_events_of(change, conversations[change.conversation_id], unread)
+            conversation = conversations[change.conversation_id]
+            nothing = Unread(0, 0, conversation.last_sequence)  # of a person who has left
+            unread = unread_counts(change.user_id, [conversation.id]).get(conversation.id, nothing)
+            announcements += ephemeral_events_of(change, conversation, unread)
         return announcements
 
 

@@ -1,6 +1,7 @@
 """The formulas of unread messages and mentions, each for Python, the ORM and SQL.
 
-Unread messages = messages in the conversation since the read position, less the participant's own among them.
+Unread messages = messages in the conversation since the read position, less the participant's own among them. A
+message that is deleted before it is read counts as read from then on.
 Unread mentions = mentions of the participant since the read position.
 """
 

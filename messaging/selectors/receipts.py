@@ -21,10 +21,11 @@ Kind = ReceiptChange.Kind
 
 
 class Unread(NamedTuple):
-    """A person's unread messages, and how many of these mention them."""
+    """A person's unread messages, and how many of these mention them, after the event `last_sequence`."""
 
     messages: int
     mentions: int
+    last_sequence: int
 
 
 def receipts_of(user_id: UUID, message_id: UUID) -> list[frames.ReceiptBody]:
@@ -158,6 +159,7 @@ def receipts_since(viewer: UUID, conversation_ids: Sequence[UUID], since: dateti
                 up_to_sequence=change.up_to_sequence,
                 unread_count=unread[change.conversation_id].messages,
                 mention_count=unread[change.conversation_id].mentions,
+                last_sequence=unread[change.conversation_id].last_sequence,
             )
             for change in mine
             if change.conversation_id in unread
@@ -177,7 +179,9 @@ def unread_counts(user_id: UUID, conversation_ids: Iterable[UUID]) -> dict[UUID,
 
 def unread_of(participant: Participant, conversation: Conversation) -> Unread:
     """Return what is unread for a participant, given the conversation."""
-    return Unread(unread_count(participant, conversation.message_count), mention_count(participant))
+    return Unread(
+        unread_count(participant, conversation.message_count), mention_count(participant), conversation.last_sequence
+    )
 
 
 def senders_between(conversation: Conversation, above: int, up_to: int) -> list[str]:

@@ -20,6 +20,7 @@ from messaging.models import Message
 from messaging.selectors import message_body
 from messaging.services.drafts import check_text, checked_mentions
 from messaging.services.mentions import replace_mentions
+from messaging.services.receipts import count_as_read
 from messaging.services.steps import locked_message, log_message_event
 from realtime.database import clock
 from realtime.wire.errors import Forbidden
@@ -77,6 +78,7 @@ def delete_message_for_everyone(*, user_id: UUID, message_id: UUID) -> None:
         message.payload_digest = None
         message.deleted_at = now
         message.save(update_fields=["content", "metadata", "mentions", "payload_digest", "deleted_at"])
+        count_as_read(message)
         log_message_event(MESSAGE_DELETED, message, participant, now)
 
 

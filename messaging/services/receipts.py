@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from conversations.models import Conversation, Participant
 from conversations.selectors import LISTED_PARTICIPANTS
@@ -126,6 +126,18 @@ def _set(
     return set() if wait or not missing else set(_members_among(missing))
 
 
+def count_as_read(message: Message) -> None:
+    """Count a message that nobody shall find unread any more as read by everybody who has not read it.
+
+    The caller holds the conversation's row lock, in the transaction that deletes the message.
+    """
+    assert message.sender_id is not None, "system messages count for nobody"
+    unread = Participant.objects.filter(
+        conversation_id=message.conversation_id, left_at=None, last_read_sequence__lt=message.sequence
+    )
+    unread.exclude(user_id=message.sender_id).update(read_message_count=F("read_message_count") + 1)
+
+
 def _targets(updates: Sequence[ReceiptUpdate]) -> list[tuple[UUID, int] | None]:
     """Return the conversation and sequence of each update; None for an unknown message."""
     ids = [update.message_id for update in updates if update.message_id is not None]
@@ -181,8 +193,12 @@ def _advance(
             participant.read_sent_count = participant.sent_count
             participant.read_mentioned_count = participant.mentioned_count
         else:
+            # Deleted messages were counted when they were deleted (`count_as_read`).
             passed = Message.objects.filter(
-                conversation=conversation, sequence__gt=participant.last_read_sequence, sequence__lte=up_to
+                conversation=conversation,
+                sequence__gt=participant.last_read_sequence,
+                sequence__lte=up_to,
+                deleted_at=None,
             ).exclude(message_type=Message.Type.SYSTEM)
             participant.read_message_count += passed.count()
             participant.read_sent_count += passed.filter(sender_id=participant.user_id).count()
@@ -270,6 +286,7 @@ def ephemeral_events_of(
             up_to_sequence=change.up_to_sequence,
             unread_count=unread.messages,
             mention_count=unread.mentions,
+            last_sequence=unread.last_sequence,
         )
         announcements.append(
             EphemeralEvent(

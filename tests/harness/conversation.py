@@ -61,7 +61,9 @@ class Conversation:
             "participants": list(self.participants.values()),
             "participant_count": len(self.participants),
             "unread_count": sum(
-                message["sender_user_id"] not in (None, self.viewer) and message["sequence"] > me["last_read_sequence"]
+                message["sender_user_id"] not in (None, self.viewer)
+                and message["sequence"] > me["last_read_sequence"]
+                and message["deleted_at"] is None
                 for message in messages
             ),
             "mention_count": sum(

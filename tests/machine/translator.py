@@ -103,7 +103,11 @@ class Translator:
                 }
             case "conversation_read":
                 assert frame["mention_count"] == 0, frame
-                return shown | {"up_to": frame["up_to_sequence"], "unread": frame["unread_count"]}
+                return shown | {
+                    "up_to": frame["up_to_sequence"],
+                    "unread": frame["unread_count"],
+                    "after": frame["last_sequence"],
+                }
         shown["sequence"] = frame["sequence"]
         match frame["type"]:
             case "new_message" | "message_updated" | "message_deleted":

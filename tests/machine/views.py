@@ -19,9 +19,12 @@ def heads(model: Model, viewer: str) -> dict[str, int]:
 
 
 def unread_count(talk: Conversation, viewer: str) -> int:
-    """Return the number of others' messages above the read position; deleted ones count, system messages do not."""
+    """Return the number of others' messages above the read position, without deleted and system messages."""
     read = talk.participants[viewer].read
-    return sum(each.sender not in (None, viewer) and each.sequence > read for each in talk.messages.values())
+    return sum(
+        each.sender not in (None, viewer) and each.sequence > read and not each.deleted
+        for each in talk.messages.values()
+    )
 
 
 def visible(talk: Conversation, viewer: str) -> list[Message]:
@@ -161,8 +164,8 @@ def frame(talk: Conversation, event: Event, viewer: str, *, live: bool = False) 
             return shown | {"person": event.person, "participant": participant(talk.participants[event.person])}
 
 
-def receipt_frames(news: ReceiptNews, viewer: str, session: str, unread: int) -> list[Shown]:
-    """Return the frames of a receipt change for one device of a viewer."""
+def receipt_frames(news: ReceiptNews, viewer: str, session: str, talk: Conversation) -> list[Shown]:
+    """Return the frames of a receipt change for one device of a viewer, in the conversation as it is now."""
     found = []
     if viewer in news.audience:
         found.append(
@@ -180,7 +183,8 @@ def receipt_frames(news: ReceiptNews, viewer: str, session: str, unread: int) ->
                 "type": "conversation_read",
                 "conversation": news.conversation,
                 "up_to": news.up_to,
-                "unread": unread,
+                "unread": unread_count(talk, news.person),
+                "after": talk.head,
             }
         )
     return found

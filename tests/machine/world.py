@@ -87,8 +87,7 @@ class World:
                 if device.person in each.audience:
                     wanted.append(views.frame(talk, each.event, device.person, live=True))
             else:
-                unread = views.unread_count(talk, each.person)
-                wanted += views.receipt_frames(each, device.person, device.key, unread)
+                wanted += views.receipt_frames(each, device.person, device.key, talk)
         return wanted
 
     def _agrees_on_heads(self, device: MachineDevice, pong: Frame) -> None:
@@ -173,7 +172,7 @@ class World:
         talk = self.model.conversations[receipt["conversation"]]
         assert viewer in talk.members(), f"{viewer} received {receipt}"
         if receipt["type"] == "conversation_read":
-            assert receipt["unread"] == views.unread_count(talk, viewer), receipt
+            assert (receipt["unread"], receipt["after"]) == (views.unread_count(talk, viewer), talk.head), receipt
             return
         assert receipt["person"] in talk.members(), f"{viewer} received {receipt} of a former member"
         participant = talk.participants[receipt["person"]]

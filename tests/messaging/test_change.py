@@ -18,7 +18,7 @@ from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone, edit_message
 from messaging.services.send import Sent
 from realtime.wire.errors import Forbidden, Invalid, NotFound
-from tests.making import at_once, direct, group, people, person, say, unread
+from tests.making import at_once, direct, group, people, person, read, say, unread
 
 pytestmark = pytest.mark.django_db
 
@@ -124,16 +124,41 @@ def test_locations_and_system_messages_cannot_be_edited(room: Room) -> None:
 
 @pytest.mark.parametrize("role", ["member", "admin", "owner"])
 def test_a_deleted_message_leaves_an_empty_tombstone(role: str, room: Room) -> None:
-    before = unread(room.group, room.other)
     room.delete(getattr(room, role))
     message, event = room.message(), room.last_event()
     assert (message.content, message.metadata, message.payload_digest) == ("", {}, None)
     assert message.deleted_at is not None
     assert (message.sender, message.sequence) == (room.member, room.sent.sequence)
     assert (event.kind, event.actor_id) == ("message_deleted", getattr(room, role).id)
-    assert unread(room.group, room.other) == before, "a tombstone counts as unread"
     body = selectors.message_body(message)
     assert (body.content, body.metadata, body.mentions, body.attachments, body.reactions) == ("", {}, [], [], [])
+
+
+def test_messages_deleted_before_they_are_read_are_not_unread(room: Room) -> None:
+    """Whatever the others have read, and whether the messages are passed one by one or at once."""
+    sent = [room.sent, *(say(room.group, room.member) for _ in range(4))]
+    read(room.group, room.owner, sent[1].sequence)
+    read(room.group, room.other, sent[4].sequence)
+    counts = [unread(room.group, user) for user in (room.admin, room.owner, room.other, room.member)]
+    for deleted in (sent[0], sent[2], sent[4]):
+        delete_message_for_everyone(user_id=room.member.id, message_id=deleted.message_id)
+        delete_message_for_everyone(user_id=room.owner.id, message_id=deleted.message_id)
+    left = [unread(room.group, user) for user in (room.admin, room.owner, room.other, room.member)]
+    assert left == [counts[0] - 3, counts[1] - 2, 0, 0]
+    passed = []
+    for message in sent:
+        read(room.group, room.admin, message.sequence)
+        passed.append(unread(room.group, room.admin))
+    assert passed == [2, 1, 1, 0, 0]
+
+
+def test_a_sender_who_deletes_what_they_never_read_has_nothing_unread(room: Room) -> None:
+    for _ in range(2):
+        sent = say(room.group, room.member)
+        delete_message_for_everyone(user_id=room.member.id, message_id=sent.message_id)
+    assert unread(room.group, room.member) == 0
+    read(room.group, room.member, sent.sequence - 1)
+    assert unread(room.group, room.member) == 0
 
 
 def test_deleting_twice_writes_one_event(room: Room) -> None:

@@ -126,7 +126,7 @@ test("resync replaces a conversation even by one with a lower head", () => {
   assert.equal(state.timelines[ROOM].covers_from, 13);
 });
 
-test("edit and deletion change the message, the preview and nothing else", () => {
+test("edit and deletion change the message and the preview", () => {
   const state = run(withRoom(), frame(newMessage(1, BEN)));
   const edited = message(1, BEN, { content: "better", edited_at: "2026-01-01T00:01:00Z" });
   const after = run(state, frame({ type: "message_updated", conversation_id: ROOM, sequence: 2, message: edited }));
@@ -135,7 +135,7 @@ test("edit and deletion change the message, the preview and nothing else", () =>
   const gone = message(1, BEN, { content: "", deleted_at: "2026-01-01T00:02:00Z" });
   const deleted = run(after, frame({ type: "message_deleted", conversation_id: ROOM, sequence: 3, message: gone }));
   assert.ok(shownMessages(deleted.timelines[ROOM])[0].deleted_at);
-  assert.equal(deleted.conversations[ROOM].unread_count, 1);
+  assert.equal(deleted.conversations[ROOM].unread_count, 0);
 });
 
 test("a removal drops the conversation; a removal from an unknown one changes nothing", () => {

@@ -150,6 +150,7 @@ test("a read on another device takes the count of the server where history is no
     up_to_sequence: 50,
     unread_count: 40,
     mention_count: 3,
+    last_sequence: 90,
   });
   assert.equal(count(state), 3);
 });
@@ -167,5 +168,8 @@ test("a change of an unread message that is not loaded requests the count", () =
   const updated = reduce(state, answer());
   assert.equal(count(updated), 6);
   assert.deepEqual(updated.stale, {});
-  assert.equal(count(reduce(state, answer({ last_sequence: 92 }))), 7, "an answer for another head is ignored");
+  const ahead = reduce(state, answer({ last_sequence: 92, mention_count: 8 }));
+  assert.equal(count(run(ahead, newMessage(92, BEN, { mentions: OF_ME }))), 8, "the event was counted already");
+  const elsewhere = answer({ me: { last_read_sequence: 30 } });
+  assert.equal(count(reduce(state, elsewhere)), 7, "an answer for another read position is ignored");
 });

@@ -112,7 +112,7 @@ test("a read on another device is counted from the loaded history", () => {
     withRoom(),
     frame(newMessage(1, BEN)),
     frame(newMessage(2, BEN)),
-    frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 1, unread_count: 2 }),
+    frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 1, unread_count: 1, last_sequence: 2 }),
     frame(newMessage(3, BEN)),
   );
   assert.equal(state.conversations[ROOM].unread_count, 2);
@@ -121,9 +121,34 @@ test("a read on another device is counted from the loaded history", () => {
 test("a read on another device before the loaded history takes the count of the server", () => {
   const state = run(
     withRoom({ last_sequence: 30, unread_count: 20 }),
-    frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 22, unread_count: 8 }),
+    frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 22, unread_count: 8, mention_count: 0, last_sequence: 30 }),
   );
   assert.equal(state.conversations[ROOM].unread_count, 8);
+});
+
+test("the count of the server is right before and after events that were lost and repaired", () => {
+  const read = (unread_count, last_sequence) =>
+    frame({ type: "conversation_read", conversation_id: ROOM, up_to_sequence: 22, unread_count, mention_count: 0, last_sequence });
+  const room = () => withRoom({ last_sequence: 30, unread_count: 20 });
+  const unread = (state) => state.conversations[ROOM].unread_count;
+  const ahead = run(room(), read(10, 32));
+  assert.equal(unread(ahead), 10);
+  assert.equal(unread(run(ahead, frame(newMessage(31, BEN)), frame(newMessage(32, BEN)))), 10, "both were counted");
+  assert.equal(unread(run(ahead, frame(newMessage(31, BEN)), frame(newMessage(32, BEN)), frame(newMessage(33, BEN)))), 11);
+  const behind = run(room(), frame(newMessage(31, BEN)), frame(newMessage(32, ANA)), read(8, 30));
+  assert.equal(unread(behind), 9, "31 came after the count");
+});
+
+test("messages deleted before they are read are not unread", () => {
+  const deletion = (sequence, of) => {
+    const tombstone = message(of, BEN, { content: "", deleted_at: "2026-01-01T00:02:00Z" });
+    return frame({ type: "message_deleted", conversation_id: ROOM, sequence, message: tombstone });
+  };
+  const three = run(withRoom(), frame(newMessage(1, BEN)), frame(newMessage(2, BEN)), frame(newMessage(3, BEN)));
+  const state = run(three, deletion(4, 1), deletion(5, 3));
+  assert.equal(state.conversations[ROOM].unread_count, 1);
+  const unloaded = run(withRoom({ last_sequence: 90, unread_count: 80 }), deletion(91, 20));
+  assert.deepEqual(unloaded.stale, { [ROOM]: 91 }, "only the server knows whether it was unread");
 });
 
 test("a local read is kept until the server confirms it", () => {
@@ -216,12 +241,13 @@ test("an unknown action throws", () => {
 test("a read elsewhere without loaded history takes the count of the server, in any order of frames", () => {
   const room = { last_sequence: 5, unread_count: 5 };
   const upTo = { conversation_id: ROOM, up_to_sequence: 3 };
-  const count = frame({ type: "conversation_read", ...upTo, unread_count: 2 });
+  const counts = { mention_count: 0, last_sequence: 5 };
+  const count = frame({ type: "conversation_read", ...upTo, ...counts, unread_count: 2 });
   const receipt = frame({ type: "message_read", ...upTo, reader_id: ANA });
   for (const frames of [[count], [receipt, count], [count, receipt], [receipt, count, receipt, count]]) {
     assert.equal(run(withRoom(room), ...frames).conversations[ROOM].unread_count, 2);
   }
-  const older = frame({ type: "conversation_read", ...upTo, up_to_sequence: 2, unread_count: 3 });
+  const older = frame({ type: "conversation_read", ...upTo, ...counts, up_to_sequence: 2, unread_count: 3 });
   assert.equal(run(withRoom(room), receipt, count, older).conversations[ROOM].unread_count, 2);
 });
 

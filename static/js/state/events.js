@@ -7,7 +7,7 @@
  */
 import { putPeople, stopTyping } from "./people.js";
 import { removeEntry } from "./outgoing.js";
-import { countsAsMention, countsAsUnread, loadedMentions } from "./receipts.js";
+import { countsAsMention, countsAsUnread, loadedCounts } from "./receipts.js";
 import { findBySequence, putMessage } from "./timeline.js";
 
 const DESCRIPTIVE_FIELDS = [
@@ -33,7 +33,8 @@ function messageArrived(state, frame) {
   const { message } = frame;
   const conversation = state.conversations[frame.conversation_id];
   const foreign = countsAsUnread(message, state.me.id);
-  const unread = foreign && message.sequence > conversation.me.last_read_sequence;
+  const counted = Math.max(conversation.me.last_read_sequence, conversation.counted_to ?? 0);
+  const unread = foreign && message.sequence > counted;
   const next = withMessage(
     withConversation(state, {
       ...conversation,
@@ -65,14 +66,13 @@ function messageChanged(state, frame) {
   return recounted(withMessage({ ...next, quotes }, { ...frame, message: updated }), frame);
 }
 
-/** Return the state with mentions counted again; if they cannot be counted here, the conversation is marked stale. */
+/** Return the state with what is unread counted again; if it cannot be counted here, the conversation is marked stale. */
 function recounted(state, { conversation_id: id, sequence, message }) {
   const conversation = state.conversations[id];
   if (message.sequence <= conversation.me.last_read_sequence || message.sender_user_id === state.me.id) return state;
-  const mentions = loadedMentions(conversation, state.timelines[id], state.me.id);
-  if (mentions === undefined) return { ...state, stale: { ...state.stale, [id]: sequence } };
-  if (mentions === conversation.mention_count) return state;
-  return withConversation(state, { ...conversation, mention_count: mentions });
+  const loaded = loadedCounts(conversation, state.timelines[id], state.me.id);
+  if (!loaded) return { ...state, stale: { ...state.stale, [id]: sequence } };
+  return withConversation(state, { ...conversation, ...loaded });
 }
 
 function conversationUpdated(state, frame) {

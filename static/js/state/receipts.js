@@ -8,7 +8,7 @@ import { shownMessages } from "./timeline.js";
 
 /** Return whether a message counts as unread for a viewer who has not read it. */
 export function countsAsUnread(message, viewerId) {
-  return message.message_type !== "system" && message.sender_user_id !== viewerId;
+  return message.message_type !== "system" && message.sender_user_id !== viewerId && !message.deleted_at;
 }
 
 /** Return whether a message counts as a mention of a viewer who has not read it. */
@@ -17,25 +17,40 @@ export function countsAsMention(message, viewerId) {
   return names && message.sender_user_id !== viewerId;
 }
 
-/**
- * Return the number of messages after a read position for which `counts` is true.
- *
- * It is exact if the loaded history reaches back to the position. Otherwise only the server knows:
- * `given` is its figure. It may include messages whose events have not arrived yet, so it is only
- * the second choice.
- */
-function countAfter(conversation, timeline, position, counts, given) {
-  if (position >= conversation.last_sequence) return 0;
-  if (timeline && position + 1 >= timeline.covers_from) {
-    return shownMessages(timeline).filter((message) => message.sequence > position && counts(message)).length;
-  }
-  return given;
+/** Return the numbers of unread messages and mentions among the loaded messages after a position. */
+function loadedAfter(timeline, position, viewerId) {
+  const unread = shownMessages(timeline).filter((message) => message.sequence > position);
+  return {
+    unread_count: unread.filter((message) => countsAsUnread(message, viewerId)).length,
+    mention_count: unread.filter((message) => countsAsMention(message, viewerId)).length,
+  };
 }
 
-/** Return how many unread messages mention the viewer; undefined if the loaded history does not reach back so far. */
-export function loadedMentions(conversation, timeline, viewerId) {
+/**
+ * Return what is unread after my read position; null if the loaded history does not reach back so far, and only the
+ * server knows.
+ */
+export function loadedCounts(conversation, timeline, viewerId) {
   const position = conversation.me.last_read_sequence;
-  return countAfter(conversation, timeline, position, (message) => countsAsMention(message, viewerId), undefined);
+  if (position >= conversation.last_sequence) return { unread_count: 0, mention_count: 0 };
+  return timeline && position + 1 >= timeline.covers_from ? loadedAfter(timeline, position, viewerId) : null;
+}
+
+/**
+ * Return the conversation with the counts of the server, which are those after the event `given.last_sequence`.
+ *
+ * Messages after that event are loaded, and added. Events up to it that are still to come are in the counts already:
+ * `counted_to` remembers that.
+ */
+export function takeCounts(conversation, timeline, viewerId, given) {
+  const { unread_count, mention_count, last_sequence: countedTo } = given;
+  const later = loadedAfter(timeline, Math.max(countedTo, conversation.me.last_read_sequence), viewerId);
+  return {
+    ...conversation,
+    unread_count: unread_count + later.unread_count,
+    mention_count: mention_count + later.mention_count,
+    counted_to: countedTo,
+  };
 }
 
 /** Return the conversation with a participant's position raised, or the same one. */
@@ -57,24 +72,10 @@ export function raiseWatermark(conversation, userId, field, sequence) {
 export function raiseOwnRead(conversation, timeline, viewerId, sequence, given) {
   const position = conversation.me.last_read_sequence;
   if (sequence < position || (sequence === position && given === undefined)) return conversation;
-  return {
-    ...conversation,
-    me: { ...conversation.me, last_read_sequence: sequence },
-    unread_count: countAfter(
-      conversation,
-      timeline,
-      sequence,
-      (message) => countsAsUnread(message, viewerId),
-      given?.unread_count ?? conversation.unread_count,
-    ),
-    mention_count: countAfter(
-      conversation,
-      timeline,
-      sequence,
-      (message) => countsAsMention(message, viewerId),
-      given?.mention_count ?? conversation.mention_count ?? 0,
-    ),
-  };
+  const raised = { ...conversation, me: { ...conversation.me, last_read_sequence: sequence } };
+  const loaded = loadedCounts(raised, timeline, viewerId);
+  if (loaded) return { ...raised, ...loaded };
+  return given ? takeCounts(raised, timeline, viewerId, given) : raised;
 }
 
 /**

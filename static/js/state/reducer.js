@@ -17,7 +17,7 @@ import {
   reviveEntry,
 } from "./outgoing.js";
 import { forgetTypists, putPeople, putPresence, putTyping } from "./people.js";
-import { raiseOwnRead } from "./receipts.js";
+import { raiseOwnRead, takeCounts } from "./receipts.js";
 import { prependPage, trimTimeline } from "./timeline.js";
 
 /** The number of messages of a closed conversation that stay in memory and in the cache. */
@@ -28,8 +28,8 @@ export const KEPT_MESSAGES = 80;
  * - link: connecting | updating | online | waiting | parked (another tab has the connection)
  * - epoch: of the log to which all data here belongs; since: server time of the last completed sync
  * - complete: the list was loaded once
- * - repairs: {id: {kind, buffered}}, see log.js; stale: {id: sequence} of the event after which rights and the number of
- *   mentions must be loaded again
+ * - repairs: {id: {kind, buffered}}, see log.js; stale: {id: sequence} of the event after which rights and counts must be
+ *   loaded again
  * - reads: {id: sequence} read here, not yet confirmed by the server
  * - quotes: {message_id: message | null} quoted messages outside the loaded history
  * - notifications: the list of who mentioned me, replied to me, added me, see notifications.js
@@ -107,11 +107,10 @@ const ACTIONS = {
     if (!existing || !conversation) return { ...state, stale };
     const { my_permissions, me } = conversation;
     const changed = { ...existing, my_permissions, me: { ...existing.me, role: me.role } };
-    // The loaded count is of the same messages only if both sequences are equal.
-    if (conversation.last_sequence === existing.last_sequence && me.last_read_sequence === existing.me.last_read_sequence) {
-      changed.mention_count = conversation.mention_count;
-    }
-    return { ...state, stale, conversations: { ...state.conversations, [id]: changed } };
+    // The counts belong to the read position of the body.
+    const fits = me.last_read_sequence === existing.me.last_read_sequence;
+    const counted = fits ? takeCounts(changed, state.timelines[id], state.me.id, conversation) : changed;
+    return { ...state, stale, conversations: { ...state.conversations, [id]: counted } };
   },
   history_loaded: (state, { id, page }) => {
     const timeline = state.timelines[id];

@@ -7,6 +7,8 @@ from django.db.models import F, Q
 from accounts.models import new_id
 from conversations.event_kinds import NAME_LENGTH
 
+GROUP_NAME_LENGTH = 100
+
 
 class Epoch(models.Model):
     """The current epoch: one row, written only by the module `epoch`."""
@@ -33,7 +35,7 @@ class Conversation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     type = models.CharField(max_length=16, choices=Type.choices)
-    name = models.CharField(max_length=100, blank=True)
+    name = models.CharField(max_length=GROUP_NAME_LENGTH, blank=True)
     description = models.CharField(max_length=1000, blank=True)
     avatar_url = models.URLField(max_length=500, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -12,7 +12,7 @@ from accounts.services import lock_people
 from conversations import event_log
 from conversations.errors import ConversationFull
 from conversations.event_kinds import CONVERSATION_CREATED, CONVERSATION_UPDATED
-from conversations.models import Conversation, Participant
+from conversations.models import GROUP_NAME_LENGTH, Conversation, Participant
 from conversations.services.steps import (
     Role,
     check_people,
@@ -24,6 +24,7 @@ from conversations.services.steps import (
 )
 from realtime.database import clock
 from realtime.wire.errors import Forbidden, Invalid
+from realtime.wire.text import checked_name
 
 
 def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
@@ -53,10 +54,11 @@ def start_direct(*, user: User, other_id: UUID) -> tuple[Conversation, bool]:
 def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "", description: str = "") -> Conversation:
     """Create a group with the user as owner and others as members.
 
-    :raises Invalid: one of the others is not an active user.
+    :raises Invalid: one of the others is not an active user, or the name is not valid.
     :raises Forbidden: one of the others blocks the user or is blocked by them.
     :raises ConversationFull: the group would have more participants than the limit.
     """
+    name = checked_name(name, field="name", most=GROUP_NAME_LENGTH)
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
     check_people(others, "participant_ids")
     check_welcome(user.id, others)
@@ -64,7 +66,7 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
         raise ConversationFull(settings.LIMITS.group_participants)
     with transaction.atomic():
         conversation = _create(
-            Conversation.Type.GROUP, user, [user.id, *others], name=name.strip(), description=description.strip()
+            Conversation.Type.GROUP, user, [user.id, *others], name=name, description=description.strip()
         )
         send_membership_changed(conversation, "group_created", user.id, conversation.created_at, user_ids=others)
     return conversation
@@ -90,12 +92,15 @@ def update_conversation(*, user_id: UUID, conversation_id: UUID, changes: Mappin
 
     :raises NotFound: the user is not in the conversation.
     :raises Forbidden: the user may not change it.
+    :raises Invalid: the name is not valid.
     """
     with transaction.atomic():
         participant = locked_participant(user_id, conversation_id)
         require(participant, "update_conversation")
         conversation = participant.conversation
         wanted = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
+        if isinstance(new_name := wanted.get("name"), str):
+            wanted["name"] = checked_name(new_name, field="name", most=GROUP_NAME_LENGTH)
         changed = {name: value for name, value in wanted.items() if getattr(conversation, name) != value}
         if not changed:
             return

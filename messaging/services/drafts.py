@@ -12,6 +12,7 @@ from accounts.models import new_id
 from messaging.frames import Location, Mention, MessageDraft, Type
 from realtime.wire.bodies import convert, encode
 from realtime.wire.errors import DomainError, Invalid
+from realtime.wire.text import is_blank
 
 # A client that repeats a send may write the keys of an object in another order.
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -99,9 +100,9 @@ def checked_mentions(mentions: Iterable[Mention], content: str) -> list[Mention]
 def check_text(content: str, *, blank_allowed: bool = False) -> None:
     """Check the text of a message.
 
-    :raises Invalid: it is blank, too long in code points, or contains NUL.
+    :raises Invalid: it shows nothing, is too long in code points, or contains NUL.
     """
-    if not blank_allowed and not content.strip():
+    if not blank_allowed and is_blank(content):
         raise Invalid(content="must not be blank")
     if len(content) > settings.LIMITS.text_code_points:
         raise Invalid(content=f"longer than {settings.LIMITS.text_code_points} code points")

@@ -39,6 +39,14 @@ def test_the_creator_owns_the_group_and_each_named_user_joins_once() -> None:
     assert list(faults()) == []
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\u202egroup", "\u200b", "\u3164"])
+def test_a_group_name_that_misleads_or_shows_nothing_is_refused(name: str, team: Team) -> None:
+    with pytest.raises(Invalid, match="name: "):
+        services.create_group(user=person("zoe"), participant_ids=[], name=name)
+    with pytest.raises(Invalid, match="name: "):
+        services.update_conversation(**team.here("owner"), changes={"name": name})
+
+
 def test_a_group_may_have_one_participant() -> None:
     assert group(person("ana")).participant_count == 1
 

@@ -1,5 +1,7 @@
 """Refusals of sign-up and sign-in."""
 
+import math
+
 from realtime.wire.errors import DomainError
 
 
@@ -11,7 +13,9 @@ class WrongCredentials(DomainError):
 
 
 class TooManyAttempts(DomainError):
-    """The limit of attempts is used up."""
+    """The limit of such attempts is used up."""
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__("rate_limited", "Too many attempts; try again later.", retry_after=retry_after)
+    def __init__(self, name: str, *, retry_after: float) -> None:
+        minutes = max(1, math.ceil(retry_after / 60))
+        when = "a minute" if minutes == 1 else f"{minutes} minutes"
+        super().__init__("rate_limited", f"Too many {name}; try again in {when}.", retry_after=retry_after)

@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 
 from accounts import services
 from accounts.models import User
+from accounts.requests import address_of, device_id_of
 from realtime.wire.errors import DomainError
 
 
@@ -16,17 +17,32 @@ class LimitedAuthenticationForm(AuthenticationForm):  # type: ignore[misc]
     """The admin's sign-in, under the same limits as any other sign-in."""
 
     def clean(self) -> dict[str, Any]:
-        username = self.cleaned_data.get("username")
+        username, attempts = self.cleaned_data.get("username"), []
         if username is not None and self.request is not None:
             try:
-                services.count_sign_in(username=username, address=self.request.META.get("REMOTE_ADDR", ""))
+                attempts = services.count_sign_in(
+                    username=username, address=address_of(self.request), device_id=device_id_of(self.request)
+                )
             except DomainError as error:
                 raise forms.ValidationError(error.message, code=error.code) from error
         cleaned: dict[str, Any] = super().clean()
+        for attempt in attempts:
+            attempt.take_back()
         return cleaned
 
 
-class PersonForm(UserChangeForm):  # type: ignore[misc]
+class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form with the display name of a person, which others see."""
+
+    def clean_display_name(self) -> str:
+        """Refuse a name that people themselves could not choose."""
+        try:
+            return services.checked_display_name(self.cleaned_data["display_name"])
+        except DomainError as error:
+            raise forms.ValidationError(error.message, code=error.code) from error
+
+
+class PersonForm(NamedForm, UserChangeForm):  # type: ignore[misc]
     """Changes of a person; the password has a form of its own."""
 
     avatar_url = forms.URLField(max_length=500, required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
@@ -40,7 +56,7 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
         return username
 
 
-class NewPersonForm(UserCreationForm):  # type: ignore[misc]
+class NewPersonForm(NamedForm, UserCreationForm):  # type: ignore[misc]
     """A new person. `UserCreationForm` refuses a username that differs from another only in case."""
 
     class Meta:

@@ -1,10 +1,12 @@
 """People, their device sessions and their blocks. Not here: contacts."""
 
 import hashlib
+import unicodedata
 import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -13,6 +15,8 @@ from uuid_utils.compat import uuid7
 
 # Python's `$` also matches before a line break at the end; the look-ahead refuses it.
 USERNAME_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$(?!\n)"
+
+DISPLAY_NAME_LENGTH = 64
 
 
 def new_id() -> uuid.UUID:
@@ -23,6 +27,14 @@ def new_id() -> uuid.UUID:
 def token_hash(token: str) -> bytes:
     """Return the hash that is stored of a token. A token has 256 random bits, so a plain hash is safe."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def password_forms(password: str) -> list[str]:
+    """Return the forms in which a password may have been hashed: Unicode's form C (RFC 8265), then as it was typed.
+
+    Keyboards differ in how they write the same character. Before the first form was used, the second was hashed.
+    """
+    return list(dict.fromkeys((unicodedata.normalize("NFC", password), password)))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -62,7 +74,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=64,
         validators=[RegexValidator(USERNAME_PATTERN, "Letters, digits, dot, underscore and hyphen; 1 to 64.")],
     )
-    display_name = models.CharField(max_length=64, blank=True)
+    display_name = models.CharField(max_length=DISPLAY_NAME_LENGTH, blank=True)
     email = models.EmailField(blank=True)
     about = models.CharField(max_length=500, blank=True)
     avatar_url = models.URLField(max_length=500, blank=True)
@@ -84,6 +96,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Set the password, in a form that does not depend on the keyboard."""
+        super().set_password(raw_password if raw_password is None else password_forms(raw_password)[0])
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Return whether this is the password. The hash is never renewed: that would end all sessions."""
+        # Each form is checked, also after the right one, so that the time shows nothing.
+        return any([check_password(form, self.password) for form in password_forms(raw_password or "")])
 
     @property
     def shown_name(self) -> str:

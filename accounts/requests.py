@@ -1,7 +1,8 @@
-"""The type of an authenticated request, for the signatures of views."""
+"""What a request says of its sender: the type of an authenticated one, the network address and the device."""
 
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from accounts.models import DeviceSession, User
@@ -17,3 +18,19 @@ class SignedInRequest(Request):
     if TYPE_CHECKING:
         user: User
         auth: DeviceSession
+
+
+# Keeps the id of a browser, which has no header of its own, beyond the session: a person's browser stays known.
+DEVICE_COOKIE = "device"
+DEVICE_COOKIE_SECONDS = 60 * 60 * 24 * 400  # the most that browsers allow
+
+
+def address_of(request: Request | HttpRequest) -> str:
+    """Return the client's network address; the server has taken trusted proxies into account."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def device_id_of(request: Request | HttpRequest) -> str:
+    """Return the id of the device as it gives it: a header, or the cookie of a browser; empty if there is none."""
+    given = request.headers.get("X-Device-ID") or request.COOKIES.get(DEVICE_COOKIE, "")
+    return given[:128].replace("\x00", "")

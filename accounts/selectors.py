@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.frames import MeBody, SessionBody, UserBody
@@ -77,6 +78,12 @@ def oldest_cookie() -> Any:
 def is_opened_with(password: str, fingerprint: str) -> bool:
     """Return whether a session with this fingerprint was opened with its user's current password hash."""
     return bool(fingerprint == User(password=password).get_session_auth_hash())
+
+
+def has_signed_in(username: str, device_id: str) -> bool:
+    """Return whether the device has signed in to the account before; ended sessions count until they are purged."""
+    sessions = DeviceSession.objects.filter(device_id=device_id).alias(lowered=Lower("user__username"))
+    return sessions.filter(lowered=username.lower()).exists()
 
 
 def sessions_of(user: User, *, current: UUID | None) -> list[SessionBody]:

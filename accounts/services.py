@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -17,13 +17,15 @@ from django.utils import timezone
 
 from accounts import selectors
 from accounts.errors import WrongCredentials
-from accounts.models import Block, DeviceSession, User, token_hash
+from accounts.models import DISPLAY_NAME_LENGTH, Block, DeviceSession, User, password_forms, token_hash
 from accounts.signals import blocks_changed
-from accounts.store import count_attempt
+from accounts.store import Attempt, count_attempt
 from realtime.fanout.door import announce
 from realtime.wire.announcements import CloseSockets
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, Forbidden, Invalid, NotFound
+from realtime.wire.network import network_of
+from realtime.wire.text import checked_name
 
 HOUR = 3600
 USE_RECORDED_EVERY = datetime.timedelta(minutes=5)
@@ -41,16 +43,21 @@ def register_user(*, username: str, password: str, address: str, email: str = ""
     """Create a person.
 
     :raises Forbidden: sign-up is closed.
-    :raises Invalid: the password is weak or the e-mail address is not valid.
+    :raises Invalid: the username is reserved, the password is weak, the e-mail address or the name is not valid.
     :raises DomainError: `conflict` when the username or the e-mail address is taken.
     :raises TooManyAttempts: too many sign-ups from the network address.
     """
     if not settings.SIGN_UP_ENABLED:
         raise Forbidden("Sign-up is closed on this server.")
-    count_attempt("register", address, most=settings.LIMITS.registrations_per_address_per_hour, window_seconds=HOUR)
-    user = User(username=username, email=_checked_email(email), display_name=display_name.strip())
+    most = settings.LIMITS.registrations_per_address_per_hour
+    count_attempt(
+        "register", network_of(address), most=most, window_seconds=HOUR, name="sign-ups from this network address"
+    )
+    if username.lower() in settings.RESERVED_USERNAMES:
+        raise Invalid(username="is reserved")
+    user = User(username=username, email=_checked_email(email), display_name=checked_display_name(display_name))
     try:
-        validate_password(password, user)
+        validate_password(password_forms(password)[0], user)
     except ValidationError as error:
         raise Invalid(password=" ".join(error.messages)) from error
     user.set_password(password)
@@ -58,33 +65,51 @@ def register_user(*, username: str, password: str, address: str, email: str = ""
     return user
 
 
-def sign_in(*, username: str, password: str, address: str) -> User:
-    """Check a username and a password; attempts are counted per account and per network address.
+def sign_in(*, username: str, password: str, address: str, device_id: str = "") -> User:
+    """Check a username and a password; failed attempts are counted (`count_sign_in`).
 
     :raises WrongCredentials: username or password is wrong, or the person is deactivated. The error does not say
         which, and takes the same time.
-    :raises TooManyAttempts: too many attempts for this account or address.
+    :raises TooManyAttempts: as `count_sign_in`.
     """
-    count_sign_in(username=username, address=address)
+    username = username.strip()
+    attempts = count_sign_in(username=username, address=address, device_id=device_id)
     user = User.objects.named(username)
     if user is None:
-        make_password(password)  # as slow as the check, so that the time does not show whether the name exists
+        for form in password_forms(password):
+            make_password(form)  # as slow as the check, so that the time does not show whether the name exists
         raise WrongCredentials
-    if not check_password(password, user.password) or not user.is_active:
+    if not user.check_password(password) or not user.is_active:
         raise WrongCredentials
+    for attempt in attempts:
+        attempt.take_back()
     return user
 
 
-def count_sign_in(*, username: str, address: str) -> None:
-    """Count an attempt to sign in by any way.
+def count_sign_in(*, username: str, address: str, device_id: str = "") -> list[Attempt]:
+    """Count an attempt to sign in by any way, before the password is checked; a success takes it back.
 
-    :raises TooManyAttempts: too many for this account or address.
+    Counted after the check, attempts at the same moment would not see each other. Attempts of strangers never lock
+    out a person's own devices: an attempt from a device that has signed in to the account before (`device_id`) is
+    counted for this device only. All others are counted for the account and their network, and for the account.
+
+    :raises TooManyAttempts: too many failed for this account, or from this network.
     :raises TryAgain: the counters are away.
     """
-    limits = settings.LIMITS
+    limits, network, account = settings.LIMITS, network_of(address), username.lower()
+    counted = [("login-network", network, limits.logins_per_address, "failed sign-ins from this network address")]
+    here, everywhere = limits.logins_per_account, limits.logins_per_account_everywhere
+    name = "failed sign-ins to this account"
+    if device_id and selectors.has_signed_in(username, device_id):
+        counted.append(("login-device", f"{account} {device_id}", here, name))
+    else:
+        counted.append(("login-account-from", f"{account} {network}", here, name))
+        counted.append(("login-account", account, everywhere, name))
     window = limits.login_window_seconds
-    count_attempt("login-address", address, most=limits.logins_per_address, window_seconds=window)
-    count_attempt("login-account", username.lower(), most=limits.logins_per_account, window_seconds=window)
+    return [
+        count_attempt(purpose, subject, most=most, window_seconds=window, name=name)
+        for purpose, subject, most, name in counted
+    ]
 
 
 def open_session(*, user: User, device_id: str = "", device_name: str = "", with_token: bool = True) -> OpenedSession:
@@ -182,19 +207,31 @@ def reactivate_user(*, user_id: UUID) -> None:
 def update_profile(*, user: User, changes: dict[str, str]) -> User:
     """Change fields of one's own profile.
 
-    :raises Invalid: the e-mail address is none.
-    :raises DomainError: conflict when it is taken.
+    :raises Invalid: the e-mail address is none, or the name is not valid.
+    :raises DomainError: conflict when the e-mail address is taken.
     :raises TooManyAttempts: too many changes; limited, because a conflict shows that the address has an account.
     """
     if "email" in changes:
         most = settings.LIMITS.email_changes_per_account_per_hour
-        count_attempt("email", str(user.pk), most=most, window_seconds=HOUR)
+        count_attempt(
+            "email", str(user.pk), most=most, window_seconds=HOUR, name="changes of the e-mail address of this account"
+        )
         changes = changes | {"email": _checked_email(changes["email"])}
+    if "display_name" in changes:
+        changes = changes | {"display_name": checked_display_name(changes["display_name"])}
     for name, value in changes.items():
         setattr(user, name, value.strip())
     # Only these: other fields of `user` may be older than the row.
     _save_with_unique_names(user, fields=list(changes))
     return user
+
+
+def checked_display_name(name: str) -> str:
+    """Return a display name as it is stored.
+
+    :raises Invalid: as `checked_name`.
+    """
+    return checked_name(name, field="display_name", most=DISPLAY_NAME_LENGTH)
 
 
 def block_user(*, user_id: UUID, other_id: UUID) -> bool:

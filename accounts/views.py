@@ -1,8 +1,9 @@
 """REST of people and sessions: each view translates a request, calls one service or selector, translates back."""
 
-from typing import Any
+import secrets
 from uuid import UUID
 
+from django.conf import settings
 from django.middleware.csrf import rotate_token
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
@@ -13,7 +14,7 @@ from rest_framework.views import APIView
 from accounts import frames, selectors, services
 from accounts.models import User
 from accounts.rates import take_own_change
-from accounts.requests import SignedInRequest
+from accounts.requests import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, SignedInRequest, address_of, device_id_of
 from realtime.wire.errors import Invalid
 from realtime.wire.rest import answer, body_of, no_content, query_of
 
@@ -39,7 +40,7 @@ class RegisterView(APIView):
             email=body.email,
             display_name=body.display_name,
         )
-        return answer(_open(request, user, body.device_name, cookie=body.cookie), 201)
+        return _open(request, user, body.device_name, cookie=body.cookie, status=201)
 
 
 class LoginView(APIView):
@@ -54,8 +55,13 @@ class LoginView(APIView):
     def post(self, request: Request) -> Response:
         """Sign this device in."""
         body = body_of(request, frames.Login)
-        user = services.sign_in(username=body.username, password=body.password, address=address_of(request))
-        return answer(_open(request, user, body.device_name, cookie=body.cookie))
+        user = services.sign_in(
+            username=body.username,
+            password=body.password,
+            address=address_of(request),
+            device_id=device_id_of(request),
+        )
+        return _open(request, user, body.device_name, cookie=body.cookie)
 
 
 class LogoutView(APIView):
@@ -148,17 +154,21 @@ class BlockView(APIView):
         return no_content()
 
 
-def address_of(request: Request) -> str:
-    """Return the client's network address; the server has taken trusted proxies into account."""
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def _open(request: Request, user: User, device_name: str, *, cookie: bool) -> Any:
-    device_id = request.headers.get("X-Device-ID", "")[:128].replace("\x00", "")
+def _open(request: Request, user: User, device_name: str, *, cookie: bool, status: int = 200) -> Response:
+    device_id = device_id_of(request) or (secrets.token_urlsafe(16) if cookie else "")
     opened = services.open_session(user=user, device_id=device_id, device_name=device_name, with_token=not cookie)
+    response = answer(frames.SignedIn(token=opened.token, user=selectors.me_body(user)), status)
     if cookie:
+        response.set_cookie(
+            DEVICE_COOKIE,
+            device_id,
+            max_age=DEVICE_COOKIE_SECONDS,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
         browser_session = request._request.session
         browser_session.flush()
         browser_session[selectors.SESSION_KEY] = str(opened.session.id)
         rotate_token(request._request)
-    return frames.SignedIn(token=opened.token, user=selectors.me_body(user))
+    return response

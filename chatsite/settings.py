@@ -32,6 +32,21 @@ SERVER_ROLE = ROLE == "server"
 CRASH_POINT = env.str("CHATSITE_CRASH_POINT", "")
 LIMITS = Limits.from_json(env.str("CHATSITE_LIMITS", "{}"))
 SIGN_UP_ENABLED = env.bool("SIGN_UP_ENABLED", True)
+# Names under which a stranger could pass for staff or for everybody, in lower case. Staff can create them in the admin.
+RESERVED_USERNAMES = frozenset(
+    name.lower()
+    for name in env.list(
+        "RESERVED_USERNAMES",
+        default=[
+            *("admin", "administrator", "root", "superuser", "staff", "moderator", "mod", "owner", "operator"),
+            *("support", "help", "helpdesk", "security", "abuse", "info", "contact", "billing"),
+            *("postmaster", "hostmaster", "webmaster", "noreply", "no-reply", "mail", "mailer-daemon"),
+            *("system", "server", "bot", "chatsite", "service", "api", "www"),
+            *("all", "everyone", "everybody", "here", "channel", "group", "me", "you", "nobody", "someone", "somebody"),
+            *("anonymous", "deleted", "unknown", "null", "undefined", "none"),
+        ],
+    )
+)
 
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
 DEBUG = env.bool("DEBUG", False)

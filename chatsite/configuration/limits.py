@@ -37,6 +37,7 @@ class Limits:
     auth_seconds: float = 10
 
     logins_per_account: int = 10
+    logins_per_account_everywhere: int = 100
     logins_per_address: int = 100
     login_window_seconds: int = 15 * 60
     registrations_per_address_per_hour: int = 60

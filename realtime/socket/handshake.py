@@ -18,6 +18,7 @@ from realtime.wire import bodies
 from realtime.wire.close_codes import CloseCode
 from realtime.wire.errors import DomainError, TryAgain
 from realtime.wire.frames import Auth
+from realtime.wire.network import network_of
 
 # Close codes of connections whose frames were invalid or too many. A client that closes with one of them counts, too.
 OFFENCES = frozenset(
@@ -84,10 +85,10 @@ async def identify(connection: WebSocketConnection) -> Identity:
 
 
 async def _by_first_frame(connection: WebSocketConnection) -> Identity:
-    address = connection.address()
-    if _unsigned[address] >= settings.LIMITS.unsigned_sockets_per_address:
-        raise DomainError("rate_limited", "Too many sockets of this address have not signed in.")
-    _unsigned[address] += 1
+    network = network_of(connection.address())
+    if _unsigned[network] >= settings.LIMITS.unsigned_sockets_per_address:
+        raise DomainError("rate_limited", "Too many sockets of this network address have not signed in.")
+    _unsigned[network] += 1
     try:
         await connection.accept()
         async with asyncio.timeout(settings.LIMITS.auth_seconds):
@@ -100,9 +101,9 @@ async def _by_first_frame(connection: WebSocketConnection) -> Identity:
         why = DomainError("unauthenticated", "The first frame must be auth.")
         raise Refused(CloseCode.NOT_SIGNED_IN, why) from error
     finally:
-        _unsigned[address] -= 1
-        if not _unsigned[address]:
-            del _unsigned[address]
+        _unsigned[network] -= 1
+        if not _unsigned[network]:
+            del _unsigned[network]
     try:
         _count(connection, frame.token)
     except DomainError as error:

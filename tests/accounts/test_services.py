@@ -1,10 +1,12 @@
 """Sign-up, sign-in and profiles."""
 
 import datetime
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
 from django.utils import timezone
 
@@ -58,6 +60,19 @@ class TestSigningUp:
     def test_several_users_may_have_no_email(self) -> None:
         assert sign_up("ana").email == sign_up("ben").email == ""
 
+    @pytest.mark.parametrize("username", ["admin", "Root", "SUPPORT", "all", "here", "everyone"])
+    def test_a_reserved_username_is_refused_but_staff_can_create_it(self, username: str) -> None:
+        with pytest.raises(Invalid, match="username: is reserved"):
+            sign_up(username)
+        assert User.objects.create_user(username)
+
+    @pytest.mark.parametrize("name", ["a\nb", "\u202eana", "a\u2066b", "\u200b", "\u3164", "a\x07"])
+    def test_a_display_name_that_misleads_is_refused(self, name: str) -> None:
+        with pytest.raises(Invalid, match="display_name"):
+            services.register_user(username="ana", password=PASSWORD, address=HERE, display_name=name)
+        with pytest.raises(Invalid, match="display_name"):
+            services.update_profile(user=person("ben"), changes={"display_name": name})
+
     def test_sign_up_can_be_disabled(self, settings: Any) -> None:
         settings.SIGN_UP_ENABLED = False
         with pytest.raises(Forbidden):
@@ -89,6 +104,20 @@ class TestSigningIn:
     def test_the_username_is_accepted_in_any_case(self, ana: User) -> None:
         assert services.sign_in(username="ANA", password=PASSWORD, address=HERE) == ana
 
+    def test_a_space_around_the_username_is_ignored(self, ana: User) -> None:
+        assert services.sign_in(username=" ana ", password=PASSWORD, address=HERE) == ana
+
+    def test_a_password_is_accepted_composed_and_decomposed(self) -> None:
+        composed, decomposed = "caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me"
+        for name, chosen in (("ben", composed), ("cleo", decomposed)):
+            user = sign_up(name, chosen)
+            for typed in (composed, decomposed):
+                assert services.sign_in(username=name, password=typed, address=HERE) == user
+
+    def test_a_decomposed_password_of_an_older_release_is_accepted(self, ana: User) -> None:
+        User.objects.filter(pk=ana.pk).update(password=make_password("cafe\u0301 cre\u0300me"))
+        assert services.sign_in(username="ana", password="cafe\u0301 cre\u0300me", address=HERE) == ana
+
     def test_unknown_wrong_and_deactivated_get_the_same_answer(self) -> None:
         person("gone", is_active=False)
         refusals = []
@@ -103,13 +132,64 @@ class TestSigningIn:
         with pytest.raises(WrongCredentials):
             services.sign_in(username="bot", password="", address=HERE)
 
-    def test_attempts_are_limited_per_account_across_addresses_and_case(self, limits: Any) -> None:
-        limits(logins_per_account=3)
+    def test_failures_are_limited_per_account_across_addresses_and_case(self, limits: Any) -> None:
+        limits(logins_per_account_everywhere=3)
         for number, username in enumerate(("ana", "Ana", "aNa")):
             with pytest.raises(WrongCredentials):
                 services.sign_in(username=username, password="wrong", address=f"192.0.2.{number}")
         with pytest.raises(TooManyAttempts):
             services.sign_in(username="ana", password=PASSWORD, address="192.0.2.99")
+
+    def test_successes_are_not_counted(self, limits: Any) -> None:
+        limits(logins_per_account=2, logins_per_account_everywhere=2, logins_per_address=2)
+        for _ in range(4):
+            services.sign_in(username="ana", password=PASSWORD, address=HERE)
+            services.sign_in(username="ana", password=PASSWORD, address=HERE, device_id="phone-of-ana")
+
+    def test_strangers_lock_out_neither_the_owner_elsewhere_nor_their_devices(self, ana: User, limits: Any) -> None:
+        limits(logins_per_account=2, logins_per_account_everywhere=4)
+        services.open_session(user=ana, device_id="phone-of-ana")
+
+        def guess(address: str, device_id: str = "") -> str:
+            with pytest.raises(DomainError) as refused:
+                services.sign_in(username="ana", password="wrong", address=address, device_id=device_id)
+            return refused.value.code
+
+        assert [guess("192.0.2.1") for _ in range(4)] == ["unauthenticated"] * 2 + ["rate_limited"] * 2
+        assert services.sign_in(username="ana", password=PASSWORD, address="192.0.2.9") == ana
+        assert [guess(f"192.0.2.{number}") for number in range(2, 6)] == ["unauthenticated"] * 2 + ["rate_limited"] * 2
+        with pytest.raises(TooManyAttempts):
+            services.sign_in(username="ana", password=PASSWORD, address="192.0.2.9", device_id="new")
+        mine = {"username": "ana", "password": PASSWORD, "device_id": "phone-of-ana"}
+        assert services.sign_in(**mine, address="192.0.2.1") == ana
+        assert [guess("192.0.2.9", "phone-of-ana") for _ in range(3)] == ["unauthenticated"] * 2 + ["rate_limited"]
+
+    def test_a_device_of_somebody_else_is_not_known(self, limits: Any) -> None:
+        limits(logins_per_account=1)
+        services.open_session(user=person("eve"), device_id="phone-of-eve")
+        for _ in range(2):
+            with pytest.raises(DomainError) as refused:
+                services.sign_in(username="ana", password="wrong", address=HERE, device_id="phone-of-eve")
+        assert refused.value.code == "rate_limited"
+
+    def test_the_addresses_of_one_ipv6_network_are_counted_together(self, limits: Any) -> None:
+        limits(logins_per_address=3)
+        for number in range(3):
+            with pytest.raises(WrongCredentials):
+                services.sign_in(username=f"p{number}", password="wrong", address=f"2001:db8:0:1::{number}")
+        with pytest.raises(TooManyAttempts):
+            services.sign_in(username="p4", password="wrong", address="2001:db8:0:1:ffff::1")
+        with pytest.raises(WrongCredentials):
+            services.sign_in(username="p4", password="wrong", address="2001:db8:0:2::1")
+
+    def test_the_refusal_says_what_was_too_much_and_when_to_come_back(self, limits: Any) -> None:
+        limits(logins_per_account=1)
+        for _ in range(2):
+            with pytest.raises(DomainError) as refused:
+                services.sign_in(username="ana", password="wrong", address=HERE)
+        assert re.fullmatch(
+            r"Too many failed sign-ins to this account; try again in (a minute|1?\d minutes)\.", refused.value.message
+        )
 
     def test_lookalike_letters_are_another_username(self, limits: Any) -> None:
         """A dotless i in upper case equals I: with it, one account could be tried under two counters."""
@@ -129,7 +209,8 @@ class TestSigningIn:
 
     def test_attempts_are_allowed_again_in_the_next_window(self, limits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         limits(logins_per_account=1)
-        services.sign_in(username="ana", password=PASSWORD, address=HERE)
+        with pytest.raises(WrongCredentials):
+            services.sign_in(username="ana", password="wrong", address=HERE)
         with pytest.raises(TooManyAttempts) as refused:
             services.sign_in(username="ana", password=PASSWORD, address=HERE)
         later = timezone.now() + datetime.timedelta(seconds=(refused.value.retry_after or 0) + 1)

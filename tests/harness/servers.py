@@ -30,6 +30,7 @@ PROFILES: tuple[Profile, ...] = ("embedded", "production")
 ROOM_FOR_TESTS = {
     "registrations_per_address_per_hour": 1_000_000,
     "logins_per_account": 1_000_000,
+    "logins_per_account_everywhere": 1_000_000,
     "logins_per_address": 1_000_000,
     "unsigned_sockets_per_address": 1_000,
     "connects_burst": 1_000_000,

@@ -11,6 +11,8 @@ from realtime.wire.bodies import Body, IdText, Request, Time
 from realtime.wire.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
+# What people see of themselves: others see an invisible person as offline.
+OwnStatus = Status | Literal["invisible"]
 Activity = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]*$")]
 
 
@@ -45,18 +47,18 @@ class Typing(Frame, tag="typing", kw_only=True):
 
 
 class Presence(Frame, tag="presence", kw_only=True):
-    """Somebody's presence changed; `last_seen` when they are offline."""
+    """Somebody's presence changed; `last_seen` when they are offline. Only the viewer's own can be `invisible`."""
 
     user_id: IdText
-    status: Status
+    status: OwnStatus
     activity: str | None = None
     last_seen: Time | None = None
 
 
 class PresenceBody(Body, kw_only=True):
-    """Presence in a profile."""
+    """Presence in a profile. Only the viewer's own can be `invisible`."""
 
-    status: Status
+    status: OwnStatus
     activity: str | None
     last_seen: Time | None
 

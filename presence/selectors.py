@@ -28,6 +28,8 @@ def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | No
     if is_blocked_pair(viewer_id, user_id):
         return NOTHING_KNOWN
     try:
+        if user_id == viewer_id and store().invisible([str(user_id)]):
+            return frames.PresenceBody(status="invisible", activity=None, last_seen=None)
         shown = store().shown([str(user_id)]).get(str(user_id))
     except redis.RedisError:
         return None

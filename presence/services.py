@@ -45,17 +45,34 @@ def renew(leases: Iterable[Lease]) -> set[str]:
 
 
 def meet(introduced: Collection[str], greeted: Collection[str]) -> dict[str, list[str]]:
-    """Send the presence of the introduced to their peers; return the presence of the peers of each greeted, as frames.
+    """Send the presence of the introduced to their peers; return for each greeted their own presence and their peers'.
 
-    Nothing is sent about people without known presence.
+    The presence is returned as frames. Nothing is sent about people without known presence.
 
     :raises redis.RedisError: the store is away.
     """
     peers = _peers({*introduced, *greeted})
-    frames = _frames(store().shown({*introduced, *(peer for user_id in greeted for peer in peers[user_id])}))
+    shown = store().shown({*introduced, *greeted, *(peer for user_id in greeted for peer in peers[user_id])})
     if introduced:
-        _announce({user_id: frames[user_id] for user_id in introduced if user_id in frames}, peers)
-    return {user_id: [frames[peer] for peer in peers[user_id] if peer in frames] for user_id in greeted}
+        _announce({user_id: shown[user_id] for user_id in introduced if user_id in shown}, peers)
+    # The introduced get their own presence with their peers.
+    known = {user_id: shown[user_id] for user_id in greeted if user_id in shown and user_id not in introduced}
+    frames, own = _frames(shown), _own_frames(known)
+    return {
+        user_id: [
+            *([own[user_id]] if user_id in own else []),
+            *(frames[peer] for peer in peers[user_id] if peer in frames),
+        ]
+        for user_id in greeted
+    }
+
+
+def is_invisible(user_id: str) -> bool:
+    """Return whether a person chose to be invisible; also while the store is away, so that nothing shows them."""
+    try:
+        return bool(store().invisible([user_id]))
+    except redis.RedisError:
+        return True
 
 
 def kept_from(user_id: str, conversation_id: str) -> list[str]:
@@ -86,7 +103,7 @@ def follow_block(one: str, other: str) -> None:
 def tell_peers(changed: dict[str, Shown]) -> None:
     """Announce what is shown of people to themselves and to those who share a conversation of listed size."""
     if changed:
-        _announce(_frames(changed), _peers(changed))
+        _announce(changed, _peers(changed))
 
 
 def _peers(user_ids: Collection[str]) -> dict[str, list[str]]:
@@ -100,10 +117,24 @@ def _frames(shown: dict[str, Shown]) -> dict[str, str]:
     return {user_id: encode(presence_frame(user_id, each)).decode() for user_id, each in shown.items()}
 
 
-def _announce(frames: dict[str, str], peers: dict[str, list[str]]) -> None:
-    announce_now_without_commit(
-        [EphemeralEvent(frame, user_ids=[user_id, *peers[user_id]]) for user_id, frame in frames.items()]
-    )
+def _own_frames(shown: dict[str, Shown]) -> dict[str, str]:
+    """Return the frames that people get of themselves: who is invisible is offline for others only."""
+    invisible = store().invisible([user_id for user_id, each in shown.items() if each.status == "offline"])
+    hidden = {user_id: encode(Presence(user_id=user_id, status="invisible")).decode() for user_id in invisible}
+    return _frames(shown) | hidden
+
+
+def _announce(shown: dict[str, Shown], peers: dict[str, list[str]]) -> None:
+    """Announce what is shown of people to themselves and to their peers."""
+    own, frames = _own_frames(shown), _frames(shown)
+    announcements = []
+    for user_id, frame in frames.items():
+        if own[user_id] == frame:
+            announcements.append(EphemeralEvent(frame, user_ids=[user_id, *peers[user_id]]))
+        else:
+            announcements.append(EphemeralEvent(frame, user_ids=peers[user_id]))
+            announcements.append(EphemeralEvent(own[user_id], user_ids=[user_id]))
+    announce_now_without_commit(announcements)
 
 
 def presence_frame(user_id: str, shown: Shown) -> Presence:

@@ -68,6 +68,9 @@ class Store(Protocol):
     def choose(self, user_id: str, status: str, activity: str | None) -> None:
         """Store the status that a person chose."""
 
+    def invisible(self, user_ids: Collection[str]) -> set[str]:
+        """Return those of these people who chose to be invisible."""
+
     def expired(self) -> set[str]:
         """Drop expired leases; return the people of these. Each expired lease goes to one process only."""
 
@@ -84,6 +87,8 @@ class Store(Protocol):
 def combined(statuses: Collection[Status], choice: dict[str, Any], before: Shown | None, now: float) -> Shown:
     """Return what is shown of a person with these living connections and this choice."""
     chosen = choice.get("status", "online")
+    if chosen == "invisible" and before is None:
+        return Shown("offline")  # nobody has seen them
     if not statuses or chosen == "invisible":
         was_there = before is None or before.status != "offline"
         return Shown("offline", None, now if was_there else before.last_seen)  # type: ignore[union-attr]
@@ -112,6 +117,10 @@ class MemoryStore:
     def choose(self, user_id: str, status: str, activity: str | None) -> None:
         with self._lock:
             self._choices[user_id] = {"status": status, "activity": activity}
+
+    def invisible(self, user_ids: Collection[str]) -> set[str]:
+        with self._lock:
+            return {id for id in user_ids if self._choices.get(id, {}).get("status") == "invisible"}
 
     def expired(self) -> set[str]:
         now = clock.now().timestamp()
@@ -173,6 +182,13 @@ class RedisStore:
     def choose(self, user_id: str, status: str, activity: str | None) -> None:
         choice = json.dumps({"status": status, "activity": activity})
         self._redis.set(self._key("choice", user_id), choice, ex=REMEMBERED_SECONDS)
+
+    def invisible(self, user_ids: Collection[str]) -> set[str]:
+        users = list(user_ids)
+        if not users:
+            return set()
+        rows = self._redis.mget([self._key("choice", user_id) for user_id in users])
+        return {id for id, row in zip(users, rows, strict=True) if row and json.loads(row)["status"] == "invisible"}
 
     def expired(self) -> set[str]:
         # The client decodes, so these are strings; its types also allow for all other answers of Redis.

@@ -24,12 +24,16 @@ class Typists:
     async def set(self, socket: Socket, conversation_id: str, is_typing: bool) -> None:
         """Begin, renew or end a lease, and notify the members, except those in a blocked pair with the typist.
 
+        Nobody is notified of a person who chose to be invisible.
+
         :raises TryAgain: the database is away, so blocked pairs cannot be read.
         """
         key = (conversation_id, socket.user_id)
         if is_typing:
             lease = settings.LIMITS.typing_lease_seconds
             if key not in self._expires or self._blocked[key][1] <= time.monotonic():
+                if await in_database_thread(services.is_invisible, socket.user_id):
+                    return  # a lease that they had runs out
                 blocked = await in_database_thread(services.kept_from, socket.user_id, conversation_id)
                 if conversation_id not in socket.topics:
                     return  # they left meanwhile

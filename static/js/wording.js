@@ -14,7 +14,7 @@ const FULL = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "shor
 const LIST = new Intl.ListFormat("en");
 const DAY_MS = 86_400_000;
 
-const PRESENCE = { online: "online", idle: "online, idle", away: "away", busy: "do not disturb", offline: "offline" };
+const PRESENCE = { online: "online", idle: "online, idle", away: "away", busy: "do not disturb", offline: "offline", invisible: "invisible" };
 
 function startOfDay(date) {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate());

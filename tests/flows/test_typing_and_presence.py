@@ -119,6 +119,43 @@ async def test_an_invisible_person_looks_offline(people: People) -> None:
         assert (await ben.gets(f"/users/{ana.id}/profile"))["presence"]["status"] == "offline"
 
 
+async def test_an_invisible_person_sees_that_they_are_invisible(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        await ana.talks_to(ben)
+        phone = await ana.another_device("phone", server=ben.server)
+        await ana.says("presence_update", status="invisible")
+        assert "last_seen" not in await phone.receives("presence", user=ana, status="invisible")
+        await ben.receives("presence", user=ana, status="offline")
+        ben.has_not_heard("presence", user=ana, status="invisible")
+        assert (await ana.gets(f"/users/{ana.id}/profile"))["presence"]["status"] == "invisible"
+        await ana.says("presence_update", status="online")
+        await phone.receives("presence", user=ana, status="online")
+
+
+async def test_nobody_sees_that_an_invisible_person_types(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        conversation = await ana.talks_to(ben)
+        await ana.puts("/users/status", {"status": "invisible"})
+        await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
+        await ana.says("typing", conversation_id=conversation["id"], is_typing=False)
+        await ben.hears_everything_from(ana, in_=conversation)
+        ben.has_not_heard("typing")
+        await ana.puts("/users/status", {"status": "online"})
+        await ana.says("typing", conversation_id=conversation["id"], is_typing=True)
+        await ben.receives("typing", user=ana, is_typing=True)
+
+
+async def test_a_client_that_reconnects_receives_its_own_presence(people: People) -> None:
+    async with people("ana", "ben") as (ana, ben):
+        await ana.talks_to(ben)
+        for status in ("busy", "invisible"):
+            await ana.says("presence_update", status=status)
+            await ana.receives("presence", user=ana, status=status)
+            await ana.vanishes()
+            await ana.connects()
+            await ana.receives("presence", user=ana, status=status)
+
+
 async def test_strangers_receive_no_presence(people: People) -> None:
     async with people("ana", "ben", "eve") as (ana, ben, eve):
         await ana.talks_to(ben)

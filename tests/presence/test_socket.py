@@ -97,7 +97,9 @@ async def test_a_chosen_status_is_announced_at_once(
     await connections.tick()
     await choose(user_id=ana_and_ben[0], status="invisible", activity=None)
     await choose(user_id=ana_and_ben[0], status="online", activity=None)
-    assert statuses(announced, ana_and_ben[0])[1:] == ["busy", "offline", "online"]
+    assert statuses(announced, ana_and_ben[0])[1:] == ["busy", "offline", "invisible", "online"]
+    [to_peers, to_ana] = [event for event in announced if frame_of(event)["status"] in ("offline", "invisible")][1:]
+    assert (to_peers.user_ids, to_ana.user_ids) == ([ana_and_ben[1]], [ana_and_ben[0]])
 
 
 @pytest.fixture

@@ -222,3 +222,19 @@ def test_an_unreachable_redis_raises_at_once() -> None:
     ):
         with pytest.raises(redis.RedisError):
             ask()
+
+
+def test_who_was_never_seen_and_is_invisible_has_no_last_seen(store: Store) -> None:
+    store.choose("ana", "invisible", None)
+    store.keep([lease("ana")])
+    assert store.settle(["ana"]) == {"ana": Shown("offline")}
+    assert store.settle(["ana"]) == {}
+
+
+def test_the_store_knows_who_is_invisible(store: Store) -> None:
+    store.choose("ana", "invisible", None)
+    store.choose("ben", "busy", None)
+    assert store.invisible(["ana", "ben", "cleo"]) == {"ana"}
+    assert store.invisible([]) == set()
+    store.choose("ana", "online", None)
+    assert store.invisible(["ana"]) == set()

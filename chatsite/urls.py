@@ -28,6 +28,7 @@ urlpatterns = [
     path("unsubscribe/<str:token>", notifications.unsubscribe),
     path("health", health.health),
     path("health/ready", health.ready),
+    path("favicon.ico", views.favicon),
     path("service-worker.js", views.service_worker),
     path("", views.web_client),
 ]

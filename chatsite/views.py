@@ -4,7 +4,7 @@ import dataclasses
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -48,8 +48,17 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     return HttpResponse(script, content_type="text/javascript", headers={"Service-Worker-Allowed": "/"})
 
 
-def unknown_address(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Answer a request for an address that does not exist."""
+@cache_control(max_age=60 * 60 * 24)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Lead browsers that show no page of ours, but the API or a download, to the icon."""
+    return redirect(static("favicon.svg"))
+
+
+def unknown_address(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer a request for an address that does not exist: with a page to a person, else with an error body."""
+    is_api = request.path.startswith("/api/")
+    if not is_api and request.get_preferred_type(["application/json", "text/html"]) == "text/html":
+        return render(request, "404.html", status=404)
     return plain_error(request, NotFound("address"))
 
 

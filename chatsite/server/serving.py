@@ -1,6 +1,7 @@
 """uvicorn with the options that Chatsite needs. `manage.py serve` runs it."""
 
 import resource
+import socket
 import sys
 
 import uvicorn
@@ -14,6 +15,15 @@ def allow_many_files() -> None:
     """Raise the limit of open files to what the system allows. Each socket is one; the default is often 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def check_port(host: str, port: int) -> None:
+    """Check that a server can listen at this address: uvicorn finds out only after it has started the application.
+
+    :raises OSError: another process listens there, or the address is not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()
 
 
 def serve(host: str, port: int, processes: int) -> None:

@@ -42,11 +42,12 @@ def staff(root: User) -> Client:
 
 @pytest.fixture
 def hostile() -> None:
-    """Rows of every model, with texts as hostile as the services allow."""
+    """Rows of every model, with texts as hostile as the services allow, or once allowed."""
     ana, ben = (
         person(name, display_name=HOSTILE[:64], about=HOSTILE, email=f"{name}@example.org") for name in ("ana", "ben")
     )
-    talk, team = direct(ana, ben), group(ana, ben, name=HOSTILE, description=HOSTILE)
+    talk, team = direct(ana, ben), group(ana, ben, description=HOSTILE)
+    Conversation.objects.filter(pk=team.pk).update(name=HOSTILE)
     for conversation in (talk, team):
         say(conversation, ana, f"{SECRET} {HOSTILE}", metadata={HOSTILE: [HOSTILE]})
         read(conversation, ben)

@@ -30,6 +30,13 @@ def test_a_correct_set_up_is_reported_ok() -> None:
     assert lines == [f"{part}: ok" for part in parts]
 
 
+def test_what_the_embedded_profile_does_without_is_reported_as_not_used(settings: Any) -> None:
+    settings.REDIS_URL, settings.CELERY_BROKER_URL, settings.EMBEDDED = "", "memory://localhost/", True
+    out = StringIO()
+    call_command("doctor", stdout=out)
+    assert {"redis: not used", "broker: not used", "database: ok"} <= set(out.getvalue().splitlines())
+
+
 def test_an_unreachable_redis_is_reported(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert "redis: \n  - no answer (ConnectionError)" in report()

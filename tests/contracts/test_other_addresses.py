@@ -4,6 +4,7 @@ import json
 from uuid import uuid4
 
 import pytest
+from django.templatetags.static import static
 from django.test import Client
 
 from tests.contracts.asking import ask
@@ -32,7 +33,23 @@ def test_unsupported_methods_are_refused(world: World) -> None:
 def test_every_address_outside_of_the_api_is_listed() -> None:
     """A new address must be added here, with a test of what it shows to whom."""
     outside = {path for path, _ in patterns() if not path.startswith(("api/v1/", "admin/"))}
-    assert outside == {"", "health", "health/ready", "service-worker.js", "unsubscribe/<str:token>"}
+    listed = {"", "favicon.ico", "health", "health/ready", "service-worker.js", "unsubscribe/<str:token>"}
+    assert outside == listed
+
+
+def test_the_icon_is_found_at_the_usual_address() -> None:
+    answer = Client().get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (302, static("favicon.svg"))
+
+
+def test_a_mistyped_address_shows_a_page_to_people_and_an_error_body_to_programs() -> None:
+    person = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    page = Client().get("/nowhere", headers=person)
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"There is nothing here" in page.content
+    for path, headers in (("/nowhere", {}), ("/nowhere", {"Accept": "*/*"}), ("/api/v1/nowhere", person)):
+        answer = Client().get(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/", "/service-worker.js", "/health", "/health/ready"])

@@ -40,11 +40,17 @@ class Command(BaseCommand):
             except Exception as error:  # noqa: BLE001 - one failed check must not hide the others
                 found = [f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"]
             faults += len(found)
-            self.stdout.write(f"{name}: {'ok' if not found else ''}")
+            self.stdout.write(f"{name}: {'' if found else 'not used' if name in _unused() else 'ok'}")
             for fault in found:
                 self.stdout.write(f"  - {fault}")
         if faults:
             raise CommandError(f"{faults} faults")
+
+
+def _unused() -> set[str]:
+    """Return the names of the checks of what this set-up does without."""
+    unused = set() if settings.REDIS_URL else {"redis"}
+    return unused | {"broker"} if settings.CELERY_BROKER_URL.startswith("memory:") else unused
 
 
 def _profile() -> Iterator[str]:

@@ -22,6 +22,7 @@ PEOPLE = {
     "cleo": ("Cleo Martin", "Design. Kerning is a feeling."),
     "dan": ("Dan Lindqvist", "On call this week."),
 }
+STAFF = "ana"
 DIRECT = (
     ("ana", "Morning! Did the release go out?"),
     ("ben", "Just now. Two minutes, no downtime."),
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         except DomainError as error:
             # Somebody was deactivated, has left or was removed since. The rest of the demo stays.
             self.stderr.write(f"The demo conversations stay as they are: {error.message}")
-        self.stdout.write(f"Demo people: {', '.join(PEOPLE)}; password: {PASSWORD}")
+        self.stdout.write(f"Demo people: {', '.join(PEOPLE)}; password: {PASSWORD}. {STAFF} may use /admin/, too.")
 
     def _converse(self, people: dict[str, User]) -> None:
         direct, _ = services.start_direct(user=people["ana"], other_id=people["ben"].id)
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             person = User.objects.named(username)
             if person is None:
-                staff = username == "ana"
+                staff = username == STAFF
                 person = User.objects.create_user(
                     username,
                     PASSWORD,

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chatsite.server.serving import serve
+from chatsite.server.serving import check_port, serve
 
 
 class Command(BaseCommand):
@@ -25,4 +25,11 @@ class Command(BaseCommand):
             raise CommandError("Start the server with `manage.py serve`: a server has other settings than a command.")
         if settings.EMBEDDED and options["processes"] > 1:
             raise CommandError("The embedded profile is one process; several need PostgreSQL and Redis.")
+        try:
+            check_port(options["host"], options["port"])
+        except OSError as error:
+            raise CommandError(
+                f"Nothing can be served at {options['host']}:{options['port']} ({error.strerror}). "
+                "Another port: --port, or `make run PORT=9000`."
+            ) from error
         serve(options["host"], options["port"], options["processes"])

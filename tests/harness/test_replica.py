@@ -40,7 +40,7 @@ def a_conversation(**changes: Any) -> Conversation:
 
 def said(sequence: int, sender: str | None, **changes: Any) -> dict[str, Any]:
     message = {"sequence": sequence, "sender_user_id": sender, "content": "x", "mentions": [], "status": "sent"}
-    message |= changes
+    message |= {"deleted_at": None} | changes
     return {"type": "new_message", "conversation_id": "c", "sequence": sequence, "message": message}
 
 
@@ -49,10 +49,11 @@ def test_an_event_out_of_order_is_not_applied() -> None:
         a_conversation().apply(said(3, "ben"))
 
 
-def test_unread_counts_others_messages_after_the_mark_without_the_systems() -> None:
+def test_unread_counts_others_messages_after_the_position_without_system_and_deleted_ones() -> None:
     conversation = a_conversation()
     for sequence, sender in ((2, "ben"), (3, "ana"), (4, None), (5, "ben")):
         conversation.apply(said(sequence, sender))
+    conversation.apply(said(6, "ben", deleted_at="2026-01-01T00:00:00Z"))
     assert conversation.shown()["unread_count"] == 2
     conversation.mark("ana", "last_read_sequence", 2)
     assert conversation.shown()["unread_count"] == 1

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.services import block_user
 from chatsite.configuration.notifying import NotificationTimings
+from conversations.models import Conversation
 from messaging.models import Message
 from messaging.services.change import delete_message_for_everyone
 from notifications.models import Digest, Preferences
@@ -129,7 +130,9 @@ def test_text_is_mailed_only_with_preview_on_and_escaped(office: PostOffice) -> 
     ana = person("ana", display_name="<b>Ana</b>\u202e")
     ben, cyd = (person(name, email=f"{name}@example.org") for name in ("ben", "cyd"))
     Preferences.objects.create(user=ben, preview=True)
-    team = group(ana, ben, cyd, name="Team\r\nBcc: all@example.org <script>")
+    team = group(ana, ben, cyd)
+    # Names of an older release, which allowed line breaks.
+    Conversation.objects.filter(pk=team.pk).update(name="Team\r\nBcc: all@example.org <script>")
     say(team, ana, "<img src=x onerror=alert(1)> & so on\nSubject: no")
     minutes_pass(16)
     sweep()

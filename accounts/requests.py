@@ -20,7 +20,7 @@ class SignedInRequest(Request):
         auth: DeviceSession
 
 
-# Keeps the id of a browser, which has no header of its own, beyond the session: a person's browser stays known.
+# Identifies a browser, which sends no X-Device-ID. It outlives the session, so the next sign-in recognises the browser.
 DEVICE_COOKIE = "device"
 DEVICE_COOKIE_SECONDS = 60 * 60 * 24 * 400  # the most that browsers allow
 

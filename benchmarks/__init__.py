@@ -1,4 +1,4 @@
-"""Load generator and workloads W1 to W4, against the production profile with one server process.
+"""Load generator and workloads, against the production profile with one server process.
 
 `python -m benchmarks` runs all, `python -m benchmarks w2` one, `python -m benchmarks profile w3`
 shows where the server's time goes. `docs/benchmarks.md` explains the workloads and the figures.

@@ -19,7 +19,7 @@ from benchmarks.chatsite_client import ChatsiteClient, Place
 from benchmarks.clients import Invalid
 from benchmarks.subject import Places
 from benchmarks.usage import allow_many_files
-from tests.harness.processes import Program, temporary_folder
+from tests.harness.processes import temporary_folder
 from tests.harness.product import PROJECT, bare_environment, manage, migrate
 from tests.harness.servers import Server
 from tests.harness.services import Services
@@ -45,7 +45,6 @@ class Installation:
         self._services: Services | None = None
         self._own_database: str | None = None  # in addition to that of `_services`
         self._server: Server | None = None
-        self._wrapper: Program | None = None
         self.environment: dict[str, str] = {}
 
     def start(self) -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger("chatsite.notifications")
 
 @shared_task  # type: ignore[untyped-decorator] # Celery has no types
 def sweep() -> None:
-    """Find new messages and due rows, and make their tasks; beat asks for it every second."""
+    """Find new messages and due rows, and make their tasks; beat asks for it every `PUSH_SWEEP_SECONDS`."""
     collect.collect_messages()
     collect.collect_readers()
     crash_point("after_collect")

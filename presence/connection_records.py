@@ -67,7 +67,7 @@ class ConnectionRecords:
             return
         self._looked_at = now
         self._note_waiting(now)
-        # Records first: the row of the process speaks for connections without a record of their end.
+        # Records first: the row of the process confirms that connections without an end are still open.
         seen_at = _moment(hub.followed_at)
         try:
             await self._buffer.flush()
@@ -88,7 +88,7 @@ class ConnectionRecords:
         await self._buffer.flush()
 
     def _begin_anew(self) -> None:
-        """Go on under another process id, since records were lost: nothing speaks for the old open connections."""
+        """Continue under a new process id: records were lost, so the old one must not confirm its open connections."""
         log.warning("%d records of connections were lost", self._buffer.lost)
         self._buffer.lost = 0
         self._begin()

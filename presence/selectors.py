@@ -42,7 +42,7 @@ def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | No
 
 
 class Written(StrEnum):
-    """Whether something was written to a device's socket; only the first says so for certain."""
+    """What is known of the write to a device's socket. Only WRITTEN is certain."""
 
     WRITTEN = "written"
     WAITED = "not known: frames waited for this device since"
@@ -51,7 +51,7 @@ class Written(StrEnum):
     NO_CONNECTION = "no connection on record"
 
 
-# If connections of a device overlap, the first of these that one of them has.
+# Best first. If a device had several connections, the best value counts.
 _BEST = list(Written)
 
 
@@ -59,7 +59,7 @@ _BEST = list(Written)
 class SocketReach:
     """What is known of one device and one moment.
 
-    `at` is about when it was written, or else the time that belongs to `written`. `connected_later_at`: the next
+    `at`: for WRITTEN, about when it was written; else the time that the value names. `connected_later_at`: the next
     connection of the device began then, so it could catch up.
     """
 
@@ -70,9 +70,9 @@ class SocketReach:
 
 
 def reach_at(moment: datetime.datetime, user_ids: Collection[UUID]) -> dict[UUID, SocketReach]:
-    """Return by device session what is known of something that was committed at a moment, for everybody.
+    """Return for each device session of these people what is known of an event committed at this moment.
 
-    Sessions that are not in it were not connected then or later, as far as records tell.
+    A session without an entry had no connection then or later, as far as the records show.
     """
     mine = Connection.objects.filter(user_id__in=user_ids)
     later = dict(

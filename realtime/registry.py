@@ -21,8 +21,8 @@ Handler = Callable[["Socket", Any], Awaitable[None] | None]
 Listener = Callable[["Socket"], None]
 Tick = Callable[[], Awaitable[None] | None]
 ShutdownHook = Callable[[], Awaitable[None]]
-# Given a check whether a row was seen already, returns the announcements of rows that were committed lately and not
-# seen.
+# Returns the announcements of recently committed rows that this process has not seen. The argument returns whether a
+# row was seen.
 RecentReader = Callable[[Callable[[RowKey], bool]], list[EphemeralEvent]]
 H = TypeVar("H", bound=Handler)
 

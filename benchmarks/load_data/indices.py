@@ -1,4 +1,4 @@
-"""Big tables without their indices and keys while rows are poured in: building them once is far cheaper.
+"""Drops indices and keys of big tables during a bulk insert: building them once afterwards is far cheaper.
 
 They come back under the same names and definitions, and PostgreSQL checks every row as it makes them: a
 repeated sequence or a message of nobody would end the transaction. Check constraints stay all the time.
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from django.db.backends.utils import CursorWrapper
 
-# Foreign keys (f) before the primary (p) and unique (u) ones that they lean on.
+# Foreign keys (f) before the primary (p) and unique (u) keys that they depend on.
 _KEYS = """
     SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
     FROM pg_constraint WHERE conrelid = ANY(%s::regclass[]) AND contype IN ('f', 'p', 'u')
@@ -25,9 +25,9 @@ _INDICES = """
 
 @contextmanager
 def without_indices(
-    cursor: CursorWrapper, tables: Sequence[str], tell: Callable[[str, int, int], None]
+    cursor: CursorWrapper, tables: Sequence[str], report: Callable[[str, int, int], None]
 ) -> Iterator[None]:
-    """Drop the indices and keys of tables for this block of a transaction; `tell` hears how they come back."""
+    """Drop indices and keys of tables within this block of a transaction; `report` gets the progress of rebuilding."""
     cursor.execute(_KEYS, [list(tables)])
     keys = cursor.fetchall()
     cursor.execute(_INDICES, [list(tables)])
@@ -37,12 +37,12 @@ def without_indices(
     for name, _ in indices:
         cursor.execute(f"DROP INDEX {name}")
     yield
-    # What is checked at the end of a transaction is checked now: PostgreSQL changes no table that still waits.
+    # Run the deferred checks of constraints now: PostgreSQL cannot alter a table with pending checks.
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     made = [definition for _, definition in indices]
     # Foreign keys sort first and come last.
     made += [f"ALTER TABLE {table} ADD CONSTRAINT {name} {what}" for table, name, what in reversed(keys)]
     for number, statement in enumerate(made):
-        tell("indices and keys", number, len(made))
+        report("indices and keys", number, len(made))
         cursor.execute(statement)
-    tell("indices and keys", len(made), len(made))
+    report("indices and keys", len(made), len(made))

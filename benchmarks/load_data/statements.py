@@ -1,6 +1,6 @@
-"""The SQL. A temporary table plans every conversation; all else follows from it.
+"""The SQL of the load data. A temporary table plans the conversations; all other rows are derived from it.
 
-Nothing in the texts comes from outside but numbers. `md5` of the seed and of what a row is stands for chance.
+The texts contain no input except numbers. Random values are `md5` of the seed and the row's identity.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from benchmarks.load_data.plan import GROUP_SIZES, GROUPS_EVERY, SMALLEST_GROUP,
 BEGAN_US = 1_735_689_600_000_000  # 2025-01-01
 YEAR_US = 365 * 24 * 3600 * 1_000_000
 HOUR_US = 3_600_000_000
-# Somebody's devices come by after every so many messages of a conversation, which moves two marks.
-MARKS_EVERY = 20
-# Every third place has not read the newest messages yet.
+# After this many messages of a conversation, delivery and read positions move.
+RECEIPTS_EVERY = 20
+# Every third participant has not read the newest messages.
 BEHIND_EVERY = 3
 # No character that JSON would have to escape: the digest of a message is made here as the product makes it.
 SENTENCES = (
@@ -116,23 +116,24 @@ def messages_and_receipts(plan: Plan, number: int) -> Iterator[str]:
     yield f"""
         INSERT INTO messaging_receiptmove (conversation_id, user_id, kind, from_sequence, up_to_sequence, moved_at)
         SELECT c.id, member.id, k.kind,
-            CASE WHEN j < {MARKS_EVERY} THEN 0 ELSE c.before + j / {MARKS_EVERY} * {MARKS_EVERY} END, c.before + 1 + j,
+            CASE WHEN j < {RECEIPTS_EVERY} THEN 0 ELSE c.before + j / {RECEIPTS_EVERY} * {RECEIPTS_EVERY} END,
+            c.before + 1 + j,
             {_moment(_time_of("j"))} + k.after
         FROM load_conversations AS c CROSS JOIN LATERAL {some}
         CROSS JOIN LATERAL unnest(c.members) WITH ORDINALITY AS member (id, place)
         CROSS JOIN (VALUES ('delivered', interval '1 second'), ('read', interval '5 seconds')) AS k (kind, after)
-        WHERE (j % {MARKS_EVERY} = {MARKS_EVERY - 1} OR j = c.size - 1)
+        WHERE (j % {RECEIPTS_EVERY} = {RECEIPTS_EVERY - 1} OR j = c.size - 1)
         AND NOT (k.kind = 'read' AND j = c.size - 1 AND {_is_behind()})
     """
 
 
 def participants() -> str:
-    """Return what writes everybody's place, with the counters that follow from the messages."""
+    """Return the statement that inserts participants, with the counters that follow from the messages."""
     return f"""
         WITH places AS (
             SELECT c.id AS conversation_id, c.type, c.number, c.created_at, c.before, c.size, member.id AS user_id,
                 member.place,
-                CASE WHEN {_is_behind()} THEN greatest(0, (c.size - 1) / {MARKS_EVERY} * {MARKS_EVERY})
+                CASE WHEN {_is_behind()} THEN greatest(0, (c.size - 1) / {RECEIPTS_EVERY} * {RECEIPTS_EVERY})
                     ELSE c.size END AS read
             FROM load_conversations AS c CROSS JOIN LATERAL unnest(c.members) WITH ORDINALITY AS member (id, place)
         ), sent AS (

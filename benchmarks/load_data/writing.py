@@ -1,4 +1,4 @@
-"""All steps in one transaction: after a failure nothing is there."""
+"""Writes everything in one transaction: after a failure the database is empty."""
 
 from collections.abc import Callable
 
@@ -14,20 +14,20 @@ from notifications.services.progress import begin_now
 
 BIG_TABLES = ("messaging_message", "messaging_receiptmove", "conversations_event", "conversations_participant")
 ALL_TABLES = ("accounts_user", "conversations_conversation", *BIG_TABLES)
-# For this transaction alone: sorts and index builds within memory; and statements that are cheap for each row but
-# look dear as a whole must not be compiled anew for every slice, nor have results remembered that never come again.
+# For this transaction only: memory for sorts and index builds; no JIT and no memoize, which cost more here than they
+# save.
 SETTINGS = {"work_mem": "128MB", "maintenance_work_mem": "512MB", "jit": "off", "enable_memoize": "off"}
 
-# What is being written, how much of it is there, of how much.
-Tell = Callable[[str, int, int], None]
+# What is being written, how much of it is written, of how much.
+Report = Callable[[str, int, int], None]
 
 
 class NotEmpty(Exception):
     """The database has people already."""
 
 
-def write(plan: Plan, tell: Tell) -> None:
-    """Write what was planned, then vacuum and analyse; `tell` hears of the progress.
+def write(plan: Plan, report: Report) -> None:
+    """Write the planned rows, then vacuum and analyse; `report` is called with the progress.
 
     :raises NotEmpty: there is somebody in the database; nothing was written.
     """
@@ -37,24 +37,24 @@ def write(plan: Plan, tell: Tell) -> None:
             raise NotEmpty
         for name, value in SETTINGS.items():
             cursor.execute(f"SET LOCAL {name} = '{value}'")
-        with without_indices(cursor, BIG_TABLES, tell):
-            tell("people and conversations", 0, plan.people + plan.conversations)
+        with without_indices(cursor, BIG_TABLES, report):
+            report("people and conversations", 0, plan.people + plan.conversations)
             for statement in statements.people_and_conversations(plan):
                 cursor.execute(statement)
-            tell("people and conversations", plan.people + plan.conversations, plan.people + plan.conversations)
+            report("people and conversations", plan.people + plan.conversations, plan.people + plan.conversations)
             for number in range(plan.slices):
-                tell("messages", plan.messages * number // plan.slices, plan.messages)
+                report("messages", plan.messages * number // plan.slices, plan.messages)
                 for statement in statements.messages_and_receipts(plan, number):
                     cursor.execute(statement)
-            tell("messages", plan.messages, plan.messages)
-            tell("places of participants", 0, plan.conversations)
+            report("messages", plan.messages, plan.messages)
+            report("places of participants", 0, plan.conversations)
             cursor.execute(statements.participants())
-            tell("places of participants", plan.conversations, plan.conversations)
+            report("places of participants", plan.conversations, plan.conversations)
             begin_now("events", Event)
             begin_now("mail", Event)
             begin_now("receipts", ReceiptChange)
     with connection.cursor() as cursor:
         for number, table in enumerate(ALL_TABLES):
-            tell("tables vacuumed and analysed", number, len(ALL_TABLES))
+            report("tables vacuumed and analysed", number, len(ALL_TABLES))
             cursor.execute(f"VACUUM ANALYZE {table}")
-    tell("tables vacuumed and analysed", len(ALL_TABLES), len(ALL_TABLES))
+    report("tables vacuumed and analysed", len(ALL_TABLES), len(ALL_TABLES))

@@ -1,5 +1,5 @@
-"""The workloads W1 to W4. Each module has
+"""The workloads. Each module has
 
-SIZES    the number of people in each of its conversations
+SIZES    W1 to W4: the number of people in each of its conversations
 run()    connects, warms up, measures, checks; returns a Result
 """

@@ -10,11 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 @dataclass(frozen=True, slots=True)
 class NotificationTimings:
-    """When it is decided about pushes, and how old things may be for that. All in seconds."""
+    """Timings of the decision about pushes, in seconds."""
 
     # From the message to the decision: a person who reads it meanwhile gets no push.
     push_delay: float = 2
-    # For how long a person is active after doing something; how old a message may be that waits for them to be quiet.
+    # How long a person counts as active after doing something; how long a message waits for an active person.
     active: float = 60
     active_wait: float = 900
     # How old a message may be to be pushed.

@@ -120,7 +120,7 @@ async def _run_shutdown_hooks() -> None:
 def refuse_unsafe_database() -> None:
     """Check that a commit means durable.
 
-    :raises RuntimeError: PostgreSQL runs with fsync or synchronous_commit off.
+    :raises RuntimeError: PostgreSQL runs with fsync, synchronous_commit or full_page_writes off.
     """
     if connection.vendor != "postgresql":
         return

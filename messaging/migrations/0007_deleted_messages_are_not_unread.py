@@ -10,7 +10,7 @@ def count_as_read(apps, schema_editor):
             'WHERE m.deleted_at IS NOT NULL AND m.sequence > p.last_read_sequence '
             'AND m.sender_id <> p.user_id AND p.left_at IS NULL GROUP BY p.id, p.last_read_sequence'
         )
-        # Who has read on meanwhile needs no change.
+        # A participant whose read position moved meanwhile needs no change.
         cursor.executemany(
             'UPDATE conversations_participant SET read_message_count = read_message_count + %s '
             'WHERE id = %s AND last_read_sequence = %s',

@@ -127,7 +127,7 @@ def _set(
 
 
 def count_as_read(message: Message) -> None:
-    """Count a message that nobody shall find unread any more as read by everybody who has not read it.
+    """Count a deleted message as read for every member who has not read it.
 
     The caller holds the conversation's row lock, in the transaction that deletes the message.
     """

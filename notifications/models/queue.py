@@ -28,8 +28,8 @@ class QueueRow(models.Model):
 class Progress(models.Model):
     """How far a table was read: a row for each of `events`, `receipts` and `mail`.
 
-    Everything up to the id `floor` was read. Everything up to `candidate` will have been, once every transaction up to
-    `horizon` (a transaction id of PostgreSQL) has ended.
+    All rows up to the id `floor` were read. `floor` moves to `candidate` when every transaction of PostgreSQL up to the
+    transaction id `horizon` has ended.
     """
 
     name = models.CharField(max_length=16, primary_key=True)

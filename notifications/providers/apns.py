@@ -130,7 +130,7 @@ class ApnsSender:
 def _payload(push: Push, title: str, body: str | None) -> bytes:
     aps: dict[str, Any]
     if push.kind == "sync":
-        # Without anything to show or play: Apple drops a background push that has that.
+        # No alert, badge or sound: Apple drops a background push that has one.
         aps = {"content-available": 1}
     elif push.kind == "badge":
         aps = {"badge": push.badge}

@@ -16,7 +16,7 @@ from notifications.providers.network import Network
 from notifications.providers.stream import BoundedStream, NotProcessed
 
 MOST_BODY = 64 * 1024
-# Longer than any service means it. A push service that a client named may answer anything.
+# Longer than any real service asks for. A client names the push service, so the answer may contain any value.
 MOST_RETRY_AFTER = 86_400.0
 
 

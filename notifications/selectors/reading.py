@@ -22,8 +22,8 @@ from notifications.decision import PushOutcome
 from notifications.models import Delivery, Preferences, PushDevice
 from realtime.database.rows import Columns, Statement, as_uuid, ids, ids_in, matching, one_id, one_moment
 
-# Of a conversation, at most so many newer messages are searched for one that supersedes an older one on a device.
-LOOKED_AT = 200
+# How many newer messages of the conversation are checked for one that supersedes an older one on the device.
+NEWER_MESSAGES_CHECKED = 200
 
 
 class DeviceRow(msgspec.Struct):
@@ -130,7 +130,7 @@ _READ = {
     "newer_id": (
         f"(SELECT nd.id FROM (SELECT id, sequence FROM {_table(Message)}"  # noqa: S608
         " WHERE conversation_id = m.conversation_id AND sequence > m.sequence AND deleted_at IS NULL"
-        f" ORDER BY sequence DESC LIMIT {LOOKED_AT}) AS nm"
+        f" ORDER BY sequence DESC LIMIT {NEWER_MESSAGES_CHECKED}) AS nm"
         f" JOIN {_table(Delivery)} AS nd ON nd.message_id = nm.id AND nd.device_id = v.id"
         f" AND nd.kind = '{Delivery.Kind.MESSAGE}' AND (nd.next_at IS NOT NULL OR nd.outcome = '{PushOutcome.SENT}')"
         " ORDER BY nm.sequence DESC LIMIT 1)"

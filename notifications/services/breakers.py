@@ -14,7 +14,7 @@ from realtime.database import clock
 OPEN_SECONDS = 30.0
 # How long the others wait for the one push that tries the provider again.
 PROBE_SECONDS = 20.0
-# Longer than the longest pause of a push: no push still waits for a provider that did not fail for so long.
+# Longer than the longest pause of a push: no push still waits when its breaker is deleted.
 FORGET_AFTER = datetime.timedelta(hours=2)
 # Endpoints are named by clients, and a client may name thousands of hosts. Browsers use some dozens.
 MOST_PUSH_SERVICES = 100
@@ -43,7 +43,7 @@ def note_failure(name: str) -> None:
     Breaker.objects.filter(probed, name=name, failures__gte=FAILURES_TO_OPEN).update(
         open_until=now + datetime.timedelta(seconds=OPEN_SECONDS)
     )
-    # So that the next success is written: by a list that is a second old, failures between successes would add up.
+    # The cached list is up to a second old. If it lacked this failure, the next success would not reset the count.
     forget()
 
 

@@ -28,8 +28,8 @@ from realtime.database.rows import Columns, as_uuid, one_id, pipelined
 
 # Longer than an attempt takes.
 LEASE_SECONDS = 25
-# Where the provider as a whole fails, the pause ends at the breaker's, which already spares the provider: after the
-# provider's return nothing is to wait for minutes.
+# If the whole provider fails, a push pauses no longer than its breaker stays open: the breaker limits the requests, and
+# no push may wait minutes after the provider is back.
 BACK_OFF = BackOff(first=2, most=300, least_share=0.5)
 # A push service is run by strangers and may answer anything.
 MOST_RETRY_AFTER_SECONDS = 3600.0
@@ -205,7 +205,7 @@ def _follow_up(delivery: Delivery, *, is_deleted: bool, is_read: bool) -> None:
     )
     if delivery.kind == Delivery.Kind.MESSAGE and may_be_shown and is_deleted:
         Delivery.objects.bulk_create([sync_of(delivery, now)], ignore_conflicts=True)
-    # A push that was read on its way brought a number after the badge push of that reading, or there was none.
+    # The message was read while its push was being sent. The badge push of that read came earlier, or was never made.
     has_number = delivery.kind == Delivery.Kind.MESSAGE and delivery.provider != PushDevice.Provider.WEB_PUSH
     if has_number and delivery.outcome == PushOutcome.SENT and is_read and users_without_unread({delivery.user_id}):
         waiting = Delivery.objects.filter(device_id=delivery.device_id, kind=Delivery.Kind.BADGE, next_at__isnull=False)

@@ -44,7 +44,7 @@ _leases = Leases(
 def collect_digests() -> None:
     """Queue digests for people with messages that stayed unread for `DIGEST_AFTER_MINUTES`.
 
-    Every transaction that wrote such a message has long ended: no message below the newest old enough is missing.
+    These messages are old, so every transaction that wrote one has ended: up to the newest of them, none is missing.
     """
     with transaction.atomic():
         progress = lock(Progress.objects.filter(name=MAIL))

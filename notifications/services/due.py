@@ -10,7 +10,7 @@ from notifications.selectors.breakers import FAILURES_TO_OPEN
 from notifications.services.queue import enqueue
 from realtime.database import clock
 
-# A sweep looks behind at most so many breakers, drawn at random: each push service that a browser names has one.
+# At most this many breakers per sweep, chosen at random. Clients name push services, and each service has a breaker.
 BREAKERS = 100
 
 
@@ -43,7 +43,7 @@ def due_digests() -> list[UUID]:
 
 
 def _waiting_breakers() -> list[str]:
-    """Return the names of breakers behind which anything waits, by leaps from one to the next in the index."""
+    """Return the names of breakers with waiting deliveries, by a loose index scan."""
     table = Delivery._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(

@@ -125,7 +125,7 @@ class Leases(Generic[LeasedRow]):
             claim, read = connection.cursor(), connection.cursor()
             claim.execute(self._claim, [one_moment(lease), one_id(key), one_moment(now)])
             if statement is not None:
-                # The claim is committed first: a claim made later sees this one, or is seen by it.
+                # The claim is committed before the read: of two workers that claim at once, one sees the other's claim.
                 with pipelined():
                     read.execute(statement.text, statement.parameters)
         claimed = self._all.converted(claim.fetchall())

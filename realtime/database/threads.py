@@ -1,7 +1,7 @@
 """The threads for synchronous database work of the event loop: one hop per command.
 
-Channels' own `database_sync_to_async` puts all of a process's work on a single thread; this pool
-has DATABASE_THREADS of them, each keeping its own connection for as long as that works.
+Channels' own `database_sync_to_async` puts all of a process's work on a single thread. Here one pool of
+DATABASE_THREADS reads and another writes; each thread keeps its own connection for as long as that works.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Periodic work of a process with sockets: heartbeats, stuck and revoked sockets, lost announcements, standstill.
 
 A few tasks per process and none per socket. An announcement that the channel layer lost is found in the database
-within `RECENT_SECONDS`.
+by the next look, every `RECENT_SECONDS`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ CLOCK_SECONDS = 10.0
 ABANDONED_SECONDS = 1.0
 # The first digits of connection ids. The sessions of all sockets are checked a sixteenth at a time.
 DIGITS = "0123456789abcdef"
-# As long as PostgreSQL lets a transaction idle: after that, other processes have gone on without this one.
+# PostgreSQL's time-out for idle transactions: after it, this process's transactions have ended.
 STANDSTILL_SECONDS = 5.0
 
 _next_digit = cycle(DIGITS)
@@ -89,7 +89,7 @@ async def _look_at_sockets() -> None:
 
 
 async def _watch_for_standstill() -> None:
-    """Close every socket when this process was suspended: its news are old, and the clients have gone elsewhere."""
+    """Close all sockets after this process was suspended: its state is old, and its clients may be elsewhere."""
     while True:
         slept_at = time.monotonic()
         await asyncio.sleep(TICK_SECONDS)
@@ -136,7 +136,7 @@ async def _find_lost_announcements() -> None:
 
 
 async def _close_ended_sessions() -> None:
-    """Close the sockets of sessions whose revocation was lost on the way, among the next sixteenth of all sockets."""
+    """Close the sockets of ended sessions whose announcement was lost; each call checks a sixteenth of all sockets."""
     digit = next(_next_digit)
     await _close_ended([socket for socket in hub.all_sockets() if socket.connection_id[0] == digit])
 
@@ -153,9 +153,9 @@ async def _close_ended(sockets: list[Socket]) -> None:
         return
     epoch = hub.epoch
     ended = set(await in_database_thread(registry.authenticator.ended, {socket.session_id for socket in sockets}))
-    # While a backup is restored the table of sessions is empty, and a client that hears of a revocation signs out for
-    # good. The epoch is read afterwards, since the former one cannot come back. `_find_lost_announcements` then closes
-    # the sockets for a restart.
+    # During a restore the table of sessions is empty, so every session looks ended, and a client closed with 4403 signs
+    # out for good. So the epoch is read again afterwards. If it changed, nothing is closed here:
+    # `_find_lost_announcements` closes the sockets with 1012.
     if not ended or await in_database_thread(registry.log.current_epoch) != epoch:
         return
     for socket in sockets:

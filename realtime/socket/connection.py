@@ -78,12 +78,12 @@ class WebSocketConnection:
         self.scope = scope
         self.state = ConnectionState.UPGRADING
         self._receive = receive
-        # Of ASGI: for the answer to the upgrade, and for the frames of the signed-in socket.
+        # ASGI's send: answers the upgrade, later sends the frames of the signed-in socket.
         self.send = send
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         # The `id` of the auth frame, for the answer to it.
         self.auth_id: str | None = None
-        # The key of the attempts to connect among which this one was counted.
+        # The key under which this connection attempt was counted.
         self.counted_as: str | None = None
 
     # --- The request ----------------------------------------------------------------------

@@ -4,7 +4,7 @@ import ipaddress
 
 
 def network_of(address: str) -> str:
-    """Return what is counted instead of a client's address: an IPv4 address as it is, of IPv6 the /64.
+    """Return the key for limits by address: an IPv4 address, also of an IPv4-mapped one, or the /64 of an IPv6 address.
 
     A household or a server has a whole /64, and can use another address of it for each request. What is no address
     is returned as it is.

@@ -134,7 +134,7 @@ export function createOutbox({ store, connection, api, storage, surroundings = g
     );
   }
 
-  /** Remove entries from storage that the state has settled, by an ack or an event; store them again if it reopens them. */
+  /** When an ack or an event settles an entry, remove it from storage; when the state reopens it, store it again. */
   store.subscribe((state, previous) => {
     if (state.outbox === previous.outbox) return;
     for (const entry of previous.outbox) {

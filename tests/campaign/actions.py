@@ -1,7 +1,7 @@
 """What people do beside sending: receipts, edits, deletions, coming and going, peeking, revoking a device.
 
-Each is a loop of its own with its own dice. A request without a good answer is repeated until it has one, as a
-client would; what was done, and what stayed unknown, is written down for the checker.
+Each action runs in a loop with its own random generator. A request without a final answer is repeated, as by a
+client; its outcome, or "unknown", is recorded for the checker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECEIPT, CHANGE, MEMBERSHIP, PEEK, REVOCATION = 0.06, 0.6, 2.0, 1.0, 8.0
 
 
 class Actions:
-    """What is done, and what was done."""
+    """Runs the actions and records them."""
 
     def __init__(self, crowd: Crowd, dice: random.Random, *, pace: float = 1.0) -> None:
         self.crowd, self.pace = crowd, pace
@@ -34,7 +34,7 @@ class Actions:
         self.peeks: list[Peek] = []
         self.revoked: list[tuple[float, Device]] = []
         self.deleted_texts: list[str] = []
-        self.may_revoke = True  # not while a network is silent: what it held back comes later
+        self.may_revoke = True  # not while a network is silent: it delivers buffered frames later
         self._changed: set[str] = set()
         self._members = {group.id: {person.id for person in group.founders} for group in crowd.groups}
         self._seed = dice.getrandbits(64)
@@ -116,7 +116,7 @@ class Actions:
             if 200 <= status < 300:
                 return "done", tries
             if status not in (0, 429, 500, 503):
-                # After an attempt that nobody answered, "not there" may be the answer to one's own success.
+                # After an unanswered attempt, a refusal may only mean that the earlier attempt succeeded.
                 return ("refused" if tries == 1 else "unknown"), tries
             await asyncio.sleep(0.3)  # between two tries
         return "unknown", TRIES
@@ -182,7 +182,7 @@ class Actions:
         return [Revocation(at, device.name, SILENT_WITHIN) for at, device in self.revoked]
 
     def last_frames(self, disturbed: list[tuple[float, float]]) -> list[float]:
-        """Return how long each revoked device went on hearing, of those whose wake-up nothing hindered."""
+        """Return for how long each revoked device still got frames, without revocations during a disturbance."""
         return [
             max([0.0, *(entry.at - at for entry in device.history.entries[-LOOK_BACK:] if isinstance(entry, Heard))])
             for at, device in self.revoked

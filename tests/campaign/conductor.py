@@ -17,8 +17,8 @@ from tests.campaign.stage import Book, Stage
 from tests.campaign.world import World
 from tests.harness.services import Services
 
-# Time for an episode from its last act to its verdicts, the small disk, and the last questions.
-THE_END_SECONDS = 150.0
+# Reserved for the last verdicts, the final checks and the episode with the full disk.
+RESERVED_SECONDS = 150.0
 
 # Acts in which a process may end or freeze between a commit and its wake-up.
 DISTURBING = frozenset({"kills", "restart", "freeze", "clocks", "disk full"})
@@ -118,10 +118,10 @@ class Conductor:
         self._begun = monotonic()
 
     async def run(self) -> Result:
-        """Run episodes until there is enough, then the small disk, then the last questions."""
+        """Run episodes until there is enough, then the final checks, then the episode with the full disk."""
         plan, book = self.plan, self.result.book
         async with self._world(self._services) as world:
-            number, last_begin = 0, self._begun + plan.most_seconds - plan.episode_seconds - THE_END_SECONDS
+            number, last_begin = 0, self._begun + plan.most_seconds - plan.episode_seconds - RESERVED_SECONDS
             while not self.result.is_enough and monotonic() < last_begin:
                 await self._episode(world, number, plan.episode_seconds, self.acts(number))
                 number += 1

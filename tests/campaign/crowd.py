@@ -40,7 +40,7 @@ class Person:
 
 @dataclass
 class Group:
-    """A conversation: who founded it, and who writes in it. The first founder is its owner."""
+    """A conversation and its founders; the first is the owner."""
 
     id: str
     founders: list[Person]
@@ -127,9 +127,9 @@ class Crowd:
     async def insist(
         self, token: str, method: str, path: str, body: Any = None, *, done_before: int | None = None
     ) -> Any:
-        """Ask any server process, past the faults, until it answers well.
+        """Send a request directly to server processes until one answers with success.
 
-        None when it answers, by the status `done_before`, that a try without an answer was successful.
+        Return None on the status `done_before`: an earlier, unanswered attempt had succeeded.
 
         :raises RuntimeError: it answered with a refusal.
         """
@@ -225,7 +225,7 @@ class Crowd:
     # --- The end ----------------------------------------------------------------------------
 
     async def settle(self) -> list[str]:
-        """Stop writing, wait until every message is answered and every device holds all; return who did not."""
+        """Stop writing; wait until all messages are answered and all devices are up to date; return who is not."""
         self.writing = False
         until = monotonic() + DEADLINE
         active = [device for device in self.devices if not device.signed_out]

@@ -1,4 +1,4 @@
-"""A client as docs/protocol.md wants it, which writes down all that it says and hears.
+"""A client that follows docs/protocol.md and records everything that it sends and receives.
 
 It takes what comes over its `line`, gives events to its `store` and answers to its `outbox`, compares heads in `pong`,
 and catches up with `sync`. Not here: when and what it writes (`crowd`, `actions`).
@@ -22,7 +22,7 @@ from tests.campaign.store import Store
 from tests.campaign.wire import Wire
 from tests.harness.proxy import Proxy
 
-GONE_AT_ONCE = 0.5  # within which a process that is not there says so
+GONE_AT_ONCE = 0.5  # seconds; a process that is down refuses a connection sooner
 SIGNED_OUT = (4401, 4403)
 
 
@@ -91,8 +91,8 @@ class Device:
         if wire.close_code in SIGNED_OUT:
             self.signed_out = True
         elif wire.close_code == 4409:
-            # An attempt that was given up in a silent network may arrive late, and pass for the newer one. A person
-            # would now press "use here", which is to connect again.
+            # A connection attempt that the device gave up may arrive late and replace the newer connection. A person
+            # would press "use here"; the device reconnects at once.
             self.replaced += 1
             self.line.retry_after = 0.0
         elif wire.close_code in (4400, 4429, 1003, 1007, 1009):
@@ -193,7 +193,7 @@ class Device:
     # --- Catching up ------------------------------------------------------------------------
 
     def catch_up(self) -> None:
-        """Ask for what was missed, without having been told that anything was."""
+        """Send `sync` although no gap was noticed."""
         if self.line.is_open and self.caught_up.is_set():
             self._ask_unless_asked()
 
@@ -209,7 +209,7 @@ class Device:
 
     def _take_epoch(self, frame: Frame) -> None:
         if frame.epoch != self._epoch != "":
-            self.unexpected.append(f"{self.name} was told of another epoch, though no database was put back")
+            self.unexpected.append(f"{self.name} got another epoch, but no database was restored")
         self._epoch = frame.epoch
 
     def _complete_sync(self, wire: Wire, frame: Frame, now: float) -> None:

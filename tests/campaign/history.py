@@ -81,7 +81,7 @@ class SyncRefused(msgspec.Struct, gc=False, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """`sync_complete` came; `cursors` are the device's own after all that came before it."""
+    """`sync_complete` arrived; `cursors` are the device's own at that moment."""
 
     at: float
     socket: int

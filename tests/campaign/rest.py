@@ -12,7 +12,7 @@ NO_ANSWER = 0
 
 
 class Rest:
-    """Makes requests; knows nobody and nothing but the way."""
+    """Sends REST requests; keeps no state of people or conversations."""
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)

@@ -72,7 +72,7 @@ class Stage:
 
     @asynccontextmanager
     async def calm(self) -> AsyncIterator[None]:
-        """Let no small fault strike within the block, which begins when all devices are connected."""
+        """Let no small fault strike within the block, which begins when all active devices have caught up."""
         with self.no_small_faults():
             await self.all_caught_up(self.active())
             yield

@@ -82,7 +82,7 @@ class Store:
             held.positions[who] = (max(delivered, up_to), max(read, up_to) if frame.type == "message_read" else read)
 
     def take_heads(self, heads: Iterable[str], resync: Iterable[str]) -> None:
-        """Drop what one is not in any more, load what one does not hold or must load anew."""
+        """Drop conversations that are not in `heads`; load those that are new or in `resync`."""
         all_mine, anew = set(heads), set(resync)
         for conversation_id in [each for each in self.holds if each not in all_mine]:
             del self.holds[conversation_id]
@@ -93,7 +93,7 @@ class Store:
     # --- Loading ----------------------------------------------------------------------------
 
     def load(self, conversation_id: str) -> None:
-        """Load a conversation anew; what comes of it meanwhile waits."""
+        """Load a conversation again; events that arrive meanwhile are buffered."""
         if conversation_id in self._loading:
             return
         self.holds.pop(conversation_id, None)

@@ -105,7 +105,7 @@ class Proxy:
     def strand(self) -> None:
         """Swallow all of the connections that are open now, for good, their ends too; new ones work.
 
-        So does a router on the way that lost what it knew of them: neither side hears of the other again.
+        Like a router that lost its table of connections: neither side hears from the other again.
         """
         for link in list(self.links):
             link.is_stranded = True

@@ -34,7 +34,6 @@ class Replica:
         self.conversations: dict[str, Conversation] = {}
         self.lost = 0
         self.gaps = 0  # how often rule 3 fetched what was missing
-        self.reloads = 0  # how often a conversation was loaded anew
         self.tail_losses = 0  # how often the check in pong found one
         self._since: str | None = None
         self._epoch: str | None = None
@@ -249,7 +248,6 @@ class Replica:
 
     async def _load(self, id: str) -> None:
         """Drop what is known of a conversation and load it anew."""
-        self.reloads += 1
         self.conversations.pop(id, None)
         try:
             body = await self.device.gets(f"/conversations/{id}")

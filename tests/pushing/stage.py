@@ -123,9 +123,9 @@ class Stage:
                 worker.program.thaw()
 
     def time_passes(self, seconds: int, *, under_way: bool = False) -> None:
-        """Make everything that waits as much older, as if time had passed; what waits that long is due.
+        """Move the times of waiting rows `seconds` into the past, as if that time had passed.
 
-        :param under_way: also what a process has taken to push. Only for when that process is dead.
+        :param under_way: also deliveries that a process has claimed; only when that process is dead.
         """
         waiting = {
             "delivery": ("next_at", "hinted_at"),

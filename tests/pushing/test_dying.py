@@ -12,8 +12,8 @@ from tests.pushing.failures import dies, each_once, heal, no_task_failed, on, on
 from tests.pushing.stage import Stage, has_android, has_iphone, writes
 from tests.waiting import DEADLINE
 
-# Those that leave a lease come first, then those that leave a delivery queued at a dead worker, then those that leave
-# nothing waiting: so the work that one point leaves does not run under the next.
+# First the points that leave a lease, then those that leave a delivery queued at a dead worker, then those that leave
+# nothing. So leftover work of one point does not run during the next.
 POINTS = (
     "after_record",  # the provider has it and the record says so; the task is not acknowledged
     "after_push",  # the provider has it, the record says nothing

@@ -30,7 +30,7 @@ export function unreadNotifications(state) {
 
 const newestFirst = (one, other) => (one.id < other.id ? 1 : -1);
 
-/** Mark what was read as read: the server's new number excludes it, so it must not be subtracted again. */
+/** Mark entries that count as read: the server's new number excludes them, so they must not be subtracted again. */
 function settled(state) {
   return state.notifications.items.map((item) => (!item.read_at && isRead(state, item) ? { ...item, read_at: item.created_at } : item));
 }

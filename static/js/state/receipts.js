@@ -39,8 +39,8 @@ export function loadedCounts(conversation, timeline, viewerId) {
 /**
  * Return the conversation with the counts of the server, which are those after the event `given.last_sequence`.
  *
- * Messages after that event are loaded, and added. Events up to it that are still to come are in the counts already:
- * `counted_to` remembers that.
+ * Loaded messages after that event are added to the counts. Events up to it that arrive later are already counted:
+ * `counted_to` records that.
  */
 export function takeCounts(conversation, timeline, viewerId, given) {
   const { unread_count, mention_count, last_sequence: countedTo } = given;

@@ -15,7 +15,7 @@ function zoneOptions() {
   return [...new Set([browserZone(), "UTC", ...known])].sort().map((zone) => h("option", { value: zone }, zone.replaceAll("_", " ")));
 }
 
-/** Return the errors of the fields and of the whole, from any form in which the server gives them. */
+/** Return the errors by field; those of the whole form under "". The server names them nested or by path. */
 function sorted(errors) {
   const found = {};
   for (const [name, text] of Object.entries(errors)) {
@@ -93,7 +93,7 @@ export function createDoNotDisturb(onChange) {
     if (Object.keys(faults).length === 0) onChange(next);
   }
 
-  /** Show errors at their fields; those without a field at the whole. */
+  /** Show each error at its field, and the others at the form. */
   function showErrors(given) {
     const found = sorted(given);
     for (const part of ["", ...PARTS]) {

@@ -1,4 +1,4 @@
-"""What the checker's tests share: they note faults to plant in the clean run, and ask what is blamed."""
+"""Registers faults to plant in the clean run, and returns the violations found."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,36 +15,36 @@ from tests.campaign.history import Heard, Held, History
 
 Spoil = Callable[[Evidence], None]
 
-# By the name of the test module that noted them.
+# By the name of the test module that registered them.
 PLANTED: dict[str, list[tuple[str, Spoil]]] = defaultdict(list)
 INNOCENT: dict[str, list[Spoil]] = defaultdict(list)
 
 
 def plants(invariant: str) -> Callable[[Spoil], Spoil]:
-    """Note a way to spoil the clean run, and the invariant under which that must be found."""
+    """Register a change of the clean run that must violate this invariant."""
 
-    def note(spoil: Spoil) -> Spoil:
+    def register(spoil: Spoil) -> Spoil:
         PLANTED[spoil.__module__].append((invariant, spoil))
         return spoil
 
-    return note
+    return register
 
 
 def innocent(vary: Spoil) -> Spoil:
-    """Note a way to vary the clean run that is no violation."""
+    """Register a change of the clean run that violates nothing."""
     INNOCENT[vary.__module__].append(vary)
     return vary
 
 
 class PlantedFaults:
-    """The tests of what a file noted, for a class of that file to inherit."""
+    """Base class of tests: runs the changes that its module registered."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        noted_by = metafunc.module.__name__
+        registered_by = metafunc.module.__name__
         if "spoil" in metafunc.fixturenames:
-            metafunc.parametrize(("invariant", "spoil"), PLANTED[noted_by])
+            metafunc.parametrize(("invariant", "spoil"), PLANTED[registered_by])
         else:
-            metafunc.parametrize("vary", INNOCENT[noted_by])
+            metafunc.parametrize("vary", INNOCENT[registered_by])
 
     def test_a_planted_fault_is_found(self, invariant: str, spoil: Spoil) -> None:
         assert blamed_after(spoil).get(invariant), invariant
@@ -59,12 +59,12 @@ def all_checks(evidence: Evidence) -> list[Verdict]:
 
 
 def blamed(evidence: Evidence) -> dict[str, list[str]]:
-    """What is shown of the invariants that are violated."""
+    """Return the violations, by invariant."""
     return {verdict.invariant: verdict.shown for verdict in all_checks(evidence) if verdict.wrong}
 
 
 def blamed_after(spoil: Spoil) -> dict[str, list[str]]:
-    """What is blamed in the clean run once it was spoiled so."""
+    """Return the violations in the clean run after this change."""
     evidence = clean_run()
     spoil(evidence)
     return blamed(evidence)

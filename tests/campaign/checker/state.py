@@ -51,7 +51,7 @@ def synced_is_complete(evidence: Evidence) -> Verdict:
 
 
 def _look_at_syncs(history: History, verdict: Verdict) -> None:
-    """A sync speaks for the conversations that it was asked about; what was loaded meanwhile follows by itself."""
+    """Check only the conversations that each sync named; it does not cover what was loaded meanwhile."""
     asked: dict[int, deque[dict[str, int]]] = defaultdict(deque)  # socket -> cursors of each sync, in order
     for entry in history.entries:
         if isinstance(entry, SyncAsked):
@@ -95,7 +95,7 @@ def replay_equals_rows(evidence: Evidence) -> Verdict:
             for user_id in held.members & members.get(conversation_id, set()):
                 theirs = evidence.contents.participants[conversation_id, user_id]
                 if user_id == history.user_id:
-                    continue  # one's own device moved it, and knows
+                    continue  # a device does not track its own person's positions
                 mine = held.positions.get(user_id, (0, 0))
                 wanted = (_covered(shown, theirs.delivered), _covered(shown, theirs.read))
                 have = (_covered(shown, mine[0]), _covered(shown, mine[1]))

@@ -1,4 +1,4 @@
-"""I8, I9 and I12: nobody hears what they may not see, revoked devices are silent, deleted texts are gone."""
+"""I8, I9 and I12: nobody gets what they may not see, revoked devices get nothing, deleted texts are gone."""
 
 from collections import defaultdict
 
@@ -32,7 +32,7 @@ def _look_at_memberships(history: History, windows: Windows, verdict: Verdict) -
         if not conversation_id:
             continue  # presence, which is about people
         if not frame.sequence:
-            # Receipts and typing carry no number; but who was never a member hears none, nor does who was removed.
+            # Receipts and typing have no sequence. A person who was never a member, or was removed, must not get them.
             verdict.look(
                 bool(windows.get((conversation_id, history.user_id))) and here not in removed,
                 f"{history.device} heard {frame} of a conversation that it is not in",
@@ -86,7 +86,7 @@ def _look_at_peeks(evidence: Evidence, verdict: Verdict) -> None:
     changes: dict[tuple[str, str], list[tuple[float, float, bool]]] = defaultdict(list)
     for each in evidence.memberships:
         if each.outcome != "refused":
-            # What nobody answered may have happened at any time since.
+            # A change without an answer may have taken effect at any time since its request.
             ended = each.ended if each.outcome == "done" else 1e18
             changes[each.conversation_id, each.user_id].append((each.began, ended, each.joins))
     for peek in evidence.peeks:
@@ -98,7 +98,7 @@ def _look_at_peeks(evidence: Evidence, verdict: Verdict) -> None:
             elif began < peek.ended:
                 certain = False
         if certain and not inside:
-            # 0: no answer; 401 and 410 show nothing either; 429 and 503 are no answer to the question.
+            # 0: no answer. 401 and 404 show nothing. 429 and 503: not executed.
             verdict.look(
                 peek.status in (0, 401, 404, 429, 503) and not peek.texts,
                 f"{peek.user_id} is not in {peek.conversation_id} and was answered {peek.status} at {peek.path}: "
@@ -107,7 +107,7 @@ def _look_at_peeks(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _old_texts(evidence: Evidence) -> dict[str, set[str]]:
-    """Return everything that messages said which are deleted now, by message."""
+    """Return all texts that each deleted message ever had, by message id."""
     deleted = {row.id: row for row in evidence.contents.messages if row.deleted}
     texts: dict[str, set[str]] = {message_id: set() for message_id in deleted}
     for change in evidence.changes:

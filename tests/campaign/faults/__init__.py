@@ -1,5 +1,5 @@
 """The faults, one file per family. Each is an act: it strikes, shows that it struck, and measures the recovery.
 
-Acts strike one after the other; small faults (`drizzle`) strike all the time. Not here:
-concerns push (worker, beat, providers), because the product has no push yet; its acts belong into `push.py`.
+Acts strike one after the other; small faults (`drizzle`) strike all the time. Not here: faults
+of push (worker, beat, providers), which `tests/pushing` has.
 """

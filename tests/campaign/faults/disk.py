@@ -53,7 +53,7 @@ async def full_disk(stage: Stage) -> None:
         await asyncio.to_thread(_fill, ballast)  # what PostgreSQL gives back by recycling its log
         await asyncio.sleep(0.2)  # between two looks
     told = _is_told(postgresql)
-    await asyncio.sleep(3)  # what was under way when the disk was full is decided: longer than any statement may take
+    await asyncio.sleep(3)  # longer than the statement time-out: what ran when the disk filled has ended
     acknowledged = stage.crowd.acknowledged
     await asyncio.sleep(2)  # the span in which acknowledgements are counted
     stage.book.details["disk full: acknowledged in two seconds of a full disk"] += (

@@ -36,7 +36,7 @@ class Faults:
         self._orders.clear()
 
     def take(self, token: str, *, own_only: bool = False) -> Fault | None:
-        """Return the order that a request for this token meets, which uses it up once; own_only: only one for it."""
+        """Return the fault for a request with this token, and count it as used; `own_only`: only one for this token."""
         if not self._orders:
             return None
         for order in self._orders:

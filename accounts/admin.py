@@ -159,7 +159,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 # --- Device sessions ----------------------------------------------------------------------
 
 
-class LivingFilter(admin.SimpleListFilter):
+class ValidFilter(admin.SimpleListFilter):
     """Whether a session can be used, as the table has it; a new password ends it, too."""
 
     title = "state"
@@ -191,7 +191,7 @@ class DeviceSessionAdmin(ReadOnlyAdmin):
     """Where people are signed in. Tokens cannot be shown: only their hashes are stored, and these are not loaded."""
 
     list_display = ("user", "device_name", "device_id", "by_token", "created_at", "last_used_at", "revoked_at")
-    list_filter = (LivingFilter,)
+    list_filter = (ValidFilter,)
     list_select_related = ("user",)
     searched_ids = ("id", "user_id")
     searched_users = ("user",)

@@ -28,10 +28,10 @@ _SESSIONS, _USERS = Columns.of_all(DeviceSession), Columns.of_all(User)
 
 def session_of_token(token: str) -> DeviceSession | None:
     """Return the valid session of a bearer token, with its user."""
-    return _living("s.token_hash = %s", token_hash(token))
+    return _valid("s.token_hash = %s", token_hash(token))
 
 
-class LivingSession(NamedTuple):
+class ValidSession(NamedTuple):
     """The columns of a valid session that a socket needs."""
 
     user_id: UUID
@@ -39,16 +39,16 @@ class LivingSession(NamedTuple):
     last_used_at: datetime.datetime
 
 
-def living_by_tokens(tokens: Sequence[str]) -> list[LivingSession | None]:
+def valid_by_tokens(tokens: Sequence[str]) -> list[ValidSession | None]:
     """Return the valid session of each bearer token, in order; None where there is none.
 
     For sockets, thousands of which may connect at once.
     """
     hashes = [token_hash(token) for token in tokens]
-    living: dict[bytes, LivingSession] = {}
+    living: dict[bytes, ValidSession] = {}
     columns, among = "s.token_hash, s.user_id, s.id, s.last_used_at", ", ".join(["%s"] * len(hashes))
-    for hash, user_id, session_id, last_used_at in _living_rows(columns, f"s.token_hash IN ({among})", hashes):
-        living[bytes(hash)] = LivingSession(as_uuid(user_id), as_uuid(session_id), as_moment(last_used_at))
+    for hash, user_id, session_id, last_used_at in _valid_rows(columns, f"s.token_hash IN ({among})", hashes):
+        living[bytes(hash)] = ValidSession(as_uuid(user_id), as_uuid(session_id), as_moment(last_used_at))
     return [living.get(hash) for hash in hashes]
 
 
@@ -56,7 +56,7 @@ def session_of_id(session_id: str | None) -> DeviceSession | None:
     """Return the valid session with this id, with its user; None for an id of None."""
     if session_id is None:
         return None
-    return _living("s.id = %s", one_id(UUID(session_id)))
+    return _valid("s.id = %s", one_id(UUID(session_id)))
 
 
 def session_of_cookie(cookie: str) -> DeviceSession | None:
@@ -66,7 +66,7 @@ def session_of_cookie(cookie: str) -> DeviceSession | None:
 
 def ended_sessions(session_ids: Collection[str]) -> set[str]:
     """Return the ids whose session has ended. It is called for every socket every few seconds, so it reads little."""
-    rows = _living_rows("s.id", ids_in("s.id"), [ids(map(UUID, session_ids))])
+    rows = _valid_rows("s.id", ids_in("s.id"), [ids(map(UUID, session_ids))])
     return set(session_ids) - {str(as_uuid(session_id)) for (session_id,) in rows}
 
 
@@ -190,7 +190,7 @@ def me_body(user: User) -> MeBody:
     )
 
 
-def _living(condition: str, parameter: Any) -> DeviceSession | None:
+def _valid(condition: str, parameter: Any) -> DeviceSession | None:
     """Return the valid session s that meets the condition, with its user.
 
     Every request calls this. The ORM would take longer to build the statement than everything else here takes.
@@ -204,7 +204,7 @@ def _living(condition: str, parameter: Any) -> DeviceSession | None:
     return None
 
 
-def _living_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def _valid_rows(columns: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield columns of the valid sessions s that meet the condition; model instances take several times as long."""
     user, text = User(), f"SELECT u.password, s.password_fingerprint, {columns} {_not_ended(condition)}"
     with connection.cursor() as cursor:

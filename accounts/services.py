@@ -130,9 +130,9 @@ def recognise_token(token: str) -> DeviceSession | None:
     return _in_use(selectors.session_of_token(token))
 
 
-def recognise_tokens(tokens: Sequence[str]) -> list[selectors.LivingSession | None]:
+def recognise_tokens(tokens: Sequence[str]) -> list[selectors.ValidSession | None]:
     """Return the valid session of each bearer token, in order, and record their use."""
-    found = selectors.living_by_tokens(tokens)
+    found = selectors.valid_by_tokens(tokens)
     _record_use((each.session_id, each.last_used_at) for each in found if each is not None)
     return found
 

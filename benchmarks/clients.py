@@ -138,7 +138,7 @@ class Crowd:
         await asyncio.sleep(0.1)
 
 
-async def within_patience(waited_for: Awaitable[None], crowd: Crowd) -> None:
+async def within_timeout(waited_for: Awaitable[None], crowd: Crowd) -> None:
     """Wait for an awaitable.
 
     :raises Invalid: it was not done in time.

@@ -46,9 +46,9 @@ def work() -> int:
 
     Each worker has a beat: none is missed when a worker dies, and a task that several beats ask for is done once.
     """
-    _give_way()
-    clock.look_at_database()
-    threading.Thread(target=_keep_looking_at_the_clock, name="clock", daemon=True).start()
+    _lower_priority()
+    clock.compare_with_database()
+    threading.Thread(target=_follow_database_clock, name="clock", daemon=True).start()
     beat = _beat()
     beat.start()
     # Unlike the controller alone, it finishes its tasks and ends on a signal.
@@ -63,7 +63,7 @@ def work() -> int:
     return int(worker.exitcode or 0)
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Lower the priority, so that a server on the same processors runs first. Later threads inherit it."""
     os.setpriority(os.PRIO_PROCESS, 0, max(settings.WORKER_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     # Linux shares its processors among sessions first (sched(7), "The autogroup feature"). A service has its own
@@ -81,12 +81,12 @@ def _give_way() -> None:
             return
 
 
-def _keep_looking_at_the_clock() -> None:
+def _follow_database_clock() -> None:
     """Compare this process's clock with the database's, as servers do: leases depend on it."""
     while True:
         time.sleep(CLOCK_SECONDS)
         try:
-            clock.look_at_database()
+            clock.compare_with_database()
             connection.close()
         except DatabaseError:
             pass  # the database is away; the next look asks again

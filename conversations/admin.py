@@ -79,7 +79,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         )
 
 
-class ThereFilter(admin.SimpleListFilter):
+class CurrentMemberFilter(admin.SimpleListFilter):
     """Whether the person is still in the conversation."""
 
     title = "presence in it"
@@ -112,7 +112,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
         "last_read_sequence",
         "unread",
     )
-    list_filter = (ThereFilter, "role", "can_send_messages", "notification_level", "conversation__type")
+    list_filter = (CurrentMemberFilter, "role", "can_send_messages", "notification_level", "conversation__type")
     list_select_related = ("user", "conversation")
     searched_ids = ("conversation_id", "user_id")
     searched_users = ("user",)

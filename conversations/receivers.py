@@ -10,6 +10,6 @@ from conversations import services
 
 
 @receiver(blocks_changed)
-def close_or_open_direct(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
+def on_blocks_changed(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
     """Block or unblock the direct conversation of the two, in the transaction of the block."""
     services.follow_block(user_id=blocker_id, other_id=blocked_id)

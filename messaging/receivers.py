@@ -9,6 +9,6 @@ from messaging.services.change import write_system_message
 
 
 @receiver(membership_changed)
-def note_in_history(change: MembershipChanged, **_: Any) -> None:
+def write_system_message_of_change(change: MembershipChanged, **_: Any) -> None:
     """Write the system message, in the transaction of the change."""
     write_system_message(change)

@@ -12,6 +12,6 @@ from presence import services
 
 
 @receiver(blocks_changed)
-def part_or_introduce(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
+def on_blocks_changed(blocker_id: UUID, blocked_id: UUID, **_: Any) -> None:
     """After the commit, show the two people to each other as offline, or as they are."""
     transaction.on_commit(partial(services.follow_block, str(blocker_id), str(blocked_id)))

@@ -28,7 +28,7 @@ def choose_status(*, user_id: str, status: str, activity: str | None) -> None:
     """
     try:
         store().choose(user_id, status, activity)
-        tell_peers(store().settle([user_id]))
+        announce_presence(store().settle([user_id]))
     except redis.RedisError as error:
         raise TryAgain from error
 
@@ -75,7 +75,7 @@ def is_invisible(user_id: str) -> bool:
         return True
 
 
-def kept_from(user_id: str, conversation_id: str) -> list[str]:
+def blocked_members(user_id: str, conversation_id: str) -> list[str]:
     """Return the members of a conversation who form a blocked pair with a person; they get nothing of each other."""
     (blocked,) = blocked_pairs([UUID(user_id)]).values()
     return [str(other_id) for other_id in members_among(UUID(conversation_id), blocked)]
@@ -100,7 +100,7 @@ def follow_block(one: str, other: str) -> None:
     announce_now_without_commit(announcements)
 
 
-def tell_peers(changed: dict[str, Shown]) -> None:
+def announce_presence(changed: dict[str, Shown]) -> None:
     """Announce what is shown of people to themselves and to those who share a conversation of listed size."""
     if changed:
         _announce(changed, _peers(changed))

@@ -34,7 +34,7 @@ class Typists:
             if key not in self._expires or self._blocked[key][1] <= time.monotonic():
                 if await in_database_thread(services.is_invisible, socket.user_id):
                     return  # a lease that they had runs out
-                blocked = await in_database_thread(services.kept_from, socket.user_id, conversation_id)
+                blocked = await in_database_thread(services.blocked_members, socket.user_id, conversation_id)
                 if conversation_id not in socket.topics:
                     return  # they left meanwhile
                 self._blocked[key] = blocked, time.monotonic() + lease

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from benchmarks.clients import Client, Crowd, new_message_id, within_patience
+from benchmarks.clients import Client, Crowd, new_message_id, within_timeout
 from benchmarks.curves.axes import Point
 from benchmarks.installation import Installation
 from benchmarks.result import spread
@@ -66,7 +66,7 @@ async def measured(installation: Installation, point: Point, talking: Places, id
         for each in talks:
             each.begin(until)
         for each in talks:
-            await within_patience(each.stopped, crowd)
+            await within_timeout(each.stopped, crowd)
 
     await talk(WARM_UP_SECONDS)
     watch = Stopwatch(installation.pids)

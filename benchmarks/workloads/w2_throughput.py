@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarks.clients import Client, Crowd, new_message_id, within_patience
+from benchmarks.clients import Client, Crowd, new_message_id, within_timeout
 from benchmarks.result import Bar, Result, spread
 from benchmarks.subject import Places, Subject
 from benchmarks.usage import Stopwatch
@@ -92,7 +92,7 @@ async def run(subject: Subject, places: Places) -> Result:
             pair.talk(until)
         await asyncio.sleep(seconds)
         for pair in pairs:
-            await within_patience(pair.stopped, crowd)
+            await within_timeout(pair.stopped, crowd)
 
     await talk(WARM_UP_SECONDS)
     watch = Stopwatch(subject.pids)

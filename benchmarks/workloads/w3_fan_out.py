@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarks.clients import Client, Crowd, new_message_id, within_patience
+from benchmarks.clients import Client, Crowd, new_message_id, within_timeout
 from benchmarks.result import Bar, Result, spread
 from benchmarks.subject import Places, Subject
 from benchmarks.usage import Stopwatch
@@ -79,7 +79,7 @@ async def run(subject: Subject, places: Places) -> Result:
     async def talk(count: int) -> None:
         for _ in range(count):
             round_.begin()
-            await within_patience(round_.done, crowd)
+            await within_timeout(round_.done, crowd)
             first.append(round_.first)
             last.append(round_.last)
 

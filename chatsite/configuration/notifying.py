@@ -70,7 +70,7 @@ def timings(env: environ.Env) -> NotificationTimings:
     return NotificationTimings(
         push_delay=env.float("PUSH_DELAY_SECONDS", usual.push_delay),
         active=env.float("PUSH_ACTIVE_SECONDS", usual.active),
-        active_wait=env.float("PUSH_ACTIVE_PATIENCE_SECONDS", usual.active_wait),
+        active_wait=env.float("PUSH_ACTIVE_WAIT_SECONDS", usual.active_wait),
         live=env.float("PUSH_SECONDS_TO_LIVE", usual.live),
     )
 

@@ -113,13 +113,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         """Upgrade in this connection's turn, or refuse."""
         if any(not cycle.response_complete for cycle in self._unanswered):
             self._end(TOO_EARLY)
-        elif not self._comes_too_often():
+        elif not self._connects_too_often():
             self.transport.pause_reading()
             _turnstile.enter(self._upgrade)
 
     def _upgrade(self) -> None:
         # Several upgrades of one device may have come before the first was counted.
-        if self.transport.is_closing() or self._comes_too_often():
+        if self.transport.is_closing() or self._connects_too_often():
             return
         self.transport.resume_reading()
         try:
@@ -129,7 +129,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             raise
         release_upgrade(self)
 
-    def _comes_too_often(self) -> bool:
+    def _connects_too_often(self) -> bool:
         wait = seconds_until_allowed(dict(self.scope["headers"]))
         if wait:
             self._end(TOO_OFTEN % math.ceil(wait))

@@ -37,7 +37,7 @@ DATABASE_RETRY_SECONDS = 1.0
 SHUTDOWN_HOOK_SECONDS = 2.0
 
 
-class WithoutHostileNoise(logging.Filter):
+class HostileLogFilter(logging.Filter):
     """Drops uvicorn's log lines that any client can cause.
 
     They are a traceback for invalid UTF-8 (the close code 1007 tells the client) and an error for every upgrade that
@@ -65,7 +65,7 @@ async def lifespan(
                 await send({"type": "lifespan.startup.failed", "message": str(error.__cause__ or error)})
                 return
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-            logging.getLogger("uvicorn.error").addFilter(WithoutHostileNoise())
+            logging.getLogger("uvicorn.error").addFilter(HostileLogFilter())
             keep_process_running()
             collector.begin()
             _drain_before_signals()
@@ -93,7 +93,7 @@ async def _look_at_database() -> None:
         while True:
             try:
                 await in_database_thread(refuse_unsafe_database)
-                await in_database_thread(clock.look_at_database)
+                await in_database_thread(clock.compare_with_database)
                 return
             except TryAgain as away:
                 if multiprocessing.parent_process() is None:

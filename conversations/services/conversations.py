@@ -15,8 +15,8 @@ from conversations.event_kinds import CONVERSATION_CREATED, CONVERSATION_UPDATED
 from conversations.models import GROUP_NAME_LENGTH, Conversation, Participant
 from conversations.services.steps import (
     Role,
+    check_not_blocked,
     check_people,
-    check_welcome,
     locked_participant,
     require,
     send_membership_changed,
@@ -61,7 +61,7 @@ def create_group(*, user: User, participant_ids: Sequence[UUID], name: str = "",
     name = checked_name(name, field="name", most=GROUP_NAME_LENGTH)
     others = [user_id for user_id in dict.fromkeys(participant_ids) if user_id != user.id]
     check_people(others, "participant_ids")
-    check_welcome(user.id, others)
+    check_not_blocked(user.id, others)
     if len(others) + 1 > settings.LIMITS.group_participants:
         raise ConversationFull(settings.LIMITS.group_participants)
     with transaction.atomic():

@@ -15,8 +15,8 @@ from conversations.models import Conversation, Participant
 from conversations.selectors import participant_body, participant_in
 from conversations.services.steps import (
     Role,
+    check_not_blocked,
     check_people,
-    check_welcome,
     locked_participant,
     require,
     send_membership_changed,
@@ -47,7 +47,7 @@ def add_participants(*, user_id: UUID, conversation_id: UUID, user_ids: Sequence
             for each in Participant.objects.filter(conversation_id=conversation_id, user_id__in=wanted)
         }
         coming = [each for each in wanted if each not in known or known[each].left_at is not None]
-        check_welcome(user_id, coming)
+        check_not_blocked(user_id, coming)
         if conversation.participant_count + len(coming) > settings.LIMITS.group_participants:
             raise ConversationFull(settings.LIMITS.group_participants)
         if not coming:
@@ -109,7 +109,7 @@ def leave(*, user_id: UUID, conversation_id: UUID) -> None:
         now = clock.now()
         _part(participant.conversation, participant, actor_id=user_id, at=now)
         if participant.role == Role.OWNER:
-            _appoint_heir(participant.conversation, actor_id=user_id, at=now)
+            _appoint_successor(participant.conversation, actor_id=user_id, at=now)
         send_membership_changed(participant.conversation, "participant_left", user_id, now, user_ids=[user_id])
 
 
@@ -176,7 +176,7 @@ def _part(conversation: Conversation, participant: Participant, *, actor_id: UUI
     event_log.append([entry])
 
 
-def _appoint_heir(conversation: Conversation, *, actor_id: UUID, at: datetime.datetime) -> None:
+def _appoint_successor(conversation: Conversation, *, actor_id: UUID, at: datetime.datetime) -> None:
     participants = list(
         Participant.objects.select_related("user")
         .filter(conversation=conversation, left_at=None)

@@ -44,7 +44,7 @@ def check_people(user_ids: Sequence[UUID], field: str) -> dict[UUID, User]:
     return people
 
 
-def check_welcome(user_id: UUID, other_ids: Sequence[UUID]) -> None:
+def check_not_blocked(user_id: UUID, other_ids: Sequence[UUID]) -> None:
     """Check that none of the others forms a blocked pair with the user who adds them.
 
     :raises Forbidden: one of them does.

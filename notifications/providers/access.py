@@ -142,7 +142,7 @@ class AccessToken:
         try:
             reply = self._transport.post(self._url, headers, urlencode(form).encode())
         except Unreachable as error:
-            raise NoAccess(Busy(f"access token: {error.reason}", counts=not error.is_ours)) from error
+            raise NoAccess(Busy(f"access token: {error.reason}", counts=not error.was_never_sent)) from error
         content = reply.json
         if reply.status == 429 or reply.status >= 500:
             raise NoAccess(Busy(f"access token: status {reply.status}", reply.retry_after))

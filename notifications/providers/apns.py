@@ -104,7 +104,7 @@ class ApnsSender:
                 if newer is not None:
                     reply = self._post(push, body, newer)
         except Unreachable as error:
-            return Busy(error.reason, counts=not error.is_ours)
+            return Busy(error.reason, counts=not error.was_never_sent)
         return _answer(reply)
 
     def close(self) -> None:

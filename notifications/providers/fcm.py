@@ -51,7 +51,7 @@ class FcmSender:
         except NoAccess as failure:
             return failure.answer
         except Unreachable as error:
-            return Busy(error.reason, counts=not error.is_ours)
+            return Busy(error.reason, counts=not error.was_never_sent)
         return _answer(reply)
 
     def close(self) -> None:

@@ -39,12 +39,12 @@ _NONSENSE = (
 
 
 class Unreachable(Exception):
-    """There is no answer; the request may have been processed or not. `is_ours`: it never left this process."""
+    """There is no answer; the request may have been processed or not. `was_never_sent`: it never left this process."""
 
-    def __init__(self, reason: str, *, is_ours: bool = False) -> None:
+    def __init__(self, reason: str, *, was_never_sent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.is_ours = is_ours
+        self.was_never_sent = was_never_sent
 
 
 class Transport:
@@ -136,7 +136,7 @@ class Transport:
                     if found is not None or surplus is not None or self._open < self._limits.connections:
                         break
                     if not self._changed.wait(max(0.0, until - time.monotonic())) and time.monotonic() >= until:
-                        raise Unreachable("no free connection", is_ours=True)
+                        raise Unreachable("no free connection", was_never_sent=True)
                 if found is None and surplus is None:
                     self._open += 1
                     return None

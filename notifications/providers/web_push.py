@@ -87,7 +87,7 @@ class WebPushSender:
         except UnsafeAddress as error:
             return Refused(f"unsafe address: {error.why}")
         except Unreachable as error:
-            return Busy(error.reason, counts=not error.is_ours)
+            return Busy(error.reason, counts=not error.was_never_sent)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

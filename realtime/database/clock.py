@@ -21,7 +21,7 @@ def now() -> datetime.datetime:
     return timezone.now() + _difference
 
 
-def look_at_database() -> None:
+def compare_with_database() -> None:
     """Compare this process's clock with the database's. SQLite has no clock of its own."""
     global _difference
     if connection.vendor != "postgresql":

@@ -48,7 +48,7 @@ def keep_process_running() -> None:
         loop.create_task(_every(TICK_SECONDS, _run_ticks)),
         loop.create_task(_every(RECENT_SECONDS, _find_lost_announcements)),
         loop.create_task(_every(SESSIONS_SECONDS / len(DIGITS), _close_ended_sessions)),
-        loop.create_task(_every(TICK_SECONDS, _look_at_newcomers)),
+        loop.create_task(_every(TICK_SECONDS, _check_new_sockets)),
         loop.create_task(_every(CLOCK_SECONDS, _look_at_the_clock)),
         loop.create_task(_every(ABANDONED_SECONDS, _end_abandoned_transactions)),
         loop.create_task(_watch_for_standstill()),
@@ -103,7 +103,7 @@ async def _watch_for_standstill() -> None:
 
 async def _look_at_the_clock() -> None:
     """Compare this process's clock with the database's."""
-    await in_database_thread(clock.look_at_database)
+    await in_database_thread(clock.compare_with_database)
 
 
 async def _end_abandoned_transactions() -> None:
@@ -141,7 +141,7 @@ async def _close_ended_sessions() -> None:
     await _close_ended([socket for socket in hub.all_sockets() if socket.connection_id[0] == digit])
 
 
-async def _look_at_newcomers() -> None:
+async def _check_new_sockets() -> None:
     """Close the sockets of sessions that were revoked between sign-in and being attached to the hub."""
     newcomers = hub.newcomers.copy()
     await _close_ended(newcomers)

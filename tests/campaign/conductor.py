@@ -189,7 +189,7 @@ class Conductor:
                         async with stage.disturbed() if name in DISTURBING else nullcontext():
                             await act(stage)
                     finally:
-                        await self._bury(world)
+                        await self._restart_dead(world)
             finally:
                 drizzling.cancel()
                 with suppress(asyncio.CancelledError):
@@ -213,7 +213,7 @@ class Conductor:
             for text in verdict.shown[:3]:
                 self._say(f"           {verdict.invariant}: {text[:1000]}")
 
-    async def _bury(self, world: World) -> None:
+    async def _restart_dead(self, world: World) -> None:
         """Record processes that ended by themselves, and start them again."""
         deaths = world.deaths()
         for death in deaths:

@@ -16,7 +16,7 @@ from typing import Any
 from tests.campaign.frames import REPEATABLE, Frame
 from tests.campaign.history import Closed, Connected, Heard, History, SyncAsked, Synced, SyncRefused
 from tests.campaign.line import Line
-from tests.campaign.outbox import ANSWER_PATIENCE, Outbox, Outgoing
+from tests.campaign.outbox import ANSWER_TIMEOUT, Outbox, Outgoing
 from tests.campaign.rest import NO_ANSWER, Rest
 from tests.campaign.store import Store
 from tests.campaign.wire import Wire
@@ -106,7 +106,7 @@ class Device:
         if self.line.is_silent(now):
             self.line.close()
             return
-        if self._syncing_since is not None and now - self._syncing_since > ANSWER_PATIENCE:
+        if self._syncing_since is not None and now - self._syncing_since > ANSWER_TIMEOUT:
             self._ask_for_missed()
         if self.caught_up.is_set():
             self.line.ping_when_due(now)
@@ -186,7 +186,7 @@ class Device:
             self.outbox.refused(frame.client_message_id, frame.code, frame.retry_after)
         elif frame.id == "sync" and frame.code in REPEATABLE:
             self.history.entries.append(SyncRefused(monotonic(), self.line.number))
-            self._syncing_since = monotonic() - ANSWER_PATIENCE + 0.2  # so that the clock asks again soon
+            self._syncing_since = monotonic() - ANSWER_TIMEOUT + 0.2  # so that the clock asks again soon
         elif frame.code not in (*REPEATABLE, "not_found"):  # a receipt may be about a conversation just left
             self.unexpected.append(f"{self.name} was answered {frame}")
 

@@ -29,7 +29,7 @@ async def final_checks(world: World, outcomes: Iterable[Outcome]) -> list[Verdic
             status, answer = await rest(port, token, "POST", "/messages", body)
             same = status == 200 and (answer["id"], answer["sequence"]) == (ack.message_id, ack.sequence)
             again.look(same, f"{ack} was sent once more at the end, and answered {status} {answer}")
-            await _ask_from_the_future(rest, port, token, ack.conversation_id, future)
+            await _check_cursor_beyond_head(rest, port, token, ack.conversation_id, future)
     finally:
         await rest.close()
     deleted = [text for outcome in outcomes for text in outcome.deleted_texts]
@@ -40,7 +40,7 @@ async def final_checks(world: World, outcomes: Iterable[Outcome]) -> list[Verdic
     return [again, gone, future]
 
 
-async def _ask_from_the_future(rest: Rest, port: int, token: str, conversation_id: str, verdict: Verdict) -> None:
+async def _check_cursor_beyond_head(rest: Rest, port: int, token: str, conversation_id: str, verdict: Verdict) -> None:
     """Sync with a cursor beyond the head or of another epoch, as after a restored backup: the answer must be resync."""
     status, body = await rest(port, token, "GET", f"/conversations/{conversation_id}")
     if status != 200:

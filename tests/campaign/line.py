@@ -15,8 +15,8 @@ from tests.harness.proxy import Proxy
 if TYPE_CHECKING:
     from tests.campaign.device import Device
 
-CONNECT_PATIENCE = 10.0
-HELD_FOR_A_WHILE = 10.0
+CONNECT_TIMEOUT = 10.0
+STABLE_SECONDS = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 LOOK = 0.25  # seconds between two looks at the clock
 
@@ -69,7 +69,7 @@ class Line:
                 wait = self.retry_after + self._dice.uniform(0, FIRST_WAIT)
                 self.retry_after, self.failures = None, 0
             else:
-                held_well = self._device.caught_up_at > begun and monotonic() - begun > HELD_FOR_A_WHILE
+                held_well = self._device.caught_up_at > begun and monotonic() - begun > STABLE_SECONDS
                 self.failures = 0 if held_well else self.failures
                 wait = self._dice.uniform(0, self.longest_wait)
                 self.failures += 1
@@ -104,7 +104,7 @@ class Line:
         self.wire = wire = Wire(self._device, self.number, port)
         self.heard_at = self._pinged_at = monotonic()
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE) as self._attempt:
+            async with asyncio.timeout(CONNECT_TIMEOUT) as self._attempt:
                 await asyncio.get_running_loop().create_connection(lambda: wire, "127.0.0.1", port)
                 await wire.opened
         except BaseException:

@@ -15,7 +15,7 @@ from tests.campaign.frames import REPEATABLE
 from tests.campaign.history import Acked, History, Refused, Sent
 from tests.campaign.line import Line
 
-ANSWER_PATIENCE = 10.0  # after which what was not answered is repeated
+ANSWER_TIMEOUT = 10.0  # after which what was not answered is repeated
 REFUSED_WAIT = 0.5  # seconds, at random, added to what a refusal asks for
 
 Ask = Callable[[str, str, Any], Awaitable[tuple[int, Any]]]  # (method, path, body) -> status and body
@@ -67,13 +67,13 @@ class Outbox:
     def repeat_unanswered(self, now: float) -> None:
         """Send again what was sent on this connection long ago."""
         for outgoing in self.waiting.values():
-            unanswered = outgoing.socket == self._line.number and now - outgoing.sent_at > ANSWER_PATIENCE
+            unanswered = outgoing.socket == self._line.number and now - outgoing.sent_at > ANSWER_TIMEOUT
             if unanswered and now >= outgoing.not_before:
                 self.send(outgoing, now)
 
     async def post(self, outgoing: Outgoing) -> None:
         """Send a message over REST; without a good answer it goes the usual way."""
-        outgoing.not_before = monotonic() + ANSWER_PATIENCE
+        outgoing.not_before = monotonic() + ANSWER_TIMEOUT
         outgoing.sends += 1
         self.put(outgoing)
         self._note_sent(outgoing, monotonic(), 0)

@@ -16,7 +16,7 @@ from time import monotonic
 from tests.campaign.device import Device
 from tests.campaign.episode import Episode
 from tests.campaign.history import Acked, Closed, Heard, Refused
-from tests.campaign.line import HELD_FOR_A_WHILE
+from tests.campaign.line import STABLE_SECONDS
 from tests.campaign.measures import Measures
 from tests.campaign.world import Process, World
 from tests.waiting import DEADLINE
@@ -135,7 +135,7 @@ class Stage:
             for device in self.active()
             if device.line.server != process.number
             and device.caught_up.is_set()
-            and now - device.connected_at > HELD_FOR_A_WHILE
+            and now - device.connected_at > STABLE_SECONDS
         ]
         elsewhere.sort(key=lambda device: device.connected_at)
         for device in elsewhere[:number]:

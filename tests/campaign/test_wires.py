@@ -28,7 +28,7 @@ SUBSCRIBED = b"*3\r\n$9\r\nsubscribe\r\n$5\r\nitems\r\n:1\r\n"
         b"*2\r\n*1\r\n+a\r\n$2\r\nbb\r\n", b"%1\r\n+key\r\n:1\r\n", b">3\r\n+a\r\n+b\r\n+c\r\n", SUBSCRIBED,
     ],
 )  # fmt: skip
-def test_a_value_ends_where_it_ends_and_not_before(value: bytes) -> None:
+def test_only_a_complete_value_has_an_end(value: bytes) -> None:
     assert value_end(value + b"+next\r\n", 0) == len(value)
     for short in range(len(value)):
         assert value_end(value[:short], 0) is None

@@ -36,5 +36,5 @@ def test_a_worker_asks_again_for_low_priority_when_linux_is_busy(
     monkeypatch.setattr(os, "setpriority", lambda *_: None)
     monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    celery._give_way()
+    celery._lower_priority()
     assert written == ["10"] * attempts

@@ -58,7 +58,7 @@ async def test_a_field_that_is_absent_does_not_match(ana: Device) -> None:
     assert matches({"type": "x", "participant": {"user_id": "2"}}, "x", {"user": "2"})
 
 
-async def test_silence_is_denied_when_something_was_heard_even_if_taken(ana: Device) -> None:
+async def test_has_not_heard_fails_after_a_taken_frame(ana: Device) -> None:
     ana.has_not_heard("typing")
     await ana.says("say", answer={"type": "typing", "user_id": "2"})
     await ana.receives("typing")

@@ -192,7 +192,7 @@ def test_frozen(apns: Apns, connection: Http2Client) -> None:
     assert connection.answer(stream).status == 200
 
 
-def test_down_and_up_on_the_same_port_with_all_that_was_received(apns: Apns, connection: Http2Client) -> None:
+def test_a_restart_keeps_port_and_records(apns: Apns, connection: Http2Client) -> None:
     gone, port, key = apns.device(), apns.port, apns.settings()["key"]
     apns.gone(gone)
     assert push(apns, connection, apns.device()).status == 200

@@ -64,7 +64,7 @@ def test_a_frozen_one_answers_when_it_thaws(rabbitmq: RabbitMQ) -> None:
     assert rabbitmq.node.encode() in said(rabbitmq, timeout=DEADLINE)
 
 
-def test_it_is_nobody_elses(rabbitmq: RabbitMQ) -> None:
+def test_the_node_is_private(rabbitmq: RabbitMQ) -> None:
     environment = Path(f"/proc/{rabbitmq.program.pid}/environ").read_bytes()
     assert b"ERL_EPMD_PORT=4369" not in environment
     assert b"ERL_EPMD_PORT=" in environment

@@ -122,7 +122,7 @@ def ask(redis: Redis) -> bytes:
         return connection.recv(64)
 
 
-def test_a_program_that_ignores_sigterm_is_killed_and_told_on(tmp_path: Path) -> None:
+def test_a_program_that_ignores_sigterm_is_killed_and_reported(tmp_path: Path) -> None:
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     )
@@ -172,7 +172,7 @@ def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
     assert all(18000 <= free_port() <= 32000 for _ in range(20))
 
 
-def test_a_temporary_folder_is_ones_own() -> None:
+def test_a_temporary_folder_is_private() -> None:
     assert temporary_folder("mine").stat().st_mode & 0o077 == 0
 
 

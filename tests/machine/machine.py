@@ -23,7 +23,7 @@ class Machine(Talking, Gathering):
         device = self._device(who)
         if device.is_connected:
             self._steps(connecting.disconnects(self.world, device))
-        elif device in self._living:
+        elif device in self._valid:
             self._steps(connecting.connects(self.world, device))
 
     @step(2, name=st.sampled_from(PEOPLE))
@@ -33,7 +33,7 @@ class Machine(Talking, Gathering):
 
     @step(2, who=WHO, rightly=RIGHTLY, which=WHO)
     def revokes(self, who: int, rightly: bool, which: int) -> None:
-        if len(self._living) > 4:
+        if len(self._valid) > 4:
             ended = self._device(which)
             actor = (self._device_of(ended.person) if rightly else None) or self._device(who)
             self._steps(actions.revokes(self.world, actor, ended))
@@ -67,7 +67,7 @@ class Machine(Talking, Gathering):
     def starts_from_disk(self, who: int) -> None:
         """Both clients start again from their saved state."""
         device = self._device(who)
-        if device.kept is not None and device in self._living:
+        if device.kept is not None and device in self._valid:
             self._steps(connecting.starts_from_disk(self.world, device))
 
     # --- Reads --------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class Machine(Talking, Gathering):
     @step(who=WHO, unread=st.booleans(), limit=st.integers(1, 3))
     def looks_at_the_list(self, who: int, unread: bool, limit: int) -> None:
         device = self._device(who)
-        if device in self._living:
+        if device in self._valid:
             self._steps(reads.at_the_list(self.world, device, unread=unread, limit=limit))
 
     @step(

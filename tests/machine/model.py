@@ -6,7 +6,7 @@ and changes nothing. The events and receipts for clients are collected in `news`
 """
 
 from tests.machine.facts import Conversation, Event, EventNews, Message, Participant, ReceiptNews, Shown
-from tests.machine.rights import Refusal, heir_of, may, may_withhold
+from tests.machine.rights import Refusal, may, may_withhold, successor_of
 
 
 class Model:
@@ -191,7 +191,7 @@ class Model:
         """Leave a group; the heir of an owner becomes owner."""
         talk = self._allowed(actor, label, "leave")
         self._part(talk, actor)
-        heir = heir_of(talk.participants, talk.members()) if talk.participants[actor].role == "owner" else None
+        heir = successor_of(talk.participants, talk.members()) if talk.participants[actor].role == "owner" else None
         if heir is not None:
             talk.participants[heir].role, talk.participants[heir].may_write = "owner", True
             self._append(talk, "participant_updated", person=heir)

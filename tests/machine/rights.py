@@ -38,7 +38,7 @@ def may_withhold(role: str, other: str) -> bool:
     return (role == "owner" and other != "owner") or (role == "admin" and other == "member")
 
 
-def heir_of(participants: Mapping[str, RoleHolder], members: Sequence[str]) -> str | None:
+def successor_of(participants: Mapping[str, RoleHolder], members: Sequence[str]) -> str | None:
     """Return the new owner after an owner left: the longest-standing admin, else the longest-standing member."""
     admins = [name for name in members if participants[name].role == "admin"]
     return next(iter([*admins, *members]), None)

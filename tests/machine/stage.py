@@ -106,7 +106,7 @@ class Stage(RuleBasedStateMachine):
     # --- Choosing -------------------------------------------------------------------------
 
     @property
-    def _living(self) -> list[MachineDevice]:
+    def _valid(self) -> list[MachineDevice]:
         return [each for each in self.world.devices if self.world.model.sessions[each.key][1]]
 
     def _listener(self, number: int) -> MachineDevice | None:
@@ -128,7 +128,7 @@ class Stage(RuleBasedStateMachine):
         return self._device_of(names[who % len(names)] if names else None) or self._device(who)
 
     def _device_of(self, name: str | None) -> MachineDevice | None:
-        return next((each for each in self._living if each.person == name), None)
+        return next((each for each in self._valid if each.person == name), None)
 
     def _label(self, number: int) -> str:
         labels = list(self.world.model.conversations)

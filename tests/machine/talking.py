@@ -44,7 +44,7 @@ class Talking(Stage):
             said = said | {"content": "something else"}
         if other == "conversation":
             label = self._label(which)
-        devices = [each for each in self._living if (each.person == sender) != (other == "sender")]
+        devices = [each for each in self._valid if (each.person == sender) != (other == "sender")]
         if devices:
             self._send(devices[who % len(devices)], label, client_id, said, socket=socket)
 

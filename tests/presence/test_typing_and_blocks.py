@@ -85,7 +85,7 @@ async def test_leaving_during_the_block_lookup_announces_no_typing(
         ana.socket.topics.clear()
         return []
 
-    monkeypatch.setattr(services, "kept_from", leaves)
+    monkeypatch.setattr(services, "blocked_members", leaves)
     typists = Typists()
     await typists.set(ana.socket, talk, True)
     typists.tick()

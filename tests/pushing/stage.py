@@ -23,7 +23,7 @@ TIMINGS = {
     "PUSH_DELAY_SECONDS": "0.3",
     "PUSH_SWEEP_SECONDS": "0.2",
     "PUSH_ACTIVE_SECONDS": "3",
-    "PUSH_ACTIVE_PATIENCE_SECONDS": "600",
+    "PUSH_ACTIVE_WAIT_SECONDS": "600",
     "DIGEST_AFTER_MINUTES": "0.02",
     "PROVIDERS_TIMEOUT_SECONDS": "6",
     # With tests on every processor, a worker of low priority would not run for minutes.

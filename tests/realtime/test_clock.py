@@ -29,17 +29,17 @@ def own_clock(monkeypatch: pytest.MonkeyPatch, *, off: datetime.timedelta, answe
 @pytest.mark.parametrize("off", [HOUR, -HOUR])
 def test_a_wrong_clock_is_corrected_by_the_database(off: datetime.timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
     own_clock(monkeypatch, off=off, answer_takes=NOTHING)
-    clock.look_at_database()
+    clock.compare_with_database()
     assert abs(clock.now() - timezone.now()) < clock.AGREEING
 
 
 def test_a_slow_answer_of_the_database_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     own_clock(monkeypatch, off=HOUR, answer_takes=clock.AGREEING)
-    clock.look_at_database()
+    clock.compare_with_database()
     assert clock._difference == NOTHING
 
 
 def test_a_small_difference_is_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
     own_clock(monkeypatch, off=clock.AGREEING / 2, answer_takes=NOTHING)
-    clock.look_at_database()
+    clock.compare_with_database()
     assert clock._difference == NOTHING

@@ -94,7 +94,7 @@ async def test_a_participant_removed_while_signing_in_is_not_admitted(
         pytest.param(False, id="no other participant is connected"),
     ],
 )
-async def test_ephemeral_events_do_not_reach_who_was_removed_while_signing_in(
+async def test_ephemeral_events_do_not_reach_a_participant_removed_while_signing_in(
     another_is_connected: bool, hub: Hub, log: FakeLog
 ) -> None:
     if another_is_connected:

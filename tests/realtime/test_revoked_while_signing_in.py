@@ -46,7 +46,7 @@ async def test_a_revoked_session_is_closed_at_the_next_tick(log: FakeLog, revoca
     ana, ben = Peer("ana"), Peer("ben")
     await hub.attach(ana.socket)
     await hub.attach(ben.socket)
-    await sweep._look_at_newcomers()
+    await sweep._check_new_sockets()
     assert await ana.closed() == CloseCode.REVOKED
     assert not ben.socket.closing
 
@@ -55,7 +55,7 @@ async def test_each_new_socket_is_checked_once(log: FakeLog, revocations: Revoca
     ben = Peer("ben")
     await hub.attach(ben.socket)
     for _ in range(3):
-        await sweep._look_at_newcomers()
+        await sweep._check_new_sockets()
     assert revocations.asked == [{"session of ben"}]
 
 
@@ -64,9 +64,9 @@ async def test_a_check_that_failed_is_repeated(log: FakeLog, revocations: Revoca
     await hub.attach(ana.socket)
     revocations.away = True
     with pytest.raises(TryAgain):
-        await sweep._look_at_newcomers()
+        await sweep._check_new_sockets()
     revocations.away = False
-    await sweep._look_at_newcomers()
+    await sweep._check_new_sockets()
     assert await ana.closed() == CloseCode.REVOKED
 
 
@@ -93,7 +93,7 @@ async def test_a_session_missing_during_a_restore_does_not_count_as_revoked(
     ana = Peer("ana")
     await hub.attach(ana.socket)
     log.epoch = "second"
-    await sweep._look_at_newcomers()
+    await sweep._check_new_sockets()
     assert not ana.socket.closing
     await sweep._find_lost_announcements()
     assert await ana.closed() == CloseCode.RESTART

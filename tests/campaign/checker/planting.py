@@ -20,7 +20,7 @@ PLANTED: dict[str, list[tuple[str, Spoil]]] = defaultdict(list)
 INNOCENT: dict[str, list[Spoil]] = defaultdict(list)
 
 
-def plants(invariant: str) -> Callable[[Spoil], Spoil]:
+def planted_fault(invariant: str) -> Callable[[Spoil], Spoil]:
     """Register a change of the clean run that must violate this invariant."""
 
     def register(spoil: Spoil) -> Spoil:
@@ -30,7 +30,7 @@ def plants(invariant: str) -> Callable[[Spoil], Spoil]:
     return register
 
 
-def innocent(vary: Spoil) -> Spoil:
+def valid_change(vary: Spoil) -> Spoil:
     """Register a change of the clean run that violates nothing."""
     INNOCENT[vary.__module__].append(vary)
     return vary
@@ -47,10 +47,10 @@ class PlantedFaults:
             metafunc.parametrize("vary", INNOCENT[registered_by])
 
     def test_a_planted_fault_is_found(self, invariant: str, spoil: Spoil) -> None:
-        assert blamed_after(spoil).get(invariant), invariant
+        assert violations_after(spoil).get(invariant), invariant
 
     def test_a_history_without_violation_passes(self, vary: Spoil) -> None:
-        blames = blamed_after(vary)
+        blames = violations_after(vary)
         assert blames == {}, blames
 
 
@@ -58,16 +58,16 @@ def all_checks(evidence: Evidence) -> list[Verdict]:
     return [*check(evidence), deleted_texts_are_gone(evidence)]
 
 
-def blamed(evidence: Evidence) -> dict[str, list[str]]:
+def violations(evidence: Evidence) -> dict[str, list[str]]:
     """Return the violations, by invariant."""
     return {verdict.invariant: verdict.shown for verdict in all_checks(evidence) if verdict.wrong}
 
 
-def blamed_after(spoil: Spoil) -> dict[str, list[str]]:
+def violations_after(spoil: Spoil) -> dict[str, list[str]]:
     """Return the violations in the clean run after this change."""
     evidence = clean_run()
     spoil(evidence)
-    return blamed(evidence)
+    return violations(evidence)
 
 
 # --- Ways to spoil that several files use --------------------------------------------------------
@@ -94,7 +94,7 @@ def with_row(evidence: Evidence, number: int, **changes: Any) -> None:
     rows[:] = [replace(each, **changes) if each.sequence == number else each for each in rows]
 
 
-def cleo_comes_again(evidence: Evidence) -> None:
+def cleo_is_added_again(evidence: Evidence) -> None:
     """13: Cleo is added once more, 14: a system message. All devices hear of it."""
     contents = evidence.contents
     note = Body(message_id(14), 14, "")

@@ -1,14 +1,14 @@
 """Who was in which conversation, read from the log."""
 
 from tests.campaign.checker.clean_run import GROUP, clean_run
-from tests.campaign.checker.planting import cleo_comes_again
+from tests.campaign.checker.planting import cleo_is_added_again
 from tests.campaign.checker.windows import FOREVER, Window, window_at, windows_of
 from tests.campaign.evidence import EventRow
 
 
 def test_memberships_are_read_from_the_log() -> None:
     evidence = clean_run()
-    cleo_comes_again(evidence)
+    cleo_is_added_again(evidence)
     evidence.contents.events[GROUP] += [
         EventRow(15, "participant_updated", 15, user_id="dan"),
         EventRow(16, "participant_removed", 16, user_id="eve"),

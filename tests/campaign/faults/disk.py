@@ -49,10 +49,10 @@ async def full_disk(stage: Stage) -> None:
     begun = monotonic()
     await asyncio.to_thread(_fill, ballast)
     until = monotonic() + 40
-    while monotonic() < until and not _is_told(postgresql):
+    while monotonic() < until and not _reported_full(postgresql):
         await asyncio.to_thread(_fill, ballast)  # what PostgreSQL gives back by recycling its log
         await asyncio.sleep(0.2)  # between two looks
-    told = _is_told(postgresql)
+    told = _reported_full(postgresql)
     await asyncio.sleep(3)  # longer than the statement time-out: what ran when the disk filled has ended
     acknowledged = stage.crowd.acknowledged
     await asyncio.sleep(2)  # the span in which acknowledgements are counted
@@ -83,5 +83,5 @@ def _fill(file: Path) -> None:
             os.fsync(ballast.fileno())
 
 
-def _is_told(postgresql: PostgreSQL) -> bool:
+def _reported_full(postgresql: PostgreSQL) -> bool:
     return "No space left on device" in (postgresql.folder / "log").read_text(errors="replace")

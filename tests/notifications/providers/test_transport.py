@@ -187,7 +187,7 @@ def test_an_unreachable_server_means_no_connection(server: Server, transport: Tr
     server.stop()
     with pytest.raises(Unreachable) as caught:
         transport.post(url, {}, b"")
-    assert (caught.value.reason, caught.value.is_ours) == ("no connection", False)
+    assert (caught.value.reason, caught.value.was_never_sent) == ("no connection", False)
 
 
 def test_an_untrusted_certificate_is_refused(server: Server) -> None:
@@ -211,7 +211,7 @@ def test_connections_are_limited_in_number(server: Server, tls: SSLContext) -> N
     assert entered.wait(DEADLINE)
     with pytest.raises(Unreachable) as caught:
         transport.post(the_url(server), {}, b"")
-    assert (caught.value.reason, caught.value.is_ours) == ("no free connection", True)
+    assert (caught.value.reason, caught.value.was_never_sent) == ("no free connection", True)
     go.set()
     thread.join()
     assert transport.post(the_url(server), {}, b"").status == 200

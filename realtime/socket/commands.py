@@ -1,7 +1,9 @@
 """From the text of a frame to a typed command, or to the error that explains why it is none."""
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Union
+from uuid import UUID
 
 import msgspec
 
@@ -32,19 +34,25 @@ def decode_command(text: str) -> bodies.Request:
             raise DomainError("unknown_type", f"type: {why}", fields={"type": why}) from error
         raise bodies.invalid(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise bodies.malformed(error) from error
+        raise bodies.malformed(error, text) from error
 
 
 def ids_of(text: str) -> dict[str, str | None]:
-    """Return the `id` and `client_message_id` of a refused frame, for the answer; None for what cannot be read."""
+    """Return the `id` and `client_message_id` of a refused frame, for the answer; None for what cannot be read.
+
+    The `client_message_id` is written as everywhere else: a UUID in lower case.
+    """
     try:
         frame = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        frame = None
+        frame = bodies.read_anyway(text)
     ids: dict[str, str | None] = {"id": None, "client_message_id": None}
     if isinstance(frame, dict):
         for name in ids:
             value = frame.get(name)
-            if isinstance(value, str) and len(value) <= 128:
+            if isinstance(value, str) and len(value) <= 128 and bodies.can_be_sent(value):
                 ids[name] = value
+    if ids["client_message_id"] is not None:
+        with suppress(ValueError):
+            ids["client_message_id"] = str(UUID(ids["client_message_id"]))
     return ids

@@ -1,6 +1,7 @@
 """Base classes of all bodies and frames, and their decoding from JSON: the same for the socket and REST."""
 
 import datetime
+import json
 import re
 from threading import Lock
 from typing import Annotated, Any, TypeVar
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from realtime.wire.errors import DomainError
+from realtime.wire.errors import DomainError, Invalid
 
 
 class Body(msgspec.Struct, kw_only=True):
@@ -64,7 +65,7 @@ def decode(data: bytes | str, kind: type[R]) -> R:
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(error) from error
+        raise malformed(error, data) from error
 
 
 def convert(value: Any, kind: type[R]) -> R:
@@ -97,8 +98,34 @@ def in_utc(name: str, moment: Any) -> Any:
         raise ValueError(f"{name}: beyond the calendar") from error
 
 
-def malformed(error: Exception) -> DomainError:
-    """Error for a text that is no JSON."""
+def read_anyway(data: bytes | str) -> Any:
+    """Return the value of a text that msgspec refused for half of a surrogate pair; None if it is no JSON either.
+
+    Such a half, as of a cut emoji, is legal in JSON, but no UTF-8 can carry it.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def can_be_sent(value: Any) -> bool:
+    """Return whether a value of `read_anyway` is free of halves of surrogate pairs."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+def malformed(error: Exception, data: bytes | str) -> DomainError:
+    """Error for a text that is no JSON, or `invalid` for one with half of a surrogate pair."""
+    found = read_anyway(data)
+    if isinstance(found, dict):
+        halves = [name for name, value in found.items() if not can_be_sent([name, value])]
+        if halves:
+            field = brief(halves[0].encode(errors="replace").decode())
+            return Invalid(**{field: "has half of a character: a surrogate without its other half, as of a cut emoji"})
     why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     return DomainError("malformed", f"Not a JSON object: {why}.")
 

@@ -140,6 +140,9 @@ def test_query_parameters_have_defaults() -> None:
         ('{"type":', "malformed", set()),
         ("[" * 5_000, "malformed", set()),
         ('"\ud800"', "malformed", set()),
+        ('{"type": "ping", "id": "\\ud83d"}', "invalid", {"id"}),
+        ('{"type": "send_message", "metadata": {"a": ["\\udc00"]}}', "invalid", {"metadata"}),
+        ('{"\\ud83d": 1, "type": "ping"}', "invalid", {"?"}),
     ],
 )
 def test_an_invalid_command_is_refused_with_the_reason(text: str, code: str, fields: set[str]) -> None:
@@ -165,5 +168,8 @@ def test_a_refusal_carries_the_ids_that_can_be_read() -> None:
         ('{"id": 7}', None, None),
         ('["id"]', None, None),
         ("nonsense", None, None),
+        ('{"id": "7", "client_message_id": "m", "content": "\\ud83d"}', "7", "m"),
+        ('{"id": "\\ud83d", "client_message_id": "\\ud83d\\ude00"}', None, "\U0001f600"),
+        ('{"client_message_id": "5D1C6A52-4F0E-4D3C-9C3C-0F6F2C9A5B11"}', None, "5d1c6a52-4f0e-4d3c-9c3c-0f6f2c9a5b11"),
     ):
         assert ids_of(text) == {"id": id, "client_message_id": client_message_id}

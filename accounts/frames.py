@@ -98,6 +98,12 @@ class UserSearch(Request, kw_only=True):
     q: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+class UsersQuery(Request, kw_only=True):
+    """Ids of people, separated by commas."""
+
+    ids: str
+
+
 class UserPage(Body, kw_only=True):
     """People."""
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("auth/logout", views.LogoutView.as_view()),
     path("auth/sessions", views.SessionsView.as_view()),
     path("auth/sessions/<uuid:session_id>", views.SessionView.as_view()),
+    path("users", views.UsersView.as_view()),
     path("users/me", views.MeView.as_view()),
     path("users/block", views.BlocksView.as_view()),
     path("users/block/<uuid:user_id>", views.BlockView.as_view()),

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.rates import take_own_change
 from accounts.requests import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, SignedInRequest, address_of, device_id_of
 from realtime.wire.errors import Invalid
-from realtime.wire.rest import answer, body_of, no_content, query_of
+from realtime.wire.rest import answer, body_of, ids_of_query, no_content, query_of
 
 DEVICE_ID = OpenApiParameter("X-Device-ID", str, OpenApiParameter.HEADER, description="Id of the device, at sign-in.")
 
@@ -109,6 +109,21 @@ class MeView(APIView):
         body = body_of(request, frames.UpdateMe)
         changes = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
         return answer(selectors.me_body(services.update_profile(user=request.user, changes=changes)))
+
+
+class UsersView(APIView):
+    """Several people."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("ids", str, required=True, description="At most 100, separated by commas.")],
+        responses={200: frames.UserPage},
+        tags=["users"],
+    )
+    def get(self, request: SignedInRequest) -> Response:
+        """Show people by their ids, in any order; without those who do not exist or are deactivated."""
+        wanted = ids_of_query(query_of(request, frames.UsersQuery).ids, "ids")
+        found = [selectors.user_body(user) for user in selectors.active_users(wanted)]
+        return answer(frames.UserPage(results=found, next=None))
 
 
 class UserSearchView(APIView):

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from accounts.frames import UserBody
 from presence.store import Status
-from realtime.wire.bodies import Body, IdText, Request, Time
+from realtime.wire.bodies import Body, Id, IdText, Request, Time
 from realtime.wire.frames import Command, Frame
 
 Chosen = Literal["online", "away", "busy", "invisible"]
@@ -61,6 +61,24 @@ class PresenceBody(Body, kw_only=True):
     status: OwnStatus
     activity: str | None
     last_seen: Time | None
+
+
+class PresenceQuery(Request, kw_only=True):
+    """Ids of people, separated by commas."""
+
+    user_ids: str
+
+
+class PersonPresence(PresenceBody, kw_only=True):
+    """The presence of one of several people."""
+
+    user_id: Id
+
+
+class PresenceList(Body, kw_only=True):
+    """The presence of those of the people who share a conversation with the viewer, and the viewer's own."""
+
+    results: list[PersonPresence]
 
 
 class ProfileBody(UserBody, kw_only=True):

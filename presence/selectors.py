@@ -9,11 +9,12 @@ from uuid import UUID
 import redis
 from django.db.models import Min, Q
 
-from accounts.selectors import is_blocked_pair
-from conversations.selectors import shares_conversation
+from accounts.selectors import blocked_pairs, is_blocked_pair
+from conversations.selectors import shares_conversation, sharing_conversation
 from presence import frames
 from presence.models import AFTER_COMMIT, Connection, ServerProcess
-from presence.store import store
+from presence.store import Shown, store
+from realtime.wire.errors import TryAgain
 
 NOTHING_KNOWN = frames.PresenceBody(status="offline", activity=None, last_seen=None)
 
@@ -36,6 +37,30 @@ def visible_presence(viewer_id: UUID, user_id: UUID) -> frames.PresenceBody | No
     if shown is None:
         return NOTHING_KNOWN
     return frames.PresenceBody(status=shown.status, activity=shown.activity, last_seen=shown.seen_at)
+
+
+def visible_presences(viewer_id: UUID, user_ids: Collection[UUID]) -> list[frames.PersonPresence]:
+    """Return what a viewer sees of the presence of several people, by the rules of `visible_presence`.
+
+    People who share no conversation with the viewer are left out.
+
+    :raises TryAgain: the store is away.
+    """
+    visible = (sharing_conversation(viewer_id, user_ids) | {viewer_id}) & set(user_ids)
+    (blocked,) = blocked_pairs([viewer_id]).values()
+    names = [str(user_id) for user_id in visible - blocked]
+    try:
+        shown = store().shown(names)
+        mine = store().invisible([str(viewer_id)])
+    except redis.RedisError as error:
+        raise TryAgain from error
+    found = []
+    for user_id in sorted(visible):
+        each = shown.get(str(user_id), Shown("offline"))
+        status: frames.OwnStatus = "invisible" if str(user_id) in mine else each.status
+        last_seen = None if status == "invisible" else each.seen_at
+        found.append(frames.PersonPresence(user_id=user_id, status=status, activity=each.activity, last_seen=last_seen))
+    return found
 
 
 # --- Records of connections -----------------------------------------------------------------

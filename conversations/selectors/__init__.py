@@ -27,6 +27,7 @@ from conversations.selectors.peers import (
     members_among,
     peers_of,
     shares_conversation,
+    sharing_conversation,
 )
 from conversations.selectors.permissions import may_write, permissions
 from conversations.selectors.rendering import (
@@ -62,6 +63,7 @@ __all__ = [
     "render_for_members",
     "render_own_settings",
     "shares_conversation",
+    "sharing_conversation",
     "unread_count",
     "unread_in_orm",
     "unread_in_sql",

@@ -41,6 +41,15 @@ def peers_of(user_ids: Collection[UUID], *, most_participants: int) -> dict[UUID
     return peers
 
 
+def sharing_conversation(user_id: UUID, other_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the others who are active and members of a common conversation with a person."""
+    mine = Participant.objects.filter(user_id=user_id, left_at=None).values("conversation_id")
+    theirs = Participant.objects.filter(
+        user_id__in=other_ids, user__is_active=True, left_at=None, conversation_id__in=mine
+    )
+    return set(theirs.order_by().values_list("user_id", flat=True).distinct())
+
+
 def shares_conversation(user_id: UUID, other_id: UUID, *, most_participants: int | None = None) -> bool:
     """Return whether two people are members of a common conversation, of at most that size if one is given."""
     mine = Participant.objects.filter(user_id=user_id, left_at=None)

@@ -5,6 +5,7 @@ Views of all apps use this; what they answer is decided by services and selector
 
 import logging
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -16,9 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from realtime.wire import bodies
-from realtime.wire.errors import DATABASE_AWAY, DomainError, NotFound, TryAgain
+from realtime.wire.errors import DATABASE_AWAY, DomainError, Invalid, NotFound, TryAgain
 
 log = logging.getLogger("chatsite.rest")
+# Of people or other things that one request asks for.
+MOST_IDS = 100
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -76,6 +79,20 @@ def query_of(request: Request, kind: type[B]) -> B:
         if "\x00" in value:
             raise DomainError("invalid", f"{name}: NUL is not allowed", fields={name: "NUL is not allowed"})
     return bodies.convert(values, kind)
+
+
+def ids_of_query(text: str, field: str) -> list[UUID]:
+    """Return the different ids of a query parameter, in order; commas separate them.
+
+    :raises Invalid: one is no UUID, or there are more than `MOST_IDS`.
+    """
+    parts = text.split(",")
+    if len(parts) > MOST_IDS:
+        raise Invalid(**{field: f"more than {MOST_IDS}"})
+    try:
+        return list(dict.fromkeys(UUID(part.strip()) for part in parts))
+    except ValueError as error:
+        raise Invalid(**{field: "ids, separated by commas"}) from error
 
 
 def answer(body: Any, status: int = 200) -> Response:

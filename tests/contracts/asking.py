@@ -35,7 +35,11 @@ def ask(row: Row, actor: str, world: World, **other: str) -> HttpResponse:
     else:
         body = json.dumps(filled(row.body, names)) if row.body is not None else ""
     return Client().generic(
-        method, path + row.query, body, content_type="application/json", headers=world.headers(actor)
+        method,
+        path + row.query.format_map(names),
+        body,
+        content_type="application/json",
+        headers=world.headers(actor),
     )
 
 

@@ -43,7 +43,7 @@ def every_member(status: int) -> Outcomes:
 
 @dataclass
 class Row:
-    """One request and its outcome for each actor. `{names}` in path and body are filled in from the world."""
+    """One request and its outcome for each actor. `{names}` in path, query and body are filled in from the world."""
 
     route: str  # as the URL resolver has it
     outcomes: Outcomes
@@ -87,6 +87,17 @@ def presence_for_companions_only(world: World, actor: str, body: Any) -> None:
     else:
         assert (body["presence"] is not None) == (actor in IN_GROUP)
     assert "email" not in body
+
+
+def presence_of_companions_only(world: World, actor: str, body: Any) -> None:
+    offline = {"status": "offline", "activity": None, "last_seen": None}
+    known = [{"user_id": world.id_of("bystander"), **offline}] if actor in (*IN_GROUP, "blocked") else []
+    assert body == {"results": known}
+
+
+def the_owner_only(world: World, actor: str, body: Any) -> None:
+    assert [user["id"] for user in body["results"]] == [world.id_of("owner")]
+    nobodys_email(world, actor, body)
 
 
 def nobodys_email(world: World, actor: str, body: Any) -> None:
@@ -138,6 +149,7 @@ MATRIX = [
     ),
     Row("GET /api/v1/users/me", for_signed_in(200), check=it_is_me),
     Row("PATCH /api/v1/users/me", for_signed_in(200), {"about": "me"}, check=it_is_me),
+    Row("GET /api/v1/users", for_signed_in(200), query="?ids={owner_id},{deactivated_id}", check=the_owner_only),
     Row("GET /api/v1/users/search", for_signed_in(200), query="?q=e", check=nobodys_email),
     Row("GET /api/v1/users/block", for_signed_in(200), check=nobodys_email),
     Row("POST /api/v1/users/block", for_signed_in(201), {"user_id": "{bystander_id}"}),
@@ -145,6 +157,12 @@ MATRIX = [
     Row("POST /api/v1/users/block", for_signed_in(400), {"user_id": "{my_id}"}, label="self"),
     Row("DELETE /api/v1/users/block/{user_id}", for_signed_in(204)),
     Row("PUT /api/v1/users/status", for_signed_in(204), {"status": "busy"}),
+    Row(
+        "GET /api/v1/presence",
+        for_signed_in(200),
+        query="?user_ids={bystander_id},{deactivated_id}",
+        check=presence_of_companions_only,
+    ),
     Row("GET /api/v1/users/{user_id}/profile", for_signed_in(200), check=presence_for_companions_only),
     Row(
         "GET /api/v1/users/{user_id}/profile",

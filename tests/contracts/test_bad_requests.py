@@ -100,6 +100,11 @@ STRANGE_QUERIES = [
     *(f"/conversations?cursor={cursor}" for cursor in STRANGE_CURSORS),
     *(f"{GROUP}/messages?{name}={number}" for name in ("before", "around", "limit") for number in STRANGE_NUMBERS),
     *(f"{GROUP}/events?after={number}" for number in STRANGE_NUMBERS),
+    *(
+        f"/{path}{ids}"
+        for path in ("users?ids=", "presence?user_ids=")
+        for ids in ("", ",", "x", "%00", "%F0%9F%98%80", ",".join([NOWHERE] * 101), NOWHERE)
+    ),
     *(f"/users/search?q={q}" for q in ("%00", "%FF", "%25%5C_", "%ED%A0%80", "%F0%9F%98%80" * 60, "a&q=b", "+")),
     *(f"/conversations?q={q}" for q in ("%00", "%FF", "%25%5C_", "%ED%A0%80", "a&q=b")),
     "/conversations?unread=maybe&unread=true",

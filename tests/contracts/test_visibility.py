@@ -260,6 +260,8 @@ UNKNOWN = [
     ("GET", "/conversations/{group}/events?user_id={owner}", None, "user_id"),
     ("GET", "/conversations/{group}/participants?user_id={owner}", None, "user_id"),
     ("GET", "/users/search?q=x&user_id={owner}", None, "user_id"),
+    ("GET", "/users?ids={owner}&user_id={owner}", None, "user_id"),
+    ("GET", "/presence?user_ids={owner}&ids={owner}", None, "ids"),
 ]
 
 

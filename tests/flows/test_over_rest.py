@@ -104,3 +104,22 @@ async def test_too_long_a_text_is_refused_over_both_transports(people: People) -
         )
         assert frame["code"] == error["code"]
         assert await ben.history(conversation) == []
+
+
+async def test_people_and_their_presence_are_read_at_once(people: People) -> None:
+    async with people("ana", "ben", "cleo", "eve") as (ana, ben, cleo, eve):
+        await ana.talks_to(ben)
+        await ana.talks_to(cleo)
+        await ben.says("presence_update", status="busy", activity="reading")
+        await ana.receives("presence", user=ben, status="busy")
+        await cleo.puts("/users/status", {"status": "invisible"})
+        await ana.puts("/users/status", {"status": "invisible"})
+        ids = ",".join(each.id for each in (ben, cleo, eve, ana, ben))
+        found = {each["id"]: each["username"] for each in (await ana.gets("/users", ids=ids))["results"]}
+        assert found == {each.id: each.username for each in (ana, ben, cleo, eve)}
+        shown = {each.pop("user_id"): each for each in (await ana.gets("/presence", user_ids=ids))["results"]}
+        assert shown.keys() == {ana.id, ben.id, cleo.id}, "eve shares no conversation"
+        assert (shown[ben.id]["status"], shown[ben.id]["activity"]) == ("busy", "reading")
+        assert (shown[cleo.id]["status"], shown[ana.id]["status"]) == ("offline", "invisible")
+        with refused("invalid", status=400):
+            await ana.gets("/users", ids=",".join([ben.id] * 101))

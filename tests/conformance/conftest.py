@@ -46,7 +46,7 @@ def token(own_site: Site) -> str:
     """A bearer token of a registered person."""
     with blocking_http_client() as client:
         answer = client.post(
-            f"{own_site.servers[0].http}/api/v1/auth/register", json={"username": "somebody", "password": PASSWORD}
+            f"{own_site.servers[0].http}/api/v1/auth/register", json={"username": "tester", "password": PASSWORD}
         )
     return str(answer.json()["token"])
 
@@ -54,7 +54,7 @@ def token(own_site: Site) -> str:
 @pytest.fixture
 def devices(server: Server, token: str) -> list[str]:
     """Tokens of five more devices of the same person."""
-    login = {"username": "somebody", "password": PASSWORD}
+    login = {"username": "tester", "password": PASSWORD}
     with blocking_http_client() as client:
         answers = [client.post(f"{server.http}/api/v1/auth/login", json=login) for _ in range(5)]
     return [answer.json()["token"] for answer in answers]
